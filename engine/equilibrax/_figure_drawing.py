@@ -1,7 +1,7 @@
 """How the figures look: pages written whole or not at all, panels, markers, densities, legends.
 
-`equilibrax.figures` decides what is drawn. Nothing here uses pyplot, and Matplotlib's settings are changed only while
-a page is open.
+`equilibrax.figures` decides what is drawn. Nothing here uses pyplot, and Matplotlib's settings are changed
+only while a page is open.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from matplotlib.collections import QuadMesh
 from matplotlib.colors import LinearSegmentedColormap, LogNorm, to_hex
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, MaxNLocator, ScalarFormatter
+from matplotlib.ticker import FixedLocator, MaxNLocator, ScalarFormatter, StrMethodFormatter
 
-from equilibrax._figure_statistics import BOUND_TOLERANCE
+from equilibrax._figure_statistics import TOLERANCE
 
 # Okabe and Ito's colours, which colour-blind readers can tell apart.
 BLUE, GREEN, VERMILLION, GREY = "#0072B2", "#009E73", "#D55E00", "#8C8C8C"
@@ -57,7 +57,7 @@ _STYLE = {
     "legend.columnspacing": 1.4,
     "savefig.dpi": 200,
 }
-_PANEL_WIDTH, _PANEL_HEIGHT, _LEAST_WIDTH = 2.7, 2.3, 4.2  # inches
+_PANEL_HEIGHT, _LEAST_WIDTH = 2.3, 4.2  # inches
 _CELLS = 48
 _DENSITY = LinearSegmentedColormap.from_list("density", ["#D6E6F2", "#56B4E9", "#0072B2", "#00263F"])
 _SHAPES = ("o", "s", "^", "D", "v", "P", "X", "p", "<", "h", ">", "d", "8", (4, 1, 0), (5, 1, 0), (6, 1, 0))
@@ -65,9 +65,16 @@ _SHAPES = ("o", "s", "^", "D", "v", "P", "X", "p", "<", "h", ">", "d", "8", (4, 
 
 @contextmanager
 def page(
-    path: str | os.PathLike[str], count: int, footnote: str, *, share: bool = False
+    path: str | os.PathLike[str], count: int, footnote: str, *, share: bool = False, panel_width: float = 2.7
 ) -> Iterator[tuple[Figure, list[Axes]]]:
     """A figure and its `count` panels, written to `path` on leaving: all of it, or nothing if anything fails.
+
+    Args:
+        path: the PNG file to write.
+        count: number of panels.
+        footnote: what the figure shows and leaves out.
+        share: give all panels the same ranges.
+        panel_width: in inches.
 
     Raises:
         ValueError: if `path` does not end in .png.
@@ -75,16 +82,16 @@ def page(
     path = Path(path)
     if path.suffix != ".png":
         raise ValueError(f"path: expected a name that ends in .png; got {path.name}")
-    columns = min(count, 3 if count <= 9 else 4)
+    columns = {4: 2, 7: 4, 8: 4}.get(count, min(count, 3 if count <= 9 else 4))
     rows = ceil(count / columns)
-    width, height = max(_PANEL_WIDTH * columns, _LEAST_WIDTH), _PANEL_HEIGHT * rows + 0.7
+    width, height = max(panel_width * columns, _LEAST_WIDTH), _PANEL_HEIGHT * rows + 0.7
     with matplotlib.style.context(["default", _STYLE]):
         figure = Figure(figsize=(width, height), layout="constrained")
         FigureCanvasAgg(figure)
         grid = figure.subplots(rows, columns, sharex=share, sharey=share, squeeze=False).ravel()
         for unused in grid[count:]:
             unused.set_visible(False)
-        # Of all text at the foot, only the figure's own x label is kept clear of the panels by constrained layout.
+        # Of all text at the foot, constrained layout keeps only the figure's own x label clear of the panels.
         note = fill(footnote, int(width * 20))
         figure.supxlabel(note, x=0.01, horizontalalignment="left", fontsize=6.5, color="#444444")
         yield figure, list(grid[:count])
@@ -97,25 +104,27 @@ def page(
 
 
 def set_ranges(panel: Axes, x: np.ndarray, y: np.ndarray, optimum: float) -> None:
-    """Limits and ticks for x from 0 and for y around all points and the optimum, also where they are all equal."""
+    """Limits and ticks: x from 0, y around all points and the optimum, also where they are all equal."""
     right = float(x.max())
-    right = right if right > BOUND_TOLERANCE else 0.01
+    right = right if right > TOLERANCE else 0.01
     low, high = min(float(y.min()), optimum), max(float(y.max()), optimum)
-    if high - low <= BOUND_TOLERANCE:
+    if high - low <= TOLERANCE:
         spread = 0.02 * abs(optimum) or 0.02
         low, high = low - spread, high + spread / 4
     margin = 0.08 * (high - low)
     panel.set(xlim=(-0.05 * right, 1.06 * right), ylim=(low - margin, high + margin))
     for axis, intervals in ((panel.xaxis, 4), (panel.yaxis, 5)):
         axis.set_major_locator(MaxNLocator(intervals, steps=[1, 2, 2.5, 5, 10]))
-        axis.set_major_formatter(ScalarFormatter(useOffset=False))
+    panel.yaxis.set_major_formatter(ScalarFormatter(useOffset=False))
+    # From 0 a few digits always do; a common power of ten at the end of the axis would cover its label.
+    panel.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
 
 
 def set_size_axis(panel: Axes, largest: int) -> None:
     """An x axis of committee sizes from 1 to `largest`."""
     panel.set_xlim(0.6, largest + 0.4)
     panel.xaxis.set_major_locator(FixedLocator(range(1, largest + 1, ceil(largest / 9))))
-    panel.xaxis.set_major_formatter(ScalarFormatter(useOffset=False))
+    panel.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
 
 
 def limit_lines(panel: Axes, optimum: float, *, bound: bool) -> None:
@@ -139,21 +148,22 @@ def broken_entry(number: int) -> list[Artist]:
 
 
 def marker(size: int, largest: int, *, outlined: bool = False) -> dict[str, Any]:
-    """The marker of a committee size: larger committees have other shapes, darker and smaller.
+    """The marker of a committee size: the larger, the darker and smaller, and each of its own shape.
 
-    They are drawn later too, so points that coincide nest instead of hiding each other.
+    Larger committees are drawn later too, so points that coincide nest instead of hiding each other.
     """
     step = (size - 1) / max(largest - 1, 1)
-    colour = to_hex(mpl.colormaps["cividis"](0.8 * (1 - step)))
+    colour = to_hex(mpl.colormaps["viridis"](0.85 * (1 - step)))
     return {
         "linestyle": "",
         "marker": _SHAPES[(size - 1) % len(_SHAPES)],
-        "markersize": 8.5 - 4 * step,
+        "markersize": 8.5 - 3.5 * step,
         "markerfacecolor": "none" if outlined else colour,
         "markeredgecolor": colour if outlined else "white",
         "markeredgewidth": 0.9 if outlined else 0.6,
         "zorder": 3 + 0.01 * size,
         "clip_on": False,
+        "in_layout": False,
     }
 
 
@@ -166,13 +176,15 @@ def density(panel: Axes, x: np.ndarray, y: np.ndarray) -> QuadMesh:
     """The number of points in every cell of the panel; cells without any stay blank."""
     counts, x_edges, y_edges = np.histogram2d(x, y, bins=_CELLS, range=(panel.get_xlim(), panel.get_ylim()))
     counts = np.ma.masked_equal(counts.T, 0)
-    return panel.pcolormesh(x_edges, y_edges, counts, cmap=_DENSITY, linewidth=0, zorder=1)
+    return panel.pcolormesh(
+        x_edges, y_edges, counts, vmax=float(counts.max()), cmap=_DENSITY, linewidth=0, zorder=1
+    )
 
 
 def colour_bar(figure: Figure, panels: list[Axes], meshes: list[QuadMesh], label: str) -> None:
     """One logarithmic scale for all the densities of a figure; nothing if there are none."""
     if meshes:
-        norm = LogNorm(1, max(2.0, *(float(np.max(mesh.get_array())) for mesh in meshes)))
+        norm = LogNorm(1, max(2.0, *(float(mesh.get_clim()[1] or 0) for mesh in meshes)))
         for mesh in meshes:
             mesh.set_norm(norm)
         figure.colorbar(meshes[0], ax=panels, label=label, aspect=30)

@@ -15,8 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from jaxtyping import Bool, Float, Int
 
-BOUND_TOLERANCE = 1e-9
-"""A worst equilibrium further than this below optimum - 2 misalignment contradicts Theorem 6."""
+TOLERANCE = 1e-9
+"""Smaller differences count as none: in units of utility, or of the optimum where that is larger than 1."""
 
 _IDENTITY = ("table_id", "family", "seed", "providers", "committee", "committee_size")
 
@@ -178,12 +178,16 @@ def _titles(families: list[str], table_id: np.ndarray, seed: np.ndarray) -> tupl
 def below_bound(shown: ShownRows) -> Bool[np.ndarray, " N"]:
     """Rows whose worst equilibrium lies below optimum - 2 misalignment: there should be none (Theorem 6)."""
     bound = shown["optimum"] - 2 * shown["misalignment"]
-    return shown["worst_utility"] < bound - BOUND_TOLERANCE
+    return shown["worst_utility"] < bound - _tolerance(shown)
 
 
 def dynamics_above_worst(shown: ShownRows) -> Bool[np.ndarray, " N"]:
     """Rows whose best-response dynamics end at an equilibrium better for the user than the worst one."""
-    return shown["dynamics_utility"] > shown["worst_utility"] + BOUND_TOLERANCE
+    return shown["dynamics_utility"] > shown["worst_utility"] + _tolerance(shown)
+
+
+def _tolerance(shown: ShownRows) -> np.ndarray:
+    return TOLERANCE * np.maximum(1.0, np.abs(shown["optimum"]))
 
 
 def by_size(shown: ShownRows, values: np.ndarray, statistic=np.median) -> Float[np.ndarray, " sizes"]:
@@ -214,10 +218,10 @@ def worst_by_committee(shown: ShownRows, values: np.ndarray) -> Iterator[tuple[n
         np.add.at(times, place, 1)
         titles = [shown.titles[i] for i in tables]
         if (times > 1).any():
-            raise ValueError(_committees_message(times > 1, "has more than once", titles))
+            raise ValueError(_committees_message(times > 1, "has twice committee", titles))
         if (times[:, 1:] == 0).any():
             times[:, 0] = 1
-            raise CannotShow(_committees_message(times == 0, "lacks", titles))
+            raise CannotShow(_committees_message(times == 0, "lacks committee", titles))
         laid_out = np.full(times.shape, np.nan)
         laid_out[place] = values[mine]
         yield tables, laid_out
@@ -227,7 +231,7 @@ def _committees_message(wrong: np.ndarray, what: str, titles: list[str]) -> str:
     bad_tables = np.flatnonzero(wrong.any(axis=1))
     committees = np.flatnonzero(wrong[bad_tables[0]])
     named = ", ".join(
-        f"{committee} (providers {', '.join(str(j) for j in range(32) if committee >> j & 1)})"
+        f"{committee} (bits {', '.join(str(j) for j in range(32) if committee >> j & 1)})"
         for committee in committees[:5].tolist()
     )
     more = f" and {len(committees) - 5:,} more" if len(committees) > 5 else ""
@@ -257,8 +261,8 @@ def entry_paths(
 ) -> Int[np.ndarray, "B P K"]:
     """Growing markets: `[b, p, k]` is the committee of size k+1 on path p of table b, one provider more each.
 
-    Each path is a uniformly random order of the providers. It depends on seed, table id and path number alone,
-    not on the other tables.
+    Each path is a uniformly random order of the providers. It depends on seed, table id and path number, not
+    on the other tables.
     """
     key = _scramble(np.uint64(seed & (2**64 - 1)) ^ np.uint64(0x9E3779B97F4A7C15))
     for counter in (table_id[:, None, None], np.arange(paths)[:, None], np.arange(providers)):

@@ -5,9 +5,9 @@ Every function takes result rows, one per (table, committee), as a `pyarrow.Tabl
     table_id, family, seed, providers, committee (bit j is provider j), committee_size, status,
     optimum, worst_utility, dynamics_utility, misalignment
 
-and writes one PNG. Up to six tables have a panel each, as in the paper; more are pooled, with utilities relative to
-each table's own optimum. More than 2,000 markers in a panel become a density. Rows whose status is not "OK", or
-without a value that the figure needs, are left out and counted in the footnote.
+and writes one PNG. Up to six tables have a panel each, as in the paper; more are pooled, with utilities
+relative to each table's own optimum. More than 2,000 markers in a panel become a density. Rows whose status
+is not "OK", or without a value that the figure needs, are left out and counted in the footnote.
 
 The same rows give the same bytes. pyplot and the reader's Matplotlib settings are neither used nor changed.
 """
@@ -55,9 +55,10 @@ _log = logging.getLogger(__name__)
 def figure5(rows: pa.Table, path: str | os.PathLike[str]) -> None:
     """Misalignment against the user's minimum utility at equilibrium (2509.15090, Figure 5).
 
-    Dashed red is the guarantee, optimum - 2 misalignment (Theorem 6); dotted green is the user's optimum. Up to six
-    tables have a panel each, in which the marker is the committee size. More are pooled, in one panel per committee
-    size. A committee below the guarantee would be an error in the computation and is crossed in red.
+    Dashed red is the guarantee, optimum - 2 misalignment (Theorem 6); dotted green is the user's optimum. Up
+    to six tables have a panel each, in which the marker is the committee size. More are pooled, in one panel
+    per committee size. A committee below the guarantee would be an error in the computation and is crossed in
+    red.
 
     Args:
         rows: result rows; needs `optimum`, `worst_utility` and `misalignment`.
@@ -113,9 +114,9 @@ def _figure5_pooled(shown: ShownRows, path: str | os.PathLike[str]) -> None:
 def figure6(rows: pa.Table, path: str | os.PathLike[str]) -> None:
     """Misalignment against the user's utility where best-response dynamics end (2509.15090, Figure 6).
 
-    Outlined markers are the minimum utility at any equilibrium, solid ones the utility that the dynamics reach, and a
-    grey line joins the two. With more than six tables: the density of what the dynamics gain over the worst
-    equilibrium, and the share of committees in which they gain anything, by committee size.
+    Outlined markers are the minimum utility at any equilibrium, solid ones the utility that the dynamics
+    reach, and a grey line joins the two. With more than six tables: the density of what the dynamics gain
+    over the worst equilibrium, and the share of committees in which they gain anything, by committee size.
 
     Args:
         rows: result rows; needs `optimum`, `worst_utility`, `dynamics_utility` and `misalignment`.
@@ -164,19 +165,22 @@ def _figure6_by_table(shown: ShownRows, path: str | os.PathLike[str]) -> None:
 def _figure6_pooled(shown: ShownRows, path: str | os.PathLike[str]) -> None:
     x, gain = shown["misalignment"], shown["dynamics_utility"] - shown["worst_utility"]
     shares, broken = by_size(shown, dynamics_above_worst(shown), np.mean), below_bound(shown)
-    with draw.page(path, 2, shown.footnote()) as (figure, (left, right)):
+    with draw.page(path, 2, shown.footnote(), panel_width=3.4) as (figure, (left, right)):
         draw.set_ranges(left, x, gain, 0.0)
         mesh = draw.density(left, x, gain)
         left.plot(x[broken], gain[broken], **draw.BROKEN)
-        left.set(title="gain of the dynamics", xlabel=_EPSILON)
-        left.set_ylabel("utility the dynamics reach\n− minimum utility (utility units)")
+        left.set(xlabel=_EPSILON, ylabel="utility the dynamics reach\n− minimum utility (utility units)")
         bars = right.bar(shown.sizes, shares, color=draw.BLUE, width=0.7)
-        turned = 90 if len(shares) > 6 else 0
-        right.bar_label(bars, [f"{share:.2%}" for share in shares], padding=2, fontsize=7, rotation=turned)
-        right.set(title="dynamics above the minimum", xlabel="committee size k", ylabel="share of committees")
+        turned = len(shares) > 6
+        labels = [f"{100 * share:{'.0f' if share >= 0.1 else '.2g'}} %" for share in shares]
+        right.bar_label(bars, labels, padding=2, fontsize=6.5, rotation=90 if turned else 0)
+        right.set(
+            xlabel="committee size k", ylabel="share of committees in which\nthe dynamics beat the minimum"
+        )
         right.set_ylim(0, max((1.35 if turned else 1.15) * shares.max(), 0.01))
-        right.yaxis.set_major_formatter(PercentFormatter(1))
+        right.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
         draw.set_size_axis(right, shown.sizes[-1])
+        right.set_xlim(0.3, shown.sizes[-1] + 0.7)
         draw.legend(figure, draw.broken_entry(broken.sum()))
         draw.colour_bar(figure, [left], [mesh], "committees per cell")
 
@@ -184,20 +188,21 @@ def _figure6_pooled(shown: ShownRows, path: str | os.PathLike[str]) -> None:
 def figure7(rows: pa.Table, path: str | os.PathLike[str], *, paths: int = 30, seed: int = 0) -> None:
     """The user's minimum utility at equilibrium as random providers enter the market (2509.15090, Figure 7).
 
-    Each line is a path that starts at a random provider and gains a random one at every step. Up to six tables have a
-    panel each, with `paths` paths and the mean over all orders of entry, which is the mean over all committees of
-    that size. With more: one path per table, and quantiles over the tables of minimum utility - optimum.
+    Each line is a path that starts at a random provider and gains a random one at every step. Up to six
+    tables have a panel each, with `paths` paths and the mean over all orders of entry, which is the mean over
+    all committees of that size. With more: one path per table, and quantiles over the tables of minimum
+    utility - optimum.
 
     Args:
-        rows: result rows of every committee; needs `optimum` and `worst_utility`. A table of which some row has no
-            result is left out whole.
+        rows: result rows of every committee; needs `optimum` and `worst_utility`. A table of which some row
+            has no result is left out whole.
         path: the PNG file to write.
         paths: number of paths per table when tables have a panel each.
         seed: seed of the random orders; a table's paths depend on this and its id alone.
 
     Raises:
-        ValueError: if a table lacks a committee (the message says which) or has one twice, a column is absent, no
-            row can be shown, `paths` is not positive, or `path` does not end in .png.
+        ValueError: if a table lacks a committee (the message says which) or has one twice, a column is
+            absent, no row can be shown, `paths` is not positive, or `path` does not end in .png.
     """
     if paths < 1:
         raise ValueError(f"paths: expected a positive number; got {paths}")
@@ -235,7 +240,10 @@ def _figure7_pooled(shown: ShownRows, path: str | os.PathLike[str], seed: int) -
     gap = worst_along_one_path(shown, shown["worst_utility"] - shown["optimum"], seed)
     low, lower, median, upper, high = np.nanquantile(gap, [0.05, 0.25, 0.5, 0.75, 0.95], axis=0)
     sizes = np.arange(1, gap.shape[1] + 1)
-    with draw.page(path, 1, f"{shown.footnote()} One random path per table.") as (figure, (panel,)):
+    note = f"{shown.footnote()} One random path per table."
+    if (fewest := shown.providers.min()) < len(sizes):
+        note += f" Tables have {fewest} to {len(sizes)} providers, and their paths end there."
+    with draw.page(path, 1, note) as (figure, (panel,)):
         draw.set_ranges(panel, sizes, np.append(low, high), 0.0)
         draw.limit_lines(panel, 0.0, bound=False)
         band = {"color": draw.BLUE, "linewidth": 0}
@@ -250,8 +258,8 @@ def _figure7_pooled(shown: ShownRows, path: str | os.PathLike[str], seed: int) -
 def plot_all(rows: pa.Table, directory: str | os.PathLike[str]) -> list[Path]:
     """Write figure5.png, figure6.png and figure7.png into `directory`, as far as the rows allow.
 
-    A figure is skipped, with a warning in the log, if no row has all the values it needs (misalignment was not
-    computed, say) or, for Figure 7, if some committees were not solved.
+    A figure is skipped, with a warning in the log, if no row has all the values it needs (misalignment was
+    not computed, say) or, for Figure 7, if some committees were not asked for.
 
     Args:
         rows: result rows.

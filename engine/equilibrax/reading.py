@@ -119,8 +119,8 @@ def write_table(tables: UtilityTables, path: str | os.PathLike[str]) -> None:
 
     Raises:
         TableFileError: if the path cannot be written, or if the format cannot hold the tables exactly; for a
-            CSV: the resolution is not a power of ten, names collide or are empty, or the order of the actions
-            is not that of their first appearance.
+            CSV: the resolution is not a power of ten, names collide or are empty, or no order of
+            the rows has the actions appear in their order.
 
     Example:
         >>> import pathlib, tempfile
@@ -352,11 +352,28 @@ def _to_csv(tables: UtilityTables, labels: Labels, path: Path) -> bytes:
     rows = [[*["table"] * named, "state", "action", "prior", "user", *labels.providers]]
     prior, available = np.asarray(tables.prior), np.asarray(tables.available)
     values = np.concatenate([np.asarray(tables.user)[:, None], np.asarray(tables.providers)], axis=1)
-    for (b, x, a), cells in zip(np.argwhere(available), np.moveaxis(values, 1, -1)[available].tolist()):
-        decimals = [_decimal(value, places) for value in cells]
+    for b, x, a in _in_order(np.argwhere(available).tolist()):
+        decimals = [_decimal(value, places) for value in values[b, :, x, a].tolist()]
         table = [labels.tables[b]] * named
         rows.append([*table, labels.states[x], labels.actions[a], str(prior[b, x]), *decimals])
     return "".join(",".join(map(_field, row)) + "\n" for row in rows).encode()
+
+
+def _in_order(cells: list[list[int]]) -> list[list[int]]:
+    """`[b, x, a]` reordered, if that can be, so that each index first appears after all smaller ones."""
+    ordered, seen = [], [0, 0, 0]  # how many tables, states and actions have appeared
+    while cells:
+        later = []
+        for cell in cells:
+            if all(i <= n for i, n in zip(cell, seen)):
+                ordered.append(cell)
+                seen = [max(n, i + 1) for i, n in zip(cell, seen)]
+            else:
+                later.append(cell)
+        if len(later) == len(cells):  # no order will do
+            return ordered + later
+        cells = later
+    return ordered
 
 
 def _decimal(value: int, places: int) -> str:

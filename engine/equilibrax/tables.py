@@ -16,7 +16,7 @@ Letters: B tables, K providers, X states, A actions.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from fractions import Fraction
 from math import gcd, lcm
 from typing import Any
@@ -382,6 +382,7 @@ def _integer_weights(row: list[float], steps: int = 1_000_000) -> list[int]:
 
 
 def _finish(user, providers, prior, available, resolution: int, labels: Labels | None) -> UtilityTables:
+    prior = prior // np.gcd.reduce(prior, axis=1)[:, None]
     largest = np.maximum(np.abs(user).max(axis=2), np.abs(providers).max(axis=(1, 3)))  # [B, X]
     values = (largest.astype(object) * prior.astype(object)).sum(axis=1)
     worst = max(values.tolist(), default=0)

@@ -322,8 +322,8 @@ def _sum(terms: jax.Array) -> jax.Array:
 def _hull_weights(words: jax.Array, providers: int) -> jax.Array:
     """`[K]` uint32 from `[K - 1]` words: K positive weights that sum to 64, the last one odd.
 
-    K - 1 of the 63 places between 64 units are cut, by R. Floyd's sampling without replacement; the lengths of
-    the runs are uniform over all such weights. If the last weight is even, one unit goes to the first provider.
+    K - 1 of the 63 places between 64 units are cut, by Floyd's sampling without replacement; the lengths of
+    the runs are uniform over all such weights. If the last is even, one of its units goes to the first.
     """
     places = HULL_WEIGHTS_SUM - 1
     place = jnp.arange(places, dtype=jnp.uint32)

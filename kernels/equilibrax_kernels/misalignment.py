@@ -67,6 +67,15 @@ class _Problem(NamedTuple):
     member: Bool[Array, "K L"]
 
 
+class _Units(NamedTuple):
+    """How unit scale relates to the utilities given: `user = user_shift + unit * scaled` and so on."""
+
+    unit: Float[Array, " L"]
+    user_shift: Float[Array, " L"]
+    spread: Float[Array, "K L"]
+    shift: Float[Array, "K L"]
+
+
 class _State(NamedTuple):
     inverse: Float[Array, "N N L"]  # column k: how (w, c, eps) moves per unit of slack of basic constraint k
     basis: Int[Array, "N L"]  # ids of the basic constraints; -1 for those that never leave
@@ -100,33 +109,65 @@ def misalignment_lanes(
         simplex: whether the weights sum to one.
         iteration_limit: pivots before a lane gives up with ITERATION_LIMIT (its fit is still feasible).
     """
-    problem, unit, user_shift, shift, spread = _to_unit_scale(user, providers, above, below, member, simplex)
+    problem, units = _to_unit_scale(user, providers, above, below, member, simplex)
     state = _start(problem, simplex)
     state = lax.while_loop(
         lambda s: jnp.any(s.running & (s.iterations < iteration_limit)),
         lambda s: _pivot(problem, s, iteration_limit),
         state,
     )
-    weights = jnp.maximum(state.weights, 0.0) * problem.member
+    lower, upper = _multipliers(problem, state)
+    return _certified(problem, units, state.weights, lower, upper, simplex)._replace(
+        iterations=state.iterations,
+        status=jnp.where(state.running, ITERATION_LIMIT, OPTIMAL).astype(jnp.int32),
+    )
+
+
+def certified_fit(
+    user: Float[Array, "R L"],
+    providers: Float[Array, "K R L"],
+    above: Bool[Array, "R L"],
+    below: Bool[Array, "R L"],
+    member: Bool[Array, "K L"],
+    weights: Float[Array, "K L"],
+    lower: Float[Array, "R L"],
+    upper: Float[Array, "R L"],
+    *,
+    simplex: bool,
+) -> Fit:
+    """The fit with given weights and what given multipliers prove about it, whoever found them.
+
+    Args:
+        user, providers, above, below, member, simplex: as for `misalignment_lanes`.
+        weights: `[K, L]`; negative ones are set to zero.
+        lower, upper: `[R, L]` multipliers on the outcomes of L and U; negative ones are set to zero and the masses
+            brought to the same value.
+    """
+    problem, units = _to_unit_scale(user, providers, above, below, member, simplex)
+    return _certified(problem, units, weights * units.spread / units.unit, lower, upper, simplex)
+
+
+def _certified(problem: _Problem, units: _Units, weights, lower, upper, simplex: bool) -> Fit:
+    weights = jnp.maximum(weights, 0.0) * problem.member
     if simplex:
         weights = weights / weights.sum(axis=0)
     eps, offset = _best_offset(problem, weights)
     # eps >= 0 is a constraint: where the fit is exact, zero multipliers already prove it optimal.
-    exact = eps <= _PIVOT
-    lower, upper = (jnp.where(exact, 0.0, measure) for measure in _multipliers(problem, state))
+    lower, upper = (jnp.where(eps <= _PIVOT, 0.0, m) for m in _equal_mass(problem, lower, upper))
     gap, violation = _certificate(problem, weights, eps, lower, upper, simplex)
-
-    weights = weights * unit / spread
+    weights = weights * units.unit / units.spread
+    shift = units.user_shift - jnp.sum(weights * units.shift, axis=0)
+    nothing = jnp.zeros(eps.shape, jnp.int32)
     return Fit(
-        eps=eps * unit,
+        eps=eps * units.unit,
         weights=weights,
-        offset=offset * unit + user_shift - jnp.sum(weights * shift, axis=0),
+        offset=offset * units.unit + shift,
         lower=lower,
         upper=upper,
-        gap=gap * unit,
-        violation=violation * unit,
-        iterations=state.iterations,
-        status=jnp.where(state.running, ITERATION_LIMIT, OPTIMAL).astype(jnp.int32),
+        gap=gap * units.unit,
+        violation=violation * units.unit,
+        iterations=nothing,
+        status=nothing,
     )
 
 
@@ -146,19 +187,14 @@ def _to_unit_scale(user, providers, above, below, member, simplex: bool):
     shift, spread = extent(providers)
     if simplex:
         spread = jnp.broadcast_to(unit, spread.shape)
-    return (
-        _Problem(
-            user=jnp.where(rows, (user - user_shift) / unit, 0.0),
-            providers=jnp.where(rows, (providers - shift[:, None]) / spread[:, None], 0.0),
-            above=above,
-            below=below,
-            member=member,
-        ),
-        unit,
-        user_shift,
-        shift,
-        spread,
+    problem = _Problem(
+        user=jnp.where(rows, (user - user_shift) / unit, 0.0),
+        providers=jnp.where(rows, (providers - shift[:, None]) / spread[:, None], 0.0),
+        above=above,
+        below=below,
+        member=member,
     )
+    return problem, _Units(unit, user_shift, spread, shift)
 
 
 def _first_where(mask: Bool[Array, "R L"]) -> Int[Array, " L"]:
@@ -294,15 +330,21 @@ def _pivot(problem: _Problem, state: _State, iteration_limit: int) -> _State:
 
 
 def _multipliers(problem: _Problem, state: _State):
-    """Multipliers of the basic outcomes, clipped to be non-negative and brought to equal mass on L and U."""
+    """Multipliers of the basic outcomes, `[R, L]` on L and on U."""
     k, rows, _ = problem.providers.shape
-    value = jnp.maximum(jnp.where(state.basis > k, state.inverse[-1], 0.0), 0.0)
+    value = jnp.where(state.basis > k, state.inverse[-1], 0.0)
     outcomes = jnp.arange(rows, dtype=jnp.int32)[:, None, None]
 
     def spread(first_id):
         return jnp.sum(jnp.where(state.basis - first_id == outcomes, value, 0.0), axis=1)
 
-    upper, lower = spread(k + 1), spread(k + 1 + rows)
+    return spread(k + 1 + rows), spread(k + 1)
+
+
+def _equal_mass(problem: _Problem, lower, upper):
+    """Multipliers on the rows alone, non-negative, and of the same mass on L and U, at most 1/2."""
+    lower = jnp.where(problem.below, jnp.maximum(lower, 0.0), 0.0)
+    upper = jnp.where(problem.above, jnp.maximum(upper, 0.0), 0.0)
     mass = jnp.minimum(jnp.minimum(upper.sum(axis=0), lower.sum(axis=0)), 0.5)
 
     def scale(measure):

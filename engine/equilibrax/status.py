@@ -1,0 +1,38 @@
+"""What happened to each (table, committee), and what to do about it."""
+
+from __future__ import annotations
+
+from enum import IntFlag
+
+import numpy as np
+
+
+class Status(IntFlag):
+    """Flags of a result. `OK` (no flag) means that every number is exact or certified."""
+
+    OK = 0
+    FRONTIER_OVERFLOW = 1
+    """The list of candidate schemes outgrew `max_capacity`; nothing about the table is known. Raise `max_capacity`, or
+    use a smaller `resolution` so that more schemes have equal values and merge."""
+    COUNT_SATURATED = 2
+    """There are more than 2**63 - 1 equilibrium schemes; `equilibria` is 2**63 - 1. Everything else is exact."""
+    DYNAMICS_LIMIT = 4
+    """Best-response dynamics was stopped after `step_limit` deviations; raise `step_limit`."""
+    MISALIGNMENT_UNCERTIFIED = 8
+    """Neither the batched solver nor HiGHS proved the misalignment to `tolerance`; see `misalignment_gap`. The value is
+    attained by the weights, so it is an upper bound. Usually a sign of utilities of very different sizes."""
+
+
+def status_names(status: np.ndarray) -> np.ndarray:
+    """Names of statuses, `OK` or flags joined by `|`; same shape as `status`."""
+    codes, inverse = np.unique(np.asarray(status), return_inverse=True)
+    names = np.array([_name(int(code)) for code in codes], dtype=object)
+    return names[inverse].reshape(np.shape(status))
+
+
+def _name(code: int) -> str:
+    return "|".join(flag.name or "" for flag in Status if flag & code) or "OK"
+
+
+class SolveError(RuntimeError):
+    """Raised by solvers with `throw=True` when some table could not be solved; the message says which and why."""
