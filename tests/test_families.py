@@ -21,8 +21,8 @@ IN_UNIT = ("uniform", "noisy", "biased", "hull", "near_hull")
 SIZES: dict[str, Any] = {"states": 3, "actions": 4, "providers": 5}
 SEED = 2**40 + 7
 
-# sha256 of user and providers (int32, little endian), of ids 0..3 and of ids 2**32 - 2..2**32 + 1, with the seed
-# and sizes above and the default parameters. Whoever changes a hash raises the family's version.
+# sha256 of user and providers (int32, little endian), ids 0..3 and 2**32 - 2..2**32 + 1, with this seed,
+# these sizes and the default parameters. Whoever changes a hash raises the version of the family.
 GOLDEN = {
     "uniform": "e02d17679921717363580e6787da9e1a5bfa208397a75bd0b7411e4fe381d128",
     "noisy": "7337cf051132798ceb7cc79dd9dc4cf98cba72b07f9c1cfdeb59b10330b37954",

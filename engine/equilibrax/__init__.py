@@ -1,5 +1,8 @@
 """equilibrax: exact, batched equilibrium search for users who choose among misaligned AI providers."""
 
+from equilibrax.certified import CertifiedFit
+from equilibrax.listing import equilibrium_schemes
+from equilibrax.misalignment import misalignment
 from equilibrax.reading import PAPER_TABLES, TableFileError, load_paper_table, read_tables, write_table
 from equilibrax.result import SelectionResult
 from equilibrax.solver import solve
@@ -10,6 +13,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "PAPER_TABLES",
+    "CertifiedFit",
     "Labels",
     "SelectionResult",
     "SolveError",
@@ -17,9 +21,11 @@ __all__ = [
     "TableFileError",
     "UtilityTables",
     "concatenate",
+    "equilibrium_schemes",
     "from_arrays",
     "from_integers",
     "load_paper_table",
+    "misalignment",
     "read_tables",
     "solve",
     "write_table",

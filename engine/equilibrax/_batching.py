@@ -39,9 +39,7 @@ def chunk_size(rows: int, bytes_per_row: int, mesh: Mesh) -> int:
 def over_batch(function: Callable, mesh: Mesh) -> Callable:
     """`function(batched, shared)` with every device working on its own rows of `batched`, without communication."""
     rows, everywhere = PartitionSpec("batch"), PartitionSpec()
-    return jax.shard_map(
-        function, mesh=mesh, in_specs=(rows, everywhere), out_specs=rows, check_vma=False
-    )
+    return jax.shard_map(function, mesh=mesh, in_specs=(rows, everywhere), out_specs=rows, check_vma=False)
 
 
 def run_in_chunks(compiled: Callable, batched: Any, shared: Any, chunk: int, mesh: Mesh) -> Any:

@@ -65,6 +65,12 @@ class Prepared:
         )
 
 
+def check_choice(name: str, value: Any, choices: Sequence[str]) -> None:
+    """Refuse a value that is not one of the choices."""
+    if value not in choices:
+        raise ValueError(f"{name}: expected one of {', '.join(map(repr, choices))}, got {value!r}")
+
+
 def prepare(tables: UtilityTables) -> Prepared:
     """Pack actions into slots and choose the size of integers."""
     if len(tables) == 0:

@@ -99,9 +99,7 @@ def fit_lanes(
         return jnp.moveaxis(padded.reshape(*array.shape[:-1], pieces, lanes), -2, 0)
 
     def solve(piece):
-        fit = misalignment_lanes(
-            *piece, simplex=options.weights == "simplex", iteration_limit=options.iteration_limit
-        )
+        fit = misalignment_lanes(*piece, simplex=options.weights == "simplex", iteration_limit=options.iteration_limit)
         results = {"misalignment": fit.eps, "weights": fit.weights, "offset": fit.offset}
         results |= {"gap": fit.gap, "violation": fit.violation}
         return results | ({"lower": fit.lower, "upper": fit.upper} if options.multipliers else {})
@@ -121,7 +119,9 @@ def _cpu_lanes(providers: int, rows: int) -> int:
     return int(np.clip(1 << ((_LANE_BYTES // size).bit_length()), 64, 2048))
 
 
-def certify(prepared: Prepared, raw: dict[str, np.ndarray], masks: np.ndarray, options: FitOptions, skip) -> CertifiedFit:
+def certify(
+    prepared: Prepared, raw: dict[str, np.ndarray], masks: np.ndarray, options: FitOptions, skip
+) -> CertifiedFit:
     """Check certificates, solve again on the host what is not proved, and drop what was never solved.
 
     Args:

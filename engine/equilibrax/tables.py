@@ -302,7 +302,9 @@ def _shapes(user: Any, providers: Any, prior: Any, available: Any, labels: Label
         raise ValueError(f"user: expected shape [X, A] or [B, X, A], got {list(user.shape)}")
     if providers.ndim != user.ndim + 1:
         shape = "[K, X, A]" if user.ndim == 2 else "[B, K, X, A]"
-        raise ValueError(f"providers: expected shape {shape} to go with user {list(user.shape)}, got {list(providers.shape)}")
+        raise ValueError(
+            f"providers: expected shape {shape} to go with user {list(user.shape)}, got {list(providers.shape)}"
+        )
     if user.ndim == 2:
         user, providers = user[None], providers[None]
     b, x, a = user.shape
@@ -325,7 +327,9 @@ def _shapes(user: Any, providers: Any, prior: Any, available: Any, labels: Label
         empty = ~mask.any(axis=2)
         if empty.any():
             table, state = (int(i) for i in np.argwhere(empty)[0])
-            raise ValueError(f"available: expected at least one action in every state, got none in table {table}, state {state}")
+            raise ValueError(
+                f"available: expected at least one action in every state, got none in table {table}, state {state}"
+            )
     if prior is None:
         weights = np.ones((b, x), np.int64)
     else:
@@ -376,7 +380,9 @@ def _integer_weights(row: list[float], steps: int = 1_000_000) -> list[int]:
     else:
         whole = [round(w / total * steps) for w in row]
     if min(whole) < 1:
-        raise ValueError(f"prior: a share of {min(row) / total:g} rounds to zero; expected shares of at least {1 / steps:g}")
+        raise ValueError(
+            f"prior: a share of {min(row) / total:g} rounds to zero; expected shares of at least {1 / steps:g}"
+        )
     common = gcd(*whole)
     return [w // common for w in whole]
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int
 
@@ -70,18 +71,14 @@ def committee_equilibria(
 
 
 def _choose(results: list[CommitteeEquilibria], lowest: Int[Array, " C"]) -> CommitteeEquilibria:
+    """For every committee, the result of its lowest provider."""
     chosen = results[0]
     for j, other in enumerate(results[1:], start=1):
         mine = lowest == (1 << j)
-
-        def pick(old, new, mine=mine):
-            return None if old is None else jnp.where(mine.reshape(mine.shape + (1,) * (old.ndim - 1)), new, old)
-
-        chosen = CommitteeEquilibria(
-            pick(chosen.worst, other.worst),
-            pick(chosen.worst_rank, other.worst_rank),
-            Count(pick(chosen.count.exact, other.count.exact), pick(chosen.count.size, other.count.size)),
-            pick(chosen.attained, other.attained),
+        chosen = jax.tree.map(
+            lambda old, new, mine=mine: jnp.where(mine.reshape(mine.shape + (1,) * (old.ndim - 1)), new, old),
+            chosen,
+            other,
         )
     return chosen
 
@@ -112,7 +109,7 @@ def _zeta(cells: Array, k: int, combine) -> Array:
     """Combine every cell of `[2**k, ...]` with those of all supersets of its index."""
     shape = cells.shape
     for b in range(k):
-        cells = cells.reshape((2 ** (k - 1 - b), 2, 2**b) + shape[1:])
+        cells = cells.reshape((2 ** (k - 1 - b), 2, 2**b, *shape[1:]))
         without, with_bit = cells[:, 0], cells[:, 1]
         cells = jnp.stack([combine(without, with_bit), with_bit], axis=1)
     return cells.reshape(shape)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 LIMIT = 2**63 - 1
 
@@ -33,7 +33,7 @@ def product_count(factors: Int[Array, "... X"]) -> Count:
     return Count(jnp.prod(factors, axis=-1), jnp.prod(factors.astype(jnp.float64), axis=-1))
 
 
-def saturated(count: Count) -> tuple[Int[Array, "..."], Array]:
+def saturated(count: Count) -> tuple[Int[Array, "..."], Bool[Array, "..."]]:
     """`(value, overflowed)`: the count, or 2**63 - 1 where it does not fit, and where that is.
 
     The margin makes the floating-point test safe: counts within 1e-9 of 2**63 are treated as too large.

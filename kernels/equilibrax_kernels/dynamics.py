@@ -80,13 +80,12 @@ def best_response_dynamics(
 
     def step(state: _State) -> _State:
         deviator = _round_robin(state) if key is None else _at_random(key, masks, state)
-        wins_ties = (deviator < state.selected) if ties else None
+        wins_ties = (deviator < state.selected) & ties
         if minimal:
             response = _smallest_gain(schemes, state.position, deviator, wins_ties)
         else:
-            response = schemes.response[deviator, state.position]
-            if ties:
-                response = jnp.where(wins_ties, schemes.tie_response[deviator, state.position], response)
+            strict = schemes.response[deviator, state.position]
+            response = jnp.where(wins_ties, schemes.tie_response[deviator, state.position], strict) if ties else strict
         moves = (state.open != 0) & (state.steps < step_limit)
         position = jnp.where(moves, response, state.position)
         selected = jnp.where(moves, deviator, state.selected)
@@ -104,7 +103,7 @@ def best_response_dynamics(
 
 
 def _monopoly_positions(schemes: Ordered) -> Int[Array, " K"]:
-    """Each provider's monopoly scheme: its best, ties in every state to the lowest action, so lexicographically first."""
+    """Each provider's monopoly scheme: its best, ties in every state to the lowest action (lexicographically first)."""
     low = jnp.iinfo(schemes.providers.dtype).min
     values = jnp.where(schemes.valid, schemes.providers, low)
     first = jnp.where(values == values.max(axis=1, keepdims=True), schemes.rank, jnp.iinfo(jnp.int32).max)
@@ -138,9 +137,7 @@ def _smallest_gain(schemes: Ordered, position, deviator, wins_ties) -> Int[Array
 
     def search(position, deviator, wins_ties):
         mine, threshold = schemes.providers[deviator], schemes.user[position]
-        better_for_user = schemes.user > threshold
-        if wins_ties is not None:
-            better_for_user |= wins_ties & (schemes.user == threshold)
+        better_for_user = (schemes.user > threshold) | (wins_ties & (schemes.user == threshold))
         profitable = schemes.valid & better_for_user & (mine > mine[position])
         # The user's order already breaks ties: argmin takes the first.
         return jnp.argmin(jnp.where(profitable, mine, jnp.iinfo(mine.dtype).max)).astype(jnp.int32)

@@ -174,9 +174,7 @@ def systematic(
     return user, user[None] + jnp.where(likes, jnp.int32(bonus), 0)[:, None, :]
 
 
-def hull(
-    key: jax.Array, states: int, actions: int, providers: int, resolution: Integer
-) -> tuple[jax.Array, jax.Array]:
+def hull(key: jax.Array, states: int, actions: int, providers: int, resolution: Integer) -> tuple[jax.Array, jax.Array]:
     """The user is a weighted average of the providers plus an offset, exactly: Definition 1 with epsilon = 0.
 
     With W = 64 and positive integer weights w_j that sum to W, `u_0 = (sum_j w_j u_j - r) / W` in every cell

@@ -176,7 +176,9 @@ def _merge(partial: _Partial, order, repeats, at, x, actions: int) -> tuple[Coun
         parent, action = order[position] // actions, order[position] % actions
         outcomes = None
         if partial.outcomes is not None:
-            outcomes = partial.outcomes[parent] | (jnp.arange(partial.outcomes.shape[1]) == (x * actions + action)[:, None])
+            outcomes = partial.outcomes[parent] | (
+                jnp.arange(partial.outcomes.shape[1]) == (x * actions + action)[:, None]
+            )
         return partial.count.exact[parent], partial.count.size[parent], outcomes
 
     def follows(position):

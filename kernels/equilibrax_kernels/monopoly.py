@@ -31,9 +31,7 @@ class Monopoly(NamedTuple):
     count: Count
 
 
-def monopoly(
-    user: Int[Array, "X A"], players: Int[Array, "K X A"], available: Bool[Array, "X A"]
-) -> Monopoly:
+def monopoly(user: Int[Array, "X A"], players: Int[Array, "K X A"], available: Bool[Array, "X A"]) -> Monopoly:
     """Optimal schemes of each player on its own and what they give the user.
 
     Args:

@@ -32,7 +32,7 @@ class Ordered(NamedTuple):
         valid: `[N]` whether the entry holds a scheme.
         response: `[K, N]` int32, position of provider j's best response among schemes that the user strictly prefers.
         stable: `[N]` int32, bit j is set iff provider j has no such scheme that she strictly prefers too.
-        tie_response, tie_stable: the same with the user's ties won by the deviator; None unless asked for.
+        tie_response, tie_stable: the same with the user's ties won by the deviator, if asked for.
     """
 
     user: Int[Array, " N"]
@@ -41,8 +41,8 @@ class Ordered(NamedTuple):
     valid: Bool[Array, " N"]
     response: Int[Array, "K N"]
     stable: Int[Array, " N"]
-    tie_response: Int[Array, "K N"] | None
-    tie_stable: Int[Array, " N"] | None
+    tie_response: Int[Array, "K N"]
+    tie_stable: Int[Array, " N"]
 
 
 def index_bits(size: int) -> int:
@@ -114,6 +114,7 @@ def order_schemes(
         weights = jnp.left_shift(1, jnp.arange(providers.shape[0], dtype=jnp.int32))
         return jnp.sum(jnp.where(gains, 0, weights[:, None]), axis=0, dtype=jnp.int32)
 
+    at_least = strictly
     if ties:
         ends = jnp.concatenate([starts[1:], jnp.ones(1, bool)])
         # Likewise from the other side: the smallest value at an end of a run, here or later, is that of this run.
@@ -127,6 +128,6 @@ def order_schemes(
         valid=valid,
         response=response(strictly),
         stable=jnp.where(valid, stable(strictly), 0),
-        tie_response=response(at_least) if ties else None,
-        tie_stable=jnp.where(valid, stable(at_least), 0) if ties else None,
+        tie_response=response(at_least),
+        tie_stable=jnp.where(valid, stable(at_least), 0),
     )

@@ -2,8 +2,8 @@
 
 Every provider posts a signaling scheme, the user takes the provider whose scheme is best for her, and everybody is paid
 by that scheme. A scheme f, posted by all, is an equilibrium of committee C iff no provider j in C has a scheme g with
-`v_0(g) > v_0(f)` and `v_j(g) > v_j(f)`; with `ties` (Definition 16: ties go to the lowest index) the first inequality is
-weak for the lowest-indexed provider of C. A committee of one provider is a monopolist and plays its own optima.
+`v_0(g) > v_0(f)` and `v_j(g) > v_j(f)`; with `ties` (Definition 16: ties go to the lowest index) the first inequality
+is weak for the lowest-indexed provider of C. A committee of one provider is a monopolist and plays its own optima.
 
 Two kernels list the schemes: `dense` all A**X of them, `frontier` only those that are stable for some provider. The
 rest is shared and in this file, so the two agree by construction wherever the lists do.
@@ -129,9 +129,7 @@ def solve_listed(
     )
     attained = None
     if many.attained is not None:
-        attained = jnp.where(
-            single[:, None, None], alone.optimal[member], many.attained.reshape(-1, states, actions)
-        )
+        attained = jnp.where(single[:, None, None], alone.optimal[member], many.attained.reshape(-1, states, actions))
     ends = None
     if dynamics:
         ends = best_response_dynamics(schemes, masks, key, ties=ties, minimal=minimal, step_limit=step_limit)

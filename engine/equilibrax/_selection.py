@@ -1,0 +1,154 @@
+"""The compiled selection solver: which kernels, how many tables at a time, and again with more room where needed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from equilibrax_kernels.dense import dense_schemes
+from equilibrax_kernels.frontier import frontier_schemes
+from equilibrax_kernels.selection import solve_listed
+from jax.sharding import Mesh
+
+from equilibrax._batching import chunk_size, over_batch, run_in_chunks
+from equilibrax._prepare import Prepared
+from equilibrax.certified import FitOptions, fit_lanes
+
+DENSE_LIMIT = 1024
+"""Tables with at most this many schemes are solved by listing them all; see `benchmarks/README.md`."""
+
+DENSE_MAXIMUM = 2**20
+"""Largest number of schemes that can be listed at all (positions in a list take at most 20 bits)."""
+
+MAX_CAPACITY = 2**16
+"""Default limit on the candidate schemes kept per table before `FRONTIER_OVERFLOW`."""
+
+
+@dataclass(frozen=True)
+class Program:
+    """Everything that a compiled solver depends on besides the shapes of its inputs."""
+
+    value_bits: int
+    resolution: int
+    ties: bool
+    dynamics: bool
+    minimal: bool
+    random: bool
+    step_limit: int
+    capacity: int  # 0 lists all schemes
+    fit: FitOptions | None
+
+
+def choose_dense(prepared: Prepared, method: str, needs_all: bool) -> bool:
+    schemes = prepared.slots**prepared.states
+    if (method == "dense" or needs_all) and schemes > DENSE_MAXIMUM:
+        why = 'deviation="minimal"' if needs_all else 'method="dense"'
+        raise ValueError(f"{why}: expected tables of at most {DENSE_MAXIMUM:,} schemes, got {float(schemes):.3g}")
+    return needs_all or (method == "dense" if method != "auto" else schemes <= DENSE_LIMIT)
+
+
+def first_capacity(prepared: Prepared, capacity: int | None, max_capacity: int) -> int:
+    """Room for the schemes that random tables keep (measured: about X**2 K); a power of two."""
+    if capacity is not None and capacity < 1:
+        raise ValueError(f"capacity: expected a positive whole number, got {capacity!r}")
+    if max_capacity < 1:
+        raise ValueError(f"max_capacity: expected a positive whole number, got {max_capacity!r}")
+    guess = capacity or max(32, min(prepared.states**2 * prepared.providers, 4096))
+    return min(1 << (guess - 1).bit_length(), max_capacity)
+
+
+def solve_growing(
+    prepared: Prepared, keys: np.ndarray, masks: np.ndarray, program: Program, max_capacity: int, mesh: Mesh
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Solve all tables; those whose candidates did not fit again with four times the room, until they do.
+
+    Args:
+        keys: `[B, 2]` uint32 random key data per table (used by programs with `random`).
+        masks: `[C]` int32 committees.
+        max_capacity: where to leave `overflow` set.
+
+    Returns:
+        The fields of `equilibrax_kernels.selection.Selection` and of `fit_lanes` by name, `[B, ...]`; and `[B]` int32,
+        how often each table was solved again.
+    """
+    raw = _solve_all(prepared, keys, masks, program, mesh)
+    retries = np.zeros(len(keys), np.int32)
+    capacity = program.capacity
+    limit = min(max_capacity, DENSE_MAXIMUM // prepared.slots)
+    while capacity and capacity < limit and raw["overflow"].any():
+        capacity = min(4 * capacity, limit)
+        again = np.flatnonzero(raw["overflow"])
+        retries[again] += 1
+        part = _solve_all(prepared.rows(again), keys[again], masks, replace(program, capacity=capacity), mesh)
+        for name, values in part.items():
+            raw[name][again] = values
+    return raw, retries
+
+
+def _solve_all(prepared: Prepared, keys, masks, program: Program, mesh) -> dict[str, np.ndarray]:
+    chunk = chunk_size(len(keys), _bytes_per_table(prepared, len(masks), program), mesh)
+    batched = (prepared.utilities, prepared.prior, prepared.available, keys)
+    with jax.enable_x64(True):
+        results = run_in_chunks(_compiled(program, mesh), batched, jnp.asarray(masks), chunk, mesh)
+    return {name: np.array(values) if not values.flags.writeable else values for name, values in results.items()}
+
+
+def _bytes_per_table(prepared: Prepared, committees: int, program: Program) -> int:
+    """A rough size of what one table needs in flight, for choosing chunks."""
+    outcomes = prepared.states * prepared.slots
+    players = prepared.providers + 1
+    if program.capacity:
+        listed = program.capacity * (prepared.slots * (8 * players + 24) + outcomes * (program.fit is not None))
+    else:
+        listed = prepared.slots**prepared.states * (12 * players + 24 + outcomes * (program.fit is not None))
+    per_committee = 64 + 4 * prepared.states + (outcomes * (8 * players + 2) if program.fit else 0)
+    return listed + committees * per_committee + 2**prepared.providers * (24 + outcomes * (program.fit is not None))
+
+
+@lru_cache(maxsize=128)
+def _compiled(program: Program, mesh):
+    """The jitted solver of a program: tables over devices, one table per kernel call, misalignment over all lanes."""
+
+    platform = mesh.devices.flat[0].platform
+
+    def one_table(utilities, prior, available, key, masks):
+        dtype = jnp.int32 if program.value_bits <= 32 else jnp.int64
+        contributions = utilities.astype(dtype) * prior.astype(dtype)[:, None]
+        with_outcomes = program.fit is not None
+        if program.capacity:
+            listed = frontier_schemes(
+                contributions,
+                available,
+                capacity=program.capacity,
+                value_bits=program.value_bits,
+                with_outcomes=with_outcomes,
+            )
+        else:
+            listed = dense_schemes(contributions, available, with_outcomes=with_outcomes)
+        return solve_listed(
+            listed,
+            contributions,
+            available,
+            masks,
+            jax.random.wrap_key_data(key, impl="threefry2x32") if program.random else None,
+            value_bits=program.value_bits,
+            ties=program.ties,
+            dynamics=program.dynamics,
+            minimal=program.minimal,
+            step_limit=program.step_limit,
+        )
+
+    def rows(batched, masks):
+        utilities, prior, available, keys = batched
+        selection = jax.vmap(one_table, in_axes=(0, 0, 0, 0, None))(utilities, prior, available, keys, masks)
+        results = {name: value for name, value in selection._asdict().items() if value is not None}
+        optimal, attained = results.pop("optimal"), results.pop("attained", None)
+        if program.fit is not None:
+            fit = fit_lanes(utilities, attained, optimal, masks, program.resolution, program.fit, platform)
+            results |= {"above": attained, "below": optimal} | fit
+        return results
+
+    return jax.jit(over_batch(rows, mesh))
