@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import ExitStack
 from itertools import count as counter
 from math import sqrt
 from typing import Any
@@ -48,8 +49,7 @@ def arrays(family: str, count: int = 4, **options: Any) -> tuple[np.ndarray, np.
 
 def same(left, right) -> bool:
     return all(
-        bool((np.asarray(a) == np.asarray(b)).all())
-        for a, b in zip(jax.tree.leaves(left), jax.tree.leaves(right))
+        bool((np.asarray(a) == np.asarray(b)).all()) for a, b in zip(jax.tree.leaves(left), jax.tree.leaves(right))
     )
 
 
@@ -78,16 +78,18 @@ def test_golden_hashes(family):
 
 @pytest.mark.parametrize("family", BUILT_IN)
 def test_golden_hashes_under_other_settings(family):
-    with jax.enable_x64(True), jax.threefry_partitionable(False), jax.default_prng_impl("rbg"):
-        assert fingerprint(family) == GOLDEN[family]
-    with jax.numpy_rank_promotion("raise"), jax.numpy_dtype_promotion("strict"), jax.debug_key_reuse(True):
+    randomness = jax.threefry_partitionable(False), jax.default_prng_impl("rbg"), jax.debug_key_reuse(True)
+    promotion = jax.enable_x64(True), jax.numpy_rank_promotion("raise"), jax.numpy_dtype_promotion("strict")
+    with ExitStack() as stack:
+        for setting in (*randomness, *promotion):
+            stack.enter_context(setting)
         assert fingerprint(family) == GOLDEN[family]
 
 
 @pytest.mark.parametrize("family", BUILT_IN)
 def test_a_table_is_the_same_in_any_batch(family):
     whole = draw(family, 12, start=2**32 - 6)
-    for start, size in ((0, 5), (5, 5), (7, 5), (11, 1)):
+    for start, size in ((0, 4), (4, 4), (7, 4), (11, 1)):
         assert same(whole[start : start + size], draw(family, size, start=2**32 - 6 + start))
 
 
@@ -161,9 +163,7 @@ def test_high_product_is_exact():
     rng = np.random.default_rng(0)
     left, right = np.meshgrid(np.array(edges + rng.integers(0, 2**32, 200).tolist(), np.uint32), [0, *edges])
     came = kernels._high_product(jnp.asarray(left.astype(np.uint32)), jnp.asarray(right.astype(np.uint32)))
-    assert np.asarray(came).tolist() == [
-        [int(a) * int(b) >> 32 for a, b in zip(*rows)] for rows in zip(left, right)
-    ]
+    assert np.asarray(came).tolist() == [[int(a) * int(b) >> 32 for a, b in zip(*rows)] for rows in zip(left, right)]
 
 
 def test_symmetric_noise_is_odd_in_its_lowest_bit():
@@ -178,10 +178,10 @@ def test_symmetric_noise_is_odd_in_its_lowest_bit():
 @pytest.mark.parametrize("family", BUILT_IN)
 def test_other_seeds_starts_and_parameters_do_not_compile(family):
     names = {"noisy": "noise", "biased": "correlation", "near_hull": "misalignment", "systematic": "bonus"}
-    draw(family, 3)
+    draw(family)
     before = _draw._cache_size()
     parameters = {names[family]: 0.1} if family in names else {}
-    draw(family, 3, seed=5, start=2**50, resolution=500, **parameters)
+    draw(family, seed=5, start=2**50, resolution=500, **parameters)
     assert _draw._cache_size() == before
 
 
@@ -196,10 +196,7 @@ def test_shapes_and_metadata(family, sizes):
     assert tables.user.shape == tables.available.shape == (2, x, a)
     assert tables.providers.shape == (2, k, x, a)
     assert tables.prior.shape == (2, x)
-    assert all(
-        isinstance(leaf, jax.Array)
-        for leaf in (tables.user, tables.providers, tables.prior, tables.available)
-    )
+    assert all(isinstance(leaf, jax.Array) for leaf in (tables.user, tables.providers, tables.prior, tables.available))
     assert tables.user.dtype == tables.providers.dtype == tables.prior.dtype == jnp.int32
     assert bool(tables.available.all())
     assert bool((tables.prior == 1).all())
@@ -424,9 +421,7 @@ def test_own_family_of_floats():
     assert same(tables[2:5], draw(name, 3, low=0.5, start=2**40 + 2))
     with jax.threefry_partitionable(False):
         assert same(tables, draw(name, 6, low=0.5, start=2**40))
-    with pytest.raises(
-        ValueError, match=r"parameters: expected one of low for the family 'own .*', got 'high'"
-    ):
+    with pytest.raises(ValueError, match=r"parameters: expected one of low for the family 'own .*', got 'high'"):
         draw(name, high=1.0)
 
 

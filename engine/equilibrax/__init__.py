@@ -1,12 +1,17 @@
 """equilibrax: exact, batched equilibrium search for users who choose among misaligned AI providers."""
 
 from equilibrax.certified import CertifiedFit
+from equilibrax.families import families, register_family, sample_tables
+from equilibrax.figures import figure5, figure6, figure7, plot_all
 from equilibrax.listing import equilibrium_schemes
 from equilibrax.misalignment import misalignment
 from equilibrax.reading import PAPER_TABLES, TableFileError, load_paper_table, read_tables, write_table
+from equilibrax.records import committee_rows, iter_committees, read_committees, table_rows, write_parquet
 from equilibrax.result import SelectionResult
 from equilibrax.solver import solve
 from equilibrax.status import SolveError, Status
+from equilibrax.summary import Summary, markdown_table, summarize
+from equilibrax.sweep import SweepConfig, SweepReport, run_sweep
 from equilibrax.tables import Labels, UtilityTables, concatenate, from_arrays, from_integers
 
 __version__ = "0.1.0"
@@ -18,15 +23,33 @@ __all__ = [
     "SelectionResult",
     "SolveError",
     "Status",
+    "Summary",
+    "SweepConfig",
+    "SweepReport",
     "TableFileError",
     "UtilityTables",
+    "committee_rows",
     "concatenate",
     "equilibrium_schemes",
+    "families",
+    "figure5",
+    "figure6",
+    "figure7",
     "from_arrays",
     "from_integers",
+    "iter_committees",
     "load_paper_table",
+    "markdown_table",
     "misalignment",
+    "plot_all",
+    "read_committees",
     "read_tables",
+    "register_family",
+    "run_sweep",
+    "sample_tables",
     "solve",
+    "summarize",
+    "table_rows",
+    "write_parquet",
     "write_table",
 ]

@@ -176,9 +176,7 @@ def density(panel: Axes, x: np.ndarray, y: np.ndarray) -> QuadMesh:
     """The number of points in every cell of the panel; cells without any stay blank."""
     counts, x_edges, y_edges = np.histogram2d(x, y, bins=_CELLS, range=(panel.get_xlim(), panel.get_ylim()))
     counts = np.ma.masked_equal(counts.T, 0)
-    return panel.pcolormesh(
-        x_edges, y_edges, counts, vmax=float(counts.max()), cmap=_DENSITY, linewidth=0, zorder=1
-    )
+    return panel.pcolormesh(x_edges, y_edges, counts, vmax=float(counts.max()), cmap=_DENSITY, linewidth=0, zorder=1)
 
 
 def colour_bar(figure: Figure, panels: list[Axes], meshes: list[QuadMesh], label: str) -> None:

@@ -122,9 +122,7 @@ def shown_rows(rows: pa.Table, columns: tuple[str, ...], *, whole_tables: bool =
         raise CannotShow(f"rows: expected rows with status OK and {', '.join(columns)}; got {why}")
 
     order = np.flatnonzero(keep)
-    order = order[
-        np.lexsort([identity[name][order] for name in ("committee", "committee_size")] + [table[order]])
-    ]
+    order = order[np.lexsort([identity[name][order] for name in ("committee", "committee_size")] + [table[order]])]
     _, first, dense = np.unique(table[order], return_index=True, return_inverse=True)
     heads = order[first]
     table_id, seed = identity["table_id"][heads], identity["seed"][heads]
@@ -211,9 +209,7 @@ def worst_by_committee(shown: ShownRows, values: np.ndarray) -> Iterator[tuple[n
         mine = position[shown.table] >= 0
         place = position[shown.table[mine]], shown.committee[mine]
         if place[1].min() < 1 or place[1].max() >= 1 << providers:
-            raise ValueError(
-                f"rows: expected committees from 1 to {(1 << providers) - 1} for {providers} providers"
-            )
+            raise ValueError(f"rows: expected committees from 1 to {(1 << providers) - 1} for {providers} providers")
         times = np.zeros((len(tables), 1 << providers), np.int32)
         np.add.at(times, place, 1)
         titles = [shown.titles[i] for i in tables]
@@ -256,9 +252,7 @@ def worst_along_one_path(shown: ShownRows, values: np.ndarray, seed: int) -> Flo
     return along
 
 
-def entry_paths(
-    table_id: Int[np.ndarray, " B"], providers: int, paths: int, seed: int
-) -> Int[np.ndarray, "B P K"]:
+def entry_paths(table_id: Int[np.ndarray, " B"], providers: int, paths: int, seed: int) -> Int[np.ndarray, "B P K"]:
     """Growing markets: `[b, p, k]` is the committee of size k+1 on path p of table b, one provider more each.
 
     Each path is a uniformly random order of the providers. It depends on seed, table id and path number, not

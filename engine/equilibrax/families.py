@@ -272,8 +272,7 @@ def register_family(
     version = _whole("version", version, 1, 2**32 - 1)
     if name in _OWN and version <= _OWN[name].version:
         raise ValueError(
-            f"version: expected more than {_OWN[name].version}, the version of the registered {name!r}, "
-            f"got {version}"
+            f"version: expected more than {_OWN[name].version}, the version of the registered {name!r}, got {version}"
         )
     defaults = dict(defaults or {})
     reserved = set(inspect.signature(sample_tables).parameters) | {"key"}
@@ -294,9 +293,7 @@ def _sample_built_in(
 ) -> UtilityTables:
     least = family.least_resolution
     if resolution < least:
-        raise ValueError(
-            f"resolution: expected at least {least} for the family {family.name!r}, got {resolution}"
-        )
+        raise ValueError(f"resolution: expected at least {least} for the family {family.name!r}, got {resolution}")
     values = {**family.defaults, **parameters}
     integers = {
         name: parameter.integer(_real(name, values[name], parameter.high), resolution)
@@ -350,8 +347,7 @@ def _sample_own(
     constants = tuple((name, repr(value), value) for name, value in given.items())
     drawn = _draw_own(family, *shape, constants, seed, stream, words)
     user, offered = (
-        _fixed_point(family.name, kind, array, words, resolution)
-        for kind, array in zip(("user", "providers"), drawn)
+        _fixed_point(family.name, kind, array, words, resolution) for kind, array in zip(("user", "providers"), drawn)
     )
     tables = replace(from_integers(user, offered, resolution=resolution), table_id_words=None)
     return replace(jax.tree.map(jnp.asarray, tables), table_id_words=words)

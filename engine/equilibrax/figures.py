@@ -174,9 +174,7 @@ def _figure6_pooled(shown: ShownRows, path: str | os.PathLike[str]) -> None:
         turned = len(shares) > 6
         labels = [f"{100 * share:{'.0f' if share >= 0.1 else '.2g'}} %" for share in shares]
         right.bar_label(bars, labels, padding=2, fontsize=6.5, rotation=90 if turned else 0)
-        right.set(
-            xlabel="committee size k", ylabel="share of committees in which\nthe dynamics beat the minimum"
-        )
+        right.set(xlabel="committee size k", ylabel="share of committees in which\nthe dynamics beat the minimum")
         right.set_ylim(0, max((1.35 if turned else 1.15) * shares.max(), 0.01))
         right.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
         draw.set_size_axis(right, shown.sizes[-1])

@@ -1,0 +1,133 @@
+"""`equilibrax solve`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import pyarrow as pa
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+from equilibrax.reading import read_tables
+from equilibrax.records import committee_rows, write_parquet
+from equilibrax.result import SelectionResult
+from equilibrax.solver import Deviation, TieBreak, solve
+from equilibrax.status import Status
+
+
+@dataclass(frozen=True)
+class Solve:
+    """Solve your own tables, for every committee of providers.
+
+    A table is a CSV file with one row per (state, action): columns `state`, `action`, `user`, then one column per
+    provider, whose header is the provider's name. Optional columns: `prior`, a weight of any scale that is constant
+    within a state (default: uniform), and `table`, to keep several tables in one file. Or an .npz file with the arrays
+    user [B, X, A] and providers [B, K, X, A], optionally prior [B, X] and available [B, X, A].
+
+    The result has one row per table and committee: the user's optimum, her worst and best utility in equilibrium, the
+    number of equilibria, where best-response dynamics ends, the misalignment score and the bound of Theorem 6.
+
+    Example: equilibrax solve market.csv --out -
+    """
+
+    tables: Annotated[tyro.conf.Positional[tuple[Path, ...]], tyro.conf.arg(metavar="TABLE...")]
+    """CSV or npz files."""
+    out: Annotated[str, tyro.conf.arg(metavar="FILE.parquet")] = "-"
+    """Parquet file to write, or - to print a readable table."""
+    committees: tuple[int, ...] = ()
+    """Committees as bitmasks (bit j is the j-th provider column); none given means all of them."""
+    tie_break: TieBreak = "incumbent"
+    """Who wins the user's ties: never the deviator (incumbent, as in Section 7 of the paper), or the lowest index (as
+    in Definition 16)."""
+    deviation: Deviation = "best"
+    """How providers deviate in the dynamics: to their best scheme, or by the smallest gain that is profitable."""
+    random_order: Annotated[int | None, tyro.conf.arg(metavar="SEED")] = None
+    """Seed for drawing who deviates next in the dynamics; default is round robin."""
+    resolution: int = 10_000
+    """Fixed-point steps per unit of utility; utilities are rounded to this grid once."""
+    dynamics: bool = True
+    """Whether to run best-response dynamics."""
+    misalignment: bool = True
+    """Whether to compute misalignment and bound."""
+
+    def run(self, console: Console) -> int:
+        if not self.tables:
+            raise ValueError("TABLE: expected at least one CSV or npz file, got none")
+        if self.out != "-" and Path(self.out).suffix != ".parquet":
+            raise ValueError(f"--out: expected a file that ends in .parquet, or - to print, got {self.out!r}")
+        results = [self._solve(path) for path in self.tables]
+        rows = [committee_rows(result) for result in results]
+        if self.out == "-":
+            for path, result, part in zip(self.tables, results, rows):
+                _print(path, result, part)
+        else:
+            merged = numbered_on(rows)
+            write_parquet(merged, self.out)
+            console.print(f"{merged.num_rows:,} rows written to {self.out}", markup=False)
+        unsolved = sum(int(((result.status & ~int(Status.COUNT_SATURATED)) != 0).sum()) for result in results)
+        if unsolved:
+            console.print(f"equilibrax: {unsolved} rows are not solved; their column `status` says why", markup=False)
+        return 1 if unsolved else 0
+
+    def _solve(self, path: Path) -> SelectionResult:
+        return solve(
+            read_tables(path, resolution=self.resolution),
+            committees=list(self.committees) or "all",
+            tie_break=self.tie_break,
+            dynamics=self.dynamics,
+            misalignment=self.misalignment,
+            order="round_robin" if self.random_order is None else "random",
+            key=self.random_order,
+            deviation=self.deviation,
+            throw=False,
+        )
+
+
+def numbered_on(parts: list[pa.Table]) -> pa.Table:
+    """Result rows of several files as one table, table ids counted on from file to file."""
+    numbered, first = [], 0
+    for part in parts:
+        ids = part["table_id"].to_numpy()
+        numbered.append(part.set_column(0, "table_id", pa.array(ids + first)))
+        first += int(ids.max()) + 1
+    return pa.concat_tables(numbered).combine_chunks()
+
+
+def _print(path: Path, result: SelectionResult, rows: pa.Table) -> None:
+    """One readable table per utility table on standard output."""
+    names = result.tables.provider_names()
+    listed = rows.to_pylist()
+    per_table = len(result.committees)
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=200)
+    for i, name in enumerate(result.tables.names()):
+        shown = Table(title=f"{name} ({path.name})", caption=f"ties: {result.tie_break}; utilities are expectations")
+        shown.add_column("committee")
+        for heading in ("optimum", "worst", "best", "equilibria", "dynamics", "steps", "misalignment", "bound"):
+            shown.add_column(heading, justify="right", no_wrap=True)
+        shown.add_column("status")
+        for row in listed[i * per_table : (i + 1) * per_table]:
+            members = [names[j] for j in range(len(names)) if row["committee"] >> j & 1]
+            shown.add_row(
+                ", ".join(members),
+                *(_number(row[key]) for key in ("optimum", "worst_utility", "best_utility")),
+                _count(row["equilibria"]),
+                _number(row["dynamics_utility"]),
+                _count(row["dynamics_steps"]),
+                _number(row["misalignment"]),
+                _number(row["bound"]),
+                row["status"],
+            )
+        console.print(shown)
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.6f}"
+
+
+def _count(value: int | None) -> str:
+    return "" if value is None else f"{value:,}"
