@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import equilibrax as eq
@@ -86,8 +87,8 @@ def test_skipped_results_are_null(tables):
 
 
 def test_tables_that_were_not_solved_have_null_results_and_say_so():
-    wide = sample_tables("uniform", 6, states=3, actions=3, providers=2, seed=0)
-    result = solve(wide, method="frontier", capacity=8, max_capacity=8, throw=False)
+    tables = sample_tables("uniform", 16, states=2, actions=2, providers=2, seed=0)
+    result = solve(tables, method="frontier", capacity=2, max_capacity=2, throw=False)
     lost = (result.status & int(Status.FRONTIER_OVERFLOW) != 0).reshape(-1)
     assert 0 < lost.sum() < len(lost), "expected some tables to overflow and some not"
     rows = committee_rows(result)
@@ -99,8 +100,6 @@ def test_tables_that_were_not_solved_have_null_results_and_say_so():
 
 
 def test_statuses_join_their_flags(result):
-    from dataclasses import replace
-
     status = np.zeros_like(result.status)
     status[1, 2] = int(Status.COUNT_SATURATED | Status.DYNAMICS_LIMIT)
     status[4, 0] = int(Status.MISALIGNMENT_UNCERTIFIED)
@@ -111,8 +110,6 @@ def test_statuses_join_their_flags(result):
 
 
 def test_nan_is_null(result):
-    from dataclasses import replace
-
     score = result.fit.misalignment.copy()
     score[0, 0] = np.nan
     rows = committee_rows(replace(result, fit=replace(result.fit, misalignment=score)))
@@ -123,7 +120,7 @@ def test_nan_is_null(result):
 def test_tables_with_names_have_their_own():
     labels = eq.Labels(("x", "y"), ("a", "b"), ("p",), ("Züri", "Bern"))
     named = eq.from_integers(np.arange(8).reshape(2, 2, 2), np.ones((2, 1, 2, 2), int), labels=labels)
-    assert committee_rows(solve(named))["family"].to_pylist() == ["Züri", "Bern"]
+    assert committee_rows(solve(named, misalignment=False, dynamics=False))["family"].to_pylist() == ["Züri", "Bern"]
     assert table_rows(named)["family"].to_pylist() == ["Züri", "Bern"]
 
 

@@ -82,22 +82,21 @@ def test_the_report_counts(tmp_path):
 
 def test_options_reach_the_solver(tmp_path, monkeypatch):
     def narrow(tables, **options):
-        return solve(tables, method="frontier", capacity=4, **options)
+        return solve(tables, method="frontier", capacity=1, **options)
 
     monkeypatch.setattr(sweep, "solve", narrow)
-    config = replace(SMALL, family="noisy", parameters=(("noise", 0.25),), dynamics=False, misalignment=False, seed=9)
-    config = replace(config, states=3, actions=3, tie_break="lowest_index", resolution=100, max_capacity=8)
-    report = run_sweep(config, tmp_path)
+    config = replace(SMALL, family="noisy", parameters=(("noise", 0.25),), tables=32, seed=9, resolution=100)
+    options = {"tie_break": "lowest_index", "dynamics": False, "misalignment": False, "max_capacity": 2}
+    report = run_sweep(replace(config, **options), tmp_path)
     assert set(report.statuses) == {"OK", "FRONTIER_OVERFLOW"}
-    assert sum(report.statuses.values()) == report.rows == 132
+    assert sum(report.statuses.values()) == report.rows == 96
     assert report.retries > 0
     assert report.resolved == 0
     rows = read_committees(tmp_path)
     assert rows["status"].to_pylist().count("OK") == report.statuses["OK"]
-    assert rows["misalignment"].null_count == rows["dynamics_steps"].null_count == 132
-    tables = sample_tables("noisy", 44, states=3, actions=3, providers=2, seed=9, resolution=100, noise=0.25)
-    options = {"tie_break": "lowest_index", "dynamics": False, "misalignment": False, "max_capacity": 8}
-    assert rows.equals(committee_rows(narrow(tables, **options, throw=False)))
+    assert rows["misalignment"].null_count == rows["dynamics_steps"].null_count == 96
+    tables = sample_tables("noisy", 16, states=2, actions=2, providers=2, seed=9, resolution=100, noise=0.25)
+    assert rows[:48].equals(committee_rows(narrow(tables, **options, throw=False)))
 
 
 def test_what_is_done_is_not_touched(reference):
@@ -187,7 +186,7 @@ def test_killed_processes_leave_only_whole_files(tmp_path):
     run_sweep(MANY, whole)
     expected = digests(whole)
     generator = random.Random(0)
-    for _ in range(4):
+    for _ in range(3):
         child = subprocess.Popen([sys.executable, "-c", CHILD, str(folder)], stdout=subprocess.PIPE, text=True)
         assert child.stdout is not None
         for _ in range(2):  # what was done before, and the first shard of its own
@@ -330,12 +329,12 @@ def test_a_broken_shard_is_named(begun):
 def test_paths_that_cannot_be_folders_are_named(tmp_path, reference, begun, monkeypatch):
     file = tmp_path / "file"
     file.touch()
-    with pytest.raises(ValueError, match="directory: expected a folder, got the file .*file"):
+    with pytest.raises(ValueError, match=r"directory: expected a folder, got the file .*file"):
         run_sweep(SMALL, file)
     with pytest.raises(NotADirectoryError, match=r"directory: cannot make it: .*file/below"):
         run_sweep(SMALL, file / "below")
     monkeypatch.setattr(sweep.os, "access", lambda path, mode: False)  # root may write anywhere
-    with pytest.raises(PermissionError, match="directory: expected a folder to write to, got .*"):
+    with pytest.raises(PermissionError, match="directory: expected a folder to write to, got"):
         run_sweep(SMALL, begun)
     assert run_sweep(SMALL, reference).complete
 

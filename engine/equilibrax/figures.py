@@ -66,6 +66,11 @@ def figure5(rows: pa.Table, path: str | os.PathLike[str]) -> None:
 
     Raises:
         ValueError: if a column is absent, no row can be shown, or `path` does not end in .png.
+
+    Example:
+        >>> import equilibrax as eq
+        >>> rows = eq.committee_rows(eq.solve(eq.load_paper_table("synthetic-2")))
+        >>> eq.figure5(rows, "figure5.png")
     """
     shown = shown_rows(rows, ("optimum", "worst_utility", "misalignment"))
     if shown.num_tables > MAX_PANELS:
@@ -124,6 +129,11 @@ def figure6(rows: pa.Table, path: str | os.PathLike[str]) -> None:
 
     Raises:
         ValueError: if a column is absent, no row can be shown, or `path` does not end in .png.
+
+    Example:
+        >>> import equilibrax as eq
+        >>> rows = eq.committee_rows(eq.solve(eq.load_paper_table("synthetic-2")))
+        >>> eq.figure6(rows, "figure6.png")
     """
     shown = shown_rows(rows, ("optimum", "worst_utility", "dynamics_utility", "misalignment"))
     if shown.num_tables > MAX_PANELS:
@@ -201,6 +211,11 @@ def figure7(rows: pa.Table, path: str | os.PathLike[str], *, paths: int = 30, se
     Raises:
         ValueError: if a table lacks a committee (the message says which) or has one twice, a column is
             absent, no row can be shown, `paths` is not positive, or `path` does not end in .png.
+
+    Example:
+        >>> import equilibrax as eq
+        >>> rows = eq.committee_rows(eq.solve(eq.load_paper_table("synthetic-2")))
+        >>> eq.figure7(rows, "figure7.png", paths=10)
     """
     if paths < 1:
         raise ValueError(f"paths: expected a positive number; got {paths}")
@@ -268,6 +283,12 @@ def plot_all(rows: pa.Table, directory: str | os.PathLike[str]) -> list[Path]:
 
     Raises:
         ValueError: if a column is absent or a table has a committee twice.
+
+    Example:
+        >>> import equilibrax as eq
+        >>> rows = eq.committee_rows(eq.solve(eq.load_paper_table("synthetic-2")))
+        >>> [path.name for path in eq.plot_all(rows, ".")]
+        ['figure5.png', 'figure6.png', 'figure7.png']
     """
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)

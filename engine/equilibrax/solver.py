@@ -148,12 +148,10 @@ def _assemble(tables, prepared: Prepared, masks, raw, program: Program, retries,
         fit = certify(prepared, raw, masks, program.fit, skip=overflow[:, 0])
         status = status + np.where(~fit.certified & ~overflow, int(Status.MISALIGNMENT_UNCERTIFIED), 0)
 
-    def number(name):
-        return np.where(overflow, -1, raw[name].astype(np.int64)) if name in raw else None
+    def number(name: str) -> np.ndarray:
+        return np.where(overflow, -1, raw[name].astype(np.int64))
 
-    def scheme(name):
-        if name not in raw:
-            return None
+    def scheme(name: str) -> np.ndarray:
         return np.where(overflow[..., None], np.int16(-1), to_actions(raw[name], prepared.actions_of_slots))
 
     return SelectionResult(
@@ -166,9 +164,9 @@ def _assemble(tables, prepared: Prepared, masks, raw, program: Program, retries,
         best_value=number("best"),
         equilibria=number("count"),
         worst_scheme=scheme("worst_scheme"),
-        dynamics_value=number("dynamics"),
-        dynamics_scheme=scheme("dynamics_scheme"),
-        dynamics_steps=number("dynamics_steps"),
+        dynamics_value=number("dynamics") if program.dynamics else None,
+        dynamics_scheme=scheme("dynamics_scheme") if program.dynamics else None,
+        dynamics_steps=number("dynamics_steps") if program.dynamics else None,
         fit=fit,
         status=status.astype(np.int32),
         retries=retries,

@@ -56,11 +56,11 @@ def summarize(rows: pa.Table, name: str) -> Summary:
     Example:
         >>> import equilibrax as eq
         >>> rows = eq.committee_rows(eq.solve(eq.load_paper_table("synthetic-2")))
-        >>> found = summarize(rows, "synthetic-2")
+        >>> found = eq.summarize(rows, "synthetic-2")
         >>> found.bound_holds, found.bound_tight, found.tight_at
         (31, 2, (0.07,))
     """
-    ok = rows.filter(pc.equal(rows["status"], "OK"))
+    ok = rows.filter(pc.field("status") == "OK")
     if ok.num_rows == 0:
         raise ValueError(f"{name}: expected at least one solved row, got {rows.num_rows} unsolved ones")
     columns = ("optimum", "worst_utility", "bound", "misalignment", "dynamics_utility", "committee_size", "providers")
@@ -86,7 +86,17 @@ def summarize(rows: pa.Table, name: str) -> Summary:
 
 
 def markdown_table(summaries: list[Summary]) -> str:
-    """The summaries side by side, as a Markdown table."""
+    """Summaries side by side, as a Markdown table.
+
+    Args:
+        summaries: at least one, from `summarize`.
+
+    Example:
+        >>> import equilibrax as eq
+        >>> rows = eq.committee_rows(eq.solve(eq.load_paper_table("synthetic-1")))
+        >>> print(eq.markdown_table([eq.summarize(rows, "synthetic-1")]).splitlines()[2])
+        | tables | 1 |
+    """
 
     def row(title: str, cells: list[str]) -> str:
         return f"| {title} | " + " | ".join(cells) + " |"

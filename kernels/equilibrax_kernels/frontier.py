@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array, Bool, Int
+from jaxtyping import Array, Bool, Int, UInt32
 
 from equilibrax_kernels.counting import Count, as_count
 from equilibrax_kernels.ordering import index_bits
@@ -57,7 +57,7 @@ def frontier_schemes(
     players, states, actions = contributions.shape
 
     def start(x: int) -> _Partial:
-        one = jnp.arange(capacity) == 0
+        one = (jnp.arange(capacity, dtype=jnp.int32) == 0).astype(jnp.int32)
         return _Partial(
             values=jnp.zeros((players, capacity), contributions.dtype),
             size=jnp.ones((), jnp.int32),
@@ -141,7 +141,7 @@ def _order(values: Int[Array, "P M"], valid: Bool[Array, " M"], value_bits: int)
     return (jnp.sort(key) & ((1 << position_bits) - 1)).astype(jnp.int32)
 
 
-def _hash(values: Int[Array, "K M"]) -> Int[Array, " M"]:
+def _hash(values: Int[Array, "K M"]) -> UInt32[Array, " M"]:
     """32 well-mixed bits of each column (multiply-xorshift, as in MurmurHash3's finalizer)."""
     mixed = jnp.zeros(values.shape[1], jnp.uint32)
     for row in values:
