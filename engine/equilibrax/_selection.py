@@ -57,7 +57,7 @@ def first_capacity(prepared: Prepared, capacity: int | None, max_capacity: int) 
     if max_capacity < 1:
         raise ValueError(f"max_capacity: expected a positive whole number, got {max_capacity!r}")
     guess = capacity or max(32, min(prepared.states**2 * prepared.providers, 4096))
-    return min(1 << (guess - 1).bit_length(), max_capacity)
+    return max(1, min(1 << (guess - 1).bit_length(), max_capacity, DENSE_MAXIMUM // prepared.slots))
 
 
 def solve_growing(

@@ -123,10 +123,12 @@ def _table_keys(tables: UtilityTables, key: Any, order: str) -> np.ndarray:
         return np.zeros((len(tables), 2), np.uint32)
     if key is None:
         raise ValueError('key: expected a JAX random key or an integer seed for order="random", got None')
-    if isinstance(key, int | np.integer):
+    if isinstance(key, int | np.integer) and not isinstance(key, bool):
         key = jax.random.key(int(key), impl="threefry2x32")
-    elif not jnp.issubdtype(getattr(key, "dtype", np.int32), jax.dtypes.prng_key):
-        key = jax.random.wrap_key_data(jnp.asarray(key, jnp.uint32), impl="threefry2x32")
+    elif not (isinstance(key, jax.Array) and jnp.issubdtype(key.dtype, jax.dtypes.prng_key) and key.ndim == 0):
+        raise ValueError(f"key: expected a JAX random key (jax.random.key) or an integer seed, got {key!r}")
+    # One stream per table id, whatever generator the key is of.
+    key = jax.random.wrap_key_data(jax.random.bits(key, (2,), jnp.uint32), impl="threefry2x32")
 
     @jax.vmap
     def fold(words):
@@ -179,7 +181,7 @@ def _raise_unsolved(result: SelectionResult) -> None:
     if not bad.any():
         return
     table, committee = (int(i) for i in np.argwhere(bad)[0])
-    name = str(status_names(bad[table, committee]))
+    name = str(status_names(bad[table, committee]).item())
     raise SolveError(
         f"{int((bad != 0).any(axis=1).sum())} of {len(bad)} tables are not solved; the first is table "
         f"{int(result.table_id[table])}, committee {int(result.committees[committee])}: {name}. "

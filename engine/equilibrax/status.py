@@ -27,7 +27,7 @@ def status_names(status: np.ndarray) -> np.ndarray:
     """Names of statuses, `OK` or flags joined by `|`; same shape as `status`."""
     codes, inverse = np.unique(np.asarray(status), return_inverse=True)
     names = np.array([_name(int(code)) for code in codes], dtype=object)
-    return names[inverse].reshape(np.shape(status))
+    return np.asarray(names[inverse], dtype=object).reshape(np.shape(status))
 
 
 def _name(code: int) -> str:

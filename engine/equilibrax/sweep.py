@@ -44,7 +44,7 @@ FORMAT_VERSION = 1
 """Version of the folder's layout. A folder of a newer one is refused."""
 
 MAX_SHARD_ROWS = 2**22
-"""Most rows, one per (table, committee), of a shard: two shards are in memory at a time, at some 300 bytes a row."""
+"""Most rows, one per (table, committee), of a shard. Two shards are in memory at a time: about 3 GB at this limit."""
 
 _MAX_SHARDS = 10**8  # eight digits, so that sorting by name sorts by shard
 _FILES = r"sweep\.json|(?:tables|committees)-\d{8}\.parquet"
@@ -66,7 +66,7 @@ class SweepConfig:
         dynamics: whether to run best-response dynamics.
         misalignment: whether to compute misalignment scores and bounds.
         resolution: fixed-point steps per unit of utility.
-        shard_size: tables per shard, at most `MAX_SHARD_ROWS` (table, committee) rows.
+        shard_size: tables per shard, at most `MAX_SHARD_ROWS` rows: the default up to 10 providers, 64 for 16.
         max_capacity: see `solve`; tables that need more get the status FRONTIER_OVERFLOW.
     """
 

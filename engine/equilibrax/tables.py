@@ -134,7 +134,7 @@ class UtilityTables:
     def names(self) -> list[str]:
         """One name per table: its own where it has one, else its family, else `table`."""
         own: tuple[str, ...] = self.labels.tables if self.labels else ()
-        return [own[i] if i < len(own) else self.family or "table" for i in self.table_id.tolist()]
+        return [str(own[i]) if i < len(own) else self.family or "table" for i in self.table_id.tolist()]
 
     def provider_names(self) -> tuple[str, ...]:
         """The providers' names, `provider 1` and so on where none were given."""

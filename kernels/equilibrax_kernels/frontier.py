@@ -134,6 +134,8 @@ def _order(values: Int[Array, "P M"], valid: Bool[Array, " M"], value_bits: int)
     total = values.shape[1]
     position_bits = index_bits(total)
     hash_bits = min(32, 64 - value_bits - position_bits)
+    if hash_bits < 0:
+        raise ValueError(f"a value of {value_bits} bits and a position among {total} do not fit in 64 bits")
     key = jnp.where(valid, -values[0].astype(jnp.int64), jnp.iinfo(jnp.int64).max >> (hash_bits + position_bits))
     if hash_bits:
         key = (key << hash_bits) | (_hash(values[1:]) >> (32 - hash_bits)).astype(jnp.int64)

@@ -1,0 +1,29 @@
+"""Before anything is imported: shapes of the kernels are checked at every call, and hypothesis repeats itself."""
+
+from __future__ import annotations
+
+import hypothesis
+import jaxtyping
+
+# Annotations of the kernels become assertions. Calls are traced once, so this costs nothing when the kernels run.
+jaxtyping.install_import_hook(["equilibrax_kernels"], "beartype.beartype")
+
+# The first call of a test compiles, so examples have no deadline. `--hypothesis-profile=explore` looks further.
+hypothesis.settings.register_profile("repeatable", deadline=None, derandomize=True)
+hypothesis.settings.register_profile("explore", deadline=None, max_examples=300)
+hypothesis.settings.load_profile("repeatable")
+
+import numpy as np  # noqa: E402
+import pytest  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def tables_of():
+    """From tables of the oracle to a batch of the engine's."""
+    from equilibrax import from_integers
+
+    def convert(games, resolution=1):
+        arrays = {name: np.array([getattr(g, name) for g in games]) for name in ("user", "providers", "prior")}
+        return from_integers(**arrays, available=np.array([g.available for g in games]), resolution=resolution)
+
+    return convert
