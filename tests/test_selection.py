@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+import re
 from dataclasses import replace
 
 import equilibrax as eq
@@ -191,9 +192,7 @@ def renamed_states_and_actions(tables):
     def rename(u):
         return np.asarray(u)[..., states, :][..., actions]
 
-    return replace(
-        tables, user=rename(tables.user), providers=rename(tables.providers), prior=tables.prior[:, states]
-    )
+    return replace(tables, user=rename(tables.user), providers=rename(tables.providers), prior=tables.prior[:, states])
 
 
 def scaled_user(tables):
@@ -449,7 +448,8 @@ def test_overflow_is_retried_or_reported():
     assert not grown.retries[::2].any()
     assert (grown.retries[1::2] >= 1).all()
 
-    with pytest.raises(eq.SolveError, match=r"3 of 6 tables are not solved; the first is table 1, committee 1: FRONTIER_OVERFLOW\."):
+    message = r"^3 of 6 tables are not solved; the first is table 1, committee 1: FRONTIER_OVERFLOW\."
+    with pytest.raises(eq.SolveError, match=message):
         eq.solve(tables, max_capacity=4, **small)
     partial = eq.solve(tables, max_capacity=4, throw=False, **small)
     assert (partial.status[1::2] == int(Status.FRONTIER_OVERFLOW)).all()
@@ -485,7 +485,7 @@ def test_wide_tables_of_large_values_are_exact():
         ({"order": "given"}, "order: expected one of 'round_robin', 'random', got 'given'"),
         ({"deviation": "worst"}, "deviation: expected one of 'best', 'minimal', got 'worst'"),
         ({"method": "fast"}, "method: expected one of 'auto', 'dense', 'frontier', got 'fast'"),
-        ({"committees": "some"}, 'committees: expected "all" or a list of bitmasks, got \'some\''),
+        ({"committees": "some"}, "committees: expected \"all\" or a list of bitmasks, got 'some'"),
         ({"committees": []}, 'committees: expected "all" or a non-empty list of bitmasks, got []'),
         ({"committees": [1.0]}, 'committees: expected "all" or a non-empty list of bitmasks, got [1.0]'),
         ({"committees": [3, 8]}, "committees: expected bitmasks from 1 to 7 for 3 providers, got 8"),
@@ -495,9 +495,8 @@ def test_wide_tables_of_large_values_are_exact():
     ],
 )
 def test_unknown_options_are_refused(options, message):
-    with pytest.raises(ValueError, match="^") as raised:
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         eq.solve(law_tables(), **options)
-    assert str(raised.value) == message
 
 
 @pytest.mark.parametrize("options", [{"method": "dense"}, {"deviation": "minimal"}])
