@@ -14,6 +14,7 @@ Buffers have a fixed capacity. When a list does not fit, `overflow` is set and t
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -22,7 +23,7 @@ from jaxtyping import Array, Bool, Int, UInt32
 
 from equilibrax_kernels.counting import Count, as_count
 from equilibrax_kernels.ordering import index_bits
-from equilibrax_kernels.running import running_max, running_sum
+from equilibrax_kernels.running import best_before, running_sum
 from equilibrax_kernels.selection import SchemeList
 
 
@@ -35,6 +36,24 @@ class _Partial(NamedTuple):
     outcomes: Bool[Array, "N XA"] | None
     choices: Int[Array, "X N"]  # parent position * A + action, per state
     overflow: Bool[Array, ""]
+
+
+def stage_capacities(capacity: int, states: int, actions: int) -> tuple[int, ...]:
+    """Room for partial schemes after each state, growing to `capacity` the way the lists of random tables do.
+
+    On uniform random tables about `K x**1.75` partial schemes are left after x states (times A / 9 for A below 10).
+    Sizes are rounded up to powers of two and halfway between, so that few differ.
+    """
+    sizes, most = [], 1
+    for x in range(1, states + 1):
+        most = min(most * actions, capacity)
+        sizes.append(min(most, capacity, _round_up(math.ceil(capacity * (x / states) ** 1.75) + 16)))
+    return (*sizes[:-1], min(most, capacity))
+
+
+def _round_up(size: int) -> int:
+    power = 1 << (size - 1).bit_length()
+    return 3 * power // 4 if size <= 3 * power // 4 else power
 
 
 def frontier_schemes(
@@ -50,58 +69,61 @@ def frontier_schemes(
     Args:
         contributions: `[K + 1, X, A]` `p(x) u_p(a, x)`, the user first.
         available: `[X, A]`.
-        capacity: partial schemes that can be kept, N.
+        capacity: schemes that can be kept, N; fewer partial schemes on the way (`stage_capacities`).
         value_bits: bits of a value, sign included; with the bits of `capacity * A` at most 64.
         with_outcomes: whether to collect the outcomes of merged schemes.
     """
     players, states, actions = contributions.shape
+    sizes = stage_capacities(capacity, states, actions)
+    capacity = sizes[-1]
+    partial = _Partial(
+        values=jnp.zeros((players, 1), contributions.dtype),
+        size=jnp.ones((), jnp.int32),
+        count=as_count(jnp.ones(1, jnp.int64)),
+        outcomes=jnp.zeros((1, states * actions), bool) if with_outcomes else None,
+        choices=jnp.zeros((states, capacity), jnp.int32),
+        overflow=jnp.zeros((), bool),
+    )
 
-    def start(x: int) -> _Partial:
-        one = (jnp.arange(capacity, dtype=jnp.int32) == 0).astype(jnp.int32)
-        return _Partial(
-            values=jnp.zeros((players, capacity), contributions.dtype),
-            size=jnp.ones((), jnp.int32),
-            count=as_count(one),
-            outcomes=jnp.zeros((capacity, states * actions), bool) if with_outcomes else None,
-            choices=jnp.zeros((states, capacity), jnp.int32),
-            overflow=jnp.zeros((), bool),
-        )
+    def add_state(x, partial, size):
+        return _add_state(partial, contributions[:, x], available[x], x, size, value_bits)
 
-    def add_state(x, partial):
-        return _add_state(partial, contributions[:, x], available[x], x, value_bits)
-
-    last = lax.fori_loop(0, states, add_state, start(0))
+    x = 0
+    while x < states:
+        # Stages of the same size share one loop body; the first of them changes the size of the list.
+        same = next((y for y in range(x + 1, states) if sizes[y] != sizes[x]), states)
+        partial = add_state(x, partial, sizes[x])
+        if same > x + 1:
+            partial = lax.fori_loop(x + 1, same, lambda x, p, size=sizes[x]: add_state(x, p, size), partial)
+        x = same
 
     def decode(position):
         def back(step, carry):
             position, scheme = carry
             x = states - 1 - step
-            choice = last.choices[x, position]
+            choice = partial.choices[x, position]
             return choice // actions, scheme.at[:, x].set(choice % actions)
 
         scheme = jnp.zeros((position.shape[0], states), jnp.int32)
         return lax.fori_loop(0, states, back, (position, scheme))[1]
 
-    outcomes = None
-    if with_outcomes:
-        outcomes = last.outcomes.reshape(capacity, states, actions)
     return SchemeList(
-        user=last.values[0],
-        providers=last.values[1:],
-        valid=jnp.arange(capacity) < last.size,
-        multiplicity=last.count,
-        outcomes=outcomes,
+        user=partial.values[0],
+        providers=partial.values[1:],
+        valid=jnp.arange(capacity) < partial.size,
+        multiplicity=partial.count,
+        outcomes=partial.outcomes.reshape(capacity, states, actions) if with_outcomes else None,
         decode=decode,
-        overflow=last.overflow,
+        overflow=partial.overflow,
     )
 
 
-def _add_state(partial: _Partial, contribution, available, x, value_bits: int) -> _Partial:
-    """Extend every partial scheme by every action of state x and keep what can still matter."""
-    capacity, actions = partial.values.shape[1], available.shape[0]
-    total = capacity * actions
+def _add_state(partial: _Partial, contribution, available, x, capacity: int, value_bits: int) -> _Partial:
+    """Extend every partial scheme by every action of state x and keep what can still matter, up to `capacity`."""
+    before, actions = partial.values.shape[1], available.shape[0]
+    total = before * actions
     values = (partial.values[:, :, None] + contribution[:, None, :]).reshape(-1, total)
-    parents = jnp.arange(capacity, dtype=jnp.int32) < partial.size
+    parents = jnp.arange(before, dtype=jnp.int32) < partial.size
     valid = (parents[:, None] & available).reshape(-1)
 
     order = _order(values, valid, value_bits)
@@ -124,7 +146,7 @@ def _add_state(partial: _Partial, contribution, available, x, value_bits: int) -
         size=jnp.minimum(size, capacity),
         count=count,
         outcomes=outcomes,
-        choices=lax.dynamic_update_index_in_dim(partial.choices, chosen, x, axis=0),
+        choices=lax.dynamic_update_slice(partial.choices, chosen[None], (x, 0)),
         overflow=partial.overflow | (size > capacity),
     )
 
@@ -158,12 +180,8 @@ def _undominated(values: Int[Array, "P M"]) -> Bool[Array, " M"]:
 
     Entries that hold no scheme come last and are no threat to those before them.
     """
-    lowest = jnp.iinfo(values.dtype).min
     starts = jnp.concatenate([jnp.ones(1, bool), values[0, 1:] != values[0, :-1]])
-    best = running_max(values[1:])
-    before = jnp.concatenate([jnp.full_like(best[:, :1], lowest), best[:, :-1]], axis=1)
-    threshold = running_max(jnp.where(starts, before, lowest))
-    return jnp.any(values[1:] >= threshold, axis=0)
+    return jnp.any(values[1:] >= best_before(values[1:], starts)[1], axis=0)
 
 
 def _merge(partial: _Partial, order, repeats, at, x, actions: int) -> tuple[Count, Array | None]:

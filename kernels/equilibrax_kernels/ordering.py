@@ -19,7 +19,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Int
 
-from equilibrax_kernels.running import running_max
+from equilibrax_kernels.running import best_before, running_max
 
 
 class Ordered(NamedTuple):
@@ -99,12 +99,8 @@ def order_schemes(
     # Larger v_j first, then the earlier position: better for the user, then lexicographically first.
     packed = (providers.astype(dtype) << bits) | (low_bits - position)
     packed = jnp.where(valid, packed, nothing)
-    best = running_max(packed)
-
     starts = jnp.concatenate([jnp.ones(1, bool), user[1:] != user[:-1]])
-    before = jnp.concatenate([jnp.full_like(best[:, :1], nothing), best[:, :-1]], axis=1)
-    # `best` never falls, so carrying its value at each start of a run of equal v_0 forward is a running maximum again.
-    strictly = running_max(jnp.where(starts, before, nothing))
+    best, strictly = best_before(packed, starts)
 
     def response(packed_best):
         return (low_bits - (packed_best & low_bits)).astype(jnp.int32)
