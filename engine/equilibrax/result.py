@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from jaxtyping import Float, Int
+from rich.console import Console
+from rich.table import Table
 
 from equilibrax.certified import CertifiedFit
 from equilibrax.status import Status, status_names
@@ -98,13 +101,54 @@ class SelectionResult:
         """`[B, C]` statuses as text, `OK` or flags joined by `|`."""
         return status_names(self.status)
 
-    def index(self, committee: int) -> int:
-        """Column of the committee with this bitmask.
+    def index(self, committee: int | Sequence[str]) -> int:
+        """Column of a committee, given as a bitmask or by the names of its providers.
 
         Raises:
-            ValueError: if that committee was not solved.
+            ValueError: if a name is not a provider's, or that committee was not solved.
         """
-        found = np.flatnonzero(self.committees == committee)
+        mask = committee
+        if not isinstance(mask, int | np.integer):
+            names, mask = self.tables.provider_names(), 0
+            for name in committee:  # type: ignore[union-attr]
+                if name not in names:
+                    raise ValueError(f"committee: expected providers among {', '.join(names)}, got {name!r}")
+                mask |= 1 << names.index(name)
+        found = np.flatnonzero(self.committees == mask)
         if not len(found):
-            raise ValueError(f"committee: expected one of those solved, got {committee}")
+            raise ValueError(f"committee: expected one of those solved, got {committee!r}")
         return int(found[0])
+
+    def show(self, table: int = 0, *, width: int | None = None) -> None:
+        """Print the results of one table of the batch, a line per committee.
+
+        Args:
+            table: position in the batch.
+            width: characters per line; default is the terminal's.
+        """
+        console = Console(highlight=False, width=width)
+        names = self.tables.names()
+        shown = Table(title=names[table], caption=f"ties: {self.tie_break}; utilities are expectations")
+        shown.add_column("committee")
+        numbers = {
+            "optimum": self.optimum,
+            "worst": self.worst_utility,
+            "best": self.best_utility,
+            "equilibria": self.equilibria,
+            "dynamics": self.dynamics_utility,
+            "steps": self.dynamics_steps,
+            "misalignment": self.misalignment,
+            "bound": self.bound,
+        }
+        given = {heading: values for heading, values in numbers.items() if values is not None}
+        for heading in given:
+            shown.add_column(heading, justify="right", no_wrap=True)
+        shown.add_column("status")
+        for c, mask in enumerate(self.committees.tolist()):
+            cells = [_cell(values[table, c]) if self.solved[table, c] else "" for values in given.values()]
+            shown.add_row(self.tables.committee_name(mask), *cells, str(self.status_names[table, c]))
+        console.print(shown)
+
+
+def _cell(value: np.generic) -> str:
+    return f"{value:,}" if isinstance(value, np.integer) else f"{value:.6f}"

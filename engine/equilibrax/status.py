@@ -19,8 +19,8 @@ class Status(IntFlag):
     DYNAMICS_LIMIT = 4
     """Best-response dynamics was stopped after `step_limit` deviations; raise `step_limit`."""
     MISALIGNMENT_UNCERTIFIED = 8
-    """Neither the batched solver nor HiGHS proved the misalignment to `tolerance`; see `misalignment_gap`. The value is
-    attained by the weights, so it is an upper bound. Usually a sign of utilities of very different sizes."""
+    """Neither the batched solver nor HiGHS proved the misalignment to `certified.TOLERANCE`; see `fit.gap`. The value
+    is attained by the weights, so it is an upper bound. Usually a sign of utilities of very different sizes."""
 
 
 def status_names(status: np.ndarray) -> np.ndarray:

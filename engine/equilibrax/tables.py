@@ -140,6 +140,10 @@ class UtilityTables:
         """The providers' names, `provider 1` and so on where none were given."""
         return self.labels.providers if self.labels else tuple(f"provider {j + 1}" for j in range(self.num_providers))
 
+    def committee_name(self, committee: int) -> str:
+        """The providers of a committee (bitmask) by name, joined by commas."""
+        return ", ".join(name for j, name in enumerate(self.provider_names()) if committee >> j & 1)
+
     def action_names(self, scheme: np.ndarray) -> list[str]:
         """The names of the actions that `scheme` (`[X]`, action indices) recommends, state by state."""
         return [self.labels.actions[a] if self.labels else str(int(a)) for a in np.asarray(scheme)]

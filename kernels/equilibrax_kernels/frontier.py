@@ -42,18 +42,13 @@ def stage_capacities(capacity: int, states: int, actions: int) -> tuple[int, ...
     """Room for partial schemes after each state, growing to `capacity` the way the lists of random tables do.
 
     On uniform random tables about `K x**1.75` partial schemes are left after x states (times A / 9 for A below 10).
-    Sizes are rounded up to powers of two and halfway between, so that few differ.
+    Sizes are powers of two, so that few differ: every size is compiled.
     """
     sizes, most = [], 1
     for x in range(1, states + 1):
         most = min(most * actions, capacity)
-        sizes.append(min(most, capacity, _round_up(math.ceil(capacity * (x / states) ** 1.75) + 16)))
+        sizes.append(min(most, capacity, 1 << (math.ceil(capacity * (x / states) ** 1.75) + 15).bit_length()))
     return (*sizes[:-1], min(most, capacity))
-
-
-def _round_up(size: int) -> int:
-    power = 1 << (size - 1).bit_length()
-    return 3 * power // 4 if size <= 3 * power // 4 else power
 
 
 def frontier_schemes(
@@ -112,7 +107,7 @@ def frontier_schemes(
         providers=partial.values[1:],
         valid=jnp.arange(capacity) < partial.size,
         multiplicity=partial.count,
-        outcomes=partial.outcomes.reshape(capacity, states, actions) if with_outcomes else None,
+        outcomes=None if partial.outcomes is None else partial.outcomes.reshape(capacity, states, actions),
         decode=decode,
         overflow=partial.overflow,
     )

@@ -81,7 +81,7 @@ _CLAIMS = """\
   get higher utility compared to the minimum)"*: {above} of {of} MovieLens committees ({percent:.1f} %) here. This share
   depends on conventions. These are: exact comparisons of the two-decimal utilities printed in the paper, ties as below,
   monopoly ties to the lowest action, providers in turn from the lowest index, best responses with ties in the user's
-  favour. With floating-point sums, other tie rules, or ratings at full precision (which have no ties, and no committee
+  favour. With floating-point sums, other tie rules, or ratings at full precision (with which no committee ends
   above its minimum) the share is another.
 - *"going from interacting with one to two Bob's gives a significant increase"*: compare the mean loss at k = 1 and
   k = 2.

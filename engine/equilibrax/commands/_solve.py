@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +10,6 @@ from typing import Annotated
 import pyarrow as pa
 import tyro
 from rich.console import Console
-from rich.table import Table
 
 from equilibrax.reading import read_tables
 from equilibrax.records import committee_rows, write_parquet
@@ -61,8 +61,10 @@ class Solve:
         results = [self._solve(path) for path in self.tables]
         rows = [committee_rows(result) for result in results]
         if self.out == "-":
-            for path, result, part in zip(self.tables, results, rows):
-                _print(path, result, part)
+            width = None if sys.stdout.isatty() else 200
+            for result in results:
+                for table in range(len(result.table_id)):
+                    result.show(table, width=width)
         else:
             merged = numbered_on(rows)
             write_parquet(merged, self.out)
@@ -94,40 +96,3 @@ def numbered_on(parts: list[pa.Table]) -> pa.Table:
         numbered.append(part.set_column(0, "table_id", pa.array(ids + first)))
         first += int(ids.max()) + 1
     return pa.concat_tables(numbered).combine_chunks()
-
-
-def _print(path: Path, result: SelectionResult, rows: pa.Table) -> None:
-    """One readable table per utility table on standard output."""
-    names = result.tables.provider_names()
-    listed = rows.to_pylist()
-    per_table = len(result.committees)
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=200)
-    for i, name in enumerate(result.tables.names()):
-        shown = Table(title=f"{name} ({path.name})", caption=f"ties: {result.tie_break}; utilities are expectations")
-        shown.add_column("committee")
-        for heading in ("optimum", "worst", "best", "equilibria", "dynamics", "steps", "misalignment", "bound"):
-            shown.add_column(heading, justify="right", no_wrap=True)
-        shown.add_column("status")
-        for row in listed[i * per_table : (i + 1) * per_table]:
-            members = [names[j] for j in range(len(names)) if row["committee"] >> j & 1]
-            shown.add_row(
-                ", ".join(members),
-                *(_number(row[key]) for key in ("optimum", "worst_utility", "best_utility")),
-                _count(row["equilibria"]),
-                _number(row["dynamics_utility"]),
-                _count(row["dynamics_steps"]),
-                _number(row["misalignment"]),
-                _number(row["bound"]),
-                row["status"],
-            )
-        console.print(shown)
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.6f}"
-
-
-def _count(value: int | None) -> str:
-    return "" if value is None else f"{value:,}"
