@@ -19,12 +19,12 @@ import equilibrax as eq
 
 rng = np.random.default_rng(0)
 tables = eq.from_integers(
-    rng.integers(0, 6, (64, 3, 3)), rng.integers(0, 6, (64, 3, 3, 3)), rng.integers(1, 4, (64, 3))
+    rng.integers(0, 6, (64, 3, 3)), rng.integers(0, 6, (64, 2, 3, 3)), rng.integers(1, 4, (64, 3))
 )
 print(jax.device_count())
 for size in (1, 7, 64):
     result = eq.solve(
-        tables[:size], tie_break="lowest_index", order="random", key=3, method="frontier", misalignment=False
+        tables[:size], tie_break="lowest_index", order="random", key=3, misalignment=False
     )
     arrays = (
         result.optimum_value, result.worst_value, result.best_value, result.equilibria, result.worst_scheme,

@@ -83,36 +83,38 @@ def test_small_tables_are_exact_and_proved(tables_of, rows, weights):
 
 
 def test_looser_programs_have_smaller_scores():
+    """Equilibria attain some outcomes, the simplex holds some weights, and a provider more is a weight more."""
     tables = sample_tables("uniform", 100, states=3, actions=3, providers=3, seed=8)
-    scores = {o: eq.misalignment(tables, rows=o[0], weights=o[1]).misalignment for o in OPTIONS}
-    for weights in ("nonnegative", "simplex"):
-        assert (scores["equilibrium", weights] <= scores["table", weights] + 1e-9).all()
-    for rows in ("equilibrium", "table"):
-        assert (scores[rows, "nonnegative"] <= scores[rows, "simplex"] + 1e-9).all()
+    options = [OPTIONS[0], OPTIONS[2], OPTIONS[3]]
+    attained, free, simplex = (eq.misalignment(tables, rows=r, weights=w).misalignment for r, w in options)
+    assert (attained <= free + 1e-9).all()
+    assert (free <= simplex + 1e-9).all()
+    assert (attained < free - 0.01).any()
+    assert (free < simplex - 0.01).any()
     for small, large in itertools.product(range(1, 8), repeat=2):
-        if small & large == small:  # a provider more is a weight more
-            assert (scores["table", "simplex"][:, large - 1] <= scores["table", "simplex"][:, small - 1] + 1e-9).all()
-    assert len(np.unique(np.stack(list(scores.values())).round(9), axis=0)) == 4
+        if small & large == small:
+            assert (simplex[:, large - 1] <= simplex[:, small - 1] + 1e-9).all()
 
 
 # --- scales -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("user_scale", "provider_scale"), [(1e-3, 1e3), (1.0, 1.0), (1e3, 1e-3)])
-def test_scores_scale_with_the_user_and_not_with_providers(user_scale, provider_scale):
+def test_scores_scale_with_the_user_and_not_with_providers():
     """Utilities of very different sizes, at a resolution of a million, are certified like any others."""
     rng = np.random.default_rng(10)
     user, providers = rng.integers(0, 1000, (4, 3, 3)), rng.integers(0, 1000, (4, 3, 3, 3))
 
-    def score(u, p):
-        fit = eq.misalignment(eq.from_arrays(user * u, providers * p, resolution=1_000_000))
+    def scores(user_scale, provider_scale):
+        tables = eq.from_arrays(user * user_scale, providers * provider_scale, resolution=1_000_000)
+        fit = eq.misalignment(tables)
         assert fit.certified.all()
-        assert (fit.gap <= 1e-9 * 1000 * u).all()
+        assert (fit.gap <= 1e-9 * 1000 * user_scale).all()
         return fit.misalignment
 
-    assert score(user_scale, provider_scale / 1000) == pytest.approx(
-        score(1.0, 1e-3) * user_scale, rel=1e-9, abs=1e-9 * user_scale
-    )
+    expected = scores(1.0, 1.0)
+    assert expected.max() > 100
+    np.testing.assert_allclose(scores(1e-3, 1.0), expected / 1000, rtol=0, atol=1e-9)
+    np.testing.assert_allclose(scores(1.0, 1e-3), expected, rtol=0, atol=1e-6)
 
 
 # --- certificates that do not close -----------------------------------------------------------------------------------
@@ -125,7 +127,7 @@ def test_highs_takes_over_where_the_batched_solver_stops(monkeypatch):
     assert expected.resolved == 0
     monkeypatch.setattr(module, "FitOptions", partial(certified.FitOptions, iteration_limit=0))
     fit = eq.misalignment(tables, **options)
-    assert 20 < fit.resolved <= fit.misalignment.size
+    assert 10 < fit.resolved <= fit.misalignment.size
     assert fit.certified.all()
     np.testing.assert_allclose(fit.misalignment, expected.misalignment, rtol=0, atol=1e-9)
     np.testing.assert_allclose(fit.lower.sum(axis=(2, 3)), fit.upper.sum(axis=(2, 3)), rtol=0, atol=1e-12)
@@ -152,10 +154,10 @@ def test_what_cannot_be_certified_says_so(monkeypatch):
     np.testing.assert_allclose(result.misalignment, expected.misalignment, rtol=0, atol=1e-9)
     with pytest.raises(eq.SolveError, match=r"^2 of 2 tables .* committee 3: MISALIGNMENT_UNCERTIFIED\."):
         eq.solve(tables, **options)
-    fit = eq.misalignment(tables, [3], throw=False)
+    fit = eq.misalignment(tables, [3], rows="table", throw=False)
     assert not fit.certified.any()
     with pytest.raises(eq.SolveError, match=r"^2 of 2 scores .* committee 3: MISALIGNMENT_UNCERTIFIED\."):
-        eq.misalignment(tables, [3])
+        eq.misalignment(tables, [3], rows="table")
 
 
 def test_a_table_that_does_not_fit_has_no_score():

@@ -102,9 +102,13 @@ def small_games(draw, states: int, actions: int, providers: int, width: int, cou
 
     The first table has `actions` of them in its first state, so that every batch has the same shape.
     """
-    utilities = draw(arrays(np.int64, (count, providers + 1, states, width), elements=st.integers(-2, 2)))
-    prior = draw(arrays(np.int64, (count, states), elements=st.integers(1, 3)))
-    places = draw(arrays(np.int64, (count, states, actions), elements=st.integers(0, width - 1)))
+
+    def integers(shape, low, high):  # without a fill value, which would make most tables constant
+        return draw(arrays(np.int64, shape, elements=st.integers(low, high), fill=st.nothing()))
+
+    utilities = integers((count, providers + 1, states, width), -2, 2)
+    prior = integers((count, states), 1, 3)
+    places = integers((count, states, actions), 0, width - 1)
     places[0, 0] = np.arange(actions)
     available = np.zeros((count, states, width), bool)
     np.put_along_axis(available, places, True, axis=2)
@@ -113,7 +117,7 @@ def small_games(draw, states: int, actions: int, providers: int, width: int, cou
 
 @pytest.mark.parametrize("tie_break", RULES)
 @pytest.mark.parametrize(("shape", "width"), [((2, 3, 3), 3), ((3, 2, 2), 4)])
-@settings(max_examples=25)
+@settings(max_examples=30)
 @given(data=st.data())
 def test_small_tables_agree_with_the_oracle(tables_of, shape, width, tie_break, data):
     games = data.draw(small_games(*shape, width))
@@ -125,24 +129,30 @@ def test_small_tables_agree_with_the_oracle(tables_of, shape, width, tie_break, 
     assert_same(frontier, dense)
     np.testing.assert_allclose(frontier.misalignment, dense.misalignment, rtol=0, atol=1e-9)
     assert (dense.worst_utility >= dense.bound - 1e-9).all()
-    minimal = eq.solve(tables, tie_break=tie_break, deviation="minimal", misalignment=False)
-    assert_dynamics(minimal, games, tie_break, "minimal")
-    assert_same(minimal, dense, INTEGERS)
     for i, committee in itertools.product(range(0, len(games), 3), dense.committees.tolist()):
         listed = eq.equilibrium_schemes(tables[i], committee, tie_break=tie_break)
         assert list(map(tuple, listed.tolist())) == oracles.equilibria(games[i], committee, tie_break)
 
 
-def test_random_tables_agree_with_the_oracle(tables_of):
-    """Many tables at once, in a committee order of one's own."""
-    games, masks = random_games(1, 200, 2, 3, 3), [7, 5, 1, 6]
-    result = eq.solve(tables_of(games), committees=masks, misalignment=False)
+@pytest.mark.parametrize("deviation", ["best", "minimal"])
+@pytest.mark.parametrize("tie_break", RULES)
+def test_random_tables_agree_with_the_oracle(tables_of, tie_break, deviation):
+    """Many games with long dynamics at once, in a committee order of one's own."""
+    games, masks = random_games(1, 160, 3, 3, 3), [7, 5, 1, 6, 3]
+    result = eq.solve(tables_of(games), committees=masks, tie_break=tie_break, deviation=deviation, misalignment=False)
     assert result.committees.tolist() == masks
-    assert_equilibria(result, games, "incumbent")
-    assert_dynamics(result, games, "incumbent")
+    assert_equilibria(result, games, tie_break)
+    assert_dynamics(result, games, tie_break, deviation)
+    assert result.dynamics_steps.max() >= 3
     assert result.index(6) == 3
-    with pytest.raises(ValueError, match=r"^committee: expected one of those solved, got 3$"):
-        result.index(3)
+    with pytest.raises(ValueError, match=r"^committee: expected one of those solved, got 2$"):
+        result.index(2)
+    if deviation == "minimal":  # the selected provider passes although it may have more to gain
+        ends = [[oracles.dynamics(g, c, tie_break, deviation)[0] for c in masks] for g in games]
+        stable = [
+            [end in oracles.equilibria(g, c, tie_break) for end, c in zip(row, masks)] for g, row in zip(games, ends)
+        ]
+        assert not np.all(stable)
 
 
 def stable_bits(table: eq.UtilityTables) -> tuple[np.ndarray, np.ndarray]:
@@ -335,6 +345,8 @@ def test_random_order_draws_uniformly_and_ends_in_equilibrium(tables_of, tie_bre
     backwards = eq.solve(tables[::-1], key=1, committees=[7, 6, 5, 4, 3, 2, 1], **options)
     np.testing.assert_array_equal(backwards.dynamics_scheme[::-1, ::-1], result.dynamics_scheme)
     np.testing.assert_array_equal(backwards.dynamics_steps[::-1, ::-1], result.dynamics_steps)
+    fewer = eq.solve(tables, key=1, committees=[7, 7, 7, 6, 6, 3, 3], **options)
+    np.testing.assert_array_equal(fewer.dynamics_scheme, result.dynamics_scheme[:, [6, 6, 6, 5, 5, 2, 2]])
     round_robin = [[oracles.dynamics(g, c, tie_break)[0] for c in result.committees.tolist()] for g in games]
     assert (result.dynamics_scheme.reshape(4, 64, 7, 3) != np.array(round_robin)[:, None]).any()
 
@@ -445,8 +457,7 @@ def test_overflow_is_retried_or_reported():
     grown = eq.solve(tables, **small)
     assert_same(grown, expected)
     np.testing.assert_allclose(grown.misalignment, expected.misalignment, rtol=0, atol=1e-9)
-    assert not grown.retries[::2].any()
-    assert (grown.retries[1::2] >= 1).all()
+    assert grown.retries.tolist() == [0, 1] * 3
 
     message = r"^3 of 6 tables are not solved; the first is table 1, committee 1: FRONTIER_OVERFLOW\."
     with pytest.raises(eq.SolveError, match=message):

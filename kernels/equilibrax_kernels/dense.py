@@ -20,10 +20,11 @@ def dense_schemes(
         with_outcomes: whether to list each scheme's outcomes.
     """
     players, states, actions = contributions.shape
-    values, valid = contributions[:, 0], available[0]
-    for x in range(1, states):
-        values = (values[:, :, None] + contributions[:, x, None, :]).reshape(players, -1)
-        valid = (valid[:, None] & available[x]).reshape(-1)
+    # From the last state to the first, so that the long axis is the inner one, which vectorizes.
+    values, valid = contributions[:, -1], available[-1]
+    for x in range(states - 2, -1, -1):
+        values = (contributions[:, x, :, None] + values[:, None, :]).reshape(players, -1)
+        valid = (available[x, :, None] & valid).reshape(-1)
 
     def decode(position):
         place = actions ** jnp.arange(states - 1, -1, -1, dtype=jnp.int32)

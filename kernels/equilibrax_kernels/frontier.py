@@ -23,7 +23,7 @@ from jaxtyping import Array, Bool, Int, UInt32
 
 from equilibrax_kernels.counting import Count, as_count
 from equilibrax_kernels.ordering import index_bits
-from equilibrax_kernels.running import best_before, running_sum
+from equilibrax_kernels.running import running_sum, unbeaten
 from equilibrax_kernels.selection import SchemeList
 
 
@@ -176,7 +176,7 @@ def _undominated(values: Int[Array, "P M"]) -> Bool[Array, " M"]:
     Entries that hold no scheme come last and are no threat to those before them.
     """
     starts = jnp.concatenate([jnp.ones(1, bool), values[0, 1:] != values[0, :-1]])
-    return jnp.any(values[1:] >= best_before(values[1:], starts)[1], axis=0)
+    return unbeaten(values[1:], starts) != 0
 
 
 def _merge(partial: _Partial, order, repeats, at, x, actions: int) -> tuple[Count, Array | None]:

@@ -19,7 +19,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Int
 
-from equilibrax_kernels.running import best_before, running_max
+from equilibrax_kernels.running import best_before, running_max, unbeaten
 
 
 class Ordered(NamedTuple):
@@ -78,6 +78,7 @@ def order_schemes(
     *,
     value_bits: int,
     ties: bool,
+    responses: bool,
 ) -> Ordered:
     """Sort schemes by the user's value and find stability bits and best responses for every provider.
 
@@ -87,19 +88,24 @@ def order_schemes(
         valid: `[N]`, at least one is true.
         value_bits: bits of a value, sign included.
         ties: whether a deviator who wins the user's ties matters (Definition 16).
+        responses: whether best responses are wanted, not only stability; they are empty otherwise.
     """
-    size = user.shape[0]
     order = user_order(user, valid, value_bits)
     user, providers, valid = user[order], providers[:, order], valid[order]
+    starts = jnp.concatenate([jnp.ones(1, bool), user[1:] != user[:-1]])
+    if not (responses or ties):
+        stable = jnp.where(valid, unbeaten(providers, starts), 0)
+        none = jnp.zeros((providers.shape[0], 0), jnp.int32)
+        return Ordered(user, providers, order, valid, none, stable, none, stable)
+
+    size = user.shape[0]
     dtype, bits = key_dtype(value_bits, size), index_bits(size)
     low_bits = (1 << bits) - 1
-
     position = jnp.arange(size, dtype=dtype)
     nothing = jnp.iinfo(dtype).min
     # Larger v_j first, then the earlier position: better for the user, then lexicographically first.
     packed = (providers.astype(dtype) << bits) | (low_bits - position)
     packed = jnp.where(valid, packed, nothing)
-    starts = jnp.concatenate([jnp.ones(1, bool), user[1:] != user[:-1]])
     best, strictly = best_before(packed, starts)
 
     def response(packed_best):

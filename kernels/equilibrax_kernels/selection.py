@@ -109,7 +109,14 @@ def solve_listed(
         step_limit: largest number of deviations per committee.
     """
     states, actions = available.shape
-    schemes = order_schemes(listed.user, listed.providers, listed.valid, value_bits=value_bits, ties=ties)
+    schemes = order_schemes(
+        listed.user,
+        listed.providers,
+        listed.valid,
+        value_bits=value_bits,
+        ties=ties,
+        responses=dynamics and not minimal,
+    )
     in_order = Count(listed.multiplicity.exact[schemes.rank], listed.multiplicity.size[schemes.rank])
     outcomes = None if listed.outcomes is None else listed.outcomes[schemes.rank].reshape(-1, states * actions)
     many = committee_equilibria(schemes, in_order, outcomes, masks, value_bits=value_bits, ties=ties)

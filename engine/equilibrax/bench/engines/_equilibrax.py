@@ -1,0 +1,87 @@
+"""equilibrax through its public API: from `UtilityTables` to NumPy results, on all devices of the process."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from functools import lru_cache
+
+import numpy as np
+
+import equilibrax as eq
+from equilibrax.bench.answers import Answer
+from equilibrax.bench.data import RESOLUTION, Data
+from equilibrax.bench.engines import Run
+from equilibrax.bench.workloads import Workload
+
+FIRST = None
+
+
+def prepare(workload: Workload, data: Data) -> Run:
+    if workload.kind in ("sweep", "sweep-memory"):
+        return lambda count: sweep(workload, count)
+    tables = tables_of(data)
+
+    @lru_cache(maxsize=4)
+    def first(count: int) -> eq.UtilityTables:
+        return tables[:count]
+
+    def misalign(count: int) -> Answer:
+        fit = eq.misalignment(first(count), [2**workload.providers - 1], rows="table", throw=False)
+        return {
+            "misalignment": fit.misalignment[:, 0],
+            "_uncertified": np.int64((~fit.certified).sum()),
+            "_resolved": np.int64(fit.resolved),
+        }
+
+    def select(count: int) -> Answer:
+        dynamics = workload.kind == "dynamics"
+        return answer_of(eq.solve(first(count), dynamics=dynamics, misalignment=False, throw=False))
+
+    return misalign if workload.kind == "misalignment" else select
+
+
+def tables_of(data: Data) -> eq.UtilityTables:
+    """The engine's tables, with their arrays where kernels read them."""
+    utilities = data.utilities
+    return eq.from_integers(utilities[:, 0], utilities[:, 1:], data.prior, resolution=RESOLUTION)
+
+
+def answer_of(result: eq.SelectionResult) -> Answer:
+    """What other engines return too, and counts of what should be rare."""
+    overflow = int(eq.Status.FRONTIER_OVERFLOW)
+    answer: Answer = {
+        "worst": result.worst_value,
+        "count": result.equilibria,
+        "_overflow": np.int64(((result.status & overflow) != 0).any(axis=1).sum()),
+        "_retries": np.int64(result.retries.sum()),
+    }
+    if result.dynamics_value is not None and result.dynamics_steps is not None:
+        answer |= {"dynamics": result.dynamics_value, "steps": result.dynamics_steps}
+    if result.fit is not None:
+        answer |= {"misalignment": result.fit.misalignment, "_resolved": np.int64(result.fit.resolved)}
+    return answer
+
+
+def sweep_config(workload: Workload, count: int) -> eq.SweepConfig:
+    """A sweep with everything: dynamics, misalignment, all committees."""
+    sizes = {"states": workload.states, "actions": workload.actions, "providers": workload.providers}
+    return eq.SweepConfig(family=workload.family, tables=count, **sizes)
+
+
+def sweep(workload: Workload, count: int) -> Callable[[], Answer]:
+    """Draw, solve and write to disk. The answer is read back from there later, off the clock."""
+    folder = tempfile.TemporaryDirectory(prefix="equilibrax-bench-")
+    report = eq.run_sweep(sweep_config(workload, count), folder.name)
+
+    def answer() -> Answer:
+        found: Answer = {"_retries": np.int64(report.retries), "_resolved": np.int64(report.resolved)}
+        if workload.kind == "sweep":  # for memory, reading would spoil what is measured
+            rows = next(eq.iter_committees(folder.name))  # the first shard
+            columns = {"worst_utility": "worst_utility", "count": "equilibria", "misalignment": "misalignment"}
+            for name, column in columns.items():
+                found[name] = rows[column].to_numpy().reshape(-1, 2**workload.providers - 1)
+        folder.cleanup()
+        return found
+
+    return answer

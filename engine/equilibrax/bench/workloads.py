@@ -1,0 +1,123 @@
+"""What is solved: sizes, families of tables, and which engines take part.
+
+A size is states x actions x providers. The first engine of a workload is the one that others are compared with.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+Kind = Literal["selection", "dynamics", "misalignment", "sweep", "sweep-memory", "bimatrix"]
+
+
+@dataclass(frozen=True)
+class Workload:
+    """One thing to be timed.
+
+    Attributes:
+        name: as on the command line.
+        kind: "selection" (worst equilibrium and number of equilibria of all committees), "dynamics" (the same and
+            best-response dynamics), "misalignment" (the LP of the full committee with all outcomes on both sides),
+            "sweep" (draw, solve and write to disk), "sweep-memory" (peak memory of a sweep), "bimatrix" (pure
+            equilibria of two-player games).
+        states, actions, providers: X, A, K. A bimatrix game is actions x actions.
+        engines: who takes part, the reference first.
+        tables: most tables in one run; for "sweep" and "sweep-memory" the number of tables exactly.
+        start: tables that a batched engine is first tried with; a fast engine then gets more, up to `tables`.
+        family: "uniform", or "movielens": the paper's table, repeated.
+        quick: the same workload in a size that is solved in no time, for checking answers.
+        default: whether it runs unless named.
+    """
+
+    name: str
+    kind: Kind
+    states: int
+    actions: int
+    providers: int
+    engines: tuple[str, ...]
+    tables: int
+    start: int
+    family: str = "uniform"
+    quick: tuple[int, int, int] | None = None
+    default: bool = True
+
+    @property
+    def schemes(self) -> float:
+        """Signaling schemes per table, A**X."""
+        return float(self.actions) ** self.states
+
+    @property
+    def rows(self) -> int:
+        """Inequalities of the misalignment LP: every outcome bounds the fit from both sides."""
+        return 2 * self.states * self.actions
+
+    def as_quick(self, tables: int = 8) -> Workload:
+        """The tiny form, under the same name."""
+        states, actions, providers = self.quick or (self.states, self.actions, self.providers)
+        few = min(self.tables, 64 if self.kind.startswith("sweep") else tables)
+        return replace(self, states=states, actions=actions, providers=providers, tables=few, start=min(self.start, few))
+
+    def to_json(self) -> dict[str, Any]:
+        """For the worker and for `bench.json`."""
+        return {
+            name: getattr(self, name)
+            for name in ("name", "kind", "states", "actions", "providers", "tables", "start", "family")
+        }
+
+
+def from_json(fields: dict[str, Any]) -> Workload:
+    """The other end of `Workload.to_json`."""
+    return Workload(**fields, engines=())
+
+
+_SMALL = ("equilibrax", "numba_dense", "numba_frontier", "numpy", "python")
+_DENSE = ("equilibrax", "numba_dense", "numba_frontier", "numpy")
+_LARGE = ("equilibrax", "numba_frontier")
+_LP = ("equilibrax", "daqp", "highs", "scipy")
+_SIZES: dict[tuple[int, int, int], tuple[tuple[str, ...], int, int, tuple[int, int, int] | None]] = {
+    # size: engines, most tables, tables to start with, quick size
+    (3, 3, 5): (_SMALL, 1 << 17, 1 << 15, None),
+    (6, 3, 6): (_SMALL, 1 << 15, 1 << 12, (4, 3, 4)),
+    (8, 4, 5): (_DENSE, 1 << 13, 1 << 10, (5, 4, 3)),
+    (8, 8, 5): (_LARGE, 1 << 13, 1 << 9, (5, 5, 3)),
+    (10, 10, 5): (_LARGE, 1 << 12, 1 << 8, (5, 5, 3)),
+    (20, 10, 5): (_LARGE, 1 << 9, 1 << 6, (7, 3, 3)),
+}
+
+
+def _of_sizes(kind: Kind) -> list[Workload]:
+    found = []
+    for size, (engines, tables, start, quick) in _SIZES.items():
+        name = f"{kind}-{'x'.join(map(str, size))}"
+        found.append(Workload(name, kind, *size, engines, tables, start, quick=quick))
+    return found
+
+
+WORKLOADS: tuple[Workload, ...] = (
+    *_of_sizes("selection"),
+    *_of_sizes("dynamics"),
+    Workload("misalignment-5x54", "misalignment", 9, 3, 5, _LP, 1 << 16, 1 << 13, quick=(4, 3, 3)),
+    Workload("misalignment-16x200", "misalignment", 10, 10, 16, _LP, 1 << 13, 1 << 10, quick=(4, 3, 6)),
+    Workload("sweep-3x3x5", "sweep", 3, 3, 5, ("equilibrax", "kernels_alone"), 1 << 14, 1 << 14),
+    Workload("movielens", "selection", 6, 3, 6, _DENSE, 10_000, 10_000, family="movielens"),
+    Workload("sweep-memory-1e4", "sweep-memory", 3, 3, 5, ("equilibrax",), 10_000, 10_000),
+    Workload("sweep-memory-1e5", "sweep-memory", 3, 3, 5, ("equilibrax",), 100_000, 100_000),
+    Workload("sweep-memory-1e6", "sweep-memory", 3, 3, 5, ("equilibrax",), 1_000_000, 1_000_000, default=False),
+    Workload("bimatrix-6x6", "bimatrix", 1, 6, 2, ("jax", "numpy", "quantecon", "gambit"), 1_000, 1_000),
+)
+
+ENGINES = tuple(dict.fromkeys(engine for workload in WORKLOADS for engine in workload.engines))
+
+
+def choose(names: tuple[str, ...]) -> list[Workload]:
+    """The workloads named, or all that run by default.
+
+    Raises:
+        ValueError: on an unknown name.
+    """
+    known = {workload.name: workload for workload in WORKLOADS}
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise ValueError(f"--workload: expected some of {', '.join(known)}, got {unknown[0]!r}")
+    return [known[name] for name in names] if names else [w for w in WORKLOADS if w.default]
