@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
 import hypothesis
 import jaxtyping
+
+# Most of the time goes into compiling, and much of it into compiling the same again in another process: workers of one
+# run, and the subprocesses that they start, share what they compile.
+_CACHE = str(Path(tempfile.gettempdir()) / f"equilibrax-tests-{os.getpid()}")
+_OURS = os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", _CACHE) == _CACHE
+os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.2"
 
 # Annotations of the kernels become assertions. Calls are traced once, so this costs nothing when the kernels run.
 jaxtyping.install_import_hook(["equilibrax_kernels"], "beartype.beartype")
@@ -27,3 +38,8 @@ def tables_of():
         return from_integers(**arrays, available=np.array([g.available for g in games]), resolution=resolution)
 
     return convert
+
+
+def pytest_sessionfinish():
+    if _OURS:
+        shutil.rmtree(_CACHE, ignore_errors=True)

@@ -16,7 +16,7 @@ from equilibrax_kernels import running
 from equilibrax_kernels.committees import _zeta
 from equilibrax_kernels.counting import LIMIT, Count, product_count, saturated
 from equilibrax_kernels.dense import dense_schemes
-from equilibrax_kernels.frontier import frontier_schemes
+from equilibrax_kernels.frontier import _order, frontier_schemes
 from equilibrax_kernels.misalignment import ITERATION_LIMIT, OPTIMAL, certified_fit, misalignment_lanes
 from equilibrax_kernels.monopoly import monopoly
 from equilibrax_kernels.ordering import key_dtype, order_schemes
@@ -87,9 +87,8 @@ def test_keys_are_as_narrow_as_they_can_be(value_bits, size, dtype):
 def test_keys_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match="43 bits and a position among 4194304 do not fit in 64 bits"):
         key_dtype(43, 2**22)
-    contributions, available = jnp.zeros((2, 1, 64), jnp.int64), jnp.ones((1, 64), bool)
     with pytest.raises(ValueError, match="43 bits and a position among 4194304 do not fit in 64 bits"):
-        frontier_schemes(contributions, available, capacity=2**16, value_bits=43, with_outcomes=False)
+        _order(jnp.zeros((2, 2**22), jnp.int64), jnp.ones(2**22, bool), 43)
 
 
 def best_response(user, mine, valid, at: int, ties: bool) -> int | None:
@@ -256,17 +255,6 @@ def test_frontier_lists_the_stable_schemes(value_bits):
         lexicographic = [tuple(s) for s in listed.decode[listed.valid].tolist()]
         assert lexicographic == sorted(lexicographic)
     assert merged > 20
-
-
-def test_frontier_overflows_by_one():
-    """With exactly the room that is needed there is no overflow, with one slot less there is."""
-    contributions, available = small_table(0, high=1000)
-    room = largest_layer(contributions, available)
-    for capacity in (room, room - 1):
-        listed = frontier_schemes(
-            jnp.asarray(contributions), jnp.asarray(available), capacity=capacity, value_bits=20, with_outcomes=False
-        )
-        assert bool(listed.overflow) == (capacity < room)
 
 
 def test_a_monopolist_plays_its_own_optima():

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-Answer = dict[str, np.ndarray]
+Answer = dict[str, Any]
 """Arrays `[B, ...]` by name. Names that begin with an underscore are scalars that count things: retries, overflows."""
 
 TOLERANCE = 1e-9

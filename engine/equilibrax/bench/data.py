@@ -49,7 +49,8 @@ def draw(workload: Workload, seed: int, count: int | None = None) -> Data:
         if not np.asarray(prepared.available).all():
             raise ValueError("movielens: expected as many actions in every state")
         return Data(
-            np.repeat(np.asarray(prepared.utilities), count, axis=0), np.repeat(np.asarray(prepared.prior), count, axis=0)
+            np.repeat(np.asarray(prepared.utilities), count, axis=0),
+            np.repeat(np.asarray(prepared.prior), count, axis=0),
         )
     sizes = {"states": workload.states, "actions": workload.actions, "providers": workload.providers}
     tables = sample_tables(workload.family, count, **sizes, seed=seed, resolution=RESOLUTION)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import subprocess
@@ -74,10 +75,8 @@ def _processor() -> str:
 
 def reset_peak_memory() -> None:
     """Begin a new peak, where the system can (Linux); elsewhere the peak is that of the whole process so far."""
-    try:
+    with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
-    except OSError:
-        pass
 
 
 def peak_memory_mb() -> float:

@@ -56,7 +56,9 @@ class Workload:
         """The tiny form, under the same name."""
         states, actions, providers = self.quick or (self.states, self.actions, self.providers)
         few = min(self.tables, 64 if self.kind.startswith("sweep") else tables)
-        return replace(self, states=states, actions=actions, providers=providers, tables=few, start=min(self.start, few))
+        return replace(
+            self, states=states, actions=actions, providers=providers, tables=few, start=min(self.start, few)
+        )
 
     def to_json(self) -> dict[str, Any]:
         """For the worker and for `bench.json`."""
@@ -75,13 +77,13 @@ _SMALL = ("equilibrax", "numba_dense", "numba_frontier", "numpy", "python")
 _DENSE = ("equilibrax", "numba_dense", "numba_frontier", "numpy")
 _LARGE = ("equilibrax", "numba_frontier")
 _LP = ("equilibrax", "daqp", "highs", "scipy")
-_SIZES: dict[tuple[int, int, int], tuple[tuple[str, ...], int, int, tuple[int, int, int] | None]] = {
+_SIZES: dict[tuple[int, int, int], tuple[tuple[str, ...], int, int, tuple[int, int, int]]] = {
     # size: engines, most tables, tables to start with, quick size
-    (3, 3, 5): (_SMALL, 1 << 17, 1 << 15, None),
-    (6, 3, 6): (_SMALL, 1 << 15, 1 << 12, (4, 3, 4)),
+    (3, 3, 5): (_SMALL, 1 << 17, 1 << 15, (3, 3, 3)),
+    (6, 3, 6): (_SMALL, 1 << 15, 1 << 12, (4, 3, 3)),
     (8, 4, 5): (_DENSE, 1 << 13, 1 << 10, (5, 4, 3)),
-    (8, 8, 5): (_LARGE, 1 << 13, 1 << 9, (5, 5, 3)),
-    (10, 10, 5): (_LARGE, 1 << 12, 1 << 8, (5, 5, 3)),
+    (8, 8, 5): (_LARGE, 1 << 13, 1 << 9, (7, 3, 3)),
+    (10, 10, 5): (_LARGE, 1 << 12, 1 << 8, (7, 3, 3)),
     (20, 10, 5): (_LARGE, 1 << 9, 1 << 6, (7, 3, 3)),
 }
 
@@ -98,7 +100,7 @@ WORKLOADS: tuple[Workload, ...] = (
     *_of_sizes("selection"),
     *_of_sizes("dynamics"),
     Workload("misalignment-5x54", "misalignment", 9, 3, 5, _LP, 1 << 16, 1 << 13, quick=(4, 3, 3)),
-    Workload("misalignment-16x200", "misalignment", 10, 10, 16, _LP, 1 << 13, 1 << 10, quick=(4, 3, 6)),
+    Workload("misalignment-16x200", "misalignment", 10, 10, 16, _LP, 1 << 13, 1 << 10, quick=(4, 3, 5)),
     Workload("sweep-3x3x5", "sweep", 3, 3, 5, ("equilibrax", "kernels_alone"), 1 << 14, 1 << 14),
     Workload("movielens", "selection", 6, 3, 6, _DENSE, 10_000, 10_000, family="movielens"),
     Workload("sweep-memory-1e4", "sweep-memory", 3, 3, 5, ("equilibrax",), 10_000, 10_000),

@@ -3,9 +3,10 @@
     def prepare(workload: Workload, data: Data) -> Run
 
 `Run` is a function of a number of tables that solves the first so many and returns their `Answer` in NumPy arrays,
-all work done (or a function that fetches the answer, off the clock: a sweep's is on disk). What `prepare` does is not timed: it puts data into the form that the engine takes. An engine that needs
-a package which is not installed raises ImportError when its file is imported. `FIRST` is how many tables an engine is
-first tried with (None: the workload says), and `HOST` the engine whose process it runs in, if not its own.
+all work done (or a function that fetches the answer, off the clock: a sweep's is on disk). What `prepare` does is not
+timed: it puts data into the form that the engine takes. An engine that needs a package which is not installed raises
+ImportError when its file is imported. `FIRST` is how many tables an engine is first tried with (None: the workload
+says); `HOSTS` names the engines that run in another engine's process.
 
 | engine | what it is |
 |---|---|

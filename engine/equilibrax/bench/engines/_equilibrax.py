@@ -65,8 +65,13 @@ def answer_of(result: eq.SelectionResult) -> Answer:
 
 def sweep_config(workload: Workload, count: int) -> eq.SweepConfig:
     """A sweep with everything: dynamics, misalignment, all committees."""
-    sizes = {"states": workload.states, "actions": workload.actions, "providers": workload.providers}
-    return eq.SweepConfig(family=workload.family, tables=count, **sizes)
+    return eq.SweepConfig(
+        family=workload.family,
+        tables=count,
+        states=workload.states,
+        actions=workload.actions,
+        providers=workload.providers,
+    )
 
 
 def sweep(workload: Workload, count: int) -> Callable[[], Answer]:

@@ -16,9 +16,7 @@ FIRST = 1
 
 def prepare(workload: Workload, data: Data) -> Run:
     def run(count: int) -> Answer:
-        solved = [
-            solve_table(table.tolist(), workload.kind == "dynamics") for table in data.contributions(count)
-        ]
+        solved = [solve_table(table.tolist(), workload.kind == "dynamics") for table in data.contributions(count)]
         return {name: np.array([table[name] for table in solved], np.int64) for name in solved[0]}
 
     return run

@@ -1,0 +1,92 @@
+"""The ratios that we promise, within one run on one machine, and whether they hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+
+@dataclass(frozen=True)
+class Target:
+    """One promise.
+
+    Attributes:
+        workload: its name.
+        peer: another engine; for memory, the workload that is compared with.
+        bound: the ratio.
+        kind: "faster": equilibrax's tables per second over the peer's, at least `bound`; "overhead": time over the
+            peer's time, at most `bound`; "memory": peak memory over the other workload's, at most `bound`.
+        device: "cpu" or "gpu": where it applies.
+        note: what else must hold.
+    """
+
+    workload: str
+    peer: str
+    bound: float
+    kind: Literal["faster", "overhead", "memory"] = "faster"
+    device: str = "cpu"
+    note: str = ""
+
+
+TARGETS: tuple[Target, ...] = (
+    Target("selection-3x3x5", "numba_dense", 1.0),
+    Target("selection-6x3x6", "numba_dense", 2.0),
+    Target("selection-8x4x5", "numba_dense", 20.0),
+    Target("selection-10x10x5", "numba_frontier", 1.0, note="dense peers cannot run it"),
+    Target("selection-20x10x5", "numba_frontier", 1.0, note="dense peers cannot run it"),
+    Target("misalignment-5x54", "daqp", 1.0, note="all certified to 1e-9"),
+    Target("misalignment-16x200", "daqp", 1.0, note="all certified to 1e-9"),
+    Target("misalignment-5x54", "scipy", 75.0),
+    Target("misalignment-16x200", "scipy", 75.0),
+    Target("sweep-3x3x5", "kernels_alone", 1.25, "overhead"),
+    Target("selection-6x3x6", "numba_dense", 100.0, device="gpu"),
+    Target("misalignment-5x54", "daqp", 100.0, device="gpu"),
+    Target("misalignment-16x200", "daqp", 100.0, device="gpu"),
+    Target("sweep-memory-1e5", "sweep-memory-1e4", 1.1, "memory"),
+    Target("sweep-memory-1e6", "sweep-memory-1e4", 1.1, "memory"),
+)
+
+
+def evaluate(rows: list[dict[str, Any]], platform: str, *, timed: bool = True) -> list[dict[str, Any]]:
+    """Every target with what was measured and whether it holds (None: not measured in this run).
+
+    Args:
+        rows: of `run_bench`.
+        platform: of the JAX device: "cpu", "gpu" (or "cuda").
+        timed: whether times mean anything; otherwise nothing is measured.
+    """
+    by_name = {(row["workload"], row["engine"]): row for row in rows}
+    here = "cpu" if platform == "cpu" else "gpu"
+    found = []
+    for target in TARGETS:
+        measured = _measured(target, by_name) if timed and target.device in (here, "any") else None
+        holds = None
+        if measured is not None:
+            holds = measured >= target.bound if target.kind == "faster" else measured <= target.bound
+        found.append(
+            {
+                "workload": target.workload,
+                "peer": target.peer,
+                "kind": target.kind,
+                "device": target.device,
+                "target": target.bound,
+                "measured": measured,
+                "holds": holds,
+                "note": target.note,
+            }
+        )
+    return found
+
+
+def _measured(target: Target, rows: dict[tuple[str, str], dict[str, Any]]) -> float | None:
+    mine = rows.get((target.workload, "equilibrax"))
+    if target.kind == "memory":
+        other = rows.get((target.peer, "equilibrax"))
+        if mine is None or other is None or not mine["peak_mb"] or not other["peak_mb"]:
+            return None
+        return mine["peak_mb"] / other["peak_mb"]
+    peer = rows.get((target.workload, target.peer))
+    if mine is None or peer is None or mine["answer"] != "ok" or not peer["ratio"]:
+        return None
+    # `ratio` is the peer's speed over equilibrax's: the inverse is our speed over theirs, the same our time over it.
+    return peer["ratio"] if target.kind == "overhead" else 1.0 / peer["ratio"]
