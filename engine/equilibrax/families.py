@@ -309,7 +309,7 @@ def _sample_built_in(
 def _draw(kernel, states: int, actions: int, providers: int, seed, stream, words, numerators):
     """`user`, `providers`, `prior` and `available` of a batch; all but the kernel and the sizes is traced."""
 
-    seed, stream, words = jnp.asarray(seed), jnp.asarray(stream), jnp.asarray(words)
+    seed, stream, words, numerators = jax.tree.map(jnp.asarray, (seed, stream, words, numerators))
 
     def one(table_id):
         return kernel(kernels.table_key(seed, stream, table_id), states, actions, providers, *numerators)

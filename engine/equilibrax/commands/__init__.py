@@ -16,6 +16,7 @@ COMMANDS = {
     "reproduce": ("Reproduce", "Recompute Figures 5, 6 and 7 of the paper, exactly, and for random tables."),
     "solve": ("Solve", "Solve your own tables, for every committee of providers."),
     "sweep": ("Sweep", "Solve many random tables, in bounded memory, and keep every result."),
+    "bench": ("Bench", "Measure equilibrax beside its peers, in one run on this machine."),
     "plot": ("Plot", "Draw Figures 5, 6 and 7 for any output of the other commands."),
 }
 """Name of each command: the class in `equilibrax.commands._<name>` that runs it, and what it does."""
