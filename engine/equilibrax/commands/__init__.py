@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
 
 import tyro
@@ -77,7 +78,8 @@ def _use_all_cores() -> None:
 
     if "XLA_FLAGS" not in os.environ and "JAX_NUM_CPU_DEVICES" not in os.environ:
         available = getattr(os, "sched_getaffinity", None)
-        jax.config.update("jax_num_cpu_devices", len(available(0)) if available else os.cpu_count() or 1)
+        with suppress(RuntimeError):  # JAX runs already, with the devices that it has: `main` was called from Python
+            jax.config.update("jax_num_cpu_devices", len(available(0)) if available else os.cpu_count() or 1)
 
 
 def run() -> None:
