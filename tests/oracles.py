@@ -168,9 +168,7 @@ def nash_equilibria_by_profiles(table: Table, committee: int, ties: str = "lowes
     return found
 
 
-def _profitable(
-    table: Table, team: list[int], profile: tuple[int, ...], selected: int, ties: str
-) -> Iterator[bool]:
+def _profitable(table: Table, team: list[int], profile: tuple[int, ...], selected: int, ties: str) -> Iterator[bool]:
     """For each unilateral deviation: does the deviator gain?"""
     vals = values(table)
     for i, j in enumerate(team):
@@ -391,9 +389,7 @@ def misalignment_exact(
 # Tables
 
 
-def random_table(
-    rng: random.Random, states: int, actions: int, providers: int, low: int = 0, high: int = 3
-) -> Table:
+def random_table(rng: random.Random, states: int, actions: int, providers: int, low: int = 0, high: int = 3) -> Table:
     """Small integers, so full of ties; prior weights 1 to 3; some actions are unavailable, but never all."""
 
     def utilities() -> list[list[int]]:

@@ -33,9 +33,7 @@ FIGURES = (figures.figure5, figures.figure6, figures.figure7)
 ALL = ("optimum", "worst_utility", "dynamics_utility", "misalignment")
 
 
-def make_rows(
-    tables=2, providers=3, family="near_hull", seed=0, scale=1.0, shift=0.0, **overrides
-) -> pa.Table:
+def make_rows(tables=2, providers=3, family="near_hull", seed=0, scale=1.0, shift=0.0, **overrides) -> pa.Table:
     """Plausible rows of every committee: the more providers, the smaller the gap; the bound holds."""
     ids, committee = np.divmod(np.arange(tables * (2**providers - 1)), 2**providers - 1)
     committee += 1
@@ -71,9 +69,7 @@ def change(rows: pa.Table, row: int, **values) -> pa.Table:
     for name, value in values.items():
         column = rows[name].to_pylist()
         column[row] = value
-        rows = rows.set_column(
-            rows.schema.get_field_index(name), name, pa.array(column, rows.schema.field(name).type)
-        )
+        rows = rows.set_column(rows.schema.get_field_index(name), name, pa.array(column, rows.schema.field(name).type))
     return rows
 
 
@@ -104,9 +100,7 @@ def test_whole_tables_are_left_out_when_one_row_is():
 
 def test_order_of_rows_does_not_matter_but_for_the_order_of_tables():
     rows = make_rows(3)
-    shuffled = pa.concat_tables(
-        [rows[:1], rows[1:].take(np.random.default_rng(0).permutation(len(rows) - 1))]
-    )
+    shuffled = pa.concat_tables([rows[:1], rows[1:].take(np.random.default_rng(0).permutation(len(rows) - 1))])
     one, other = shown_rows(rows, ALL), shown_rows(shuffled, ALL)
     order = [one.table_id.tolist().index(i) for i in other.table_id]
     assert np.array_equal(one["worst_utility"].reshape(3, 7)[order], other["worst_utility"].reshape(3, 7))
@@ -145,9 +139,7 @@ def test_statistics_by_size():
 def test_paths_gain_one_provider_at_every_step(providers):
     paths = entry_paths(np.array([0, 7, -3, 2**62]), providers, 6, seed=3)
     assert paths.shape == (4, 6, providers)
-    np.testing.assert_array_equal(
-        np.bitwise_count(paths), np.broadcast_to(np.arange(1, providers + 1), paths.shape)
-    )
+    np.testing.assert_array_equal(np.bitwise_count(paths), np.broadcast_to(np.arange(1, providers + 1), paths.shape))
     assert np.all(paths[..., 1:] & paths[..., :-1] == paths[..., :-1])
 
 
@@ -170,9 +162,7 @@ def test_paths_are_uniform_over_orders():
 def test_layout_by_committee_and_along_paths():
     rows = pa.concat_tables([make_rows(2, 3, family="a"), make_rows(3, 2, family="b")])
     shown = shown_rows(rows, ALL)
-    blocks = {
-        block.shape[1]: (tables, block) for tables, block in worst_by_committee(shown, shown.committee * 1.0)
-    }
+    blocks = {block.shape[1]: (tables, block) for tables, block in worst_by_committee(shown, shown.committee * 1.0)}
     assert sorted(blocks) == [4, 8]
     assert blocks[8][0].tolist() == [0, 1]
     np.testing.assert_array_equal(blocks[8][1][1, 1:], np.arange(1, 8))
@@ -198,9 +188,7 @@ def test_missing_and_repeated_committees_are_named(tmp_path):
     with pytest.raises(ValueError, match=r"near_hull, table 0 lacks committee 5 \(bits 0, 2\)"):
         figures.figure7(lacking, tmp_path / "figure7.png")
     with pytest.raises(ValueError, match="and 1 more; so do 1 other tables"):
-        figures.figure7(
-            rows.filter(pa.array(rows["committee_size"].to_numpy() == 3)), tmp_path / "figure7.png"
-        )
+        figures.figure7(rows.filter(pa.array(rows["committee_size"].to_numpy() == 3)), tmp_path / "figure7.png")
     with pytest.raises(ValueError, match="has twice committee 1"):
         figures.figure7(pa.concat_tables([rows, rows[:1]]), tmp_path / "figure7.png")
     with pytest.raises(ValueError, match="from 1 to 7 for 3 providers"):
@@ -307,9 +295,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypat
 
 def test_markers_become_a_density_by_their_number(tmp_path, monkeypatch):
     drawn = []
-    monkeypatch.setattr(
-        _figure_drawing, "colour_bar", lambda figure, panels, meshes, label: drawn.append(len(meshes))
-    )
+    monkeypatch.setattr(_figure_drawing, "colour_bar", lambda figure, panels, meshes, label: drawn.append(len(meshes)))
     figures.figure5(make_rows(6, 3), tmp_path / "a.png")
     figures.figure5(make_rows(2, 11), tmp_path / "b.png")
     figures.figure5(make_rows(7, 3), tmp_path / "c.png")
@@ -319,6 +305,4 @@ def test_markers_become_a_density_by_their_number(tmp_path, monkeypatch):
 def test_pyplot_is_not_imported():
     code = "import sys, equilibrax.figures; sys.exit('matplotlib.pyplot' in sys.modules)"
     path = os.pathsep.join(p for p in sys.path if p)
-    assert (
-        subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": path}).returncode == 0
-    )
+    assert subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": path}).returncode == 0

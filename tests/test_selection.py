@@ -501,8 +501,12 @@ def test_wide_tables_of_large_values_are_exact():
         ({"committees": [1.0]}, 'committees: expected "all" or a non-empty list of bitmasks, got [1.0]'),
         ({"committees": [3, 8]}, "committees: expected bitmasks from 1 to 7 for 3 providers, got 8"),
         ({"committees": [0, 1]}, "committees: expected bitmasks from 1 to 7 for 3 providers, got 0"),
-        ({"method": "frontier", "capacity": 0}, "capacity: expected a positive whole number, got 0"),
-        ({"method": "frontier", "max_capacity": 0}, "max_capacity: expected a positive whole number, got 0"),
+        ({"capacity": 0}, "capacity: expected a whole number from 1 to 2147483647, got 0"),
+        ({"capacity": 3.5}, "capacity: expected a whole number from 1 to 2147483647, got 3.5"),
+        ({"max_capacity": 0}, "max_capacity: expected a whole number from 1 to 2147483647, got 0"),
+        ({"step_limit": -1}, "step_limit: expected a whole number from 0 to 2147483647, got -1"),
+        ({"step_limit": 2**40}, "step_limit: expected a whole number from 0 to 2147483647, got 1099511627776"),
+        ({"devices": []}, "devices: expected at least one JAX device, got none"),
     ],
 )
 def test_unknown_options_are_refused(options, message):
@@ -513,7 +517,7 @@ def test_unknown_options_are_refused(options, message):
 @pytest.mark.parametrize("options", [{"method": "dense"}, {"deviation": "minimal"}])
 def test_lists_that_are_too_long_are_refused(options):
     name, choice = next(iter(options.items()))
-    with pytest.raises(ValueError, match=f'^{name}="{choice}": expected tables of at most 1,048,576 schemes, got 1e'):
+    with pytest.raises(ValueError, match=f'^{name}="{choice}": expected tables of at most 1,048,576 schemes, got about 1e20'):
         eq.solve(constant_table(20, 10), **options)
 
 

@@ -22,7 +22,10 @@ _ACCELERATOR_MAX_CHUNK = 1 << 18
 
 def batch_mesh(devices: Sequence[Any] | None = None) -> Mesh:
     """The devices (default: all local ones) as a mesh with the single axis `batch`."""
-    return Mesh(np.array(jax.local_devices() if devices is None else list(devices)), ("batch",))
+    chosen = jax.local_devices() if devices is None else list(devices)
+    if not chosen:
+        raise ValueError("devices: expected at least one JAX device, got none")
+    return Mesh(np.array(chosen), ("batch",))
 
 
 def chunk_size(rows: int, bytes_per_row: int, mesh: Mesh) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -69,6 +70,17 @@ def check_choice(name: str, value: Any, choices: Sequence[str]) -> None:
     """Refuse a value that is not one of the choices."""
     if value not in choices:
         raise ValueError(f"{name}: expected one of {', '.join(map(repr, choices))}, got {value!r}")
+
+
+def check_whole(name: str, value: Any, low: int, high: int = 2**31 - 1) -> None:
+    """Refuse a value that is not a whole number in a range."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or not low <= value <= high:
+        raise ValueError(f"{name}: expected a whole number from {low} to {high}, got {value!r}")
+
+
+def approximate(number: int) -> str:
+    """A whole number of any size, in full or to its power of ten."""
+    return f"{number:,}" if number < 10**15 else f"about 1e{math.floor(math.log10(number))}"
 
 
 def prepare(tables: UtilityTables) -> Prepared:

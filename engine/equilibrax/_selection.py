@@ -15,7 +15,7 @@ from equilibrax_kernels.selection import solve_listed
 from jax.sharding import Mesh
 
 from equilibrax._batching import chunk_size, over_batch, run_in_chunks
-from equilibrax._prepare import Prepared
+from equilibrax._prepare import Prepared, approximate
 from equilibrax.certified import FitOptions, fit_lanes
 
 DENSE_LIMIT = 1024
@@ -47,16 +47,16 @@ def choose_dense(prepared: Prepared, method: str, needs_all: bool) -> bool:
     schemes = prepared.slots**prepared.states
     if (method == "dense" or needs_all) and schemes > DENSE_MAXIMUM:
         why = 'deviation="minimal"' if needs_all else 'method="dense"'
-        raise ValueError(f"{why}: expected tables of at most {DENSE_MAXIMUM:,} schemes, got {float(schemes):.3g}")
+        raise ValueError(f"{why}: expected tables of at most {DENSE_MAXIMUM:,} schemes, got {approximate(schemes)}")
     return needs_all or (method == "dense" if method != "auto" else schemes <= DENSE_LIMIT)
 
 
 def first_capacity(prepared: Prepared, capacity: int | None, max_capacity: int) -> int:
     """Room for the schemes that nearly all uniform random tables keep (measured: see `stage_capacities`)."""
-    if capacity is not None and capacity < 1:
-        raise ValueError(f"capacity: expected a positive whole number, got {capacity!r}")
-    if max_capacity < 1:
-        raise ValueError(f"max_capacity: expected a positive whole number, got {max_capacity!r}")
+    if prepared.slots > DENSE_MAXIMUM:
+        raise ValueError(
+            f"tables: expected at most {DENSE_MAXIMUM:,} available actions in a state, got {prepared.slots:,}"
+        )
     kept = prepared.providers * prepared.states**1.75 * min(prepared.slots / 9, 1.1)
     guess = capacity or min(32 * math.ceil((1.35 * kept + 16) / 32), 4096)
     return min(guess, max_capacity, DENSE_MAXIMUM // prepared.slots)

@@ -147,15 +147,16 @@ def certify(
         gap=np.where(lost, np.nan, raw["fit_gap"]),
         certified=proved() & ~lost,
         resolved=len(again),
-        lower=_to_table(raw.get("fit_lower"), prepared),
-        upper=_to_table(raw.get("fit_upper"), prepared),
+        lower=_to_table(raw.get("fit_lower"), prepared, lost),
+        upper=_to_table(raw.get("fit_upper"), prepared, lost),
     )
 
 
-def _to_table(multipliers: np.ndarray | None, prepared: Prepared) -> np.ndarray | None:
-    """Multipliers by action instead of by slot."""
+def _to_table(multipliers: np.ndarray | None, prepared: Prepared, lost: np.ndarray) -> np.ndarray | None:
+    """Multipliers by action instead of by slot, NaN for tables that were not solved."""
     if multipliers is None:
         return None
+    multipliers = np.where(lost[..., None], np.nan, multipliers)
     shaped = multipliers.reshape(*multipliers.shape[:2], prepared.states, prepared.slots)
     if prepared.actions_of_slots is None:
         return shaped

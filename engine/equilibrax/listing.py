@@ -13,7 +13,7 @@ from typing import get_args
 
 import numpy as np
 
-from equilibrax._prepare import check_choice, committee_masks
+from equilibrax._prepare import approximate, check_choice, committee_masks
 from equilibrax.solver import TieBreak
 from equilibrax.tables import UtilityTables
 
@@ -128,7 +128,7 @@ def _paths(edges, sizes: list[int], accepted: np.ndarray, limit: int) -> Iterato
     total = int(counts[0])
     if total > limit:
         raise ValueError(
-            f"limit: expected at most {limit:,} equilibrium schemes, got {float(total):.6g}; raise the limit"
+            f"limit: expected at most {limit:,} equilibrium schemes, got {approximate(total)}; raise the limit"
         )
     children.reverse()
 

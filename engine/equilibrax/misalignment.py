@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from equilibrax._batching import batch_mesh, chunk_size, over_batch, run_in_chunks
-from equilibrax._prepare import Prepared, check_choice, committee_masks, prepare
+from equilibrax._prepare import Prepared, check_choice, check_whole, committee_masks, prepare
 from equilibrax._selection import MAX_CAPACITY, Program, choose_dense, first_capacity, solve_growing
 from equilibrax.certified import CertifiedFit, FitOptions, Rows, Weights, certify, fit_lanes
 from equilibrax.solver import TieBreak
@@ -70,6 +70,7 @@ def misalignment(
     check_choice("rows", rows, get_args(Rows))
     check_choice("weights", weights, get_args(Weights))
     check_choice("tie_break", tie_break, get_args(TieBreak))
+    check_whole("max_capacity", max_capacity, 1)
     masks = committee_masks(committees, tables.num_providers)
     prepared, mesh = prepare(tables), batch_mesh(devices)
     options = FitOptions(rows=rows, weights=weights, multipliers=multipliers)

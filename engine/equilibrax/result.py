@@ -21,7 +21,8 @@ class SelectionResult:
 
     Fields that end in `_value` are exact fixed-point integers; the properties `optimum`, `worst_utility`,
     `best_utility` and `dynamics_utility` are the same as expected utilities (float64). Where a table was not solved
-    (`Status.FRONTIER_OVERFLOW`) utilities and misalignment are NaN; values, counts, steps and schemes are -1.
+    (`Status.FRONTIER_OVERFLOW`) utilities and misalignment are NaN; counts, steps, schemes and values are -1, except
+    `optimum_value`, which is known.
 
     Attributes:
         committees: `[C]` int32 bitmasks; bit j is provider j in column order.

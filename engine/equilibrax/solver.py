@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from equilibrax._batching import batch_mesh
-from equilibrax._prepare import Prepared, check_choice, committee_masks, prepare, to_actions
+from equilibrax._prepare import Prepared, check_choice, check_whole, committee_masks, prepare, to_actions
 from equilibrax._selection import MAX_CAPACITY, Program, choose_dense, first_capacity, solve_growing
 from equilibrax.certified import FitOptions, certify
 from equilibrax.result import SelectionResult
@@ -95,6 +95,10 @@ def solve(
     check_choice("order", order, get_args(Order))
     check_choice("deviation", deviation, get_args(Deviation))
     check_choice("method", method, get_args(Method))
+    check_whole("step_limit", step_limit, 0)
+    check_whole("max_capacity", max_capacity, 1)
+    if capacity is not None:
+        check_whole("capacity", capacity, 1)
     masks = committee_masks(committees, tables.num_providers)
     prepared = prepare(tables)
     dense = choose_dense(prepared, method, dynamics and deviation == "minimal")
