@@ -517,7 +517,8 @@ def test_unknown_options_are_refused(options, message):
 @pytest.mark.parametrize("options", [{"method": "dense"}, {"deviation": "minimal"}])
 def test_lists_that_are_too_long_are_refused(options):
     name, choice = next(iter(options.items()))
-    with pytest.raises(ValueError, match=f'^{name}="{choice}": expected tables of at most 1,048,576 schemes, got about 1e20'):
+    message = f'{name}="{choice}": expected tables of at most 1,048,576 schemes, got about 1e20'
+    with pytest.raises(ValueError, match=message):
         eq.solve(constant_table(20, 10), **options)
 
 

@@ -94,9 +94,9 @@ def order_schemes(
     user, providers, valid = user[order], providers[:, order], valid[order]
     starts = jnp.concatenate([jnp.ones(1, bool), user[1:] != user[:-1]])
     if not (responses or ties):
-        stable = jnp.where(valid, unbeaten(providers, starts), 0)
+        bits = jnp.where(valid, unbeaten(providers, starts), 0)
         none = jnp.zeros((providers.shape[0], 0), jnp.int32)
-        return Ordered(user, providers, order, valid, none, stable, none, stable)
+        return Ordered(user, providers, order, valid, none, bits, none, bits)
 
     size = user.shape[0]
     dtype, bits = key_dtype(value_bits, size), index_bits(size)
