@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import csv
 import functools
+import importlib.util
 import itertools
 import random
 from collections.abc import Iterator, Sequence
@@ -22,7 +23,8 @@ from scipy.optimize import linprog
 Scheme = tuple[int, ...]
 Outcome = tuple[int, int]
 
-DATA = Path(__file__).resolve().parent.parent / "engine" / "equilibrax" / "data"
+# The package's data, wherever it is installed; none of its code.
+DATA = Path(str(importlib.util.find_spec("equilibrax").origin)).parent / "data"
 PAPER_SCALE = 10_000  # paper_table: integer utility = utility x PAPER_SCALE
 
 
