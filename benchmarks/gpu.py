@@ -55,7 +55,7 @@ class Case:
 
     Args:
         name: of the case.
-        kernel: from arrays `[B, ...]` to arrays by name, B first; to be jitted.
+        kernel: from arrays `[B, ...]` to arrays by name; to be jitted.
         inputs: from B to NumPy arrays.
         batch: tables on an accelerator; check: tables in the comparison with the CPU.
     """
@@ -77,11 +77,12 @@ def selection(states: int, actions: int, providers: int, capacity: int, dynamics
     masks = np.arange(1, 2**providers, dtype=np.int32)
     value_bits = 20 if states * RESOLUTION < 2**19 - 1 else 26
 
-    def one(contributions):
-        available = jnp.ones((states, actions), bool)
+    def kernel(tables):
+        contributions = jnp.moveaxis(tables, 0, -1)  # lanes last
+        available = jnp.ones((states, actions, tables.shape[0]), bool)
         if capacity:
             listed = frontier_schemes(
-                contributions, available, capacity=capacity, value_bits=value_bits, with_outcomes=False
+                contributions, available, capacity=capacity, value_bits=value_bits, with_outcomes=False, hashed=False
             )
         else:
             listed = dense_schemes(contributions, available, with_outcomes=False)
@@ -100,8 +101,9 @@ def selection(states: int, actions: int, providers: int, capacity: int, dynamics
         wanted = ("worst", "count", "worst_scheme", "dynamics", "dynamics_steps", "overflow")
         return {name: getattr(found, name) for name in wanted if getattr(found, name) is not None}
 
-    name = f"{'dynamics' if dynamics else 'selection'}-{states}x{actions}x{providers}"
-    return Case(name, jax.vmap(one), lambda count: (uniform_tables(count, states, actions, providers),), batch, check)
+    method = f"frontier-{capacity}" if capacity else "dense"
+    name = f"{'dynamics' if dynamics else 'selection'}-{states}x{actions}x{providers}-{method}"
+    return Case(name, kernel, lambda count: (uniform_tables(count, states, actions, providers),), batch, check)
 
 
 def misalignment(states: int, actions: int, providers: int, batch: int, check: int) -> Case:
@@ -150,6 +152,7 @@ def cases(tiny: bool) -> list[Case]:
         ]
     return [
         selection(6, 3, 6, 0, False, 1 << 16, 256),
+        selection(6, 3, 6, 96, False, 1 << 16, 256),
         selection(6, 3, 6, 0, True, 1 << 15, 256),
         selection(8, 4, 5, 160, False, 1 << 14, 128),
         selection(20, 10, 5, 1440, False, 1 << 11, 16),

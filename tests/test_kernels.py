@@ -13,13 +13,15 @@ import jaxtyping
 import numpy as np
 import pytest
 from equilibrax_kernels import running
-from equilibrax_kernels.committees import _zeta
+from equilibrax_kernels.committees import zeta
 from equilibrax_kernels.counting import LIMIT, Count, product_count, saturated
 from equilibrax_kernels.dense import dense_schemes
-from equilibrax_kernels.frontier import _order, frontier_schemes
+from equilibrax_kernels.frontier import _check_fits, frontier_schemes
+from equilibrax_kernels.lanes import outcome_bit, unpack_bits
 from equilibrax_kernels.misalignment import ITERATION_LIMIT, OPTIMAL, certified_fit, misalignment_lanes
 from equilibrax_kernels.monopoly import monopoly
 from equilibrax_kernels.ordering import key_dtype, order_schemes
+from equilibrax_kernels.sorting import bitonic_sort, sort_lanes
 from scipy.optimize import linprog
 
 
@@ -50,31 +52,61 @@ print(*sorted(unwanted & set(sys.modules)))
 def test_shapes_are_checked_in_tests():
     """The import hook of `conftest.py` is at work: annotations of the kernels are assertions."""
     with pytest.raises(jaxtyping.TypeCheckError, match="monopoly"):
-        monopoly(jnp.zeros((2, 3), jnp.int32), jnp.zeros((4, 3, 3), jnp.int32), jnp.ones((2, 3), bool))
+        monopoly(jnp.zeros((2, 3, 1), jnp.int32), jnp.zeros((4, 3, 3, 1), jnp.int32), jnp.ones((2, 3, 1), bool))
+
+
+def one_lane(*arrays):
+    """Arrays of one table as a batch of one: the batch is the last axis."""
+    return tuple(jnp.asarray(array)[..., None] for array in arrays)
+
+
+def only_lane(results):
+    """The results of a batch of one."""
+    return jax.tree.map(lambda leaf: np.asarray(leaf)[..., 0], results)
 
 
 # --- running sums, orders, counts -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("size", [1, 5, 16, 33])
-def test_running_maxima_and_sums(size):
+@pytest.mark.parametrize("size", [1, 5, 33])
+def test_running_maxima_and_counts(size):
     """In the form for CPUs and in the one for other backends."""
     rng = np.random.default_rng(size)
-    values, starts = rng.integers(-9, 9, (3, size)).astype(np.int32), rng.random(size) < 0.4
+    values, starts = rng.integers(-9, 9, (size, 3, 2)).astype(np.int32), rng.random((size, 2)) < 0.4
     starts[0] = True
-    np.testing.assert_array_equal(running.running_max(jnp.asarray(values)), np.maximum.accumulate(values, axis=1))
-    np.testing.assert_array_equal(running.running_sum(jnp.asarray(values[0])), np.cumsum(values[0]))
+    np.testing.assert_array_equal(running.running_min(jnp.asarray(values)), np.minimum.accumulate(values, axis=0))
+    np.testing.assert_array_equal(running.running_count(jnp.asarray(starts)), np.cumsum(starts, axis=0))
 
-    first = np.maximum.accumulate(np.where(starts, np.arange(size), 0))  # of each entry's run
-    padded = np.concatenate([np.full((3, 1), np.iinfo(np.int32).min), np.maximum.accumulate(values, axis=1)], axis=1)
-    before = padded[:, first]
+    first = np.maximum.accumulate(np.where(starts, np.arange(size)[:, None], 0), axis=0)  # of each entry's run
+    highest = np.maximum.accumulate(values, axis=0)
+    padded = np.concatenate([np.full((1, 3, 2), np.iinfo(np.int32).min), highest])
+    before = np.take_along_axis(padded, first[:, None], axis=0)
     for form in (running.best_before, running._scan_best_before):
         got = form(jnp.asarray(values), jnp.asarray(starts))
-        np.testing.assert_array_equal(got[0], padded[:, 1:])
+        np.testing.assert_array_equal(got[0], highest)
         np.testing.assert_array_equal(got[1], before)
-    bits = (np.array([[1], [2], [4]]) * (values >= before)).sum(axis=0)
+    bits = (np.array([1, 2, 4])[:, None] * (values >= before)).sum(axis=1)
     for form in (running.unbeaten, running._scan_unbeaten):
         np.testing.assert_array_equal(form(jnp.asarray(values), jnp.asarray(starts)), bits)
+
+
+@pytest.mark.parametrize(("size", "run"), [(1, 1), (2, 1), (37, 1), (64, 8), (24, 8)])
+@pytest.mark.parametrize("dtype", [np.int32, np.int64])
+def test_lanes_are_sorted(size, run, dtype):
+    """From nothing, and from sorted runs; with ties and with the largest integer, which also pads."""
+    rng = np.random.default_rng(size)
+    keys = rng.integers(-5, 5, (size, 3)).astype(dtype)
+    keys[rng.random((size, 3)) < 0.2] = np.iinfo(dtype).max
+    keys = np.sort(keys.reshape(-1, run, 3), axis=1).reshape(size, 3)
+    for sort in (sort_lanes, bitonic_sort):
+        np.testing.assert_array_equal(sort(jnp.asarray(keys), run), np.sort(keys, axis=0))
+
+
+def test_outcomes_are_packed_into_words():
+    """A bit per outcome, also beyond the first word."""
+    outcomes = np.array([[0, 31], [32, 63], [69, 5]], np.int32)
+    expected = outcomes[:, None] == np.arange(70)[:, None]
+    np.testing.assert_array_equal(unpack_bits(outcome_bit(jnp.asarray(outcomes), 3), 70), expected)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +120,7 @@ def test_keys_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match="43 bits and a position among 4194304 do not fit in 64 bits"):
         key_dtype(43, 2**22)
     with pytest.raises(ValueError, match="43 bits and a position among 4194304 do not fit in 64 bits"):
-        _order(jnp.zeros((2, 2**22), jnp.int64), jnp.ones(2**22, bool), 43)
+        _check_fits(43, 2**22)
 
 
 def best_response(user, mine, valid, at: int, ties: bool) -> int | None:
@@ -114,13 +146,13 @@ def test_order_stability_and_responses(size, high, value_bits, ties, responses):
     valid = rng.random(size) < 0.8
     valid[size // 2] = True
     options = {"value_bits": value_bits, "ties": ties, "responses": responses}
-    arguments = (jnp.asarray(user, dtype), jnp.asarray(providers, dtype), jnp.asarray(valid))
-    got = jax.tree.map(np.asarray, order_schemes(*arguments, **options))
+    arguments = one_lane(user.astype(dtype), providers.T.astype(dtype), valid)
+    got = only_lane(order_schemes(*arguments, **options))
     order = sorted(range(size), key=lambda f: (not valid[f], -user[f] if valid[f] else 0, f))
     np.testing.assert_array_equal(got.rank, order)
     np.testing.assert_array_equal(got.valid, valid[order])
     np.testing.assert_array_equal(got.user[got.valid], user[order][got.valid])
-    np.testing.assert_array_equal(got.providers[:, got.valid], providers[:, order][:, got.valid])
+    np.testing.assert_array_equal(got.providers[got.valid], providers.T[order][got.valid])
     for position, f in enumerate(order[: valid.sum()]):
         for j, wins_ties in itertools.product(range(3), (False, True) if ties else (False,)):
             expected = best_response(user, providers[j], valid, f, wins_ties)
@@ -128,7 +160,7 @@ def test_order_stability_and_responses(size, high, value_bits, ties, responses):
             assert bool(stable[position] >> j & 1) == (expected is None)
             if responses and expected is not None:
                 response = got.tie_response if wins_ties else got.response
-                assert got.rank[response[j, position]] == expected
+                assert got.rank[response[position, j]] == expected
     assert not got.stable[~got.valid].any()
 
 
@@ -141,7 +173,7 @@ def test_every_committee_combines_its_supersets(combine, neutral):
         if mask & cell == mask:
             expected[mask] = combine(expected[mask], cells[cell])
     jax_combine = {np.minimum: jnp.minimum, np.add: jnp.add, np.logical_or: jnp.logical_or}[combine]
-    np.testing.assert_array_equal(_zeta(jnp.asarray(cells), 4, jax_combine), expected)
+    np.testing.assert_array_equal(zeta(jnp.asarray(cells), 4, jax_combine), expected)
 
 
 @pytest.mark.parametrize(
@@ -156,7 +188,7 @@ def test_every_committee_combines_its_supersets(combine, neutral):
     ],
 )
 def test_counts_are_exact_or_marked(factors, value, overflowed):
-    counted, over = saturated(product_count(jnp.asarray(factors, jnp.int64)))
+    counted, over = saturated(product_count(jnp.asarray(factors, jnp.int64), axis=0))
     assert (int(counted), bool(over)) == (value, overflowed)
 
 
@@ -193,16 +225,18 @@ def undominated(values: np.ndarray) -> np.ndarray:
 
 def test_dense_lists_every_scheme_in_lexicographic_order():
     contributions, available = small_table(3)
-    listed = dense_schemes(jnp.asarray(contributions), jnp.asarray(available), with_outcomes=True)
-    every = np.asarray(listed.decode(jnp.arange(27, dtype=jnp.int32)))
+    listed = dense_schemes(*one_lane(contributions, available), with_outcomes=True)
+    every = np.asarray(listed.decode(jnp.arange(27, dtype=jnp.int32)[:, None]))[..., 0]
+    outcomes = unpack_bits(listed.outcomes, 9)[..., 0].reshape(27, 3, 3)
+    listed = only_lane(listed._replace(decode=None))
     np.testing.assert_array_equal(every, list(itertools.product(range(3), repeat=3)))
     schemes, values = enumerated(contributions, available)
-    valid = np.asarray(listed.valid)
+    valid = listed.valid
     assert list(map(tuple, every[valid].tolist())) == schemes
-    np.testing.assert_array_equal(np.asarray(listed.user)[valid], values[:, 0])
-    np.testing.assert_array_equal(np.asarray(listed.providers)[:, valid], values[:, 1:].T)
-    np.testing.assert_array_equal(np.asarray(listed.outcomes).argmax(axis=2), every)
-    assert np.asarray(listed.outcomes).sum() == 27 * 3
+    np.testing.assert_array_equal(listed.user[valid], values[:, 0])
+    np.testing.assert_array_equal(listed.providers[valid], values[:, 1:])
+    np.testing.assert_array_equal(np.asarray(outcomes).argmax(axis=2), every)
+    assert outcomes.sum() == 27 * 3
 
 
 def largest_layer(contributions, available) -> int:
@@ -214,29 +248,36 @@ def largest_layer(contributions, available) -> int:
     return max(sizes)
 
 
+@pytest.mark.parametrize("hashed", [True, False])
 @pytest.mark.parametrize("value_bits", [20, 58])  # with 58 no bits are left for a hash: equal values may stay apart
-def test_frontier_lists_the_stable_schemes(value_bits):
+def test_frontier_lists_the_stable_schemes(value_bits, hashed):
     """Each entry's number and outcomes are those of all schemes with its values; the first one decodes."""
-    solve = jax.jit(
-        lambda c, a, positions: (
-            listed := frontier_schemes(c, a, capacity=16, value_bits=value_bits, with_outcomes=True)
-        )._replace(decode=listed.decode(positions))
-    )
+
+    def lanes(contributions, available, positions):
+        options = {"capacity": 16, "value_bits": value_bits, "with_outcomes": True, "hashed": hashed}
+        listed = frontier_schemes(contributions, available, **options)
+        outcomes = unpack_bits(listed.outcomes, 9).reshape(-1, 3, 3, positions.shape[1])
+        return listed._replace(decode=listed.decode(positions), outcomes=outcomes)
+
+    positions = jnp.broadcast_to(jnp.arange(16, dtype=jnp.int32)[:, None], (16, 30))
+    tables = [np.stack(arrays, axis=-1) for arrays in zip(*(small_table(seed, high=2) for seed in range(30)))]
+    batch = jax.tree.map(np.asarray, jax.jit(lanes)(*tables, positions))
+    complete = value_bits == 20 and hashed  # every pair of equal values is merged
     merged = 0
     for seed in range(30):
         contributions, available = small_table(seed, high=2)
         schemes, values = enumerated(contributions, available)
         keep = undominated(values)
-        listed = jax.tree.map(np.asarray, solve(contributions, available, jnp.arange(16, dtype=jnp.int32)))
+        listed = jax.tree.map(lambda leaf, seed=seed: leaf[..., seed], batch)
         room = largest_layer(contributions, available)
-        if value_bits == 20:
+        if complete:
             assert bool(listed.overflow) == (room > 16)  # not a slot more than needed
         if listed.overflow:
             continue
         found: dict[tuple, list] = {}
         for i in np.flatnonzero(listed.valid):
             first = tuple(listed.decode[i].tolist())
-            key = (int(listed.user[i]), *listed.providers[:, i].tolist())
+            key = (int(listed.user[i]), *listed.providers[i].tolist())
             assert key == tuple(values[schemes.index(first)].tolist())
             assert listed.multiplicity.size[i] == listed.multiplicity.exact[i]
             found.setdefault(key, []).append((first, int(listed.multiplicity.exact[i]), listed.outcomes[i]))
@@ -249,7 +290,7 @@ def test_frontier_lists_the_stable_schemes(value_bits):
             for scheme in alike:
                 outcomes[np.arange(3), scheme] = True
             np.testing.assert_array_equal(np.logical_or.reduce([o for *_, o in entries]), outcomes)
-            if value_bits == 20:
+            if complete:
                 assert len(entries) == 1
             merged += len(alike) > 1
         lexicographic = [tuple(s) for s in listed.decode[listed.valid].tolist()]
@@ -260,9 +301,7 @@ def test_frontier_lists_the_stable_schemes(value_bits):
 def test_a_monopolist_plays_its_own_optima():
     for seed in range(20):
         contributions, available = small_table(seed, high=2)
-        got = jax.tree.map(
-            np.asarray, monopoly(jnp.asarray(contributions[0]), jnp.asarray(contributions[1:]), jnp.asarray(available))
-        )
+        got = only_lane(monopoly(*one_lane(contributions[0], contributions[1:], available)))
         schemes, values = enumerated(contributions, available)
         for j in range(2):
             optimal = np.flatnonzero(values[:, 1 + j] == values[:, 1 + j].max())

@@ -106,7 +106,7 @@ def to_actions(slots: np.ndarray, actions_of_slots: np.ndarray | None) -> np.nda
     """`[B, C, X]` int16 action numbers from slot numbers."""
     if actions_of_slots is not None:
         slots = np.take_along_axis(actions_of_slots[:, None], slots[..., None], axis=3)[..., 0]
-    return slots.astype(np.int16)
+    return slots.astype(np.int16, copy=False)
 
 
 def committee_masks(committees: Literal["all"] | Sequence[int], providers: int) -> np.ndarray:

@@ -40,6 +40,7 @@ class Program:
     random: bool
     step_limit: int
     capacity: int  # 0 lists all schemes
+    hashed: bool  # whether the frontier merges all equal partial schemes
     fit: FitOptions | None
 
 
@@ -84,7 +85,9 @@ def solve_growing(
         capacity = min(4 * capacity, limit)
         again = np.flatnonzero(raw["overflow"])
         retries[again] += 1
-        part = _solve_all(prepared.rows(again), keys[again], masks, replace(program, capacity=capacity), mesh)
+        part = _solve_all(
+            prepared.rows(again), keys[again], masks, replace(program, capacity=capacity, hashed=True), mesh
+        )
         for name, values in part.items():
             raw[name][again] = values
     return raw, retries
@@ -94,8 +97,7 @@ def _solve_all(prepared: Prepared, keys, masks, program: Program, mesh) -> dict[
     chunk = chunk_size(len(keys), _bytes_per_table(prepared, len(masks), program), mesh)
     batched = (prepared.utilities, prepared.prior, prepared.available, keys)
     with jax.enable_x64(True):
-        results = run_in_chunks(_compiled(program, mesh), batched, jnp.asarray(masks), chunk, mesh)
-    return {name: np.array(values) if not values.flags.writeable else values for name, values in results.items()}
+        return run_in_chunks(_compiled(program, mesh), batched, jnp.asarray(masks), chunk, mesh)
 
 
 def _bytes_per_table(prepared: Prepared, committees: int, program: Program) -> int:
@@ -116,7 +118,9 @@ def _compiled(program: Program, mesh):
 
     platform = mesh.devices.flat[0].platform
 
-    def one_table(utilities, prior, available, key, masks):
+    def solve_lanes(batched, masks):
+        utilities, prior, available, keys = batched
+        slots = utilities.shape[2]
         dtype = jnp.int32 if program.value_bits <= 32 else jnp.int64
         contributions = utilities.astype(dtype) * prior.astype(dtype)[:, None]
         with_outcomes = program.fit is not None
@@ -127,30 +131,32 @@ def _compiled(program: Program, mesh):
                 capacity=program.capacity,
                 value_bits=program.value_bits,
                 with_outcomes=with_outcomes,
+                hashed=program.hashed,
             )
         else:
             listed = dense_schemes(contributions, available, with_outcomes=with_outcomes)
-        return solve_listed(
+        selection = solve_listed(
             listed,
             contributions,
             available,
             masks,
-            jax.random.wrap_key_data(key, impl="threefry2x32") if program.random else None,
+            keys if program.random else None,
             value_bits=program.value_bits,
             ties=program.ties,
             dynamics=program.dynamics,
             minimal=program.minimal,
             step_limit=program.step_limit,
         )
-
-    def rows(batched, masks):
-        utilities, prior, available, keys = batched
-        selection = jax.vmap(one_table, in_axes=(0, 0, 0, 0, None))(utilities, prior, available, keys, masks)
         results = {name: value for name, value in selection._asdict().items() if value is not None}
         optimal, attained = results.pop("optimal"), results.pop("attained", None)
         if program.fit is not None:
             fit = fit_lanes(utilities, attained, optimal, masks, program.resolution, program.fit, platform)
             results |= {"above": attained, "below": optimal} | fit
+        for name in results:
+            if name in ("optimum", "worst", "best", "dynamics"):
+                results[name] = results[name].astype(jnp.int64)
+            elif name in ("worst_scheme", "dynamics_scheme"):
+                results[name] = results[name].astype(jnp.int16 if slots <= 2**15 else jnp.int32)
         return results
 
-    return jax.jit(over_batch(rows, mesh))
+    return jax.jit(over_batch(solve_lanes, mesh))

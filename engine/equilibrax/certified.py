@@ -71,25 +71,29 @@ class CertifiedFit:
 
 
 def fit_lanes(
-    utilities: Int[Any, "B P X M"],
-    above: Bool[Any, "B C X M"],
-    below: Bool[Any, "B X M"],
+    utilities: Int[Any, "P X M B"],
+    above: Bool[Any, "C X M B"],
+    below: Bool[Any, "X M B"],
     masks: Int[Any, " C"],
     resolution: int,
     options: FitOptions,
     platform: str,
 ) -> dict[str, Any]:
-    """Inside `jit`: fit every (table, committee), as lanes. Arrays `[B, C, ...]`, named `fit_*`."""
-    tables, players, states, slots = utilities.shape
+    """Inside `jit`: fit every (committee, table), as lanes. Arrays `[C, ..., B]`, named `fit_*`."""
+    players, states, slots, tables = utilities.shape
     committees, rows = masks.shape[0], states * slots
-    total = tables * committees
-    real = jnp.moveaxis(utilities.reshape(tables, players, rows), 0, -1).astype(jnp.float64) / resolution
-    spread = jnp.broadcast_to(real[..., None], (players, rows, tables, committees)).reshape(players, rows, total)
-    lanes_above = jnp.moveaxis(above.reshape(total, rows), 0, -1)
-    lanes_below = jnp.moveaxis(below.reshape(tables, rows), 0, -1)
-    lanes_below = jnp.broadcast_to(lanes_below[..., None], (rows, tables, committees)).reshape(rows, total)
+    total = committees * tables
+
+    def for_all(array):
+        """`[..., B]` to the lanes of every committee, `[..., C * B]`."""
+        spread = jnp.broadcast_to(array[..., None, :], (*array.shape[:-1], committees, tables))
+        return spread.reshape(*array.shape[:-1], total)
+
+    real = for_all(utilities.reshape(players, rows, tables).astype(jnp.float64) / resolution)
+    lanes_above = jnp.moveaxis(above.reshape(committees, rows, tables), 0, 1).reshape(rows, total)
+    lanes_below = for_all(below.reshape(rows, tables))
     member = (masks >> jnp.arange(players - 1, dtype=jnp.int32)[:, None]) & 1 == 1
-    member = jnp.broadcast_to(member[:, None], (players - 1, tables, committees)).reshape(players - 1, total)
+    member = jnp.broadcast_to(member[..., None], (players - 1, committees, tables)).reshape(players - 1, total)
 
     lanes = total if platform != "cpu" else min(total, _cpu_lanes(players - 1, rows))
     pieces = -(-total // lanes)
@@ -104,11 +108,11 @@ def fit_lanes(
         results |= {"gap": fit.gap, "violation": fit.violation}
         return results | ({"lower": fit.lower, "upper": fit.upper} if options.multipliers else {})
 
-    fits = lax.map(solve, tuple(cut(a) for a in (spread[0], spread[1:], lanes_above, lanes_below, member)))
+    fits = lax.map(solve, tuple(cut(a) for a in (real[0], real[1:], lanes_above, lanes_below, member)))
 
     def join(array):
         lanes_last = jnp.moveaxis(array, 0, -2).reshape(*array.shape[1:-1], pieces * lanes)[..., :total]
-        return jnp.moveaxis(lanes_last, -1, 0).reshape(tables, committees, *array.shape[1:-1])
+        return jnp.moveaxis(lanes_last.reshape(*array.shape[1:-1], committees, tables), -2, 0)
 
     return {f"fit_{name}": join(array) for name, array in fits.items()}
 

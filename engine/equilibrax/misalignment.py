@@ -87,6 +87,7 @@ def misalignment(
             random=False,
             step_limit=0,
             capacity=0 if dense else first_capacity(prepared, None, max_capacity),
+            hashed=False,
             fit=options,
         )
         keys = np.zeros((len(tables), 2), np.uint32)
@@ -116,7 +117,6 @@ def _fit_tables(prepared: Prepared, masks: np.ndarray, options: FitOptions, mesh
             mesh,
         )
     everywhere = np.asarray(prepared.available)[:, None]
-    raw = {name: np.array(values) for name, values in raw.items()}
     raw["above"] = np.broadcast_to(everywhere, (len(everywhere), len(masks), *everywhere.shape[2:]))
     return raw | {"below": np.asarray(prepared.available)}
 
@@ -125,9 +125,9 @@ def _fit_tables(prepared: Prepared, masks: np.ndarray, options: FitOptions, mesh
 def _compiled(resolution: int, options: FitOptions, mesh):
     platform = mesh.devices.flat[0].platform
 
-    def rows(batched, masks):
+    def fit_all(batched, masks):
         utilities, available = batched
-        above = jnp.broadcast_to(available[:, None], (available.shape[0], masks.shape[0], *available.shape[1:]))
+        above = jnp.broadcast_to(available, (masks.shape[0], *available.shape))
         return fit_lanes(utilities, above, available, masks, resolution, options, platform)
 
-    return jax.jit(over_batch(rows, mesh))
+    return jax.jit(over_batch(fit_all, mesh))

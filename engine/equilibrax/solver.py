@@ -111,6 +111,7 @@ def solve(
         random=order == "random",
         step_limit=step_limit,
         capacity=0 if dense else first_capacity(prepared, capacity, max_capacity),
+        hashed=False,
         fit=FitOptions() if misalignment else None,
     )
     keys = _table_keys(tables, key, order) if dynamics else np.zeros((len(tables), 2), np.uint32)
@@ -143,29 +144,39 @@ def _table_keys(tables: UtilityTables, key: Any, order: str) -> np.ndarray:
 
 def _assemble(tables, prepared: Prepared, masks, raw, program: Program, retries, tie_break) -> SelectionResult:
     """Integers to a result: action numbers of the table, statuses, certified misalignment."""
-    overflow = raw["overflow"][:, None]
-    status = np.where(overflow, int(Status.FRONTIER_OVERFLOW), 0) + np.where(
-        raw["count_saturated"] & ~overflow, int(Status.COUNT_SATURATED), 0
-    )
+    overflow = raw["overflow"]
+    status = np.zeros((len(overflow), len(masks)), np.int32)
+    status[overflow] = int(Status.FRONTIER_OVERFLOW)
+
+    def mark(where: np.ndarray, flag: Status) -> None:
+        if where.any():
+            status[where & ~overflow[:, None]] |= int(flag)
+
+    mark(raw["count_saturated"], Status.COUNT_SATURATED)
     if program.dynamics:
-        status = status + np.where(~raw["dynamics_ended"] & ~overflow, int(Status.DYNAMICS_LIMIT), 0)
+        mark(~raw["dynamics_ended"], Status.DYNAMICS_LIMIT)
     fit = None
     if program.fit is not None:
-        fit = certify(prepared, raw, masks, program.fit, skip=overflow[:, 0])
-        status = status + np.where(~fit.certified & ~overflow, int(Status.MISALIGNMENT_UNCERTIFIED), 0)
+        fit = certify(prepared, raw, masks, program.fit, skip=overflow)
+        mark(~fit.certified, Status.MISALIGNMENT_UNCERTIFIED)
+
+    def without_unsolved(values: np.ndarray) -> np.ndarray:
+        if overflow.any():
+            values[overflow] = -1
+        return values
 
     def number(name: str) -> np.ndarray:
-        return np.where(overflow, -1, raw[name].astype(np.int64))
+        return without_unsolved(raw[name].astype(np.int64, copy=False))
 
     def scheme(name: str) -> np.ndarray:
-        return np.where(overflow[..., None], np.int16(-1), to_actions(raw[name], prepared.actions_of_slots))
+        return without_unsolved(to_actions(raw[name], prepared.actions_of_slots))
 
     return SelectionResult(
         committees=masks,
         table_id=tables.table_id,
         scale=tables.scale,
         tie_break=tie_break,
-        optimum_value=raw["optimum"].astype(np.int64),
+        optimum_value=raw["optimum"],
         worst_value=number("worst"),
         best_value=number("best"),
         equilibria=number("count"),
@@ -174,7 +185,7 @@ def _assemble(tables, prepared: Prepared, masks, raw, program: Program, retries,
         dynamics_scheme=scheme("dynamics_scheme") if program.dynamics else None,
         dynamics_steps=number("dynamics_steps") if program.dynamics else None,
         fit=fit,
-        status=status.astype(np.int32),
+        status=status,
         retries=retries,
         tables=tables,
     )

@@ -8,13 +8,16 @@ Committees of one provider are the monopolist's and are answered in `monopoly`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Int
+from jax import lax
+from jaxtyping import Array, Int, UInt32
 
-from equilibrax_kernels.counting import Count
+from equilibrax_kernels.counting import Count, as_count
+from equilibrax_kernels.lanes import lane_numbers
 from equilibrax_kernels.ordering import Ordered, index_bits, key_dtype
 
 
@@ -22,16 +25,16 @@ class CommitteeEquilibria(NamedTuple):
     """Per committee of `masks`, over schemes stable for all its providers.
 
     Attributes:
-        worst: `[C]` the user's smallest value.
-        worst_rank: `[C]` int32, rank (lexicographic position) of the first scheme that attains it.
-        count: number of equilibrium schemes, `[C]`.
-        attained: `[C, O]` whether some equilibrium attains the outcome, or None.
+        worst: `[C, L]` the user's smallest value.
+        worst_rank: `[C, L]` int32, rank (lexicographic position) of the first scheme that attains it.
+        count: number of equilibrium schemes, `[C, L]`.
+        attained: `[C, W, L]` the outcomes that some equilibrium attains, as bits, or None.
     """
 
-    worst: Int[Array, " C"]
-    worst_rank: Int[Array, " C"]
+    worst: Int[Array, "C L"]
+    worst_rank: Int[Array, "C L"]
     count: Count
-    attained: Bool[Array, "C O"] | None
+    attained: UInt32[Array, "C W L"] | None
 
 
 def lowest_member(masks: Int[Array, " C"]) -> Int[Array, " C"]:
@@ -41,8 +44,8 @@ def lowest_member(masks: Int[Array, " C"]) -> Int[Array, " C"]:
 
 def committee_equilibria(
     schemes: Ordered,
-    multiplicity: Count,
-    outcomes: Bool[Array, "N O"] | None,
+    multiplicity: Count | None,
+    outcomes: UInt32[Array, "N W L"] | None,
     masks: Int[Array, " C"],
     *,
     value_bits: int,
@@ -52,14 +55,14 @@ def committee_equilibria(
 
     Args:
         schemes: N schemes in the user's order.
-        multiplicity: `[N]` how many signaling schemes each entry stands for, in the user's order.
-        outcomes: `[N, O]` outcomes (state, action) that an entry's schemes attain, in the user's order, or None.
+        multiplicity: `[N, L]` how many signaling schemes each entry stands for, in the user's order; None: one each.
+        outcomes: `[N, W, L]` bits of the outcomes that an entry's schemes attain, in the user's order, or None.
         masks: `[C]` int32 committees as bitmasks.
         value_bits: bits of a value, sign included.
         ties: Definition 16's tie rule: the lowest-indexed provider of the committee wins the user's ties.
     """
-    k = schemes.providers.shape[0]
-    if not ties:
+    k = schemes.providers.shape[1]
+    if schemes.tie_stable is None or not ties:
         return _over_supersets(schemes, schemes.stable, multiplicity, outcomes, masks, k, value_bits)
     # The lowest provider's own bit must hold with ties as well; which bit that is depends on the committee.
     results = []
@@ -84,28 +87,43 @@ def _choose(results: list[CommitteeEquilibria], lowest: Int[Array, " C"]) -> Com
 
 
 def _over_supersets(schemes, stable, multiplicity, outcomes, masks, k, value_bits) -> CommitteeEquilibria:
-    size = schemes.user.shape[0]
+    size, lanes = schemes.user.shape
     dtype, bits = key_dtype(value_bits, size), index_bits(size)
-    cell = jnp.where(schemes.valid, stable, 2**k)  # out of range: dropped
+    cell = jnp.where(schemes.valid, stable, 2**k)  # one cell more, for entries that hold no scheme
+    lane = lane_numbers(cell)
+
+    def gather_cells(start, dtype, combine: str, entries):
+        cells = jnp.full((2**k + 1, lanes), start, dtype).at[cell, lane]
+        return getattr(cells, combine)(entries, mode="promise_in_bounds")[:-1]
 
     key = (schemes.user.astype(dtype) << bits) | schemes.rank.astype(dtype)
-    least = jnp.full(2**k, jnp.iinfo(dtype).max, dtype).at[cell].min(key, mode="drop")
-    least = _zeta(least, k, jnp.minimum)[masks]
-    exact = jnp.zeros(2**k, jnp.int64).at[cell].add(multiplicity.exact, mode="drop")
-    rough = jnp.zeros(2**k, jnp.float64).at[cell].add(multiplicity.size, mode="drop")
-    attained = None
-    if outcomes is not None:
-        attained = jnp.zeros((2**k, outcomes.shape[1]), bool).at[cell].max(outcomes, mode="drop")
-        attained = _zeta(attained, k, jnp.logical_or)[masks]
+    least = zeta(gather_cells(jnp.iinfo(dtype).max, dtype, "min", key), k, jnp.minimum)[masks]
+    if multiplicity is None:
+        count = as_count(zeta(gather_cells(0, jnp.int32, "add", jnp.int32(1)), k, jnp.add)[masks])
+    else:
+        exact = zeta(gather_cells(0, jnp.int64, "add", multiplicity.exact), k, jnp.add)[masks]
+        count = Count(exact, zeta(gather_cells(0, jnp.float64, "add", multiplicity.size), k, jnp.add)[masks])
     return CommitteeEquilibria(
         worst=(least >> bits).astype(schemes.user.dtype),
         worst_rank=(least & ((1 << bits) - 1)).astype(jnp.int32),
-        count=Count(_zeta(exact, k, jnp.add)[masks], _zeta(rough, k, jnp.add)[masks]),
-        attained=attained,
+        count=count,
+        attained=None if outcomes is None else _attained(jnp.where(schemes.valid, stable, 0), outcomes, masks),
     )
 
 
-def _zeta(cells: Array, k: int, combine) -> Array:
+def _attained(stable: Int[Array, "N L"], outcomes: UInt32[Array, "N W L"], masks) -> UInt32[Array, "C W L"]:
+    """The union of the outcomes of every committee's equilibria."""
+
+    def add(attained, entry):
+        bits, words = entry
+        equilibrium = (bits & masks[:, None]) == masks[:, None]
+        return attained | jnp.where(equilibrium[:, None], words, jnp.uint32(0)), None
+
+    nothing = jnp.zeros((masks.shape[0], *outcomes.shape[1:]), jnp.uint32)
+    return lax.scan(add, nothing, (stable, outcomes))[0]
+
+
+def zeta(cells: Array, k: int, combine: Callable[[Array, Array], Array]) -> Array:
     """Combine every cell of `[2**k, ...]` with those of all supersets of its index."""
     shape = cells.shape
     for b in range(k):

@@ -28,9 +28,9 @@ def as_count(exact: Int[Array, "..."]) -> Count:
     return Count(exact, exact.astype(jnp.float64))
 
 
-def product_count(factors: Int[Array, "... X"]) -> Count:
-    """Product of counts along the last axis."""
-    return Count(jnp.prod(factors, axis=-1), jnp.prod(factors.astype(jnp.float64), axis=-1))
+def product_count(factors: Int[Array, "..."], axis: int) -> Count:
+    """Product of counts along an axis."""
+    return Count(jnp.prod(factors, axis=axis), jnp.prod(factors.astype(jnp.float64), axis=axis))
 
 
 def saturated(count: Count) -> tuple[Int[Array, "..."], Bool[Array, "..."]]:

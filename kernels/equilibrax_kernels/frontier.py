@@ -17,25 +17,29 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Int, UInt32
 
 from equilibrax_kernels.counting import Count, as_count
+from equilibrax_kernels.lanes import lane_numbers, outcome_bit, take, words_for
 from equilibrax_kernels.ordering import index_bits
-from equilibrax_kernels.running import running_sum, unbeaten
+from equilibrax_kernels.running import running_count, unbeaten
 from equilibrax_kernels.selection import SchemeList
+from equilibrax_kernels.sorting import power_of_two, sort_lanes
 
 
 class _Partial(NamedTuple):
     """Partial schemes over the states so far, in lexicographic order; the first `size` of N entries are in use."""
 
-    values: Int[Array, "P N"]
-    size: Int[Array, ""]
+    values: Int[Array, "N P L"]
+    size: Int[Array, " L"]
     count: Count
-    outcomes: Bool[Array, "N XA"] | None
-    choices: Int[Array, "X N"]  # parent position * A + action, per state
-    overflow: Bool[Array, ""]
+    merged: Bool[Array, ""]  # whether some entry of some lane stands for more than one partial scheme
+    outcomes: UInt32[Array, "N W L"] | None
+    choices: Int[Array, "X N L"]  # parent position * A + action, per state
+    overflow: Bool[Array, " L"]
 
 
 def stage_capacities(capacity: int, states: int, actions: int) -> tuple[int, ...]:
@@ -52,36 +56,42 @@ def stage_capacities(capacity: int, states: int, actions: int) -> tuple[int, ...
 
 
 def frontier_schemes(
-    contributions: Int[Array, "P X A"],
-    available: Bool[Array, "X A"],
+    contributions: Int[Array, "P X A L"],
+    available: Bool[Array, "X A L"],
     *,
     capacity: int,
     value_bits: int,
     with_outcomes: bool,
+    hashed: bool = True,
 ) -> SchemeList:
     """List the schemes that are stable for at least one provider.
 
     Args:
-        contributions: `[K + 1, X, A]` `p(x) u_p(a, x)`, the user first.
-        available: `[X, A]`.
+        contributions: `[K + 1, X, A, L]` `p(x) u_p(a, x)`, the user first.
+        available: `[X, A, L]`.
         capacity: schemes that can be kept, N; fewer partial schemes on the way (`stage_capacities`).
         value_bits: bits of a value, sign included; with the bits of `capacity * A` at most 64.
         with_outcomes: whether to collect the outcomes of merged schemes.
+        hashed: bring equal partial schemes side by side by a hash of their values, so that all of them are merged.
+            Otherwise only those are that nothing with the same value for the user comes between; that takes narrower
+            keys and a merge of lists already sorted instead of a sort, and is right for tables with few ties.
     """
-    players, states, actions = contributions.shape
+    players, states, actions, lanes = contributions.shape
     sizes = stage_capacities(capacity, states, actions)
     capacity = sizes[-1]
     partial = _Partial(
-        values=jnp.zeros((players, 1), contributions.dtype),
-        size=jnp.ones((), jnp.int32),
-        count=as_count(jnp.ones(1, jnp.int64)),
-        outcomes=jnp.zeros((1, states * actions), bool) if with_outcomes else None,
-        choices=jnp.zeros((states, capacity), jnp.int32),
-        overflow=jnp.zeros((), bool),
+        values=jnp.zeros((1, players, lanes), contributions.dtype),
+        size=jnp.ones(lanes, jnp.int32),
+        count=as_count(jnp.ones((1, lanes), jnp.int64)),
+        merged=jnp.zeros((), bool),
+        outcomes=jnp.zeros((1, words_for(states * actions), lanes), jnp.uint32) if with_outcomes else None,
+        choices=jnp.zeros((states, capacity, lanes), jnp.int32),
+        overflow=jnp.zeros(lanes, bool),
     )
+    by_state = jnp.moveaxis(contributions, 0, 2)  # [X, A, P, L]
 
     def add_state(x, partial, size):
-        return _add_state(partial, contributions[:, x], available[x], x, size, value_bits)
+        return _add_state(partial, by_state[x], available[x], x, size, value_bits, hashed)
 
     x = 0
     while x < states:
@@ -96,117 +106,149 @@ def frontier_schemes(
         def back(step, carry):
             position, scheme = carry
             x = states - 1 - step
-            choice = partial.choices[x, position]
+            choice = take(partial.choices[x], position)
             return choice // actions, scheme.at[:, x].set(choice % actions)
 
-        scheme = jnp.zeros((position.shape[0], states), jnp.int32)
+        scheme = jnp.zeros((position.shape[0], states, lanes), jnp.int32)
         return lax.fori_loop(0, states, back, (position, scheme))[1]
 
     return SchemeList(
-        user=partial.values[0],
-        providers=partial.values[1:],
-        valid=jnp.arange(capacity) < partial.size,
+        user=partial.values[:, 0],
+        providers=partial.values[:, 1:],
+        valid=jnp.arange(capacity, dtype=jnp.int32)[:, None] < partial.size,
         multiplicity=partial.count,
-        outcomes=None if partial.outcomes is None else partial.outcomes.reshape(capacity, states, actions),
+        outcomes=partial.outcomes,
         decode=decode,
         overflow=partial.overflow,
     )
 
 
-def _add_state(partial: _Partial, contribution, available, x, capacity: int, value_bits: int) -> _Partial:
+def _add_state(partial: _Partial, contribution, available, x, capacity: int, value_bits: int, hashed: bool) -> _Partial:
     """Extend every partial scheme by every action of state x and keep what can still matter, up to `capacity`."""
-    before, actions = partial.values.shape[1], available.shape[0]
+    before, players, lanes = partial.values.shape
+    actions = available.shape[0]
     total = before * actions
-    values = (partial.values[:, :, None] + contribution[:, None, :]).reshape(-1, total)
-    parents = jnp.arange(before, dtype=jnp.int32) < partial.size
-    valid = (parents[:, None] & available).reshape(-1)
+    used = jnp.arange(before, dtype=jnp.int32)[:, None] < partial.size
+    values = (partial.values[:, None] + contribution).reshape(total, players, lanes)
 
-    order = _order(values, valid, value_bits)
-    sorted_values, sorted_valid = values[:, order], valid[order]
-    same = jnp.all(sorted_values[:, 1:] == sorted_values[:, :-1], axis=0) & sorted_valid[1:]
-    repeats = jnp.concatenate([jnp.zeros(1, bool), same])
-    keep = _undominated(sorted_values) & sorted_valid & ~repeats
+    if hashed:
+        valid = (used[:, None] & available).reshape(total, lanes)
+        order, sorted_valid = _sorted_by_hash(values, valid, value_bits)
+    else:
+        order, sorted_valid = _merged(partial.values[:, 0], used, contribution[:, 0], available, value_bits)
+    ordered = take(values, order)
+    first = jnp.zeros((1, lanes), bool)
+    repeats = jnp.concatenate([first, jnp.all(ordered[1:] == ordered[:-1], axis=1) & sorted_valid[1:]])
+    starts = jnp.concatenate([~first, ordered[1:, 0] != ordered[:-1, 0]])
+    # Entries that hold no scheme come last and are no threat to those before them.
+    keep = (unbeaten(ordered[:, 1:], starts) != 0) & sorted_valid & ~repeats
 
-    # Back to lexicographic order: where each candidate went, and which candidates fill the slots.
-    place = jnp.zeros(total, jnp.int32).at[order].set(jnp.arange(total, dtype=jnp.int32))
-    kept = keep[place]
-    slot = running_sum(kept.astype(jnp.int32)) - 1
-    size = slot[-1] + 1
-    target = jnp.where(kept, slot, total)
-    chosen = jnp.zeros(capacity, jnp.int32).at[target].set(jnp.arange(total, dtype=jnp.int32), mode="drop")
+    # Back to lexicographic order: which candidates are kept, and which of them fill the slots.
+    lane = lane_numbers(order)
+    kept = jnp.zeros((total, lanes), bool).at[order, lane].set(keep, mode="promise_in_bounds", unique_indices=True)
+    slot = running_count(kept)
+    target = jnp.where(kept & (slot <= capacity), slot - 1, capacity)  # one slot more, for those that are not kept
+    position = jnp.arange(total, dtype=jnp.int32)[:, None]
+    chosen = jnp.zeros((capacity + 1, lanes), jnp.int32)
+    chosen = chosen.at[target, lane].set(jnp.broadcast_to(position, target.shape), mode="promise_in_bounds")[:capacity]
+    chosen = jnp.where(jnp.arange(capacity, dtype=jnp.int32)[:, None] < slot[-1], chosen, 0)
 
-    count, outcomes = _merge(partial, order, repeats, place[chosen], x, actions)
+    merged = partial.merged | jnp.any(repeats)
+    count, outcomes = _merge_equal(partial, merged, order, repeats, chosen, x, actions)
     return _Partial(
-        values=values[:, chosen],
-        size=jnp.minimum(size, capacity),
+        values=take(values, chosen),
+        size=jnp.minimum(slot[-1], capacity),
         count=count,
+        merged=merged,
         outcomes=outcomes,
-        choices=lax.dynamic_update_slice(partial.choices, chosen[None], (x, 0)),
-        overflow=partial.overflow | (size > capacity),
+        choices=lax.dynamic_update_slice(partial.choices, chosen[None], (x, 0, 0)),
+        overflow=partial.overflow | (slot[-1] > capacity),
     )
 
 
-def _order(values: Int[Array, "P M"], valid: Bool[Array, " M"], value_bits: int) -> Int[Array, " M"]:
-    """Positions by the user's value, largest first; equal values side by side by hash, then in lexicographic order."""
-    total = values.shape[1]
+def _merged(user, used, contribution, available, value_bits: int) -> tuple[Int[Array, "M L"], Bool[Array, "M L"]]:
+    """Candidates by the user's value, largest first, then in lexicographic order; and which of them hold a scheme.
+
+    Sorted parents stay sorted when an action is added to all of them, so A sorted runs are merged.
+    """
+    before, actions = user.shape[0], contribution.shape[0]
+    rank_bits, position_bits = index_bits(before), index_bits(before * actions)
+    dtype = jnp.int32 if value_bits + position_bits <= 32 else jnp.int64
+    last = jnp.iinfo(dtype).max >> position_bits  # no value is as large
+
+    _check_fits(value_bits, before * actions)
+    index = jnp.arange(power_of_two(before), dtype=dtype)[:, None]
+    last_parent = jnp.iinfo(dtype).max >> rank_bits
+    parents = (jnp.where(used, -user.astype(dtype), last_parent) << rank_bits) | index[:before]
+    padding = jnp.full((index.shape[0] - before, user.shape[1]), jnp.iinfo(dtype).max, dtype)
+    parents = sort_lanes(jnp.concatenate([parents, padding]))
+    value, rank = parents >> rank_bits, parents & ((1 << rank_bits) - 1)
+
+    available, action = available[:, None], jnp.arange(actions, dtype=dtype)[:, None, None]
+    lexicographic = jnp.where(available, rank, index) * actions + action  # [A, run, L]
+    key = jnp.where(available & (value != last_parent), value - contribution[:, None].astype(dtype), last)
+    key = jnp.where(index < before, (key << position_bits) | lexicographic, jnp.iinfo(dtype).max)
+    keys = sort_lanes(key.reshape(-1, user.shape[1]), index.shape[0])[: before * actions]
+    return (keys & ((1 << position_bits) - 1)).astype(jnp.int32), (keys >> position_bits) != last
+
+
+def _sorted_by_hash(values, valid, value_bits: int) -> tuple[Int[Array, "M L"], Bool[Array, "M L"]]:
+    """The same, with equal values side by side: by a hash of the providers' values before lexicographic order."""
+    total = values.shape[0]
     position_bits = index_bits(total)
+    _check_fits(value_bits, total)
     hash_bits = min(32, 64 - value_bits - position_bits)
-    if hash_bits < 0:
-        raise ValueError(f"a value of {value_bits} bits and a position among {total} do not fit in 64 bits")
-    key = jnp.where(valid, -values[0].astype(jnp.int64), jnp.iinfo(jnp.int64).max >> (hash_bits + position_bits))
+    last = jnp.iinfo(jnp.int64).max >> (hash_bits + position_bits)
+    key = jnp.where(valid, -values[:, 0].astype(jnp.int64), last)
     if hash_bits:
-        key = (key << hash_bits) | (_hash(values[1:]) >> (32 - hash_bits)).astype(jnp.int64)
-    key = (key << position_bits) | jnp.arange(total, dtype=jnp.int64)
-    return (jnp.sort(key) & ((1 << position_bits) - 1)).astype(jnp.int32)
+        key = (key << hash_bits) | (_hash(values[:, 1:]) >> (32 - hash_bits)).astype(jnp.int64)
+    key = sort_lanes((key << position_bits) | jnp.arange(total, dtype=jnp.int64)[:, None])
+    return (key & ((1 << position_bits) - 1)).astype(jnp.int32), (key >> (hash_bits + position_bits)) != last
 
 
-def _hash(values: Int[Array, "K M"]) -> UInt32[Array, " M"]:
-    """32 well-mixed bits of each column (multiply-xorshift, as in MurmurHash3's finalizer)."""
-    mixed = jnp.zeros(values.shape[1], jnp.uint32)
-    for row in values:
-        mixed = (mixed ^ row.astype(jnp.uint32)) * jnp.uint32(0x85EBCA6B)
+def _check_fits(value_bits: int, total: int) -> None:
+    if value_bits + index_bits(total) > 64:
+        raise ValueError(f"a value of {value_bits} bits and a position among {total} do not fit in 64 bits")
+
+
+def _hash(values: Int[Array, "M K L"]) -> UInt32[Array, "M L"]:
+    """32 well-mixed bits of each entry (multiply-xorshift, as in MurmurHash3's finalizer)."""
+    mixed = jnp.zeros((values.shape[0], values.shape[2]), jnp.uint32)
+    for j in range(values.shape[1]):
+        mixed = (mixed ^ values[:, j].astype(jnp.uint32)) * jnp.uint32(0x85EBCA6B)
         mixed = (mixed ^ (mixed >> 13)) * jnp.uint32(0xC2B2AE35)
         mixed = mixed ^ (mixed >> 16)
     return mixed
 
 
-def _undominated(values: Int[Array, "P M"]) -> Bool[Array, " M"]:
-    """Whether, for some provider, no entry is strictly better in both values. Entries are in the user's order.
+def _merge_equal(partial: _Partial, merged, order, repeats, chosen, x, actions: int) -> tuple[Count, Array | None]:
+    """Number and outcomes of each candidate chosen, with those of the equal candidates that follow it in `order`."""
 
-    Entries that hold no scheme come last and are no threat to those before them.
-    """
-    starts = jnp.concatenate([jnp.ones(1, bool), values[0, 1:] != values[0, :-1]])
-    return unbeaten(values[1:], starts) != 0
+    def outcomes_of(candidates):
+        if partial.outcomes is None:
+            return None
+        own = outcome_bit(x * actions + candidates % actions, partial.outcomes.shape[1])
+        return take(partial.outcomes, candidates // actions) | own
 
+    def with_equals():
+        def add(carry, entry):
+            follows, (count, outcomes) = entry  # whether the next entry equals this one
+            (exact, size), union = carry
+            count = Count(count.exact + jnp.where(follows, exact, 0), count.size + jnp.where(follows, size, 0.0))
+            outcomes = None if outcomes is None else outcomes | jnp.where(follows, union, jnp.uint32(0))
+            return (count, outcomes), (count, outcomes)
 
-def _merge(partial: _Partial, order, repeats, at, x, actions: int) -> tuple[Count, Array | None]:
-    """Number and outcomes of each kept candidate, with those of the equal candidates that follow it in `order`.
+        follows = jnp.concatenate([repeats[1:], jnp.zeros((1, repeats.shape[1]), bool)])
+        parent = order // actions
+        count = Count(take(partial.count.exact, parent), take(partial.count.size, parent))
+        entries = count, outcomes_of(order)
+        nothing = jax.tree.map(lambda leaf: jnp.zeros_like(leaf[0]), entries)
+        totals = lax.scan(add, nothing, (follows, entries), reverse=True)[1]
+        position = jnp.broadcast_to(jnp.arange(order.shape[0], dtype=jnp.int32)[:, None], order.shape)
+        place = jnp.zeros_like(order).at[order, lane_numbers(order)].set(position, unique_indices=True)
+        return jax.tree.map(lambda leaf: take(leaf, take(place, chosen)), totals)
 
-    Args:
-        at: `[N]` positions in `order` of the candidates kept.
-    """
-    total = order.shape[0]
+    def one_each():
+        return as_count(jnp.ones(chosen.shape, jnp.int64)), outcomes_of(chosen)
 
-    def take(position):
-        parent, action = order[position] // actions, order[position] % actions
-        outcomes = None
-        if partial.outcomes is not None:
-            outcomes = partial.outcomes[parent] | (
-                jnp.arange(partial.outcomes.shape[1]) == (x * actions + action)[:, None]
-            )
-        return partial.count.exact[parent], partial.count.size[parent], outcomes
-
-    def follows(position):
-        return (position < total) & repeats[jnp.minimum(position, total - 1)]
-
-    def step(carry):
-        position, more, exact, size, outcomes = carry
-        e, s, o = take(jnp.minimum(position, total - 1))
-        if outcomes is not None:
-            outcomes = outcomes | (o & more[:, None])
-        exact, size = exact + jnp.where(more, e, 0), size + jnp.where(more, s, 0.0)
-        return position + 1, more & follows(position + 1), exact, size, outcomes
-
-    carry = (at + 1, follows(at + 1), *take(at))
-    *_, exact, size, outcomes = lax.while_loop(lambda c: jnp.any(c[1]), step, carry)
-    return Count(exact, size), outcomes
+    return lax.cond(merged, with_equals, one_each)

@@ -19,30 +19,33 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Int
 
-from equilibrax_kernels.running import best_before, running_max, unbeaten
+from equilibrax_kernels.lanes import take
+from equilibrax_kernels.running import best_before, bits_of, running_min, unbeaten
+from equilibrax_kernels.sorting import sort_lanes
 
 
 class Ordered(NamedTuple):
     """N schemes sorted by the user's value; entries that hold no scheme come last.
 
     Attributes:
-        user: `[N]` the user's values, non-increasing.
-        providers: `[K, N]` the providers' values.
-        rank: `[N]` int32, the position that the scheme had in the list given (lexicographic order of schemes).
-        valid: `[N]` whether the entry holds a scheme.
-        response: `[K, N]` int32, position of provider j's best response among schemes that the user strictly prefers.
-        stable: `[N]` int32, bit j is set iff provider j has no such scheme that she strictly prefers too.
-        tie_response, tie_stable: the same with the user's ties won by the deviator, if asked for.
+        user: `[N, L]` the user's values, non-increasing.
+        providers: `[N, K, L]` the providers' values.
+        rank: `[N, L]` int32, the position that the scheme had in the list given (lexicographic order of schemes).
+        valid: `[N, L]` whether the entry holds a scheme.
+        response: `[N, K, L]` int32, position of provider j's best response among schemes that the user strictly
+            prefers, or None.
+        stable: `[N, L]` int32, bit j is set iff provider j has no such scheme that she strictly prefers too.
+        tie_response, tie_stable: the same with the user's ties won by the deviator, or None.
     """
 
-    user: Int[Array, " N"]
-    providers: Int[Array, "K N"]
-    rank: Int[Array, " N"]
-    valid: Bool[Array, " N"]
-    response: Int[Array, "K N"]
-    stable: Int[Array, " N"]
-    tie_response: Int[Array, "K N"]
-    tie_stable: Int[Array, " N"]
+    user: Int[Array, "N L"]
+    providers: Int[Array, "N K L"]
+    rank: Int[Array, "N L"]
+    valid: Bool[Array, "N L"]
+    response: Int[Array, "N K L"] | None
+    stable: Int[Array, "N L"]
+    tie_response: Int[Array, "N K L"] | None
+    tie_stable: Int[Array, "N L"] | None
 
 
 def index_bits(size: int) -> int:
@@ -58,23 +61,10 @@ def key_dtype(value_bits: int, size: int):
     return jnp.int32 if bits <= 32 else jnp.int64
 
 
-def user_order(user: Int[Array, " N"], valid: Bool[Array, " N"], value_bits: int) -> Int[Array, " N"]:
-    """`[N]` int32: positions sorted by the user's value, largest first, then by position; invalid entries last.
-
-    One packed integer key is sorted alone: several times faster than sorting with a payload.
-    """
-    size = user.shape[0]
-    dtype, bits = key_dtype(value_bits, size), index_bits(size)
-    lowest = jnp.iinfo(dtype).max >> bits
-    descending = jnp.where(valid, -user.astype(dtype), lowest)
-    packed = (descending << bits) | jnp.arange(size, dtype=dtype)
-    return (jnp.sort(packed) & ((1 << bits) - 1)).astype(jnp.int32)
-
-
 def order_schemes(
-    user: Int[Array, " N"],
-    providers: Int[Array, "K N"],
-    valid: Bool[Array, " N"],
+    user: Int[Array, "N L"],
+    providers: Int[Array, "N K L"],
+    valid: Bool[Array, "N L"],
     *,
     value_bits: int,
     ties: bool,
@@ -83,53 +73,54 @@ def order_schemes(
     """Sort schemes by the user's value and find stability bits and best responses for every provider.
 
     Args:
-        user: `[N]` values of the schemes for the user, |value| < 2**(value_bits - 1) - 1.
-        providers: `[K, N]` values for the providers, bounded alike.
-        valid: `[N]`, at least one is true.
+        user: `[N, L]` values of the schemes for the user, |value| < 2**(value_bits - 1) - 1.
+        providers: `[N, K, L]` values for the providers, bounded alike.
+        valid: `[N, L]`, at least one per lane is true.
         value_bits: bits of a value, sign included.
         ties: whether a deviator who wins the user's ties matters (Definition 16).
-        responses: whether best responses are wanted, not only stability; they are empty otherwise.
+        responses: whether best responses are wanted, not only stability.
     """
-    order = user_order(user, valid, value_bits)
-    user, providers, valid = user[order], providers[:, order], valid[order]
-    starts = jnp.concatenate([jnp.ones(1, bool), user[1:] != user[:-1]])
-    if not (responses or ties):
-        bits = jnp.where(valid, unbeaten(providers, starts), 0)
-        none = jnp.zeros((providers.shape[0], 0), jnp.int32)
-        return Ordered(user, providers, order, valid, none, bits, none, bits)
-
     size = user.shape[0]
     dtype, bits = key_dtype(value_bits, size), index_bits(size)
     low_bits = (1 << bits) - 1
-    position = jnp.arange(size, dtype=dtype)
+    position = jnp.arange(size, dtype=dtype)[:, None]
+
+    # One packed integer is sorted alone: several times faster than sorting with a payload.
+    last = jnp.iinfo(dtype).max >> bits
+    keys = sort_lanes((jnp.where(valid, -user.astype(dtype), last) << bits) | position)
+    rank, valid = (keys & low_bits).astype(jnp.int32), (keys >> bits) != last
+    user, providers = -(keys >> bits).astype(user.dtype), take(providers, rank)
+    starts = jnp.concatenate([jnp.ones((1, user.shape[1]), bool), user[1:] != user[:-1]])
+    if not (responses or ties):
+        stable = jnp.where(valid, unbeaten(providers, starts), 0)
+        return Ordered(user, providers, rank, valid, None, stable, None, None)
+
     nothing = jnp.iinfo(dtype).min
     # Larger v_j first, then the earlier position: better for the user, then lexicographically first.
-    packed = (providers.astype(dtype) << bits) | (low_bits - position)
-    packed = jnp.where(valid, packed, nothing)
+    packed = (providers.astype(dtype) << bits) | (low_bits - position)[:, None]
+    packed = jnp.where(valid[:, None], packed, nothing)
     best, strictly = best_before(packed, starts)
 
     def response(packed_best):
-        return (low_bits - (packed_best & low_bits)).astype(jnp.int32)
+        return (low_bits - (packed_best & low_bits)).astype(jnp.int32) if responses else None
 
     def stable(packed_best):
         gains = (packed_best != nothing) & ((packed_best >> bits) > providers)
-        weights = jnp.left_shift(1, jnp.arange(providers.shape[0], dtype=jnp.int32))
-        return jnp.sum(jnp.where(gains, 0, weights[:, None]), axis=0, dtype=jnp.int32)
+        return jnp.where(valid, bits_of(~gains), 0)
 
-    at_least = strictly
+    at_least = None
     if ties:
-        ends = jnp.concatenate([starts[1:], jnp.ones(1, bool)])
-        # Likewise from the other side: the smallest value at an end of a run, here or later, is that of this run.
-        ceiling = jnp.where(ends, best, jnp.iinfo(dtype).max)
-        at_least = ~lax.rev(running_max(lax.rev(~ceiling, (1,))), (1,))
-
+        ends = jnp.concatenate([starts[1:], jnp.ones((1, user.shape[1]), bool)])
+        # `best` at the end of the entry's own run: the running minimum from the other side, since it never falls.
+        at_ends = jnp.where(ends[:, None], best, jnp.iinfo(dtype).max)
+        at_least = lax.rev(running_min(lax.rev(at_ends, (0,))), (0,))
     return Ordered(
         user=user,
         providers=providers,
-        rank=order,
+        rank=rank,
         valid=valid,
         response=response(strictly),
-        stable=jnp.where(valid, stable(strictly), 0),
-        tie_response=response(at_least),
-        tie_stable=jnp.where(valid, stable(at_least), 0),
+        stable=stable(strictly),
+        tie_response=None if at_least is None else response(at_least),
+        tie_stable=None if at_least is None else stable(at_least),
     )

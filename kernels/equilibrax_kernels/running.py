@@ -1,8 +1,9 @@
-"""Running maxima along a list, in the form that each backend does well.
+"""Running maxima along lists, one list per lane, in the form that each backend does well.
 
 XLA's CPU backend turns `lax.cummax` into log-depth strided slices, about ten times slower than a plain loop whose body
-is vectorized over the batch; GPUs and TPUs are the other way round. On the CPU what a loop writes costs more than what
-it computes, so there is one loop for bits and one for the maxima themselves.
+is vectorized over the lanes; GPUs and TPUs are the other way round. On the CPU what a loop writes costs more than what
+it computes, so there is one loop for bits and one for the maxima themselves. Unrolling them makes them two to three
+times slower: XLA then stacks what the rounds write.
 """
 
 from __future__ import annotations
@@ -11,53 +12,62 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Int
 
-_UNROLL = 4  # measured: 16 is up to three times slower, 1 about a third
+
+def running_min(values: Int[Array, "N K L"]) -> Int[Array, "N K L"]:
+    """Inclusive running minimum along the first axis."""
+
+    def loop(values):
+        def step(carry, value):
+            carry = jnp.minimum(carry, value)
+            return carry, carry
+
+        highest = jnp.full(values.shape[1:], jnp.iinfo(values.dtype).max, values.dtype)
+        return lax.scan(step, highest, values)[1]
+
+    return lax.platform_dependent(values, cpu=loop, default=lambda v: lax.cummin(v, axis=0))
 
 
-def running_max(values: Int[Array, "K N"]) -> Int[Array, "K N"]:
-    """Inclusive running maximum of each row."""
-    return lax.platform_dependent(values, cpu=_loop_max, default=lambda v: lax.cummax(v, axis=1))
+def running_count(flags: Bool[Array, "N L"]) -> Int[Array, "N L"]:
+    """Inclusive number of true entries along the first axis, int32."""
+
+    def loop(flags):
+        def step(carry, flag):
+            carry = carry + flag
+            return carry, carry
+
+        return lax.scan(step, jnp.zeros(flags.shape[1], jnp.int32), flags)[1]
+
+    return lax.platform_dependent(flags, cpu=loop, default=lambda f: jnp.cumsum(f, axis=0, dtype=jnp.int32))
 
 
-def running_sum(values: Int[Array, " N"]) -> Int[Array, " N"]:
-    """Inclusive running sum of a vector."""
-    return lax.platform_dependent(values, cpu=_loop_sum, default=lambda v: jnp.cumsum(v, dtype=v.dtype))
-
-
-def best_before(values: Int[Array, "K N"], starts: Bool[Array, " N"]) -> tuple[Int[Array, "K N"], Int[Array, "K N"]]:
+def best_before(
+    values: Int[Array, "N K L"], starts: Bool[Array, "N L"]
+) -> tuple[Int[Array, "N K L"], Int[Array, "N K L"]]:
     """Running maxima `(inclusive, before)`, where `before` is the maximum over all entries before the entry's own run.
 
     Args:
-        values: `[K, N]`.
-        starts: `[N]` whether a run of entries begins; the first does. Before the first run the maximum is the smallest
-            integer.
+        values: `[N, K, L]`.
+        starts: `[N, L]` whether a run of entries begins; the first does. Before the first run the maximum is the
+            smallest integer.
     """
     return lax.platform_dependent(values, starts, cpu=_loop_best_before, default=_scan_best_before)
 
 
-def unbeaten(values: Int[Array, "K N"], starts: Bool[Array, " N"]) -> Int[Array, " N"]:
-    """`[N]` int32, bit j is set iff no entry before the entry's own run has a larger value in row j."""
+def unbeaten(values: Int[Array, "N K L"], starts: Bool[Array, "N L"]) -> Int[Array, "N L"]:
+    """`[N, L]` int32, bit j is set iff no entry before the entry's own run has a larger value in column j."""
     return lax.platform_dependent(values, starts, cpu=_loop_unbeaten, default=_scan_unbeaten)
 
 
+def bits_of(held: Bool[Array, "N K L"]) -> Int[Array, "N L"]:
+    """`[N, L]` int32, bit j is set iff `held[:, j]`."""
+    bits = jnp.zeros((held.shape[0], held.shape[2]), jnp.int32)
+    for j in range(held.shape[1]):  # not a sum over j: reductions of a short axis do not vectorize
+        bits = bits | jnp.where(held[:, j], jnp.int32(1 << j), jnp.int32(0))
+    return bits
+
+
 def _lowest(values):
-    return jnp.full(values.shape[0], jnp.iinfo(values.dtype).min, values.dtype)
-
-
-def _loop_max(values):
-    def step(carry, value):
-        carry = jnp.maximum(carry, value)
-        return carry, carry
-
-    return lax.scan(step, _lowest(values), values.T, unroll=_UNROLL)[1].T
-
-
-def _loop_sum(values):
-    def step(carry, value):
-        carry = carry + value
-        return carry, carry
-
-    return lax.scan(step, jnp.zeros((), values.dtype), values, unroll=_UNROLL)[1]
+    return jnp.full(values.shape[1:], jnp.iinfo(values.dtype).min, values.dtype)
 
 
 def _loop_best_before(values, starts):
@@ -68,21 +78,14 @@ def _loop_best_before(values, starts):
         best = jnp.maximum(best, value)
         return (best, before), (best, before)
 
-    best, before = lax.scan(step, (_lowest(values), _lowest(values)), (values.T, starts), unroll=_UNROLL)[1]
-    return best.T, before.T
+    return lax.scan(step, (_lowest(values), _lowest(values)), (values, starts))[1]
 
 
 def _scan_best_before(values, starts):
-    best = lax.cummax(values, axis=1)
-    shifted = jnp.concatenate([_lowest(values)[:, None], best[:, :-1]], axis=1)
+    best = lax.cummax(values, axis=0)
+    shifted = jnp.concatenate([_lowest(values)[None], best[:-1]])
     # `best` never falls, so carrying its value at each start of a run forward is a running maximum again.
-    return best, lax.cummax(jnp.where(starts, shifted, jnp.iinfo(values.dtype).min), axis=1)
-
-
-def _bits(held: Bool[Array, "K ..."]) -> Int[Array, "..."]:
-    weights = jnp.left_shift(1, jnp.arange(held.shape[0], dtype=jnp.int32))
-    weights = weights.reshape(-1, *(1,) * (held.ndim - 1))
-    return jnp.sum(jnp.where(held, weights, 0), axis=0, dtype=jnp.int32)
+    return best, lax.cummax(jnp.where(starts[:, None], shifted, jnp.iinfo(values.dtype).min), axis=0)
 
 
 def _loop_unbeaten(values, starts):
@@ -90,10 +93,10 @@ def _loop_unbeaten(values, starts):
         best, before = carry
         value, start = entry
         before = jnp.where(start, best, before)
-        return (jnp.maximum(best, value), before), _bits(value >= before)
+        return (jnp.maximum(best, value), before), bits_of((value >= before)[None])[0]
 
-    return lax.scan(step, (_lowest(values), _lowest(values)), (values.T, starts), unroll=_UNROLL)[1]
+    return lax.scan(step, (_lowest(values), _lowest(values)), (values, starts))[1]
 
 
 def _scan_unbeaten(values, starts):
-    return _bits(values >= _scan_best_before(values, starts)[1])
+    return bits_of(values >= _scan_best_before(values, starts)[1])
