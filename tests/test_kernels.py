@@ -255,6 +255,7 @@ def test_frontier_lists_the_stable_schemes(value_bits, hashed):
 
     def lanes(contributions, available, positions):
         options = {"capacity": 16, "value_bits": value_bits, "with_outcomes": True, "hashed": hashed}
+        options["at_once"] = 1  # dropped after every state
         listed = frontier_schemes(contributions, available, **options)
         outcomes = unpack_bits(listed.outcomes, 9).reshape(-1, 3, 3, positions.shape[1])
         return listed._replace(decode=listed.decode(positions), outcomes=outcomes)

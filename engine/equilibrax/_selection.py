@@ -19,7 +19,11 @@ from equilibrax._prepare import Prepared, approximate
 from equilibrax.certified import FitOptions, fit_lanes
 
 DENSE_LIMIT = 1024
-"""Tables with at most this many schemes are solved by listing them all; see `benchmarks/README.md`."""
+"""Tables with at most this many schemes are solved by listing them all: measured, see `benchmarks/README.md`."""
+
+DENSE_SMALL = 2**14, 2**24
+"""Tables with more schemes still are, up to so many per table and so many in all tables together: what it takes longer
+is less than what compiling the frontier takes longer."""
 
 DENSE_MAXIMUM = 2**20
 """Largest number of schemes that can be listed at all (positions in a list take at most 20 bits)."""
@@ -49,7 +53,11 @@ def choose_dense(prepared: Prepared, method: str, needs_all: bool) -> bool:
     if (method == "dense" or needs_all) and schemes > DENSE_MAXIMUM:
         why = 'deviation="minimal"' if needs_all else 'method="dense"'
         raise ValueError(f"{why}: expected tables of at most {DENSE_MAXIMUM:,} schemes, got {approximate(schemes)}")
-    return needs_all or (method == "dense" if method != "auto" else schemes <= DENSE_LIMIT)
+    if method != "auto":
+        return needs_all or method == "dense"
+    per_table, together = DENSE_SMALL
+    small = schemes <= per_table and schemes * len(prepared.utilities) <= together
+    return needs_all or schemes <= DENSE_LIMIT or small
 
 
 def first_capacity(prepared: Prepared, capacity: int | None, max_capacity: int) -> int:

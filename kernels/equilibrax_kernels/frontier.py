@@ -1,9 +1,9 @@
 """The schemes that are stable for at least one provider, without listing the others: for tables of any size.
 
-Schemes are built one state at a time. A partial scheme is kept while, for at least one provider, no other partial
-scheme is strictly better for both the user and that provider. Nothing is lost: if partial g beats partial f strictly in
-both, every completion of f is beaten by the same completion of g. What is left after the last state is exactly the set
-of schemes that are stable for some provider.
+The first few states are listed in full, the others are added one at a time. A partial scheme is kept while, for at
+least one provider, no other partial scheme is strictly better for both the user and that provider. Nothing is lost: if
+partial g beats partial f strictly in both, every completion of f is beaten by the same completion of g. What is left
+after the last state is exactly the set of schemes that are stable for some provider.
 
 Partial schemes with equal values for every player have the same completions, so they are merged: the first in
 lexicographic order stands for all, with their number and the union of their outcomes. A merge that is missed costs
@@ -15,6 +15,7 @@ Buffers have a fixed capacity. When a list does not fit, `overflow` is set and t
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -23,6 +24,7 @@ from jax import lax
 from jaxtyping import Array, Bool, Int, UInt32
 
 from equilibrax_kernels.counting import Count, as_count
+from equilibrax_kernels.dense import dense_schemes
 from equilibrax_kernels.lanes import lane_numbers, outcome_bit, take, words_for
 from equilibrax_kernels.ordering import index_bits
 from equilibrax_kernels.running import running_count, unbeaten
@@ -38,21 +40,30 @@ class _Partial(NamedTuple):
     count: Count
     merged: Bool[Array, ""]  # whether some entry of some lane stands for more than one partial scheme
     outcomes: UInt32[Array, "N W L"] | None
-    choices: Int[Array, "X N L"]  # parent position * A + action, per state
+    choices: Int[Array, "S N L"]  # parent position * A + action, per stage
     overflow: Bool[Array, " L"]
 
 
-def stage_capacities(capacity: int, states: int, actions: int) -> tuple[int, ...]:
-    """Room for partial schemes after each state, growing to `capacity` the way the lists of random tables do.
+def stage_capacities(capacity: int, states: int, actions: int, first: int = 1) -> tuple[int, ...]:
+    """Room for partial schemes after `first` states and after each of the others.
 
-    On uniform random tables about `K x**1.75` partial schemes are left after x states (times A / 9 for A below 10).
-    Sizes are powers of two, so that few differ: every size is compiled.
+    It grows to `capacity` the way the lists of random tables do: on uniform random tables about `K x**1.75` partial
+    schemes are left after x states (times A / 9 for A below 10). Sizes are powers of two, so that few differ: every
+    size is compiled.
     """
-    sizes, most = [], 1
-    for x in range(1, states + 1):
+    sizes, most = [], actions ** (first - 1)
+    for x in range(first, states + 1):
         most = min(most * actions, capacity)
         sizes.append(min(most, capacity, 1 << (math.ceil(capacity * (x / states) ** 1.75) + 15).bit_length()))
     return (*sizes[:-1], min(most, capacity))
+
+
+def states_at_once(states: int, actions: int, at_once: int) -> int:
+    """How many states are listed in full before the first partial scheme is dropped: at least one."""
+    first = 1
+    while first < states and actions ** (first + 1) <= at_once:
+        first += 1
+    return first
 
 
 def frontier_schemes(
@@ -63,6 +74,7 @@ def frontier_schemes(
     value_bits: int,
     with_outcomes: bool,
     hashed: bool = True,
+    at_once: int = 128,
 ) -> SchemeList:
     """List the schemes that are stable for at least one provider.
 
@@ -75,42 +87,59 @@ def frontier_schemes(
         hashed: bring equal partial schemes side by side by a hash of their values, so that all of them are merged.
             Otherwise only those are that nothing with the same value for the user comes between; that takes narrower
             keys and a merge of lists already sorted instead of a sort, and is right for tables with few ties.
+        at_once: partial schemes to list before the first is dropped, if it takes more than one state to get there.
     """
     players, states, actions, lanes = contributions.shape
-    sizes = stage_capacities(capacity, states, actions)
-    capacity = sizes[-1]
+    first = states_at_once(states, actions, at_once)
+    sizes = stage_capacities(capacity, states, actions, first)
+    capacity, words = sizes[-1], words_for(states * actions)
+    block = dense_schemes(contributions[:, :first], available[:first], with_outcomes=with_outcomes)
     partial = _Partial(
         values=jnp.zeros((1, players, lanes), contributions.dtype),
         size=jnp.ones(lanes, jnp.int32),
         count=as_count(jnp.ones((1, lanes), jnp.int64)),
         merged=jnp.zeros((), bool),
-        outcomes=jnp.zeros((1, words_for(states * actions), lanes), jnp.uint32) if with_outcomes else None,
-        choices=jnp.zeros((states, capacity, lanes), jnp.int32),
+        outcomes=jnp.zeros((1, words, lanes), jnp.uint32) if with_outcomes else None,
+        choices=jnp.zeros((1 + states - first, capacity, lanes), jnp.int32),
         overflow=jnp.zeros(lanes, bool),
     )
+
+    def outcomes_of_block(choice):
+        missing = words - block.outcomes.shape[1]
+        return jnp.pad(take(block.outcomes, choice), ((0, 0), (0, missing), (0, 0)))
+
+    values = jnp.concatenate([block.user[:, None], block.providers], axis=1)
+    partial = _extend(partial, values, block.valid, outcomes_of_block, 0, sizes[0], value_bits, hashed)
     by_state = jnp.moveaxis(contributions, 0, 2)  # [X, A, P, L]
 
-    def add_state(x, partial, size):
-        return _add_state(partial, by_state[x], available[x], x, size, value_bits, hashed)
+    def add_state(stage, partial, size):
+        x = first - 1 + stage
 
-    x = 0
-    while x < states:
+        def outcomes_of(action):
+            return outcome_bit(x * actions + action, words)
+
+        return _extend(partial, by_state[x], available[x], outcomes_of, stage, size, value_bits, hashed)
+
+    stage = 1
+    while stage < len(sizes):
         # Stages of the same size share one loop body; the first of them changes the size of the list.
-        same = next((y for y in range(x + 1, states) if sizes[y] != sizes[x]), states)
-        partial = add_state(x, partial, sizes[x])
-        if same > x + 1:
-            partial = lax.fori_loop(x + 1, same, lambda x, p, size=sizes[x]: add_state(x, p, size), partial)
-        x = same
+        other = next((y for y in range(stage + 1, len(sizes)) if sizes[y] != sizes[stage]), len(sizes))
+        size = sizes[stage]
+        partial = add_state(stage, partial, size)
+        if other > stage + 1:
+            partial = lax.fori_loop(stage + 1, other, lambda i, p, size=size: add_state(i, p, size), partial)
+        stage = other
 
     def decode(position):
         def back(step, carry):
             position, scheme = carry
-            x = states - 1 - step
-            choice = take(partial.choices[x], position)
-            return choice // actions, scheme.at[:, x].set(choice % actions)
+            stage = states - first - step
+            choice = take(partial.choices[stage], position)
+            return choice // actions, scheme.at[:, first - 1 + stage].set(choice % actions)
 
         scheme = jnp.zeros((position.shape[0], states, lanes), jnp.int32)
-        return lax.fori_loop(0, states, back, (position, scheme))[1]
+        position, scheme = lax.fori_loop(0, states - first, back, (position, scheme))
+        return scheme.at[:, :first].set(block.decode(take(partial.choices[0], position)))
 
     return SchemeList(
         user=partial.values[:, 0],
@@ -123,8 +152,17 @@ def frontier_schemes(
     )
 
 
-def _add_state(partial: _Partial, contribution, available, x, capacity: int, value_bits: int, hashed: bool) -> _Partial:
-    """Extend every partial scheme by every action of state x and keep what can still matter, up to `capacity`."""
+def _extend(
+    partial: _Partial,
+    contribution: Int[Array, "A P L"],
+    available: Bool[Array, "A L"],
+    outcomes_of: Callable[[Int[Array, "M L"]], UInt32[Array, "M W L"]],
+    stage,
+    capacity: int,
+    value_bits: int,
+    hashed: bool,
+) -> _Partial:
+    """Extend every partial scheme by every action (or every scheme of a block) and keep what can still matter."""
     before, players, lanes = partial.values.shape
     actions = available.shape[0]
     total = before * actions
@@ -133,41 +171,44 @@ def _add_state(partial: _Partial, contribution, available, x, capacity: int, val
 
     if hashed:
         valid = (used[:, None] & available).reshape(total, lanes)
-        order, sorted_valid = _sorted_by_hash(values, valid, value_bits)
+        order, user, sorted_valid = _sorted_by_hash(values, valid, value_bits)
     else:
-        order, sorted_valid = _merged(partial.values[:, 0], used, contribution[:, 0], available, value_bits)
-    ordered = take(values, order)
+        order, user, sorted_valid = _merged(partial.values[:, 0], used, contribution[:, 0], available, value_bits)
+    providers = take(values[:, 1:], order)
     first = jnp.zeros((1, lanes), bool)
-    repeats = jnp.concatenate([first, jnp.all(ordered[1:] == ordered[:-1], axis=1) & sorted_valid[1:]])
-    starts = jnp.concatenate([~first, ordered[1:, 0] != ordered[:-1, 0]])
+    starts = jnp.concatenate([~first, user[1:] != user[:-1]])
+    same = jnp.all(providers[1:] == providers[:-1], axis=1) & sorted_valid[1:]
+    repeats = jnp.concatenate([first, same]) & ~starts
     # Entries that hold no scheme come last and are no threat to those before them.
-    keep = (unbeaten(ordered[:, 1:], starts) != 0) & sorted_valid & ~repeats
+    keep = (unbeaten(providers, starts) != 0) & sorted_valid & ~repeats
 
-    # Back to lexicographic order: which candidates are kept, and which of them fill the slots.
-    lane = lane_numbers(order)
-    kept = jnp.zeros((total, lanes), bool).at[order, lane].set(keep, mode="promise_in_bounds", unique_indices=True)
-    slot = running_count(kept)
-    target = jnp.where(kept & (slot <= capacity), slot - 1, capacity)  # one slot more, for those that are not kept
-    position = jnp.arange(total, dtype=jnp.int32)[:, None]
-    chosen = jnp.zeros((capacity + 1, lanes), jnp.int32)
-    chosen = chosen.at[target, lane].set(jnp.broadcast_to(position, target.shape), mode="promise_in_bounds")[:capacity]
-    chosen = jnp.where(jnp.arange(capacity, dtype=jnp.int32)[:, None] < slot[-1], chosen, 0)
+    # What is kept, as far as there is room, and back to lexicographic order.
+    slot = running_count(keep)
+    size = slot[-1]
+    target = jnp.where(keep & (slot <= capacity), slot - 1, capacity)  # one slot more, for those that are not kept
+    chosen = jnp.full((capacity + 1, lanes), total, jnp.int32)
+    chosen = chosen.at[target, lane_numbers(order)].set(order, mode="promise_in_bounds")[:capacity]
+    filled = jnp.arange(capacity, dtype=jnp.int32)[:, None] < size
+    chosen = jnp.where(filled, sort_lanes(jnp.where(filled, chosen, total)), 0)
 
     merged = partial.merged | jnp.any(repeats)
-    count, outcomes = _merge_equal(partial, merged, order, repeats, chosen, x, actions)
+    count, outcomes = _merge_equal(partial, merged, order, repeats, chosen, outcomes_of, actions)
     return _Partial(
         values=take(values, chosen),
-        size=jnp.minimum(slot[-1], capacity),
+        size=jnp.minimum(size, capacity),
         count=count,
         merged=merged,
         outcomes=outcomes,
-        choices=lax.dynamic_update_slice(partial.choices, chosen[None], (x, 0, 0)),
-        overflow=partial.overflow | (slot[-1] > capacity),
+        choices=lax.dynamic_update_slice(partial.choices, chosen[None], (stage, 0, 0)),
+        overflow=partial.overflow | (size > capacity),
     )
 
 
-def _merged(user, used, contribution, available, value_bits: int) -> tuple[Int[Array, "M L"], Bool[Array, "M L"]]:
-    """Candidates by the user's value, largest first, then in lexicographic order; and which of them hold a scheme.
+def _merged(user, used, contribution, available, value_bits: int) -> tuple[Array, Array, Array]:
+    """Candidates by the user's value, largest first, then in lexicographic order.
+
+    Returns:
+        `[M, L]` positions of the candidates (int32), the user's values, and which of them hold a scheme.
 
     Sorted parents stay sorted when an action is added to all of them, so A sorted runs are merged.
     """
@@ -189,10 +230,11 @@ def _merged(user, used, contribution, available, value_bits: int) -> tuple[Int[A
     key = jnp.where(available & (value != last_parent), value - contribution[:, None].astype(dtype), last)
     key = jnp.where(index < before, (key << position_bits) | lexicographic, jnp.iinfo(dtype).max)
     keys = sort_lanes(key.reshape(-1, user.shape[1]), index.shape[0])[: before * actions]
-    return (keys & ((1 << position_bits) - 1)).astype(jnp.int32), (keys >> position_bits) != last
+    negated = keys >> position_bits
+    return (keys & ((1 << position_bits) - 1)).astype(jnp.int32), -negated.astype(user.dtype), negated != last
 
 
-def _sorted_by_hash(values, valid, value_bits: int) -> tuple[Int[Array, "M L"], Bool[Array, "M L"]]:
+def _sorted_by_hash(values, valid, value_bits: int) -> tuple[Array, Array, Array]:
     """The same, with equal values side by side: by a hash of the providers' values before lexicographic order."""
     total = values.shape[0]
     position_bits = index_bits(total)
@@ -203,7 +245,8 @@ def _sorted_by_hash(values, valid, value_bits: int) -> tuple[Int[Array, "M L"], 
     if hash_bits:
         key = (key << hash_bits) | (_hash(values[:, 1:]) >> (32 - hash_bits)).astype(jnp.int64)
     key = sort_lanes((key << position_bits) | jnp.arange(total, dtype=jnp.int64)[:, None])
-    return (key & ((1 << position_bits) - 1)).astype(jnp.int32), (key >> (hash_bits + position_bits)) != last
+    negated = key >> (hash_bits + position_bits)
+    return (key & ((1 << position_bits) - 1)).astype(jnp.int32), -negated.astype(values.dtype), negated != last
 
 
 def _check_fits(value_bits: int, total: int) -> None:
@@ -221,27 +264,28 @@ def _hash(values: Int[Array, "M K L"]) -> UInt32[Array, "M L"]:
     return mixed
 
 
-def _merge_equal(partial: _Partial, merged, order, repeats, chosen, x, actions: int) -> tuple[Count, Array | None]:
+def _merge_equal(
+    partial: _Partial, merged, order, repeats, chosen, outcomes_of, actions: int
+) -> tuple[Count, Array | None]:
     """Number and outcomes of each candidate chosen, with those of the equal candidates that follow it in `order`."""
 
-    def outcomes_of(candidates):
+    def outcomes(candidates):
         if partial.outcomes is None:
             return None
-        own = outcome_bit(x * actions + candidates % actions, partial.outcomes.shape[1])
-        return take(partial.outcomes, candidates // actions) | own
+        return take(partial.outcomes, candidates // actions) | outcomes_of(candidates % actions)
 
     def with_equals():
         def add(carry, entry):
-            follows, (count, outcomes) = entry  # whether the next entry equals this one
+            follows, (count, words) = entry  # whether the next entry equals this one
             (exact, size), union = carry
             count = Count(count.exact + jnp.where(follows, exact, 0), count.size + jnp.where(follows, size, 0.0))
-            outcomes = None if outcomes is None else outcomes | jnp.where(follows, union, jnp.uint32(0))
-            return (count, outcomes), (count, outcomes)
+            words = None if words is None else words | jnp.where(follows, union, jnp.uint32(0))
+            return (count, words), (count, words)
 
         follows = jnp.concatenate([repeats[1:], jnp.zeros((1, repeats.shape[1]), bool)])
         parent = order // actions
         count = Count(take(partial.count.exact, parent), take(partial.count.size, parent))
-        entries = count, outcomes_of(order)
+        entries = count, outcomes(order)
         nothing = jax.tree.map(lambda leaf: jnp.zeros_like(leaf[0]), entries)
         totals = lax.scan(add, nothing, (follows, entries), reverse=True)[1]
         position = jnp.broadcast_to(jnp.arange(order.shape[0], dtype=jnp.int32)[:, None], order.shape)
@@ -249,6 +293,6 @@ def _merge_equal(partial: _Partial, merged, order, repeats, chosen, x, actions: 
         return jax.tree.map(lambda leaf: take(leaf, take(place, chosen)), totals)
 
     def one_each():
-        return as_count(jnp.ones(chosen.shape, jnp.int64)), outcomes_of(chosen)
+        return as_count(jnp.ones(chosen.shape, jnp.int64)), outcomes(chosen)
 
     return lax.cond(merged, with_equals, one_each)

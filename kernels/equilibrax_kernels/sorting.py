@@ -1,8 +1,8 @@
 """Sorting many short lists of integers at once, one list per lane.
 
-XLA's CPU backend sorts one list after another with a scalar comparison sort. A bitonic network does the same exchange in
-all lanes, in vector registers, which is several times faster for lists of up to a few thousand; other backends have good
-sorts of their own.
+XLA's CPU backend sorts one list after another with a scalar comparison sort. A bitonic network does the same exchange
+in all lanes, in vector registers, which is several times faster for lists of up to a few thousand; other backends have
+good sorts of their own.
 """
 
 from __future__ import annotations
