@@ -3,6 +3,7 @@
 from equilibrax.certified import CertifiedFit
 from equilibrax.families import families, register_family, sample_tables
 from equilibrax.figures import figure5, figure6, figure7, plot_all
+from equilibrax.information import PersuasionGame
 from equilibrax.listing import equilibrium_schemes
 from equilibrax.misalignment import misalignment
 from equilibrax.reading import PAPER_TABLES, TableFileError, load_paper_table, read_tables, write_table
@@ -20,6 +21,7 @@ __all__ = [
     "PAPER_TABLES",
     "CertifiedFit",
     "Labels",
+    "PersuasionGame",
     "SelectionResult",
     "SolveError",
     "Status",
