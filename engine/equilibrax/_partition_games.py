@@ -106,7 +106,7 @@ def check_memory(states: int, needed: int) -> None:
     """Refuse games whose subset tables do not fit."""
     if needed > MAX_BYTES:
         raise ValueError(
-            f"tables: expected a number of states whose subsets fit in {MAX_BYTES / 2**30:.0f} GiB, got {states} states, "
+            f"tables: expected a number of states whose subsets fit in {MAX_BYTES / 2**30:.0f} GiB, got {states}, "
             f"which need about {needed / 2**30:,.0f} GiB"
         )
 

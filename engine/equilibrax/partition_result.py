@@ -167,4 +167,6 @@ class PartitionResult:
     def partition_text(self, labels: np.ndarray) -> str:
         """A partition (`[X]` labels) by the names of the states, such as `good bad | ugly`."""
         names, labels = self.tables.state_names(), np.asarray(labels).tolist()
-        return " | ".join(" ".join(n for n, own in zip(names, labels) if own == label) for label in range(max(labels) + 1))
+        return " | ".join(
+            " ".join(n for n, own in zip(names, labels) if own == label) for label in range(max(labels) + 1)
+        )

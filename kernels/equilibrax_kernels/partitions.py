@@ -89,9 +89,7 @@ def supported(
     )
     rest = _with_empty(partition_program(_without_first(cells), algebra, states - 1), algebra)
     total = all_states(cells, rest, algebra, states)
-    partition = recover(
-        cells[0], rest[0], total[0], lambda f, g, target: f + g <= target + tolerance, states
-    )
+    partition = recover(cells[0], rest[0], total[0], lambda f, g, target: f + g <= target + tolerance, states)
     return *total, partition
 
 
@@ -119,7 +117,7 @@ def best_supported(
         slack: values of the provider this close to the best count as the best.
     """
     low = never(values.dtype)
-    zero, one = (np.array(n, count_type)[()] for n in (0, 1))
+    zero = np.array(0, count_type)[()]
 
     def term(f, g, t):
         tight = f[0] + g[0] >= t[0]
