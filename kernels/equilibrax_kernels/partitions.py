@@ -37,10 +37,10 @@ def best_splits(values: Num[Array, "N L"], states: int) -> tuple[Num[Array, "N L
     """`(split, best)`: the best worth of every set in at least two cells, and in any number of cells."""
     low = never(values.dtype)
     algebra = Algebra(
-        term=lambda f, g, _: f + g,
+        term=lambda f, g, _known, _target: f + g,
         fold=jnp.maximum,
         identity=low,
-        finish=lambda h, f, _: jnp.maximum(h, f),
+        finish=jnp.maximum,
         empty=low,  # so that the set itself, with nothing left, is not a split
     )
     split = partition_program(values, algebra, states)
@@ -56,13 +56,13 @@ def first_cells(
     """
     keys = jnp.broadcast_to(jnp.asarray(key_of_sets(states))[:, None], values.shape)
     algebra = Algebra(
-        term=lambda f, g, t: jnp.where(f[0] + g >= t[0], f[1], _LAST_KEY),
+        term=lambda f, _g, known, target: jnp.where(f[0] + known >= target, f[1], _LAST_KEY),
         fold=jnp.minimum,
         identity=_LAST_KEY,
-        finish=lambda _h, _f, t: t[1],
-        empty=values.dtype.type(0),
+        finish=lambda _h, _f: (),
+        empty=(),
     )
-    found = partition_program((values, keys), algebra, states, target=(best - tolerance, best))
+    found = partition_program((values, keys), algebra, states, known=best, target=best - tolerance)
     return jnp.asarray(key_of_sets(states))[jnp.where(found == _LAST_KEY, 0, found)]
 
 
@@ -81,10 +81,10 @@ def supported(
     low = never(values.dtype)
     cells = (jnp.where(stable, values, -low), jnp.where(stable, values, low), stable.astype(count_type))
     algebra = Algebra(
-        term=lambda f, g, _: (f[0] + g[0], f[1] + g[1], f[2] * g[2]),
+        term=lambda f, g, _known, _target: (f[0] + g[0], f[1] + g[1], f[2] * g[2]),
         fold=_worst_best_number,
         identity=(-low, low, np.array(0, count_type)[()]),
-        finish=lambda h, _f, _t: h,
+        finish=lambda h, _f: h,
         empty=_nothing_left(values.dtype, count_type),
     )
     rest = _with_empty(partition_program(_without_first(cells), algebra, states - 1), algebra)
@@ -119,27 +119,27 @@ def best_supported(
     low = never(values.dtype)
     zero = np.array(0, count_type)[()]
 
-    def term(f, g, t):
-        tight = f[0] + g[0] >= t[0]
-        worth = (jnp.where(tight, f[1] + g[1], -low), jnp.where(tight, f[1] + g[2], low))
-        return *worth, jnp.where(tight, g[3], zero)
+    def term(f, g, known, target):
+        tight = f[0] + known >= target
+        worth = (jnp.where(tight, f[1] + g[0], -low), jnp.where(tight, f[1] + g[1], low))
+        return *worth, jnp.where(tight, g[2], zero)
 
     algebra = Algebra(
         term=term,
         fold=_worst_best_number,
         identity=(-low, low, zero),
-        finish=lambda h, _f, t: (t[1], *h),
-        empty=(own.dtype.type(0), *_nothing_left(values.dtype, count_type)),
+        finish=lambda h, _f: h,
+        empty=_nothing_left(values.dtype, count_type),
     )
-    cells, targets = (own, values), (best - slack, best)
-    found = partition_program(_without_first(cells), algebra, states - 1, target=_without_first(targets))
-    rest = _with_empty((_without_first(best), *found), algebra)
-    total = all_states(cells, rest, algebra, states, target=tree.map(lambda t: t[-1], targets))
+    cells, enough, known = (own, values), best - slack, _without_first(best)
+    found = partition_program(_without_first(cells), algebra, states - 1, known=known, target=_without_first(enough))
+    rest = _with_empty(found, algebra)
+    total = all_states(cells, rest, algebra, states, known=known, target=enough[-1])
 
     def accept(f, g, target):
         return (f[0] + g[0] >= target[0] - slack) & (f[1] + g[1] <= target[1] + tolerance)
 
-    partition = recover(cells, (rest[0], rest[1]), (best[-1], total[0]), accept, states)
+    partition = recover(cells, (known, rest[0]), (best[-1], total[0]), accept, states)
     return *total, partition
 
 

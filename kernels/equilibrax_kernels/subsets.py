@@ -46,35 +46,38 @@ class Algebra(NamedTuple):
     """What to do with a cell and the rest of a set.
 
     Attributes:
-        term: `term(f, g, target)`, elementwise over pytrees; what a cell with value f contributes when the rest has g.
+        term: `term(f, g, known, target)`, elementwise over pytrees: what a cell with value f contributes when the rest
+            has g. `known` is of the rest and `target` of the whole set; both are given beforehand.
         fold: combine two terms elementwise; associative and commutative, with `identity`.
         identity: typed scalars, one for each leaf of a term.
-        finish: `finish(h, f, target)`: the g of a set from its folded terms and its own value as a single cell.
+        finish: `finish(h, f)`: the g of a set from its folded terms and its own value as a single cell.
         empty: typed scalars, the g of the empty set.
     """
 
-    term: Callable[[Tree, Tree, Tree], Tree]
+    term: Callable[[Tree, Tree, Tree, Tree], Tree]
     fold: Callable[[Tree, Tree], Tree]
     identity: Tree
-    finish: Callable[[Tree, Tree, Tree], Tree]
+    finish: Callable[[Tree, Tree], Tree]
     empty: Tree
 
 
-def partition_program(cells: Tree, algebra: Algebra, states: int, target: Tree = None) -> Tree:
+def partition_program(cells: Tree, algebra: Algebra, states: int, *, known: Tree = None, target: Tree = None) -> Tree:
     """Fold over all ways to split off the cell of the lowest state, for every set of `states` states.
 
     Args:
         cells: leaves `[N, L]`, f of every set (N = 2**states; the entry of the empty set is not used).
         algebra: what to compute.
         states: number of states.
-        target: leaves `[N, L]`, passed to `term` by set; None if it needs none.
+        known: leaves `[N, L]`, what is known of every set before, passed to `term` for the rest. (It is not part of g
+            because writing g where it does not depend on h would make the compiler copy all of it for every set.)
+        target: leaves `[N, L]`, passed to `term` for the whole set.
 
     Returns:
         Leaves `[N, L]`, h of every set; `identity` for the empty set.
     """
     lanes = jax.tree.leaves(cells)[0].shape[1]
     block = min(BLOCK_STATES, states)
-    h, g = _first_sets(cells, algebra, block, target)
+    h, g = _first_sets(cells, algebra, block, known, target)
     if states <= block:
         return jax.tree.map(lambda x: x[: 1 << states], h)
 
@@ -82,13 +85,15 @@ def partition_program(cells: Tree, algebra: Algebra, states: int, target: Tree =
     blocks = 1 << (states - block)
     split = jax.tree.map(lambda x: x.reshape(blocks, size * lanes), cells)
     expanded = jax.tree.map(lambda x: _expand(x, _OF_CELL, block, lanes), split)
+    half = max(blocks // 2, 1)  # sets with the first state are nobody's rest
+    before = jax.tree.map(lambda x: _expand(x.reshape(blocks, size * lanes)[:half], _OF_REST, block, lanes), known)
     targets = jax.tree.map(lambda x: x.reshape(blocks, size * lanes), target)
 
     def room(first, columns, rows):  # an array of `rows`, the first one given
         return jnp.concatenate([first.reshape(1, columns), jnp.zeros((rows - 1, columns), first.dtype)])
 
     h = jax.tree.map(lambda x: room(x, size * lanes, blocks), h)
-    g = jax.tree.map(lambda x: room(_expand(x.reshape(1, -1), _OF_REST, block, lanes), wide, max(blocks // 2, 1)), g)
+    g = jax.tree.map(lambda x: room(_expand(x.reshape(1, -1), _OF_REST, block, lanes), wide, half), g)
 
     def row(tree, i):
         return jax.tree.map(lambda x: lax.dynamic_index_in_dim(x, i, keepdims=False), tree)
@@ -98,21 +103,21 @@ def partition_program(cells: Tree, algebra: Algebra, states: int, target: Tree =
 
     def one_set(start, within, carry):
         h, g = carry
-        target_here = row(targets, start + within)
-        here = jax.tree.map(lambda x: _expand(x[None], _OF_SET, block, lanes)[0], target_here)
+        here = jax.tree.map(lambda x: _expand(x[None], _OF_SET, block, lanes)[0], row(targets, start + within))
 
         def one_cell(state):
             cell, total, _ = state
-            term = algebra.term(row(expanded, start + cell), row(g, within & ~cell), here)
+            rest = within & ~cell
+            term = algebra.term(row(expanded, start + cell), row(g, rest), row(before, rest), here)
             return (cell - 1) & within, algebra.fold(total, term), cell > 0
 
         nothing = jax.tree.map(lambda e: jnp.full(wide, e), algebra.identity)
         total = lax.while_loop(lambda state: state[2], one_cell, (within, nothing, jnp.bool_(True)))[1]
         folded = _fold(total, algebra, block, lanes)
-        rest = algebra.finish(folded, row(split, start + within), target_here)
+        rest = algebra.finish(folded, row(split, start + within))
         wider = jax.tree.map(lambda x: _expand(x[None], _OF_REST, block, lanes)[0], rest)
         keep = start < blocks // 2
-        place = jnp.where(keep, start + within, 0)  # sets with the first state are nobody's rest
+        place = jnp.where(keep, start + within, 0)
         old = row(g, place)
         g = put(g, jax.tree.map(lambda new, was: jnp.where(keep, new, was), wider, old), place)
         return put(h, folded, start + within), g
@@ -125,7 +130,9 @@ def partition_program(cells: Tree, algebra: Algebra, states: int, target: Tree =
     return jax.tree.map(lambda x: x.reshape(blocks * size, lanes), h)
 
 
-def all_states(cells: Tree, rest: Tree, algebra: Algebra, states: int, target: Tree = None) -> Tree:
+def all_states(
+    cells: Tree, rest: Tree, algebra: Algebra, states: int, *, known: Tree = None, target: Tree = None
+) -> Tree:
     """Fold over the cells of the first state for the set of all states alone: `[L]` leaves.
 
     Args:
@@ -133,10 +140,11 @@ def all_states(cells: Tree, rest: Tree, algebra: Algebra, states: int, target: T
         rest: leaves `[N / 2, L]`, g of every set without the first state.
         algebra: what to compute.
         states: number of states.
-        target: leaves `[L]` for the set of all states, or None.
+        known: leaves `[N / 2, L]` of sets without the first state, or None.
+        target: leaves `[L]` of the set of all states, or None.
     """
-    cell, reverse = _halves(cells)[1], jax.tree.map(lambda x: jnp.flip(x[: 1 << (states - 1)], 0), rest)
-    terms = algebra.term(cell, reverse, target)
+    reverse = jax.tree.map(lambda x: jnp.flip(x[: 1 << (states - 1)], 0), (rest, known))
+    terms = algebra.term(_halves(cells)[1], *reverse, target)
     for _ in range(states - 1):
         terms = algebra.fold(*_halves(terms))
     return jax.tree.map(lambda x: x[0], terms)
@@ -146,23 +154,24 @@ def _halves(tree: Tree) -> tuple[Tree, Tree]:
     return jax.tree.map(lambda x: x[: len(x) // 2], tree), jax.tree.map(lambda x: x[len(x) // 2 :], tree)
 
 
-def _first_sets(cells: Tree, algebra: Algebra, block: int, target: Tree) -> tuple[Tree, Tree]:
+def _first_sets(cells: Tree, algebra: Algebra, block: int, known: Tree, target: Tree) -> tuple[Tree, Tree]:
     """h and g of the sets of the last `block` states, `[2**block, L]`, state by state."""
     first = jax.tree.leaves(cells)[0]
     lanes = first.shape[1]
     h, g = (jax.tree.map(lambda e: jnp.full((1, lanes), e), tree) for tree in (algebra.identity, algebra.empty))
     for n in range(block):
         part = slice(1 << n, 2 << n)
+        before = jax.tree.map(lambda x, n=n: x[: 1 << n], known)
         f, here = (jax.tree.map(lambda x, part=part: x[part], tree) for tree in (cells, target))
         terms = algebra.term(
             *(
                 jax.tree.map(lambda x, p=pattern, n=n: _expand(x.reshape(1, -1), p, n, lanes)[0], tree)
-                for tree, pattern in ((f, _OF_CELL), (g, _OF_REST), (here, _OF_SET))
+                for tree, pattern in ((f, _OF_CELL), (g, _OF_REST), (before, _OF_REST), (here, _OF_SET))
             )
         )
         new = jax.tree.map(lambda x, n=n: x.reshape(1 << n, -1), _fold(terms, algebra, n, lanes))
         h = jax.tree.map(lambda x, y: jnp.concatenate([x, y]), h, new)
-        g = jax.tree.map(lambda x, y: jnp.concatenate([x, y]), g, algebra.finish(new, f, here))
+        g = jax.tree.map(lambda x, y: jnp.concatenate([x, y]), g, algebra.finish(new, f))
     return h, g
 
 
