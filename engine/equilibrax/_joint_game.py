@@ -28,7 +28,6 @@ class Program:
     quantal: bool
     resolution: int
     dynamics: bool
-    step_limit: int
 
 
 def solve_joint(
@@ -44,17 +43,15 @@ def solve_joint(
     """Solve B games for C committees and all lambdas."""
     rows = rows_of(game, how, tolerance)
     check_memory(game.states, _needed(rows, len(masks)))
-    program = Program(committee_tuple(masks), how.quantal, game.resolution, dynamics, min(step_limit, 2**30))
-    raw = _run(rows, program, mesh)
+    program = Program(committee_tuple(masks), how.quantal, game.resolution, dynamics)
+    raw = _run(rows, program, min(step_limit, 2**30), mesh)
     raw = {key: with_grid(values, how) for key, values in raw.items()}
     status = np.zeros(raw["count"].shape, np.int32)
     if dynamics:
         status |= np.where(raw["dynamics_ended"], 0, int(Status.DYNAMICS_LIMIT)).astype(np.int32)
         status |= np.where(raw["dynamics_steps"] > game.states, int(Status.CYCLE), 0).astype(np.int32)
 
-    def value(key: str) -> np.ndarray | None:
-        if key not in raw:
-            return None
+    def value(key: str) -> np.ndarray:
         return raw[key] if how.quantal else raw[key].astype(np.int64)
 
     return PartitionResult(
@@ -72,7 +69,7 @@ def solve_joint(
         equilibria=raw["count"].astype(np.int64),
         worst_partition=labels_of(raw["worst_partition"]),
         near_ties=raw["near_ties"].astype(np.int64),
-        dynamics_value=value("dynamics"),
+        dynamics_value=value("dynamics") if dynamics else None,
         dynamics_partition=labels_of(raw["dynamics_partition"]) if dynamics else None,
         dynamics_steps=raw["dynamics_steps"].astype(np.int64) if dynamics else None,
         status=status,
@@ -81,12 +78,12 @@ def solve_joint(
     )
 
 
-def _run(rows: Rows, program: Program, mesh) -> dict[str, np.ndarray]:
+def _run(rows: Rows, program: Program, step_limit: int, mesh) -> dict[str, np.ndarray]:
     sets = 1 << rows.available.shape[1]
     accelerator = mesh.devices.flat[0].platform != "cpu"
     chunk = chunk_size(len(rows), sets * (_LANE_BYTES if not accelerator else 64 * _LANE_BYTES), mesh)
     with jax.enable_x64(True):
-        return run_in_chunks(_compiled(program, mesh), rows.leaves(), jnp.zeros(()), chunk, mesh)
+        return run_in_chunks(_compiled(program, mesh), rows.leaves(), jnp.int32(step_limit), chunk, mesh)
 
 
 def _needed(rows: Rows, committees: int) -> int:
@@ -98,7 +95,7 @@ def _needed(rows: Rows, committees: int) -> int:
 
 @lru_cache(maxsize=64)
 def _compiled(program: Program, mesh):
-    def tables(batched, _):
+    def tables(batched, step_limit):
         contributions, weights, available, rationality, tolerance = (jnp.moveaxis(leaf, 0, -1) for leaf in batched)
         if program.quantal:
             values, allowed = quantal_cells(contributions, weights, available, rationality, program.resolution)
@@ -110,7 +107,7 @@ def _compiled(program: Program, mesh):
             tolerance,
             program.committees,
             dynamics=program.dynamics,
-            step_limit=program.step_limit,
+            step_limit=step_limit,
         )
         return {name: jnp.moveaxis(leaf, -1, 0) for name, leaf in found._asdict().items() if leaf is not None}
 

@@ -148,13 +148,15 @@ def _compiled(program: Program, mesh):
 
     def tables(batched, shared):
         (contributions, weights, available, rationality, tolerance), keys = batched
-        lanes = [jnp.moveaxis(leaf, 0, -1) for leaf in (contributions, weights, available)]
+        contributions, weights, available = (jnp.moveaxis(x, 0, -1) for x in (contributions, weights, available))
         if program.quantal:
-            values, allowed = quantal_cells(*lanes, rationality, program.resolution)
+            values, allowed = quantal_cells(contributions, weights, available, rationality, program.resolution)
         else:
-            values, allowed = best_response_cells(lanes[0], lanes[2])
-        each = (jnp.moveaxis(values, -1, 0), jnp.moveaxis(allowed, -1, 0), tolerance, keys)
-        return jax.vmap(one_table, in_axes=(0, 0, 0, 0, None, None))(*each, *shared)
+            values, allowed = best_response_cells(contributions, available)
+        values, allowed = jnp.moveaxis(values, -1, 0), jnp.moveaxis(allowed, -1, 0)
+        cells, masks = shared
+        each = jax.vmap(one_table, in_axes=(0, 0, 0, 0, None, None))
+        return each(values, allowed, tolerance, keys, cells, masks)
 
     return jax.jit(over_batch(tables, mesh))
 

@@ -312,12 +312,13 @@ def _fixed(name: str, utilities: np.ndarray, shape: tuple[int, ...], b: int, mas
     if utilities.shape[1:] != shape or len(utilities) not in (1, b):
         raise ValueError(f"{name}: expected shape {list(shape)} or {[b, *shape]}, got {list(utilities.shape)}")
     utilities = utilities.astype(np.float64)
-    mask = np.broadcast_to(mask, (b, *shape)) if len(utilities) == b else np.broadcast_to(mask, (b, *shape)).any(0)
-    bad = ~np.isfinite(utilities) & mask
+    spread = np.broadcast_to(mask, (b, *shape))
+    needed = spread if len(utilities) == b else spread.any(axis=0, keepdims=True)
+    bad = ~np.isfinite(utilities) & needed
     if bad.any():
         where = np.argwhere(bad)[0].tolist()
         raise ValueError(f"{name}: expected finite utilities, got {utilities[tuple(where)]} at index {where}")
-    scaled = np.rint(np.where(mask, utilities, 0.0) * resolution)
+    scaled = np.rint(np.where(needed, utilities, 0.0) * resolution)
     if np.abs(scaled).max() > _INT32_MAX:
         raise ValueError(
             f"{name}: utility x resolution must fit in 32 bits (at most {_INT32_MAX}), got {np.abs(scaled).max():g}; "
@@ -329,7 +330,7 @@ def _fixed(name: str, utilities: np.ndarray, shape: tuple[int, ...], b: int, mas
 def _counts(name: str, weights: np.ndarray, axes: str) -> np.ndarray:
     """Integer weights, in the same proportions, of a joint distribution over (z, x) or (z, x, y)."""
     real = weights.astype(np.float64)
-    bad = ~np.isfinite(real) | (real < 0)
+    bad = ~(np.isfinite(real) & (real >= 0))
     if bad.any():
         where = np.argwhere(bad)[0].tolist()
         raise ValueError(

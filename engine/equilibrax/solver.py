@@ -51,7 +51,7 @@ def solve(
 def solve(
     tables: UtilityTables | PersuasionGame, game: str = ..., **options: Any
 ) -> SelectionResult | PartitionResult: ...
-def solve(
+def solve(  # pyright: ignore[reportInconsistentOverload]  (the overloads leave other options open)
     tables: UtilityTables | PersuasionGame,
     game: str = "selection",
     *,

@@ -64,7 +64,7 @@ def joint_game(
     committees: tuple[int, ...],
     *,
     dynamics: bool,
-    step_limit: int,
+    step_limit: int | Int[Array, ""],
 ) -> Joint:
     """Solve L games for all committees.
 
@@ -134,7 +134,7 @@ def joint_game(
     return Joint(worst, best_value, count, partition, near_ties, *(moved or (None,) * 4))
 
 
-def _dynamics(user, own, best, first, tolerance, team, step_limit: int):
+def _dynamics(user, own, best, first, tolerance, team, step_limit):
     """Round robin for all committees and games: user's value, partition, steps, ended; `[C, ..., L]`."""
     providers, sets, games = own.shape
     states = sets.bit_length() - 1
