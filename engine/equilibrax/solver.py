@@ -145,7 +145,8 @@ def solve(  # pyright: ignore[reportInconsistentOverload]  (the overloads leave 
         >>> joint.equilibria.tolist()
         [[[5, 5], [1, 1]]]
     """
-    check_choice("game", game, get_args(Game))
+    partitions = check_game(game, response, rationality, tolerance, obedience)
+    how, slack = check_response(response, rationality, tolerance)
     check_choice("tie_break", tie_break, get_args(TieBreak))
     check_choice("order", order, get_args(Order))
     check_choice("deviation", deviation, get_args(Deviation))
@@ -154,16 +155,12 @@ def solve(  # pyright: ignore[reportInconsistentOverload]  (the overloads leave 
     check_whole("max_capacity", max_capacity, 1)
     if capacity is not None:
         check_whole("capacity", capacity, 1)
-    how, slack = check_response(response, rationality, tolerance)
-    partitions = game != "selection" or obedience
     which = "selection, obedience=True" if game == "selection" else game
     if partitions:
         _refuse(which, misalignment=misalignment, method=(method, "auto"), capacity=capacity)
         _refuse(which, max_capacity=(max_capacity, MAX_CAPACITY))
-    elif response != "best":
-        raise ValueError('response: expected "best" in the selection game without obedience, got "quantal"')
     if game != "selection":
-        _refuse(which, obedience=obedience, tie_break=(tie_break, "incumbent"), order=(order, "round_robin"))
+        _refuse(which, tie_break=(tie_break, "incumbent"), order=(order, "round_robin"))
         _refuse(which, deviation=(deviation, "best"), key=key)
     if len(tables) == 0:
         raise ValueError("tables: expected at least one table, got an empty batch")
@@ -196,6 +193,17 @@ def solve(  # pyright: ignore[reportInconsistentOverload]  (the overloads leave 
     if throw:
         _raise_unsolved(result)
     return result
+
+
+def check_game(game: Any, response: Any, rationality: Any, tolerance: Any, obedience: bool) -> bool:
+    """Refuse what is no game or no response in it; whether it is played over partitions."""
+    check_choice("game", game, get_args(Game))
+    check_response(response, rationality, tolerance)
+    if game == "selection" and not obedience and response != "best":
+        raise ValueError('response: expected "best" in the selection game without obedience, got "quantal"')
+    if game != "selection":
+        _refuse(game, obedience=obedience)
+    return game != "selection" or obedience
 
 
 def _as_game(tables: UtilityTables | PersuasionGame) -> PersuasionGame:

@@ -143,8 +143,8 @@ def all_states(
         known: leaves `[N / 2, L]` of sets without the first state, or None.
         target: leaves `[L]` of the set of all states, or None.
     """
-    reverse = jax.tree.map(lambda x: jnp.flip(x[: 1 << (states - 1)], 0), (rest, known))
-    terms = algebra.term(_halves(cells)[1], *reverse, target)
+    rest, known = jax.tree.map(lambda x: jnp.flip(x[: 1 << (states - 1)], 0), (rest, known))
+    terms = algebra.term(_halves(cells)[1], rest, known, target)
     for _ in range(states - 1):
         terms = algebra.fold(*_halves(terms))
     return jax.tree.map(lambda x: x[0], terms)
