@@ -52,8 +52,8 @@ class PartitionResult:
     Example:
         >>> import equilibrax as eq
         >>> result = eq.solve(eq.load_paper_table("synthetic-2"), "joint")
-        >>> result.worst_partition[0, result.index(31)].tolist(), result.worst_utility[0, -1].round(4)
-        ([0, 1, 2], 0.92)
+        >>> result.worst_partition[0, result.index(31)].tolist(), float(result.worst_utility[0, -1].round(4))
+        ([0, 1, 1], 0.8267)
     """
 
     game: str
@@ -140,7 +140,7 @@ class PartitionResult:
         caption = f"{self.game}, {self.response} response" + (f", ties: {self.tie_break}" if self.tie_break else "")
         caption += f", tolerance {self.tolerance:g}" if self.response == "quantal" else ""
         shown = Table(title=self.tables.names()[table], caption=f"{caption}; utilities are expectations")
-        shown.add_column("committee")
+        shown.add_column("committee", min_width=9)
         numbers = {
             "optimum": self.optimum,
             "worst": self.worst_utility,
@@ -153,8 +153,8 @@ class PartitionResult:
         quantal = self.response == "quantal"
         for heading in (["lambda"] if quantal else []) + list(given):
             shown.add_column(heading, justify="right", no_wrap=True)
-        shown.add_column("worst partition")
-        shown.add_column("status")
+        shown.add_column("worst partition", min_width=9)
+        shown.add_column("status", no_wrap=True)
         for c, mask in enumerate(self.committees.tolist()):
             for r, rationality in enumerate(self.rationalities):
                 at = (table, r, c) if isinstance(self.rationality, tuple) else (table, c)

@@ -143,7 +143,7 @@ def solve(  # pyright: ignore[reportInconsistentOverload]  (the overloads leave 
         [[1, 1]]
         >>> joint = eq.solve(tables, "joint", response="quantal", rationality=[0, 10], committees=[0b00001, 0b11111])
         >>> joint.equilibria.tolist()
-        [[[5, 5], [1, 1]]]
+        [[[5, 5], [1, 4]]]
     """
     partitions = check_game(game, response, rationality, tolerance, obedience)
     how, slack = check_response(response, rationality, tolerance)

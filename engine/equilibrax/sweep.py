@@ -380,7 +380,7 @@ def _solve(config: SweepConfig, shard: int) -> tuple[UtilityTables, SelectionRes
     else:
         options |= {"obedience": config.obedience, "response": config.response, "tolerance": config.tolerance}
         options["rationality"] = config.rationality or None
-    return tables, solve(tables, config.game, **options)
+    return tables, solve(tables, game=config.game, **options)
 
 
 def _write(folder: Path, shard: int, tables: UtilityTables, result: SelectionResult | PartitionResult) -> _Written:
