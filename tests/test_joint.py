@@ -209,11 +209,11 @@ def test_many_states_against_recursion():
 
 
 def test_all_partitions_are_counted():
-    zeros, stable = jnp.zeros((2**8, 1), jnp.int32), jnp.ones((2**8, 1), bool)
+    zeros, stable = jnp.zeros((2**6, 1), jnp.int32), jnp.ones((2**6, 1), bool)
     program = jax.jit(supported, static_argnums=(2, 3))
-    worst, best, count, partition = program(zeros, stable, np.int32, 8, jnp.zeros(1, jnp.int32))
-    assert (int(worst[0]), int(best[0]), int(count[0])) == (0, 0, 4140)  # the 8th Bell number
-    np.testing.assert_array_equal(partition[:, 0], 1 << np.arange(7, -1, -1))  # cells {0}, {1}, ...: smallest bitmasks
+    worst, best, count, partition = program(zeros, stable, np.int32, 6, jnp.zeros(1, jnp.int32))
+    assert (int(worst[0]), int(best[0]), int(count[0])) == (0, 0, 203)  # the 6th Bell number
+    np.testing.assert_array_equal(partition[:, 0], 1 << np.arange(5, -1, -1))  # cells {0}, {1}, ...: smallest bitmasks
 
 
 def test_rows_of_a_batch_do_not_touch_each_other():
@@ -225,12 +225,6 @@ def test_rows_of_a_batch_do_not_touch_each_other():
 
 
 # --- options and the door ---------------------------------------------------------------------------------------------
-
-
-def test_movielens_only_reveals_what_its_films_allow():
-    tables = eq.load_paper_table("movielens")
-    result = eq.solve(tables, "joint", committees=[63], dynamics=False)
-    assert result.best_utility[0, 0] == result.optimum_utility[0] == pytest.approx(0.85)
 
 
 def test_step_limit_is_a_status_or_an_error():
