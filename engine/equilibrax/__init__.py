@@ -3,8 +3,10 @@
 from equilibrax.certified import CertifiedFit
 from equilibrax.families import families, register_family, sample_tables
 from equilibrax.figures import figure5, figure6, figure7, plot_all
+from equilibrax.information import PersuasionGame
 from equilibrax.listing import equilibrium_schemes
 from equilibrax.misalignment import misalignment
+from equilibrax.partition_result import PartitionResult
 from equilibrax.reading import PAPER_TABLES, TableFileError, load_paper_table, read_tables, write_table
 from equilibrax.records import committee_rows, iter_committees, read_committees, table_rows, write_parquet
 from equilibrax.result import SelectionResult
@@ -20,6 +22,8 @@ __all__ = [
     "PAPER_TABLES",
     "CertifiedFit",
     "Labels",
+    "PartitionResult",
+    "PersuasionGame",
     "SelectionResult",
     "SolveError",
     "Status",

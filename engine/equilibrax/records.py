@@ -30,6 +30,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 import equilibrax
+from equilibrax.partition_result import PartitionResult
 from equilibrax.result import SelectionResult
 from equilibrax.status import Status, status_names
 from equilibrax.tables import UtilityTables
@@ -62,14 +63,30 @@ COMMITTEE_SCHEMA = pa.schema(
 )
 """Names and types of the columns of `committee_rows`, in order."""
 
+PARTITION_SCHEMA = pa.schema(
+    [
+        *COMMITTEE_SCHEMA,
+        ("game", pa.string()),
+        ("response", pa.string()),
+        ("rationality", pa.float64()),
+        ("tolerance", pa.float64()),
+        ("worst_partition", pa.list_(pa.int8())),
+    ]
+)
+"""The same for games over partitions, which say more."""
+
 _ROWS_PER_GROUP = 2**17  # the shard of 4,096 tables of 5 providers is one group
 _UNIQUE = r"\.[0-9a-f]{16}\.tmp"  # after a dot and the file's name: a file that is being written
 
 # --- rows ---------------------------------------------------------------------------------------------------
 
 
-def committee_rows(result: SelectionResult) -> pa.Table:
+def committee_rows(result: SelectionResult | PartitionResult) -> pa.Table:
     """One row per (table, committee), in the order of tables, then of committees.
+
+    Results of games over partitions have one per (table, lambda, committee) if there are several lambdas, no
+    misalignment and bound, and further columns: `game`, `response`, `rationality` (null for best response), `tolerance`
+    and `worst_partition`, labels of the states.
 
     `family` is the table's own name where it has one, else the family it was drawn from. `providers` is K;
     `committee` is a bitmask, bit j is provider j. Utilities are expected utilities, as in `SelectionResult`.
@@ -81,7 +98,7 @@ def committee_rows(result: SelectionResult) -> pa.Table:
         result: B tables and C committees.
 
     Returns:
-        A table of B x C rows with the columns of `COMMITTEE_SCHEMA`.
+        A table of B x C rows with the columns of `COMMITTEE_SCHEMA`, or of `PARTITION_SCHEMA`.
 
     Example:
         >>> import equilibrax as eq
@@ -91,7 +108,7 @@ def committee_rows(result: SelectionResult) -> pa.Table:
         [{'family': 'table', 'committee': 1, 'optimum': 1.0, 'worst_utility': 0.5, 'dynamics_steps': None}]
     """
     tables, solved = result.tables, result.solved
-    committees = len(result.committees)
+    committees = solved[0].size  # rows of a table
     total = solved.size
     unsolved = None if solved.all() else ~solved.reshape(-1)
     members = (result.committees[:, None] >> np.arange(tables.num_providers)) & 1
@@ -100,9 +117,9 @@ def committee_rows(result: SelectionResult) -> pa.Table:
         return pa.array(np.repeat(values, committees))
 
     def of_committee(values: np.ndarray) -> pa.Array:
-        return pa.array(np.tile(values.astype(np.int32), len(solved)))
+        return pa.array(np.tile(values.astype(np.int32), total // len(values)))
 
-    def same(value: int, kind: type) -> pa.Array:
+    def same(value: float, kind: type) -> pa.Array:
         return pa.array(np.full(total, value, kind))
 
     def number(values: np.ndarray | None, kind: pa.DataType) -> pa.Array:
@@ -125,11 +142,20 @@ def committee_rows(result: SelectionResult) -> pa.Table:
         number(result.equilibria, pa.int64()),
         number(result.dynamics_utility, pa.float64()),
         number(result.dynamics_steps, pa.int64()),
-        number(result.misalignment, pa.float64()),
-        number(result.bound, pa.float64()),
-        _statuses(result.status),
     ]
-    return pa.Table.from_arrays(columns, schema=COMMITTEE_SCHEMA)
+    if isinstance(result, SelectionResult):
+        columns += [number(result.misalignment, pa.float64()), number(result.bound, pa.float64())]
+        return pa.Table.from_arrays([*columns, _statuses(result.status)], schema=COMMITTEE_SCHEMA)
+    columns += [pa.nulls(total, pa.float64())] * 2 + [_statuses(result.status)]
+    rationality = np.array([np.nan if r is None else r for r in result.rationalities])
+    columns += [
+        pa.array([result.game] * total),
+        pa.array([result.response] * total),
+        pa.array(np.tile(np.repeat(rationality, len(result.committees)), len(solved)), from_pandas=True),
+        same(result.tolerance, np.float64),
+        pa.array(list(result.worst_partition.reshape(total, -1)), pa.list_(pa.int8()), mask=unsolved),
+    ]
+    return pa.Table.from_arrays(columns, schema=PARTITION_SCHEMA)
 
 
 def table_rows(tables: UtilityTables) -> pa.Table:

@@ -108,17 +108,7 @@ class SelectionResult:
         Raises:
             ValueError: if a name is not a provider's, or that committee was not solved.
         """
-        mask = committee
-        if not isinstance(mask, int | np.integer):
-            names, mask = self.tables.provider_names(), 0
-            for name in committee:  # type: ignore[union-attr]
-                if name not in names:
-                    raise ValueError(f"committee: expected providers among {', '.join(names)}, got {name!r}")
-                mask |= 1 << names.index(name)
-        found = np.flatnonzero(self.committees == mask)
-        if not len(found):
-            raise ValueError(f"committee: expected one of those solved, got {committee!r}")
-        return int(found[0])
+        return committee_index(committee, self.committees, self.tables.provider_names())
 
     def show(self, table: int = 0, *, width: int | None = None) -> None:
         """Print the results of one table of the batch, a line per committee.
@@ -153,3 +143,18 @@ class SelectionResult:
 
 def _cell(value: np.generic) -> str:
     return f"{value:,}" if isinstance(value, np.integer) else f"{value:.6f}"
+
+
+def committee_index(committee: int | Sequence[str], committees: np.ndarray, names: tuple[str, ...]) -> int:
+    """Position in `committees` of a bitmask, or of the providers with these names."""
+    mask = committee
+    if not isinstance(mask, int | np.integer):
+        mask = 0
+        for name in committee:  # type: ignore[union-attr]
+            if name not in names:
+                raise ValueError(f"committee: expected providers among {', '.join(names)}, got {name!r}")
+            mask |= 1 << names.index(name)
+    found = np.flatnonzero(committees == mask)
+    if not len(found):
+        raise ValueError(f"committee: expected one of those solved, got {committee!r}")
+    return int(found[0])

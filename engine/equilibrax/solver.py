@@ -3,34 +3,66 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, get_args
+from dataclasses import replace
+from typing import Any, Literal, get_args, overload
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from equilibrax._batching import batch_mesh
-from equilibrax._prepare import Prepared, check_choice, check_whole, committee_masks, prepare, to_actions
-from equilibrax._selection import MAX_CAPACITY, Program, choose_dense, first_capacity, solve_growing
-from equilibrax.certified import FitOptions, certify
+from equilibrax._joint_game import solve_joint
+from equilibrax._obedient_game import solve_obedient
+from equilibrax._partition_games import Response, check_response
+from equilibrax._prepare import check_choice, check_whole, committee_masks
+from equilibrax._selection import MAX_CAPACITY
+from equilibrax._selection_game import solve_selection
+from equilibrax.information import PersuasionGame
+from equilibrax.partition_result import PartitionResult
 from equilibrax.result import SelectionResult
 from equilibrax.status import SolveError, Status, status_names
 from equilibrax.tables import UtilityTables
 
+Game = Literal["selection", "joint", "aligned"]
 TieBreak = Literal["incumbent", "lowest_index"]
 Method = Literal["auto", "dense", "frontier"]
 Order = Literal["round_robin", "random"]
 Deviation = Literal["best", "minimal"]
 
+TOLERANCE = 1e-9
+"""Utilities under quantal response that differ by no more are equal, by default."""
 
+
+@overload
 def solve(
-    tables: UtilityTables,
-    game: Literal["selection"] = "selection",
+    tables: UtilityTables, game: Literal["selection"] = ..., *, obedience: Literal[False] = ..., **options: Any
+) -> SelectionResult: ...
+@overload
+def solve(
+    tables: UtilityTables | PersuasionGame,
+    game: Literal["selection"] = ...,
+    *,
+    obedience: Literal[True],
+    **options: Any,
+) -> PartitionResult: ...
+@overload
+def solve(
+    tables: UtilityTables | PersuasionGame, game: Literal["joint", "aligned"], **options: Any
+) -> PartitionResult: ...
+@overload
+def solve(
+    tables: UtilityTables | PersuasionGame, game: str = ..., **options: Any
+) -> SelectionResult | PartitionResult: ...
+def solve(  # pyright: ignore[reportInconsistentOverload]  (the overloads leave other options open)
+    tables: UtilityTables | PersuasionGame,
+    game: str = "selection",
     *,
     committees: Literal["all"] | Sequence[int] = "all",
+    response: Response = "best",
+    rationality: Any = None,
+    tolerance: float = TOLERANCE,
+    obedience: bool = False,
     tie_break: TieBreak = "incumbent",
-    dynamics: bool = True,
-    misalignment: bool = True,
+    dynamics: bool | None = None,
+    misalignment: bool | None = None,
     order: Order = "round_robin",
     deviation: Deviation = "best",
     key: Any = None,
@@ -40,33 +72,51 @@ def solve(
     step_limit: int = 1_000_000,
     devices: Sequence[Any] | None = None,
     throw: bool = True,
-) -> SelectionResult:
-    """Exact equilibria of the best-provider selection game, for every table and every committee at once.
+) -> SelectionResult | PartitionResult:
+    """Exact equilibria of a game between providers, for every table and every committee at once.
 
-    Every provider posts a signaling scheme; the user takes the provider whose scheme is best for her; everybody is paid
-    by that scheme (2509.15090, Definitions 16 and 17). In an equilibrium all may post the selected scheme f, and f is
-    an equilibrium of committee C iff no provider j in C has a scheme g with `v_0(g) > v_0(f)` and `v_j(g) > v_j(f)`.
-    A committee of one provider is a monopolist: its own optima only.
+    | game | the user | a provider's rule | source (2509.15090) |
+    |---|---|---|---|
+    | "selection" | takes the provider that is best for her and does what it recommends | state to action | Section 7 |
+    | "selection", obedience=True | takes the provider that is best for her and responds | partition | Section 5 |
+    | "joint" | hears all providers and responds to what they say together | partition | Definitions 7, 12 |
+    | "aligned" | hears one provider, whose utility is her own | partition | Definition 8 |
+
+    In the selection game everybody is paid by the rule that is taken; all may post the selected rule f, and f is an
+    equilibrium of committee C iff no provider j in C has a rule g with `v_0(g) > v_0(f)` and `v_j(g) > v_j(f)`
+    (Definitions 16 and 17). In the joint game the user learns the common refinement of the partitions, and a partition
+    that all post is an equilibrium iff no provider in C gains by refining it. A committee of one provider is a
+    monopolist: its own optima only. In the aligned game there is one committee, of the user herself.
 
     Args:
-        tables: B tables with K providers, X states and A actions.
-        game: "selection".
+        tables: B tables with K providers, X states and A actions; or, in games over partitions, a `PersuasionGame`,
+            whose users may have private information.
+        game: "selection", "joint" or "aligned".
         committees: "all" 2**K - 1 of them, or a list of bitmasks (bit j is provider j in column order).
-        tie_break: who wins the user when a deviation leaves her indifferent. "incumbent" (Section 7): never the
-            deviator. "lowest_index" (Definition 16): the lowest index, so for the lowest provider of C the weak
-            `v_0(g) >= v_0(f)` is enough.
-        dynamics: whether to run best-response dynamics (Section 7.1): monopoly schemes first, then in turn every
-            provider that is not selected moves to its best scheme among those strictly better for it and for the user
-            (ties: best for the user, then lexicographically first).
-        misalignment: whether to compute the misalignment score and the bound of Theorem 6 (see `misalignment`).
-        order: turns in "round_robin" from the lowest index (the turn passes on after a deviation too), or "random": the
-            deviator is drawn uniformly among the providers that can deviate.
-        deviation: "best", or "minimal": the smallest gain that is profitable. After minimal deviations the selected
-            provider may have a larger gain left that it never takes, so they can end outside the equilibria.
+        response: in games over partitions, how the user acts in a cell. "best": the best action, ties to the lowest.
+            "quantal": at random, with probabilities proportional to `exp(rationality * expected utility)`.
+        rationality: lambda for quantal response, at least 0; infinite: uniform over the best actions. A list solves
+            for each of its R numbers, and results are `[B, R, C]`.
+        tolerance: quantal utilities that differ by no more are equal. Best responses are compared exactly.
+        obedience: in the selection game, whether the user checks what she is told: rules are partitions then.
+        tie_break: in the selection game, who wins the user when a deviation leaves her indifferent. "incumbent"
+            (Section 7): never the deviator. "lowest_index" (Definition 16): the lowest index, so for the lowest
+            provider of C the weak `v_0(g) >= v_0(f)` is enough.
+        dynamics: whether to run best-response dynamics (Section 7.1), the default except in the aligned game.
+            Monopoly rules first, then in turn: a provider that is not selected moves to its best rule among those
+            strictly better for it and for the user (ties: best for the user, then lexicographically first); in the
+            joint game a provider moves to the best refinement of what the others say if that is strictly better for it.
+        misalignment: whether to compute the misalignment score and the bound of Theorem 6 (see `misalignment`), the
+            default; in the selection game without obedience only.
+        order: in the selection game, turns in "round_robin" from the lowest index (the turn passes on after a deviation
+            too), or "random": the deviator is drawn uniformly among the providers that can deviate.
+        deviation: in the selection game, "best", or "minimal": the smallest gain that is profitable. After minimal
+            deviations the selected provider may have a larger gain left that it never takes, so they can end outside
+            the equilibria.
         key: a JAX random key or an integer seed, for `order="random"`. Draws depend on the key, the table's id and the
             committee alone.
-        method: "dense" lists all schemes, "frontier" only those stable for some provider, "auto" chooses by size. The
-            answers are the same.
+        method: in the selection game without obedience, "dense" lists all schemes, "frontier" only those stable for
+            some provider, "auto" chooses by size. The answers are the same.
         capacity: candidate schemes to make room for at first (frontier); tables that need more are solved again.
         max_capacity: where to give up with `Status.FRONTIER_OVERFLOW`.
         step_limit: where to stop a dynamics with `Status.DYNAMICS_LIMIT`; no dynamics is longer than K times the number
@@ -75,22 +125,28 @@ def solve(
         throw: raise if some table is not solved (otherwise its `status` says so).
 
     Returns:
-        A `SelectionResult` with arrays `[B, C]`, committees in the order given (all: 1, 2, 3, ...).
+        Arrays `[B, C]` (or `[B, R, C]`), committees in the order given (all: 1, 2, 3, ...): a `SelectionResult` from
+        the selection game without obedience, a `PartitionResult` from the others.
 
     Raises:
-        ValueError: on an unknown option, a mask outside 1..2**K - 1, or deviation="minimal" for tables with more
-            than 2**20 schemes.
+        ValueError: on an unknown option or one that does not apply to the game, a mask outside 1..2**K - 1,
+            deviation="minimal" for tables with more than 2**20 schemes, or too many states for memory.
         SolveError: with `throw`, if a status other than OK or COUNT_SATURATED remains.
 
     Example:
         >>> import equilibrax as eq
-        >>> result = eq.solve(eq.load_paper_table("synthetic-2"), committees=[0b00001, 0b11111])
+        >>> tables = eq.load_paper_table("synthetic-2")
+        >>> result = eq.solve(tables, committees=[0b00001, 0b11111])
         >>> result.worst_utility.round(4).tolist()
         [[0.8267, 0.92]]
         >>> result.equilibria.tolist()
         [[1, 1]]
+        >>> joint = eq.solve(tables, "joint", response="quantal", rationality=[0, 10], committees=[0b00001, 0b11111])
+        >>> joint.equilibria.tolist()
+        [[[5, 5], [1, 4]]]
     """
-    check_choice("game", game, ("selection",))
+    partitions = check_game(game, response, rationality, tolerance, obedience)
+    how, slack = check_response(response, rationality, tolerance)
     check_choice("tie_break", tie_break, get_args(TieBreak))
     check_choice("order", order, get_args(Order))
     check_choice("deviation", deviation, get_args(Deviation))
@@ -99,106 +155,85 @@ def solve(
     check_whole("max_capacity", max_capacity, 1)
     if capacity is not None:
         check_whole("capacity", capacity, 1)
-    masks = committee_masks(committees, tables.num_providers)
-    prepared = prepare(tables)
-    dense = choose_dense(prepared, method, dynamics and deviation == "minimal")
-    program = Program(
-        value_bits=prepared.value_bits,
-        resolution=prepared.resolution,
-        ties=tie_break == "lowest_index",
-        dynamics=dynamics,
-        minimal=deviation == "minimal",
-        random=order == "random",
-        step_limit=step_limit,
-        capacity=0 if dense else first_capacity(prepared, capacity, max_capacity),
-        hashed=False,
-        fit=FitOptions() if misalignment else None,
-    )
-    keys = _table_keys(tables, key, order) if dynamics else np.zeros((len(tables), 2), np.uint32)
-    raw, retries = solve_growing(prepared, keys, masks, program, max_capacity, batch_mesh(devices))
-    result = _assemble(tables, prepared, masks, raw, program, retries, tie_break)
+    which = "selection, obedience=True" if game == "selection" else game
+    if partitions:
+        _refuse(which, misalignment=misalignment, method=(method, "auto"), capacity=capacity)
+        _refuse(which, max_capacity=(max_capacity, MAX_CAPACITY))
+    if game != "selection":
+        _refuse(which, tie_break=(tie_break, "incumbent"), order=(order, "round_robin"))
+        _refuse(which, deviation=(deviation, "best"), key=key)
+    if len(tables) == 0:
+        raise ValueError("tables: expected at least one table, got an empty batch")
+    mesh = batch_mesh(devices)
+    if game == "aligned":
+        _refuse(which, dynamics=dynamics)
+        if not (isinstance(committees, str) and committees == "all"):
+            raise ValueError(
+                f'committees: expected "all" in the aligned game, whose provider is the user, got {committees!r}'
+            )
+        mine = _aligned(_as_game(tables))
+        result = solve_joint(mine, np.ones(1, np.int32), how, slack, False, step_limit, mesh, name="aligned")
+    else:
+        masks = committee_masks(committees, tables.num_providers)
+        dynamics = True if dynamics is None else bool(dynamics)
+        selection = {"tie_break": tie_break, "dynamics": dynamics, "order": order, "deviation": deviation, "key": key}
+        selection |= {"step_limit": step_limit, "mesh": mesh}
+        if game == "joint":
+            result = solve_joint(_as_game(tables), masks, how, slack, dynamics, step_limit, mesh)
+        elif obedience:
+            result = solve_obedient(_as_game(tables), masks, how, slack, **selection)
+        elif isinstance(tables, PersuasionGame):
+            raise ValueError(
+                "tables: expected UtilityTables in the selection game without obedience, got a PersuasionGame"
+            )
+        else:
+            fit = misalignment is None or bool(misalignment)
+            room = {"method": method, "capacity": capacity, "max_capacity": max_capacity}
+            result = solve_selection(tables, masks, misalignment=fit, **room, **selection)
     if throw:
         _raise_unsolved(result)
     return result
 
 
-def _table_keys(tables: UtilityTables, key: Any, order: str) -> np.ndarray:
-    """`[B, 2]` raw key data: one random stream per table id."""
-    if order != "random":
-        return np.zeros((len(tables), 2), np.uint32)
-    if key is None:
-        raise ValueError('key: expected a JAX random key or an integer seed for order="random", got None')
-    if isinstance(key, int | np.integer) and not isinstance(key, bool):
-        key = jax.random.key(int(key), impl="threefry2x32")
-    elif not (isinstance(key, jax.Array) and jnp.issubdtype(key.dtype, jax.dtypes.prng_key) and key.ndim == 0):
-        raise ValueError(f"key: expected a JAX random key (jax.random.key) or an integer seed, got {key!r}")
-    # One stream per table id, whatever generator the key is of.
-    key = jax.random.wrap_key_data(jax.random.bits(key, (2,), jnp.uint32), impl="threefry2x32")
-
-    @jax.vmap
-    def fold(words):
-        return jax.random.key_data(jax.random.fold_in(jax.random.fold_in(key, words[0]), words[1]))
-
-    return np.asarray(fold(jnp.asarray(tables.table_id_words)))
+def check_game(game: Any, response: Any, rationality: Any, tolerance: Any, obedience: bool) -> bool:
+    """Refuse what is no game or no response in it; whether it is played over partitions."""
+    check_choice("game", game, get_args(Game))
+    check_response(response, rationality, tolerance)
+    if game == "selection" and not obedience and response != "best":
+        raise ValueError('response: expected "best" in the selection game without obedience, got "quantal"')
+    if game != "selection":
+        _refuse(game, obedience=obedience)
+    return game != "selection" or obedience
 
 
-def _assemble(tables, prepared: Prepared, masks, raw, program: Program, retries, tie_break) -> SelectionResult:
-    """Integers to a result: action numbers of the table, statuses, certified misalignment."""
-    overflow = raw["overflow"]
-    status = np.zeros((len(overflow), len(masks)), np.int32)
-    status[overflow] = int(Status.FRONTIER_OVERFLOW)
-
-    def mark(where: np.ndarray, flag: Status) -> None:
-        if where.any():
-            status[where & ~overflow[:, None]] |= int(flag)
-
-    mark(raw["count_saturated"], Status.COUNT_SATURATED)
-    if program.dynamics:
-        mark(~raw["dynamics_ended"], Status.DYNAMICS_LIMIT)
-    fit = None
-    if program.fit is not None:
-        fit = certify(prepared, raw, masks, program.fit, skip=overflow)
-        mark(~fit.certified, Status.MISALIGNMENT_UNCERTIFIED)
-
-    def without_unsolved(values: np.ndarray) -> np.ndarray:
-        if overflow.any():
-            values[overflow] = -1
-        return values
-
-    def number(name: str) -> np.ndarray:
-        return without_unsolved(raw[name].astype(np.int64, copy=False))
-
-    def scheme(name: str) -> np.ndarray:
-        return without_unsolved(to_actions(raw[name], prepared.actions_of_slots))
-
-    return SelectionResult(
-        committees=masks,
-        table_id=tables.table_id,
-        scale=tables.scale,
-        tie_break=tie_break,
-        optimum_value=raw["optimum"],
-        worst_value=number("worst"),
-        best_value=number("best"),
-        equilibria=number("count"),
-        worst_scheme=scheme("worst_scheme"),
-        dynamics_value=number("dynamics") if program.dynamics else None,
-        dynamics_scheme=scheme("dynamics_scheme") if program.dynamics else None,
-        dynamics_steps=number("dynamics_steps") if program.dynamics else None,
-        fit=fit,
-        status=status,
-        retries=retries,
-        tables=tables,
-    )
+def _as_game(tables: UtilityTables | PersuasionGame) -> PersuasionGame:
+    return tables if isinstance(tables, PersuasionGame) else PersuasionGame.from_tables(tables)
 
 
-def _raise_unsolved(result: SelectionResult) -> None:
+def _aligned(game: PersuasionGame) -> PersuasionGame:
+    """The same game with one provider, the user herself."""
+    labels = None if game.labels is None else replace(game.labels, providers=("the user",))
+    return replace(game, providers=np.asarray(game.user)[:, None], labels=labels)
+
+
+def _refuse(game: str, **options: Any) -> None:
+    """Refuse options that are given though they do not apply: a value other than None or False, or than the default."""
+    for name, value in options.items():
+        value, default = value if isinstance(value, tuple) else (value, None)
+        if value != default and not (default is None and value is False):
+            raise ValueError(f"{name}: expected nothing in the game {game}, where it does not apply, got {value!r}")
+
+
+def _raise_unsolved(result: SelectionResult | PartitionResult) -> None:
     bad = result.status & ~int(Status.COUNT_SATURATED)
     if not bad.any():
         return
-    table, committee = (int(i) for i in np.argwhere(bad)[0])
-    name = str(status_names(bad[table, committee]).item())
+    where = tuple(np.argwhere(bad)[0].tolist())
+    table, committee = where[0], where[-1]
+    name = str(status_names(bad[where]).item())
+    unsolved = int((bad != 0).reshape(len(bad), -1).any(axis=1).sum())
     raise SolveError(
-        f"{int((bad != 0).any(axis=1).sum())} of {len(bad)} tables are not solved; the first is table "
+        f"{unsolved} of {len(bad)} tables are not solved; the first is table "
         f"{int(result.table_id[table])}, committee {int(result.committees[committee])}: {name}. "
         f"Status.{name.split('|')[0]} says what to do; throw=False returns the others."
     )

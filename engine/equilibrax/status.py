@@ -21,6 +21,9 @@ class Status(IntFlag):
     MISALIGNMENT_UNCERTIFIED = 8
     """Neither the batched solver nor HiGHS proved the misalignment to `certified.TOLERANCE`; see `fit.gap`. The value
     is attained by the weights, so it is an upper bound. Usually a sign of utilities of very different sizes."""
+    CYCLE = 16
+    """Best-response dynamics came back to postings it had left, and would go on for ever. Known to be impossible in
+    exact games; with quantal response, a sign that differences are of the size of `tolerance`: change it."""
 
 
 def status_names(status: np.ndarray) -> np.ndarray:

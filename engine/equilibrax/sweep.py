@@ -26,7 +26,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pyarrow as pa
@@ -34,9 +34,10 @@ import pyarrow.parquet as pq
 
 import equilibrax
 from equilibrax.families import _check_known, _find, sample_tables
+from equilibrax.partition_result import PartitionResult
 from equilibrax.records import committee_rows, remove_abandoned, table_rows, whole_file, write_parquet
 from equilibrax.result import SelectionResult
-from equilibrax.solver import MAX_CAPACITY, TieBreak, solve
+from equilibrax.solver import MAX_CAPACITY, TOLERANCE, TieBreak, check_game, solve
 from equilibrax.status import status_names
 from equilibrax.tables import MAX_PROVIDERS, UtilityTables
 
@@ -68,6 +69,11 @@ class SweepConfig:
         resolution: fixed-point steps per unit of utility.
         shard_size: tables per shard, at most `MAX_SHARD_ROWS` rows: the default up to 10 providers, 64 for 16.
         max_capacity: see `solve`; tables that need more get the status FRONTIER_OVERFLOW.
+        game: see `solve`. Over partitions there is no misalignment, and the aligned game has no committees, tie rule
+            and dynamics.
+        obedience: see `solve`.
+        rationality: the lambdas of quantal response; none is the best response.
+        tolerance: see `solve`.
     """
 
     family: str = "uniform"
@@ -83,6 +89,20 @@ class SweepConfig:
     resolution: int = 10_000
     shard_size: int = 4096
     max_capacity: int = MAX_CAPACITY
+    game: str = "selection"
+    obedience: bool = False
+    rationality: tuple[float, ...] = ()
+    tolerance: float = TOLERANCE
+
+    @property
+    def response(self) -> Literal["best", "quantal"]:
+        """How the user responds."""
+        return "quantal" if self.rationality else "best"
+
+    @property
+    def rows_per_table(self) -> int:
+        """Committees times lambdas."""
+        return (1 if self.game == "aligned" else 2**self.providers - 1) * max(1, len(self.rationality))
 
 
 @dataclass(frozen=True)
@@ -196,12 +216,12 @@ def run_sweep(
         for shard in missing:
             if should_stop is not None and should_stop():
                 break
-            result = _solve(config, shard)
+            tables, result = _solve(config, shard)
             if not first[1]:
                 first = (time.perf_counter() - started, len(result.table_id))
             finish(writing)
-            writing = writer.submit(_write, folder, shard, result)
-            del result  # the writer's alone, to be freed when it is written
+            writing = writer.submit(_write, folder, shard, tables, result)
+            del tables, result  # the writer's alone, to be freed when it is written
         finish(writing)
     return SweepReport(
         shards=shards,
@@ -240,17 +260,30 @@ def validate(config: SweepConfig) -> None:
     if config.tie_break not in get_args(TieBreak):
         choices = ", ".join(map(repr, get_args(TieBreak)))
         raise ValueError(f"tie_break: expected one of {choices}, got {config.tie_break!r}")
-    committees = 2**config.providers - 1
-    if min(config.shard_size, config.tables) * committees > MAX_SHARD_ROWS:
+    _check_game(config)
+    rows = config.rows_per_table
+    if min(config.shard_size, config.tables) * rows > MAX_SHARD_ROWS:
+        what = f"{rows} committees each" if not config.rationality else f"{rows} committees and lambdas each"
         raise ValueError(
-            f"shard_size: expected at most {MAX_SHARD_ROWS // committees} tables for {config.providers} providers "
-            f"({committees} committees each, {MAX_SHARD_ROWS} rows), got {config.shard_size}"
+            f"shard_size: expected at most {MAX_SHARD_ROWS // rows} tables for {config.providers} providers "
+            f"({what}, {MAX_SHARD_ROWS} rows), got {config.shard_size}"
         )
     if _shards(config) > _MAX_SHARDS:
         least = -(-config.tables // _MAX_SHARDS)
         raise ValueError(f"shard_size: expected at least {least} for {config.tables} tables, got {config.shard_size}")
     _check_parameters(config)
     _draw(config, 0)
+
+
+def _check_game(config: SweepConfig) -> None:
+    if not isinstance(config.obedience, bool):
+        raise ValueError(f"obedience: expected True or False, got {config.obedience!r}")
+    if not isinstance(config.rationality, tuple):
+        raise ValueError(f"rationality: expected a tuple of numbers, got {config.rationality!r}")
+    rationality = config.rationality or None
+    check_game(config.game, config.response, rationality, config.tolerance, config.obedience)
+    if config.game != "selection" and config.tie_break != "incumbent":
+        raise ValueError(f"tie_break: expected nothing in the game {config.game}, got {config.tie_break!r}")
 
 
 def _check_whole(name: str, value: Any, low: int, high: int | None = None) -> None:
@@ -337,20 +370,22 @@ def _draw(config: SweepConfig, shard: int) -> UtilityTables:
     return tables if len(ids) == count else tables[count - len(ids) :]
 
 
-def _solve(config: SweepConfig, shard: int) -> SelectionResult:
-    return solve(
-        _draw(config, shard),
-        tie_break=config.tie_break,
-        dynamics=config.dynamics,
-        misalignment=config.misalignment,
-        max_capacity=config.max_capacity,
-        throw=False,
-    )
+def _solve(config: SweepConfig, shard: int) -> tuple[UtilityTables, SelectionResult | PartitionResult]:
+    tables = _draw(config, shard)
+    options: dict[str, Any] = {"tie_break": config.tie_break, "throw": False}
+    if config.game != "aligned":
+        options["dynamics"] = config.dynamics
+    if config.game == "selection" and not config.obedience:
+        options |= {"misalignment": config.misalignment, "max_capacity": config.max_capacity}
+    else:
+        options |= {"obedience": config.obedience, "response": config.response, "tolerance": config.tolerance}
+        options["rationality"] = config.rationality or None
+    return tables, solve(tables, game=config.game, **options)
 
 
-def _write(folder: Path, shard: int, result: SelectionResult) -> _Written:
+def _write(folder: Path, shard: int, tables: UtilityTables, result: SelectionResult | PartitionResult) -> _Written:
     """Write a shard, its committees last. Runs in the writer's thread."""
-    write_parquet(table_rows(result.tables), folder / f"tables-{shard:08}.parquet")
+    write_parquet(table_rows(tables), folder / f"tables-{shard:08}.parquet")
     write_parquet(committee_rows(result), _committees_file(folder, shard))
     codes, counts = np.unique(result.status, return_counts=True)
     return _Written(
@@ -358,7 +393,7 @@ def _write(folder: Path, shard: int, result: SelectionResult) -> _Written:
         rows=result.status.size,
         statuses=Counter(dict(zip(codes.tolist(), counts.tolist()))),
         retries=int(result.retries.sum()),
-        resolved=result.fit.resolved if result.fit is not None else 0,
+        resolved=result.fit.resolved if isinstance(result, SelectionResult) and result.fit is not None else 0,
     )
 
 
@@ -375,7 +410,7 @@ def _is_done(config: SweepConfig, folder: Path, shard: int) -> bool:
         return False
     except pa.ArrowInvalid as error:
         raise ValueError(f"{file}: expected a Parquet file, got: {error}; remove it to have it made again") from error
-    return rows == len(_ids(config, shard)) * (2**config.providers - 1)
+    return rows == len(_ids(config, shard)) * config.rows_per_table
 
 
 # --- the folder ---------------------------------------------------------------------------------------------
@@ -410,11 +445,16 @@ def _open(config: SweepConfig, folder: Path) -> Path:
 
 def _describe(config: SweepConfig) -> dict[str, Any]:
     """What `sweep.json` holds."""
+    described = {**asdict(config), "parameters": dict(sorted(config.parameters))}
+    described["rationality"] = [str(float(r)) for r in config.rationality]  # JSON has no infinity
+    for name in ("game", "obedience", "rationality", "tolerance"):  # as before there were other games than selection
+        if getattr(config, name) == getattr(SweepConfig, name):
+            del described[name]
     return {
         "format": FORMAT_VERSION,
         "equilibrax": equilibrax.__version__,
         "family_version": _find(config.family).version,
-        "config": {**asdict(config), "parameters": dict(sorted(config.parameters))},
+        "config": described,
     }
 
 

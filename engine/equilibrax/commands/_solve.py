@@ -11,10 +11,12 @@ import pyarrow as pa
 import tyro
 from rich.console import Console
 
+from equilibrax.commands._games import parse_rationality
+from equilibrax.partition_result import PartitionResult
 from equilibrax.reading import read_tables
 from equilibrax.records import committee_rows, write_parquet
 from equilibrax.result import SelectionResult
-from equilibrax.solver import Deviation, TieBreak, solve
+from equilibrax.solver import TOLERANCE, Deviation, Game, Response, TieBreak, solve
 from equilibrax.status import Status
 
 
@@ -28,15 +30,29 @@ class Solve:
     user [B, X, A] and providers [B, K, X, A], optionally prior [B, X] and available [B, X, A].
 
     The result has one row per table and committee: the user's optimum, her worst and best utility in equilibrium, the
-    number of equilibria, where best-response dynamics ends, the misalignment score and the bound of Theorem 6.
+    number of equilibria, where best-response dynamics ends, the misalignment score and the bound of Theorem 6. In the
+    other games it has no misalignment and bound, but the partition of the states that the worst equilibrium reveals.
 
     Example: equilibrax solve market.csv --out -
+    Example: equilibrax solve market.csv --game joint --rationality 1,10,inf
     """
 
     tables: Annotated[tyro.conf.Positional[tuple[Path, ...]], tyro.conf.arg(metavar="TABLE...")]
     """CSV or npz files."""
     out: Annotated[str, tyro.conf.arg(metavar="FILE.parquet")] = "-"
     """Parquet file to write, or - to print a readable table."""
+    game: Game = "selection"
+    """The user takes one provider (selection), hears all of them (joint), or has one that wants what she wants
+    (aligned)."""
+    obedience: bool = False
+    """In the selection game, whether the user checks what she is told: providers then choose what to reveal."""
+    response: Response | None = None
+    """When she hears what providers reveal, the user takes the best action (best), or a good one at random (quantal);
+    default: quantal if --rationality is given."""
+    rationality: Annotated[str, tyro.conf.arg(metavar="NUMBER,...")] = ""
+    """The lambdas of quantal response, joined by commas; inf is one. Results have a row for each."""
+    tolerance: float = TOLERANCE
+    """Utilities under quantal response that differ by no more are equal."""
     committees: tuple[int, ...] = ()
     """Committees as bitmasks (bit j is the j-th provider column); none given means all of them."""
     tie_break: TieBreak = "incumbent"
@@ -51,7 +67,7 @@ class Solve:
     dynamics: bool = True
     """Whether to run best-response dynamics."""
     misalignment: bool = True
-    """Whether to compute misalignment and bound."""
+    """Whether to compute misalignment and bound (selection game without obedience)."""
 
     def run(self, console: Console) -> int:
         if not self.tables:
@@ -74,13 +90,19 @@ class Solve:
             console.print(f"equilibrax: {unsolved} rows are not solved; their column `status` says why", markup=False)
         return 1 if unsolved else 0
 
-    def _solve(self, path: Path) -> SelectionResult:
+    def _solve(self, path: Path) -> SelectionResult | PartitionResult:
+        rationality = parse_rationality(self.rationality)
         return solve(
             read_tables(path, resolution=self.resolution),
+            self.game,
             committees=list(self.committees) or "all",
+            obedience=self.obedience,
+            response=self.response or ("quantal" if rationality else "best"),
+            rationality=rationality or None,
+            tolerance=self.tolerance,
             tie_break=self.tie_break,
-            dynamics=self.dynamics,
-            misalignment=self.misalignment,
+            dynamics=None if self.game == "aligned" else self.dynamics,
+            misalignment=self.misalignment if self.game == "selection" and not self.obedience else None,
             order="round_robin" if self.random_order is None else "random",
             key=self.random_order,
             deviation=self.deviation,

@@ -9,9 +9,10 @@ from typing import Annotated
 import tyro
 from rich.console import Console
 
+from equilibrax.commands._games import parse_rationality
 from equilibrax.commands._progress import table_progress
 from equilibrax.families import families
-from equilibrax.solver import TieBreak
+from equilibrax.solver import TOLERANCE, Game, TieBreak
 from equilibrax.sweep import SweepConfig, SweepReport, run_sweep
 
 
@@ -26,6 +27,7 @@ class Sweep:
     Families: uniform, noisy, biased, systematic, hull, near_hull, zero_sum; `--list-families` describes them.
 
     Example: equilibrax sweep --family near_hull --tables 100000 --out my-sweep
+    Example: equilibrax sweep --game joint --rationality 1,3,10,30,inf --out quantal
     """
 
     out: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
@@ -44,13 +46,22 @@ class Sweep:
     """Seed of the random tables."""
     parameter: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME=NUMBER ...")] = ()
     """Parameters of the family, as NAME=NUMBER."""
+    game: Game = "selection"
+    """The user takes one provider (selection), hears all of them (joint), or has one that wants what she wants
+    (aligned)."""
+    obedience: bool = False
+    """In the selection game, whether the user checks what she is told: providers then choose what to reveal."""
+    rationality: Annotated[str, tyro.conf.arg(metavar="NUMBER,...")] = ""
+    """Quantal response with these lambdas, joined by commas; inf is one. Results have a row for each."""
+    tolerance: float = TOLERANCE
+    """Utilities under quantal response that differ by no more are equal."""
     tie_break: TieBreak = "incumbent"
     """Who wins the user's ties: never the deviator (incumbent, as in Section 7 of the paper), or the lowest index (as
     in Definition 16)."""
     dynamics: bool = True
     """Whether to run best-response dynamics."""
     misalignment: bool = True
-    """Whether to compute misalignment and bound."""
+    """Whether to compute misalignment and bound (selection game without obedience)."""
     resolution: int = 10_000
     """Fixed-point steps per unit of utility."""
     shard_size: int = 4096
@@ -78,6 +89,10 @@ class Sweep:
             misalignment=self.misalignment,
             resolution=self.resolution,
             shard_size=self.shard_size,
+            game=self.game,
+            obedience=self.obedience,
+            rationality=parse_rationality(self.rationality),
+            tolerance=self.tolerance,
         )
         size = f"{self.states}x{self.actions}x{self.providers}"
         with table_progress(console, f"{self.family} {size}", self.tables) as progress:
