@@ -18,10 +18,10 @@ from equilibrax._batching import chunk_size, over_batch, run_in_chunks
 from equilibrax._prepare import Prepared, approximate
 from equilibrax.certified import FitOptions, fit_lanes
 
-DENSE_LIMIT = 1024
+DENSE_LIMIT = 256
 """Tables with at most this many schemes are solved by listing them all: measured, see `benchmarks/README.md`."""
 
-DENSE_SMALL = 2**14, 2**24
+DENSE_SMALL = 2**14, 2**23
 """Tables with more schemes still are, up to so many per table and so many in all tables together: what it takes longer
 is less than what compiling the frontier takes longer."""
 
@@ -61,20 +61,23 @@ def choose_dense(prepared: Prepared, method: str, needs_all: bool) -> bool:
 
 
 def first_capacity(prepared: Prepared, capacity: int | None, max_capacity: int) -> int:
-    """Room for the schemes that nearly all uniform random tables keep (measured: see `stage_capacities`)."""
+    """Room for the schemes that about 999 of 1,000 uniform random tables keep (measured: see `stage_capacities`)."""
     if prepared.slots > DENSE_MAXIMUM:
         raise ValueError(
             f"tables: expected at most {DENSE_MAXIMUM:,} available actions in a state, got {prepared.slots:,}"
         )
     kept = prepared.providers * prepared.states**1.75 * min(prepared.slots / 9, 1.1)
-    guess = capacity or min(32 * math.ceil((1.35 * kept + 16) / 32), 4096)
+    guess = capacity or min(32 * math.ceil((1.15 * kept + 8.5 * math.sqrt(kept)) / 32), 4096)
     return min(guess, max_capacity, DENSE_MAXIMUM // prepared.slots)
 
 
 def solve_growing(
     prepared: Prepared, keys: np.ndarray, masks: np.ndarray, program: Program, max_capacity: int, mesh: Mesh
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Solve all tables; those whose candidates did not fit again with four times the room, until they do.
+    """Solve all tables; those whose candidates did not fit again with more room, until they do.
+
+    The first time again they get twice the room, in case it was just too little. After that it is four times as much,
+    and all equal partial schemes are merged: then the table has many ties.
 
     Args:
         keys: `[B, 2]` uint32 random key data per table (used by programs with `random`).
@@ -87,15 +90,15 @@ def solve_growing(
     """
     raw = _solve_all(prepared, keys, masks, program, mesh)
     retries = np.zeros(len(keys), np.int32)
-    capacity = program.capacity
+    capacity, hashed = program.capacity, program.hashed
     limit = min(max_capacity, DENSE_MAXIMUM // prepared.slots)
-    while capacity and capacity < limit and raw["overflow"].any():
-        capacity = min(4 * capacity, limit)
+    while capacity and raw["overflow"].any() and not (hashed and capacity >= limit):
         again = np.flatnonzero(raw["overflow"])
+        hashed = bool(retries[again].any()) or capacity >= limit
+        capacity = min((4 if hashed else 2) * capacity, limit)
         retries[again] += 1
-        part = _solve_all(
-            prepared.rows(again), keys[again], masks, replace(program, capacity=capacity, hashed=True), mesh
-        )
+        larger = replace(program, capacity=capacity, hashed=hashed)
+        part = _solve_all(prepared.rows(again), keys[again], masks, larger, mesh)
         for name, values in part.items():
             raw[name][again] = values
     return raw, retries

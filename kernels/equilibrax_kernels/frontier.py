@@ -54,7 +54,8 @@ def stage_capacities(capacity: int, states: int, actions: int, first: int = 1) -
     sizes, most = [], actions ** (first - 1)
     for x in range(first, states + 1):
         most = min(most * actions, capacity)
-        sizes.append(min(most, capacity, 1 << (math.ceil(capacity * (x / states) ** 1.75) + 15).bit_length()))
+        room = math.ceil(1.15 * capacity * (x / states) ** 1.75) + 15  # lists of few states vary more
+        sizes.append(min(most, capacity, 1 << room.bit_length()))
     return (*sizes[:-1], min(most, capacity))
 
 
