@@ -7,6 +7,7 @@ from equilibrax.figures import figure5, figure6, figure7, plot_all
 from equilibrax.information import PersuasionGame
 from equilibrax.listing import equilibrium_schemes
 from equilibrax.misalignment import misalignment
+from equilibrax.oblivious import ObliviousRules, oblivious_rules, oblivious_utility, oblivious_values
 from equilibrax.promises import (
     ConversationPromises,
     agreement_rounds,
@@ -41,6 +42,7 @@ __all__ = [
     "ConversationRules",
     "InducedDistribution",
     "Labels",
+    "ObliviousRules",
     "PersuasionGame",
     "SelectionResult",
     "SolveError",
@@ -72,6 +74,9 @@ __all__ = [
     "load_paper_table",
     "markdown_table",
     "misalignment",
+    "oblivious_rules",
+    "oblivious_utility",
+    "oblivious_values",
     "plot_all",
     "read_committees",
     "read_tables",
