@@ -11,7 +11,7 @@ import equilibrax as eq
 import numpy as np
 import oracles
 import pytest
-from equilibrax import Status, certified, solver
+from equilibrax import Status, _selection_game, certified
 from equilibrax.families import sample_tables
 from equilibrax_kernels.misalignment import misalignment_lanes
 
@@ -132,7 +132,7 @@ def test_highs_takes_over_where_the_batched_solver_stops(monkeypatch):
     np.testing.assert_allclose(fit.misalignment, expected.misalignment, rtol=0, atol=1e-9)
     np.testing.assert_allclose(fit.lower.sum(axis=(2, 3)), fit.upper.sum(axis=(2, 3)), rtol=0, atol=1e-12)
 
-    monkeypatch.setattr(solver, "FitOptions", partial(certified.FitOptions, iteration_limit=0))
+    monkeypatch.setattr(_selection_game, "FitOptions", partial(certified.FitOptions, iteration_limit=0))
     solved = eq.solve(tables, dynamics=False)
     assert solved.fit.resolved > 0
     assert not solved.status.any()
@@ -249,6 +249,6 @@ def test_a_wrong_sign_in_the_program_would_break_the_bound(monkeypatch, mistake)
     monkeypatch.setattr(certified, "misalignment_lanes", mistake)
     # Its own options, so that no compiled program is shared with other tests.
     limit = 401 + len(mistake.__name__)
-    monkeypatch.setattr(solver, "FitOptions", partial(certified.FitOptions, iteration_limit=limit))
+    monkeypatch.setattr(_selection_game, "FitOptions", partial(certified.FitOptions, iteration_limit=limit))
     result = eq.solve(tables, dynamics=False, throw=False)
     assert violations(result) > 100

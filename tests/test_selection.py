@@ -457,7 +457,7 @@ def test_overflow_is_retried_or_reported():
     grown = eq.solve(tables, **small)
     assert_same(grown, expected)
     np.testing.assert_allclose(grown.misalignment, expected.misalignment, rtol=0, atol=1e-9)
-    assert grown.retries.tolist() == [0, 1] * 3
+    assert (grown.retries > 0).tolist() == [False, True] * 3
 
     message = r"^3 of 6 tables are not solved; the first is table 1, committee 1: FRONTIER_OVERFLOW\."
     with pytest.raises(eq.SolveError, match=message):
