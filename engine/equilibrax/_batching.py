@@ -19,7 +19,8 @@ _CHUNK_BYTES = {"cpu": 8 << 20}
 _ACCELERATOR_CHUNK_BYTES = 2 << 30
 _MAX_CHUNK = {"cpu": 1 << 12}
 _ACCELERATOR_MAX_CHUNK = 1 << 18
-_MIN_LANES = {"cpu": 64}  # fewer do not fill vector registers and amortize no loop's overhead, whatever the cache says
+# Fewer lanes do not fill vector registers and amortize no loop's overhead, so the cache may be left for so many bytes.
+_FEWEST_LANES, _FEWEST_LANES_BYTES = 64, 128 << 20
 
 
 def batch_mesh(devices: Sequence[Any] | None = None) -> Mesh:
@@ -35,7 +36,8 @@ def chunk_size(rows: int, bytes_per_row: int, mesh: Mesh) -> int:
     platform = mesh.devices.flat[0].platform
     budget = _CHUNK_BYTES.get(platform, _ACCELERATOR_CHUNK_BYTES)
     limit = _MAX_CHUNK.get(platform, _ACCELERATOR_MAX_CHUNK)
-    per_device = max(_MIN_LANES.get(platform, 1), min(limit, budget // max(1, bytes_per_row)))
+    fewest = min(_FEWEST_LANES, _FEWEST_LANES_BYTES // max(1, bytes_per_row))
+    per_device = max(1, fewest, min(limit, budget // max(1, bytes_per_row)))
     needed = -(-rows // mesh.size)
     per_device = min(1 << (per_device.bit_length() - 1), 1 << max(0, (needed - 1).bit_length()))
     return per_device * mesh.size
@@ -61,6 +63,16 @@ def over_batch(kernel: Callable, mesh: Mesh) -> Callable:
     in_specs = (PartitionSpec("batch"), PartitionSpec())
     mapped = jax.shard_map(grouped, mesh=mesh, in_specs=in_specs, out_specs=specs, check_vma=False)
     return lambda batched, shared: {n: r for group in mapped(batched, shared).values() for n, r in group.items()}
+
+
+def by_rows(function: Callable) -> Callable:
+    """A function that takes and returns arrays with the rows first, as a kernel over lanes for `over_batch`."""
+
+    def kernel(batched: Any, shared: Any) -> dict[str, Any]:
+        results = function(jax.tree.map(lambda array: jnp.moveaxis(array, -1, 0), batched), shared)
+        return {name: jnp.moveaxis(result, 0, -1) for name, result in results.items()}
+
+    return kernel
 
 
 def run_in_chunks(compiled: Callable, batched: Any, shared: Any, chunk: int, mesh: Mesh) -> dict[str, np.ndarray]:

@@ -25,7 +25,7 @@ import numpy as np
 from equilibrax_kernels.conversation import best_values, quantal_values, straightforward
 from jaxtyping import Bool, Float, Int
 
-from equilibrax._batching import batch_mesh, chunk_size, over_batch, run_in_chunks
+from equilibrax._batching import batch_mesh, by_rows, chunk_size, over_batch, run_in_chunks
 from equilibrax._prepare import check_choice, check_whole
 from equilibrax.information import PersuasionGame
 from equilibrax.tables import MAX_PROVIDERS, _as_numbers
@@ -198,9 +198,9 @@ def converse(
         talk = run_in_chunks(program, batched, jnp.zeros(0), chunk_size(len(game), row, mesh), mesh)
 
     def cells(array, lead):
-        return array.reshape(*array.shape[:lead], z, x, *array.shape[lead + 1 :])
+        return np.ascontiguousarray(array).reshape(*array.shape[:lead], z, x, *array.shape[lead + 1 :])
 
-    parts = {name: cells(values, 2 if name.startswith("user") else 3) for name, values in talk._asdict().items()}
+    parts = {name: cells(values, 2 if name.startswith("user") else 3) for name, values in talk.items()}
     return Conversation(game=game, rounds=int(rounds), grid=grid, order=order, **parts)
 
 
@@ -284,7 +284,7 @@ def _observations(observes: Any, b: int, x: int) -> np.ndarray:
 @lru_cache(maxsize=32)
 def _compiled(rounds: int, resolution: int, grid: int, simultaneous: bool, mesh):
     one = partial(straightforward, rounds=rounds, resolution=resolution, grid=grid, simultaneous=simultaneous)
-    return jax.jit(over_batch(lambda batched, _: jax.vmap(one)(*batched), mesh))
+    return jax.jit(over_batch(by_rows(lambda batched, _: jax.vmap(one)(*batched)._asdict()), mesh))
 
 
 @jax.jit

@@ -20,7 +20,7 @@ from equilibrax_kernels.persuasion import combined_value, refined_value
 from jax import lax
 from jaxtyping import Float, Int
 
-from equilibrax._batching import batch_mesh, chunk_size, over_batch, run_in_chunks
+from equilibrax._batching import batch_mesh, by_rows, chunk_size, over_batch, run_in_chunks
 from equilibrax._prepare import approximate, committee_masks
 from equilibrax.information import PersuasionGame
 from equilibrax.oblivious import ObliviousRules, expected_contributions
@@ -91,7 +91,7 @@ def oblivious_utility(
                 jnp.asarray(members),
                 chunk_size(len(game), row, mesh),
                 mesh,
-            )
+            )["utility"]
     return utility
 
 
@@ -134,7 +134,7 @@ def oblivious_values(
         batched = (np.asarray(game.user), np.asarray(game.available), labels.astype(np.int64))
         return run_in_chunks(
             _compiled_values(mesh), batched, jnp.asarray(members), chunk_size(len(game), row, mesh), mesh
-        )
+        )["value"]
 
 
 def _pack(rule: np.ndarray) -> np.ndarray:
@@ -164,13 +164,13 @@ def _compiled_utility(mesh):
         return jax.vmap(combined_value)(user, missing.astype(user.dtype), rules[:, members])
 
     def committees(batched, members):
-        return lax.map(lambda chosen: one_committee(batched, chosen), members).T
+        return {"utility": lax.map(lambda chosen: one_committee(batched, chosen), members).T}
 
-    return jax.jit(over_batch(committees, mesh))
+    return jax.jit(over_batch(by_rows(committees), mesh))
 
 
 @lru_cache(maxsize=8)
 def _compiled_values(mesh):
     by_committee = jax.vmap(refined_value, in_axes=(None, None, None, 0))
     by_game = jax.vmap(by_committee, in_axes=(0, 0, 0, None))
-    return jax.jit(over_batch(lambda batched, members: by_game(batched[0], batched[1], batched[2], members), mesh))
+    return jax.jit(over_batch(by_rows(lambda batched, members: {"value": by_game(*batched, members)}), mesh))

@@ -27,7 +27,7 @@ import numpy as np
 from equilibrax_kernels.persuasion import certified_rule, persuasion_rule
 from jaxtyping import Bool, Float, Int
 
-from equilibrax._batching import batch_mesh, chunk_size, over_batch, run_in_chunks
+from equilibrax._batching import batch_mesh, by_rows, chunk_size, over_batch, run_in_chunks
 from equilibrax._prepare import check_choice, check_whole
 from equilibrax.certified import TOLERANCE
 from equilibrax.information import PersuasionGame
@@ -126,8 +126,7 @@ def oblivious_rules(
         batched = (user, providers, np.asarray(game.available))
         chunk = chunk_size(len(game), 24 * game.num_providers * rows * columns, mesh)
         shared = (jnp.asarray(plans), jnp.float64(1 if ties == "best" else -1), jnp.int32(iteration_limit))
-        found = run_in_chunks(_compiled_rules(mesh), batched, shared, chunk, mesh)
-    raw = {name: np.array(values) for name, values in found._asdict().items()}
+        raw = run_in_chunks(_compiled_rules(mesh), batched, shared, chunk, mesh)
 
     def proved() -> np.ndarray:
         allowed = TOLERANCE * np.stack([_swing(providers, game), np.repeat(_swing(user, game), providers.shape[1], 1)])
@@ -200,7 +199,7 @@ def _check_availability(game: PersuasionGame) -> None:
 def _compiled_rules(mesh):
     by_provider = jax.vmap(persuasion_rule, in_axes=(None, 0, None, None, None, None))
     by_game = jax.vmap(by_provider, in_axes=(0, 0, 0, None, None, None))
-    return jax.jit(over_batch(lambda batched, shared: by_game(*batched, *shared), mesh))
+    return jax.jit(over_batch(by_rows(lambda batched, shared: by_game(*batched, *shared)._asdict()), mesh))
 
 
 @jax.jit
