@@ -205,9 +205,17 @@ def _first_where(mask: Bool[Array, "R L"]) -> Int[Array, " L"]:
 
 
 def _take(values: Float[Array, "... R L"], row: Int[Array, " L"]) -> Float[Array, "... L"]:
-    """`values[..., row[l], l]`, as a masked sum: no gather."""
-    places = jnp.arange(values.shape[-2], dtype=jnp.int32)[:, None]
-    return jnp.sum(jnp.where(places == row, values, 0.0), axis=-2)
+    """`values[..., row[l], l]`."""
+    index = jnp.broadcast_to(row, (*values.shape[:-2], 1, row.shape[0]))
+    return jnp.take_along_axis(values, index, axis=-2, mode="promise_in_bounds")[..., 0, :]
+
+
+def _combine(weights: Float[Array, "K L"], values: Float[Array, "K ... L"]) -> Float[Array, "... L"]:
+    """`sum_k weights[k] values[k]`, term by term: a reduction over a short first axis does not vectorize on a CPU."""
+    total = jnp.zeros(values.shape[1:], values.dtype)
+    for k in range(values.shape[0]):
+        total = total + weights[k] * values[k]
+    return total
 
 
 def _extremes(problem: _Problem, residual: Float[Array, "R L"]):
@@ -220,7 +228,7 @@ def _extremes(problem: _Problem, residual: Float[Array, "R L"]):
 
 def _best_offset(problem: _Problem, weights):
     """eps and c that are best for given weights."""
-    residual = problem.user - jnp.sum(weights[:, None] * problem.providers, axis=0)
+    residual = problem.user - _combine(weights, problem.providers)
     top, bottom = _extremes(problem, residual)
     return jnp.maximum(0.0, top - bottom) / 2, (top + bottom) / 2
 
@@ -242,7 +250,7 @@ def _start(problem: _Problem, simplex: bool) -> _State:
         moves = jnp.where((problem.member | leader)[None], moves, eye - weights[:, None])
         basis = jnp.where(leader, -1, basis)
 
-    residual = problem.user - jnp.sum(weights[:, None] * problem.providers, axis=0)
+    residual = problem.user - _combine(weights, problem.providers)
     top, bottom = _extremes(problem, residual)
     at_top = _first_where(problem.below & (residual == top))
     at_bottom = _first_where(problem.above & (residual == bottom))
@@ -281,7 +289,7 @@ def _pivot(problem: _Problem, state: _State, iteration_limit: int) -> _State:
 
     direction = _take(state.inverse, leaves)  # [N, L]
     by_weight, by_offset, by_eps = direction[:k], direction[k], direction[k + 1]
-    drift = -(jnp.sum(by_weight[:, None] * problem.providers, axis=0) + by_offset)  # of the residuals
+    drift = -(_combine(by_weight, problem.providers) + by_offset)  # of the residuals
 
     # The constraint to enter: the first to be met along the way.
     slack = jnp.concatenate(
@@ -309,7 +317,7 @@ def _pivot(problem: _Problem, state: _State, iteration_limit: int) -> _State:
     bounds = (jnp.arange(k, dtype=jnp.int32)[:, None] == enters).astype(jnp.float64)
     on_eps = (enters >= k).astype(jnp.float64)
     gradient = jnp.concatenate([bounds + sign * _take(problem.providers, row), sign[None], on_eps[None]])
-    products = jnp.sum(gradient[:, None] * state.inverse, axis=0)  # [N, L]
+    products = _combine(gradient, state.inverse)  # [N, L]
     size = products.shape[0]
     leaving = jnp.arange(size, dtype=jnp.int32)[:, None] == leaves
     pivot = jnp.sum(jnp.where(leaving, products, 0.0), axis=0)
