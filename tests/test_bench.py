@@ -64,15 +64,14 @@ def test_the_frontier_by_hand_grows_its_room_and_agrees_where_nobody_lists_all_s
     assert (run("numba_frontier", tiny("selection", 8, 3, 3), all_equal)["count"] == 3**8).all()
 
 
-@pytest.mark.parametrize("engine", ["equilibrax", "numba_subsets"])
 @pytest.mark.parametrize("kind", ["joint", "joint-quantal"])
-def test_engines_solve_the_joint_game_as_the_oracle_does(kind, engine):
+def test_the_subset_program_by_hand_solves_the_joint_game_as_the_oracle_does(kind):
     workload = tiny(kind, 4, 3, 3, tables=4)
     data = draw(workload, seed=5)
     if kind == "joint":
         data.utilities[2:] //= 2500  # ties: cells that are worth the same whole and split
     how = RATIONALITY if kind == "joint-quantal" else None
-    answer = run(engine, workload, data)
+    answer = run("numba_subsets", workload, data)
     for b, (utilities, prior) in enumerate(zip(data.utilities, data.prior)):
         contributions = utilities.astype(np.int64) * prior[:, None]
         everywhere = np.ones(contributions.shape[1:], bool)
@@ -86,7 +85,7 @@ def test_engines_solve_the_joint_game_as_the_oracle_does(kind, engine):
 
 @pytest.mark.parametrize("kind", ["joint", "joint-quantal"])
 def test_the_subset_program_by_hand_agrees_on_more_states_than_partitions_can_be_listed_for(kind):
-    workload = tiny(kind, 7, 4, 4, tables=5)
+    workload = tiny(kind, 7, 4, 3, tables=5)
     data = draw(workload, seed=6)
     if kind == "joint":
         data.utilities[3:] //= 2500

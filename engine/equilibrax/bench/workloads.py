@@ -24,10 +24,10 @@ class Workload:
     Attributes:
         name: as on the command line.
         kind: "selection" (worst equilibrium and number of equilibria of all committees), "dynamics" (the same and
-            best-response dynamics), "joint" (worst equilibrium and number of equilibria of all committees when the user
-            hears everybody), "joint-quantal" (the same with a quantal user), "misalignment" (the LP of the full committee with all outcomes on both sides),
-            "sweep" (draw, solve and write to disk), "sweep-memory" (peak memory of a sweep), "bimatrix" (pure
-            equilibria of two-player games).
+            best-response dynamics), "joint" (worst equilibrium and number of equilibria of all committees when the
+            user hears everybody), "joint-quantal" (the same with a quantal user), "misalignment" (the LP of the full
+            committee with all outcomes on both sides), "sweep" (draw, solve and write to disk), "sweep-memory" (peak
+            memory of a sweep), "bimatrix" (pure equilibria of two-player games).
         states, actions, providers: X, A, K. A bimatrix game is actions x actions.
         engines: who takes part, the reference first.
         tables: most tables in one run; for "sweep" and "sweep-memory" the number of tables exactly.
