@@ -15,8 +15,8 @@ class Target:
         peer: another engine; for memory, the workload that is compared with; for "rate", empty.
         bound: the ratio; for "rate", tables per second.
         kind: "faster": equilibrax's tables per second over the peer's, at least `bound`; "overhead": time over the
-            peer's time, at most `bound`; "memory": peak memory over the other workload's, at most `bound`; "rate": equilibrax's
-            tables per second, at least `bound`.
+            peer's time, at most `bound`; "memory": peak memory over the other workload's, at most `bound`; "rate":
+            equilibrax's tables per second, at least `bound`.
         device: "cpu" or "gpu": where it applies.
         note: what else must hold.
     """
