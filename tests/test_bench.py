@@ -74,7 +74,7 @@ def test_the_subset_program_by_hand_solves_the_joint_game_as_the_oracle_does(kin
     answer = run("numba_subsets", workload, data)
     for b, (utilities, prior) in enumerate(zip(data.utilities, data.prior)):
         contributions = utilities.astype(np.int64) * prior[:, None]
-        everywhere = np.ones(contributions.shape[1:], bool)
+        everywhere = np.ones(contributions.shape[1:], bool).tolist()
         game = oracle.Game(prior[None], contributions[0][None], contributions[1:, None], everywhere, resolution=10_000)
         for mask in range(1, 8):
             expected = oracle.summary(game, oracle.joint_symmetric(game, mask, how), how)

@@ -11,7 +11,7 @@ import numpy as np
 from equilibrax_kernels.cells import best_response_cells, quantal_cells
 from equilibrax_kernels.joint import LANES, joint_game
 
-from equilibrax._batching import chunk_size, over_batch, run_in_chunks
+from equilibrax._batching import chunk_size, idle_cores, over_batch, run_in_chunks
 from equilibrax._partition_games import Rationality, Rows, check_memory, committee_tuple, labels_of, rows_of, with_grid
 from equilibrax.information import PersuasionGame
 from equilibrax.partition_result import PartitionResult
@@ -83,7 +83,8 @@ def _run(rows: Rows, program: Program, step_limit: int, mesh) -> dict[str, np.nd
     accelerator = mesh.devices.flat[0].platform != "cpu"
     chunk = chunk_size(len(rows), sets * (_LANE_BYTES if not accelerator else 64 * _LANE_BYTES), mesh)
     with jax.enable_x64(True):
-        return run_in_chunks(_compiled(program, mesh), rows.leaves(), jnp.int32(step_limit), chunk, mesh)
+        compiled, threads = _compiled(program, mesh), idle_cores(mesh)
+        return run_in_chunks(compiled, rows.leaves(), jnp.int32(step_limit), chunk, mesh, threads=threads)
 
 
 def _needed(rows: Rows, committees: int) -> int:

@@ -45,7 +45,7 @@ def prepare(workload: Workload, data: Data) -> Run:
     def hear_all_quantally(count: int) -> Answer:
         how = {"response": "quantal", "rationality": RATIONALITY, "tolerance": NEAR}
         found = eq.solve(first(count), "joint", dynamics=False, **how)
-        undecided = (found.near_ties > 0).any(axis=1)
+        undecided = (np.asarray(found.near_ties) > 0).any(axis=1)
         return {
             "worst": found.worst_utility,
             "count": found.equilibria,
