@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import oracles_persuasion as oracle
 import pytest
 from equilibrax.bench import BenchOptions, answers, floor, harness, markdown_report, run_bench, targets
 from equilibrax.bench.answers import difference
@@ -18,11 +19,12 @@ from equilibrax.bench.engines import load_engine
 from equilibrax.bench.figure import draw_figure
 from equilibrax.bench.process import WorkerFailed, WorkerProcess
 from equilibrax.bench.report import exit_status
-from equilibrax.bench.workloads import ENGINES, WORKLOADS, Workload, choose, from_json
+from equilibrax.bench.workloads import ENGINES, RATIONALITY, WORKLOADS, Workload, choose, from_json
 
 PACKAGES = {
     "numba_dense": "numba",
     "numba_frontier": "numba",
+    "numba_subsets": "numba",
     "daqp": "daqp",
     "scipy": "scipy",
     "quantecon": "quantecon",
@@ -60,6 +62,36 @@ def test_the_frontier_by_hand_grows_its_room_and_agrees_where_nobody_lists_all_s
     assert difference(run("numba_frontier", workload, data), run("equilibrax", workload, data)) is None
     all_equal = Data(np.zeros((1, 4, 8, 3), np.int32), np.ones((1, 8), np.int32))
     assert (run("numba_frontier", tiny("selection", 8, 3, 3), all_equal)["count"] == 3**8).all()
+
+
+@pytest.mark.parametrize("kind", ["joint", "joint-quantal"])
+def test_the_subset_program_by_hand_solves_the_joint_game_as_the_oracle_does(kind):
+    workload = tiny(kind, 4, 3, 3, tables=4)
+    data = draw(workload, seed=5)
+    if kind == "joint":
+        data.utilities[2:] //= 2500  # ties: cells that are worth the same whole and split
+    how = RATIONALITY if kind == "joint-quantal" else None
+    answer = run("numba_subsets", workload, data)
+    for b, (utilities, prior) in enumerate(zip(data.utilities, data.prior)):
+        contributions = utilities.astype(np.int64) * prior[:, None]
+        everywhere = np.ones(contributions.shape[1:], bool).tolist()
+        game = oracle.Game(prior[None], contributions[0][None], contributions[1:, None], everywhere, resolution=10_000)
+        for mask in range(1, 8):
+            expected = oracle.summary(game, oracle.joint_symmetric(game, mask, how), how)
+            worst = expected["worst"] if how is None else float(expected["worst"]) / game.unit
+            assert answer["count"][b, mask - 1] == expected["count"]
+            assert abs(answer["worst"][b, mask - 1] - worst) <= (0 if how is None else 1e-9)
+
+
+@pytest.mark.parametrize("kind", ["joint", "joint-quantal"])
+def test_the_subset_program_by_hand_agrees_on_more_states_than_partitions_can_be_listed_for(kind):
+    workload = tiny(kind, 7, 4, 3, tables=5)
+    data = draw(workload, seed=6)
+    if kind == "joint":
+        data.utilities[3:] //= 2500
+    ours = run("equilibrax", workload, data)
+    assert int(ours.get("_undecided", 0)) == 0
+    assert difference(run("numba_subsets", workload, data), ours) is None
 
 
 @pytest.mark.parametrize("engine", ["daqp", "highs", "scipy"])
@@ -101,6 +133,10 @@ def test_answers_are_compared_exactly_on_the_tables_that_both_have():
     assert difference({"misalignment": np.array([0.5 + 9e-10])}, scores) is None
     assert difference({"misalignment": np.array([0.5 + 2e-9])}, scores) is not None
     assert difference({"misalignment": np.array([np.nan])}, scores) is not None
+    undecided = {"count": np.array([[1], [2]]), "undecided": np.array([True, False])}
+    assert difference({"count": np.array([[7], [2]])}, undecided) is None
+    assert "the first is (1, 0): 7" in (difference({"count": np.array([[7], [7]])}, undecided) or "")
+    assert difference({"count": np.array([[7]])}, undecided | {"undecided": np.ones(2, bool)}) is not None
     assert difference(scores | {"_uncertified": np.int64(2)}, scores) == "2 scores are not certified"
 
 
@@ -139,6 +175,7 @@ def test_targets_are_evaluated_from_ratios_on_the_device_that_they_are_for():
         row("selection-6x3x6", "numba_dense", 0.4),
         row("sweep-3x3x5", "equilibrax", 1.0),
         row("sweep-3x3x5", "kernels_alone", 1.3),
+        row("joint-12x5x5", "equilibrax", 1.0) | {"tables_per_second": {"median": 99.0}},
         row("sweep-memory-1e4", "equilibrax", peak=400.0),
         row("sweep-memory-1e5", "equilibrax", peak=420.0),
     ]
@@ -146,13 +183,16 @@ def test_targets_are_evaluated_from_ratios_on_the_device_that_they_are_for():
     def found(platform: str, **options) -> dict:
         evaluated = targets.evaluate(rows, platform, **options)
         assert len(evaluated) == len(targets.TARGETS)
-        return {(t["workload"], t["device"]): t for t in evaluated}
+        return {(t["workload"], t["device"] if t["kind"] != "rate" else "rate"): t for t in evaluated}
 
     on_cpu = found("cpu")
     assert on_cpu["selection-6x3x6", "cpu"]["measured"] == 2.5
     assert on_cpu["selection-6x3x6", "cpu"]["holds"] is True
     assert on_cpu["selection-6x3x6", "gpu"]["holds"] is None
     assert on_cpu["sweep-3x3x5", "cpu"]["holds"] is False
+    assert on_cpu["joint-12x5x5", "rate"]["measured"] == 99.0
+    assert on_cpu["joint-12x5x5", "rate"]["holds"] is False
+    assert on_cpu["joint-quantal-12x5x5", "rate"]["holds"] is None
     assert on_cpu["sweep-memory-1e5", "cpu"]["measured"] == pytest.approx(1.05)
     assert on_cpu["sweep-memory-1e6", "cpu"]["holds"] is None
     assert found("gpu")["selection-6x3x6", "gpu"]["holds"] is False
@@ -167,6 +207,7 @@ def test_the_floor_counts_what_must_be_done():
     assert least["bytes"] == 4 * 6 * 9 + 8 * 2 * 31
     assert 2 * 5 * 32 < least["operations"] <= floor.listed(27, 5) + 2 * 5 * 32
     assert least["seconds"] == max(least["bytes"], least["operations"]) / 1e9
+    assert floor.operations(tiny("joint", 2, 3, 2), data) == 2 * 9 / 2 + 3 * 3 * 3 / 2
     sizes = floor.candidates(draw(tiny("selection", 8, 4, 3), 0).contributions(4))
     assert sizes[0] == 4
     assert sizes[-1] < 4**8 / 10

@@ -291,3 +291,17 @@ def test_results_can_be_shown(capsys):
     assert printed.count("inf") == 3
     assert result.index(("provider 1", "provider 2")) == 2
     assert result.partition_text([0, 1, 0]) == "0 2 | 1"
+
+
+def test_chunks_that_compute_side_by_side_give_what_one_thread_gives(monkeypatch):
+    tables = eq.sample_tables("uniform", 150, states=3, actions=2, providers=2, seed=4)
+    monkeypatch.setattr("equilibrax._joint_game.chunk_size", lambda rows, bytes_per_row, mesh: 64)
+    found = []
+    for threads in (1, 3):
+        monkeypatch.setattr("equilibrax._joint_game.idle_cores", lambda mesh, threads=threads: threads)
+        found.append(eq.solve(tables, "joint", dynamics=False))
+    assert (found[0].worst_value == found[1].worst_value).all()
+    assert (found[0].equilibria == found[1].equilibria).all()
+    assert (found[0].worst_partition == found[1].worst_partition).all()
+    alone = eq.solve(tables[140:], "joint", dynamics=False)
+    assert (found[1].worst_value[140:] == alone.worst_value).all()

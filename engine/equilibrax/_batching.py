@@ -7,7 +7,9 @@ not depend on any of this, and a second batch compiles nothing new.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import jax
@@ -75,12 +77,18 @@ def by_rows(function: Callable) -> Callable:
     return kernel
 
 
-def run_in_chunks(compiled: Callable, batched: Any, shared: Any, chunk: int, mesh: Mesh) -> dict[str, np.ndarray]:
+def run_in_chunks(
+    compiled: Any, batched: Any, shared: Any, chunk: int, mesh: Mesh, *, threads: int | None = None
+) -> dict[str, np.ndarray]:
     """Apply `compiled(batched, shared)` of `over_batch` chunk by chunk; results of all rows, rows first, writeable.
 
     While one chunk computes, the previous one is fetched. The arrays are views: in memory the rows are the last axis,
     as the kernels leave them.
+
+    With several threads (default: `idle_cores`) chunks compute side by side: XLA keeps the small operations inside a
+    loop on one core.
     """
+    threads = idle_cores(mesh) if threads is None else threads
     rows = jax.tree.leaves(batched)[0].shape[0]
     sharding = NamedSharding(mesh, PartitionSpec("batch"))
     done: dict[str, np.ndarray] = {}
@@ -95,11 +103,27 @@ def run_in_chunks(compiled: Callable, batched: Any, shared: Any, chunk: int, mes
                 if wanted > 0:
                     done[name][..., first : first + wanted] = np.asarray(shard.data)[..., :wanted]
 
+    def part(start: int) -> Any:
+        return jax.device_put(jax.tree.map(lambda leaf: _padded(leaf[start : start + chunk], chunk), batched), sharding)
+
+    def in_order() -> Iterator[tuple[dict[str, jax.Array], int, int]]:
+        starts = range(0, rows, chunk)
+        if threads == 1 or len(starts) == 1:
+            for start in starts:
+                yield compiled(part(start), shared), start, min(start + chunk, rows)
+            return
+        wide = bool(jax.config.read("jax_enable_x64"))  # every thread has its own
+        compiled.lower(part(0), shared).compile()  # once, not in every thread
+
+        def one_chunk(start: int) -> tuple[dict[str, jax.Array], int, int]:
+            with jax.enable_x64(wide):
+                return jax.block_until_ready(compiled(part(start), shared)), start, min(start + chunk, rows)
+
+        with ThreadPoolExecutor(threads) as pool:
+            yield from pool.map(one_chunk, starts)
+
     pending = None
-    for start in range(0, rows, chunk):
-        stop = min(start + chunk, rows)
-        part = jax.device_put(jax.tree.map(lambda leaf, a=start, b=stop: _padded(leaf[a:b], chunk), batched), sharding)
-        current = (compiled(part, shared), start, stop)
+    for current in in_order():
         if pending is not None:
             fetch(*pending)
         pending = current
@@ -114,3 +138,10 @@ def _padded(rows: Any, size: int) -> Any:
         return rows
     rows = np.asarray(rows)
     return np.concatenate([rows, np.broadcast_to(rows[-1:], (missing, *rows.shape[1:]))])
+
+
+def idle_cores(mesh: Mesh) -> int:
+    """How many chunks may compute side by side on each device: all cores for a single CPU device, otherwise one."""
+    if mesh.size > 1 or mesh.devices.flat[0].platform != "cpu":
+        return 1
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -11,6 +11,9 @@ Integer operations per table, over the rate of 32-bit additions that all cores r
 - the frontier: the same with `M_x` candidates in place of S, summed over states x; `M_x` is A times the number of
   partial schemes that were kept before, measured on some of the tables;
 - the less of the two, and `2 K 2**K` for the committees; dynamics: `M K` more for best responses, with the last M;
+- the joint game: `3**X / 2` pairs of a cell and the rest of a set for every provider, and the same over X - 1 states
+  for each of the three programs (worst, best, number) of every committee, one operation each. That is what dense
+  programs do; one that skips unstable cells does less, and may come below this "floor";
 - misalignment: every pivot of a simplex passes twice over the `R` outcomes in K + 1 multiply-adds, and at least
   K + 1 pivots;
 - a bimatrix game: a comparison for the maximum and one for equality per payoff;
@@ -83,7 +86,7 @@ def bytes_moved(workload: Workload) -> float:
     utilities = 4.0 * (workload.providers + 1) * cells
     if workload.kind == "misalignment":
         return utilities + 8.0 * (workload.providers + 3)
-    per_committee = {"selection": 2, "dynamics": 4}.get(workload.kind, 7)
+    per_committee = {"selection": 2, "joint": 2, "joint-quantal": 2, "dynamics": 4}.get(workload.kind, 7)
     return utilities + 8.0 * per_committee * (2**workload.providers - 1)
 
 
@@ -94,6 +97,8 @@ def operations(workload: Workload, data: Data) -> float:
         return 4.0 * workload.actions**2
     if workload.kind == "misalignment":
         return _fit_operations(workload)
+    if workload.kind.startswith("joint"):
+        return 0.5 * 3.0**workload.states * k + 3 * (2**k - 1) * 0.5 * 3.0 ** (workload.states - 1)
     if workload.kind.startswith("sweep"):
         data = draw(workload, 0, _SAMPLE)
     dense = listed(workload.schemes, k) if workload.schemes <= 2**20 else math.inf

@@ -80,11 +80,15 @@ def heading(measured: dict[str, Any]) -> str:
 def target_cells(target: dict[str, Any]) -> list[str]:
     """One row of the targets."""
     signs = {"faster": "speed >=", "overhead": "time <=", "memory": "memory <="}
-    what = f"{target['workload']} on {target['device']}, against {target['peer']}: {signs[target['kind']]} "
-    what += f"{target['target']:g}x" + (f" ({target['note']})" if target["note"] else "")
+    what, unit = f"{target['workload']} on {target['device']}", "x"
+    if target["kind"] == "rate":
+        what, unit = f"{what}: tables per second >= {target['target']:g}", " tables/s"
+    else:
+        what += f", against {target['peer']}: {signs[target['kind']]} {target['target']:g}x"
+    what += f" ({target['note']})" if target["note"] else ""
     value = target["measured"]
     holds = {None: "not measured", True: "yes", False: "no"}[target["holds"]]
-    return [what, "" if value is None else f"{value:.3g}x", holds]
+    return [what, "" if value is None else f"{value:.3g}{unit}", holds]
 
 
 def floor_lines(measured: dict[str, Any]) -> list[str]:

@@ -8,7 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-Kind = Literal["selection", "dynamics", "misalignment", "sweep", "sweep-memory", "bimatrix"]
+Kind = Literal["selection", "dynamics", "joint", "joint-quantal", "misalignment", "sweep", "sweep-memory", "bimatrix"]
+
+RATIONALITY = 3.0
+"""Of the quantal user of "joint-quantal"."""
+
+NEAR = 1e-9
+"""Of the same: players tell values apart that differ by more, in units of utility (the default of `solve`)."""
 
 
 @dataclass(frozen=True)
@@ -18,9 +24,10 @@ class Workload:
     Attributes:
         name: as on the command line.
         kind: "selection" (worst equilibrium and number of equilibria of all committees), "dynamics" (the same and
-            best-response dynamics), "misalignment" (the LP of the full committee with all outcomes on both sides),
-            "sweep" (draw, solve and write to disk), "sweep-memory" (peak memory of a sweep), "bimatrix" (pure
-            equilibria of two-player games).
+            best-response dynamics), "joint" (worst equilibrium and number of equilibria of all committees when the
+            user hears everybody), "joint-quantal" (the same with a quantal user), "misalignment" (the LP of the full
+            committee with all outcomes on both sides), "sweep" (draw, solve and write to disk), "sweep-memory" (peak
+            memory of a sweep), "bimatrix" (pure equilibria of two-player games).
         states, actions, providers: X, A, K. A bimatrix game is actions x actions.
         engines: who takes part, the reference first.
         tables: most tables in one run; for "sweep" and "sweep-memory" the number of tables exactly.
@@ -76,6 +83,7 @@ def from_json(fields: dict[str, Any]) -> Workload:
 _SMALL = ("equilibrax", "numba_dense", "numba_frontier", "numpy", "python")
 _DENSE = ("equilibrax", "numba_dense", "numba_frontier", "numpy")
 _LARGE = ("equilibrax", "numba_frontier")
+_JOINT = ("equilibrax", "numba_subsets")
 _LP = ("equilibrax", "daqp", "highs", "scipy")
 _SIZES: dict[tuple[int, int, int], tuple[tuple[str, ...], int, int, tuple[int, int, int]]] = {
     # size: engines, most tables, tables to start with, quick size
@@ -99,6 +107,8 @@ def _of_sizes(kind: Kind) -> list[Workload]:
 WORKLOADS: tuple[Workload, ...] = (
     *_of_sizes("selection"),
     *_of_sizes("dynamics"),
+    Workload("joint-12x5x5", "joint", 12, 5, 5, _JOINT, 1 << 9, 1 << 4, quick=(5, 3, 3)),
+    Workload("joint-quantal-12x5x5", "joint-quantal", 12, 5, 5, _JOINT, 1 << 9, 1 << 4, quick=(5, 3, 3)),
     Workload("misalignment-5x54", "misalignment", 9, 3, 5, _LP, 1 << 16, 1 << 13, quick=(4, 3, 3)),
     Workload("misalignment-16x200", "misalignment", 10, 10, 16, _LP, 1 << 13, 1 << 10, quick=(4, 3, 5)),
     Workload("sweep-3x3x5", "sweep", 3, 3, 5, ("equilibrax", "kernels_alone"), 1 << 14, 1 << 14),

@@ -15,6 +15,7 @@ says); `HOSTS` names the engines that run in another engine's process.
 | `numpy` | dense enumeration, vectorized over tables |
 | `numba_dense` | dense enumeration, compiled, tables in parallel over all cores |
 | `numba_frontier` | schemes state by state with pruning, compiled, tables in parallel over all cores |
+| `numba_subsets` | the joint game by subset programs over stable cells, compiled, tables in parallel over all cores |
 | `python` | the paper's own procedure, one pair of schemes at a time |
 | `highs`, `daqp`, `scipy` | LP solvers in a loop |
 | `jax`, `quantecon`, `gambit` | pure equilibria of bimatrix games; `jax` is ours |

@@ -12,7 +12,7 @@ import equilibrax as eq
 from equilibrax.bench.answers import Answer
 from equilibrax.bench.data import RESOLUTION, Data
 from equilibrax.bench.engines import Run
-from equilibrax.bench.workloads import Workload
+from equilibrax.bench.workloads import NEAR, RATIONALITY, Workload
 
 FIRST = None
 
@@ -38,7 +38,23 @@ def prepare(workload: Workload, data: Data) -> Run:
         dynamics = workload.kind == "dynamics"
         return answer_of(eq.solve(first(count), dynamics=dynamics, misalignment=False, throw=False))
 
-    return misalign if workload.kind == "misalignment" else select
+    def hear_all(count: int) -> Answer:
+        found = eq.solve(first(count), "joint", dynamics=False)
+        return {"worst": found.worst_value, "count": found.equilibria}
+
+    def hear_all_quantally(count: int) -> Answer:
+        how = {"response": "quantal", "rationality": RATIONALITY, "tolerance": NEAR}
+        found = eq.solve(first(count), "joint", dynamics=False, **how)
+        undecided = (np.asarray(found.near_ties) > 0).any(axis=1)
+        return {
+            "worst": found.worst_utility,
+            "count": found.equilibria,
+            "undecided": undecided,
+            "_undecided": np.int64(undecided.sum()),
+        }
+
+    runs = {"misalignment": misalign, "joint": hear_all, "joint-quantal": hear_all_quantally}
+    return runs.get(workload.kind, select)
 
 
 def tables_of(data: Data) -> eq.UtilityTables:
