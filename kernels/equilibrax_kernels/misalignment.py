@@ -22,13 +22,14 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import jax.numpy as jnp
-from jax import lax
+from jax import lax, tree
 from jaxtyping import Array, Bool, Float, Int
 
 OPTIMAL, ITERATION_LIMIT = 0, 1
 
 _PIVOT = 1e-11  # rates and multipliers closer to zero than this (unit scale) count as zero
 _TIE = 1e-12
+_BLOCKS = 4  # of lanes that are left after the first pivots; more blocks are too narrow to vectorize well
 
 
 class Fit(NamedTuple):
@@ -88,6 +89,16 @@ class _State(NamedTuple):
     running: Bool[Array, " L"]
 
 
+class _End(NamedTuple):
+    """What is wanted of the last state."""
+
+    basis: Int[Array, "N L"]
+    duals: Float[Array, "N L"]  # the eps row of the inverse
+    weights: Float[Array, "K L"]
+    iterations: Int[Array, " L"]
+    running: Bool[Array, " L"]
+
+
 def misalignment_lanes(
     user: Float[Array, "R L"],
     providers: Float[Array, "K R L"],
@@ -110,16 +121,14 @@ def misalignment_lanes(
         iteration_limit: pivots before a lane gives up with ITERATION_LIMIT (its fit is still feasible).
     """
     problem, units = _to_unit_scale(user, providers, above, below, member, simplex)
-    state = _start(problem, simplex)
-    state = lax.while_loop(
-        lambda s: jnp.any(s.running & (s.iterations < iteration_limit)),
-        lambda s: _pivot(problem, s, iteration_limit),
-        state,
-    )
-    lower, upper = _multipliers(problem, state)
-    return _certified(problem, units, state.weights, lower, upper, simplex)._replace(
-        iterations=state.iterations,
-        status=jnp.where(state.running, ITERATION_LIMIT, OPTIMAL).astype(jnp.int32),
+    # Most lanes are done after about K pivots. Those that are not are then brought together, so that the others do not
+    # have to be carried along.
+    state = _pivots(problem, _start(problem, simplex), min(max(4, providers.shape[0]), iteration_limit))
+    end = _stragglers(problem, state, iteration_limit)
+    lower, upper = _multipliers(problem, end)
+    return _certified(problem, units, end.weights, lower, upper, simplex)._replace(
+        iterations=end.iterations,
+        status=jnp.where(end.running, ITERATION_LIMIT, OPTIMAL).astype(jnp.int32),
     )
 
 
@@ -337,14 +346,44 @@ def _pivot(problem: _Problem, state: _State, iteration_limit: int) -> _State:
     )
 
 
-def _multipliers(problem: _Problem, state: _State):
+def _pivots(problem: _Problem, state: _State, iteration_limit: int) -> _State:
+    """Pivot until all lanes are done or have reached the limit."""
+    return lax.while_loop(
+        lambda s: jnp.any(s.running & (s.iterations < iteration_limit)),
+        lambda s: _pivot(problem, s, iteration_limit),
+        state,
+    )
+
+
+def _stragglers(problem: _Problem, state: _State, iteration_limit: int) -> _End:
+    """The same with running lanes first, in blocks of lanes of their own; blocks that are done cost nothing."""
+
+    def finish(problem, state):
+        state = _pivots(problem, state, iteration_limit)
+        return _End(state.basis, state.inverse[-1], state.weights, state.iterations, state.running)
+
+    lanes = state.running.shape[0]
+    if lanes % _BLOCKS or lanes < 8 * _BLOCKS:
+        return finish(problem, state)
+    order = jnp.argsort(~state.running, stable=True)
+
+    def blocks(array):
+        return jnp.moveaxis(array[..., order].reshape(*array.shape[:-1], _BLOCKS, lanes // _BLOCKS), -2, 0)
+
+    def rejoin(array):
+        return jnp.moveaxis(array, 0, -2).reshape(*array.shape[1:-1], lanes)[..., jnp.argsort(order)]
+
+    return tree.map(rejoin, lax.map(lambda block: finish(*block), tree.map(blocks, (problem, state))))
+
+
+def _multipliers(problem: _Problem, end: _End):
     """Multipliers of the basic outcomes, `[R, L]` on L and on U."""
     k, rows, _ = problem.providers.shape
-    value = jnp.where(state.basis > k, state.inverse[-1], 0.0)
+    value = jnp.where(end.basis > k, end.duals, 0.0)
     outcomes = jnp.arange(rows, dtype=jnp.int32)[:, None, None]
 
     def spread(first_id):
-        return jnp.sum(jnp.where(state.basis - first_id == outcomes, value, 0.0), axis=1)
+        return jnp.sum(jnp.where(end.basis - first_id == outcomes, value, 0.0), axis=1)
 
     return spread(k + 1 + rows), spread(k + 1)
 
