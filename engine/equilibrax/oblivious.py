@@ -1,0 +1,417 @@
+"""Oblivious providers: each plays as if it were heard alone, and the user puts together what they all say.
+
+A provider's optimum alone is either a partition (a deterministic rule) or, over all rules, the persuasion program of
+`equilibrax_kernels.persuasion` (2509.15090, Definitions 18 and 19). The user draws on all messages at once; given the
+state they are independent. Competition plays no part, which is what it costs (Theorem 7).
+
+Often a provider has many optimal rules, and what the user can learn from several providers depends on which they play.
+The rule returned is, of the provider's optimal ones, one that is best (`ties="best"`) or worst (`ties="worst"`) for a
+user who hears that provider alone; `unique` says whether there was a choice at all.
+
+A user with private information is covered, as in Definition 18: what a provider recommends is then a plan, an action
+for each of her signals.
+
+Letters: B games, K providers, Z signals, X states, A actions, S = A^Z plans, C committees.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Literal, get_args
+
+import highspy
+import jax
+import jax.numpy as jnp
+import numpy as np
+from equilibrax_kernels.persuasion import certified_rule, combined_value, persuasion_rule, refined_value
+from jax import lax
+from jaxtyping import Bool, Float, Int
+
+from equilibrax._batching import batch_mesh, chunk_size, over_batch, run_in_chunks
+from equilibrax._prepare import approximate, check_choice, check_whole, committee_masks
+from equilibrax.certified import TOLERANCE
+from equilibrax.information import PersuasionGame
+from equilibrax.status import SolveError
+from equilibrax.tables import _as_numbers
+
+Ties = Literal["best", "worst"]
+
+MAX_TABLEAU = 2**22
+"""Largest number of entries of a simplex tableau, (X + S Z A) x (X S)."""
+
+MAX_TUPLES = 2**20
+"""Largest number of tuples of messages that the user of one committee may hear."""
+
+
+@dataclass(frozen=True)
+class ObliviousRules:
+    """The optimal rule of every provider alone, with certificates.
+
+    Attributes:
+        rule: `[B, K, X, S]` chance of recommending each plan in each state.
+        plans: `[S, Z]` the plans: an action for each signal of the user. For Z = 1, plan s is action s.
+        value: `[B, K]` the provider's expected utility when it is heard alone.
+        user_alone: `[B, K]` the expected utility of a user who hears only that provider.
+        unique: `[B, K]` whether the provider has no other optimal rule (reduced costs above 1e-9 of its range; never
+            claimed for programs that HiGHS solved).
+        ties: "best" or "worst", which of several optimal rules this is (for the user alone).
+        bound: `[B, K]` what no rule can give the provider, by the multipliers of the dual.
+        gap: `[B, K]` bound minus value.
+        violation: `[B, K]` the most that the user could gain by disobeying, 0 up to rounding.
+        certified: `[B, K]` whether gap and violation are within 1e-9 of the provider's and the user's range.
+        resolved: `[B, K]` which programs HiGHS solved because the batched solver did not certify them. Of several
+            optimal rules these are any.
+    """
+
+    rule: Float[np.ndarray, "B K X S"]
+    plans: Int[np.ndarray, "S Z"]
+    value: Float[np.ndarray, "B K"]
+    user_alone: Float[np.ndarray, "B K"]
+    unique: Bool[np.ndarray, "B K"]
+    ties: Ties
+    bound: Float[np.ndarray, "B K"]
+    gap: Float[np.ndarray, "B K"]
+    violation: Float[np.ndarray, "B K"]
+    certified: Bool[np.ndarray, "B K"]
+    resolved: Bool[np.ndarray, "B K"]
+
+
+def oblivious_rules(
+    game: PersuasionGame,
+    *,
+    ties: Ties = "best",
+    iteration_limit: int = 2000,
+    devices: Sequence[Any] | None = None,
+    throw: bool = True,
+) -> ObliviousRules:
+    """Every provider's best rule when it is heard alone, over all randomized rules (2509.15090, Definition 19).
+
+    The user does what is recommended if nothing is better for her, so ties are broken in the provider's favor
+    (Kamenica and Gentzkow 2011).
+
+    Args:
+        game: B games. Two states must have the same available actions or none in common; otherwise a trace of another
+            state would take actions away from the user, and an optimum need not exist.
+        ties: of several optimal rules, "best" or "worst" for a user who hears the provider alone.
+        iteration_limit: pivots before HiGHS takes over.
+        devices: JAX devices to spread the games over; default all local devices.
+        throw: raise if a rule is not certified (otherwise `certified` says so).
+
+    Returns:
+        An `ObliviousRules`.
+
+    Raises:
+        ValueError: on an unknown option, states whose actions overlap in part, or programs that are too large.
+        SolveError: with `throw`, if neither solver certified a rule.
+
+    Example:
+        >>> import equilibrax as eq
+        >>> trial = eq.PersuasionGame.from_prior(
+        ...     [[[0.3, 0], [0, 0.7]]], user=[[1, 0], [0, 1]], providers=[[[1, 0], [1, 0]]]
+        ... )  # guilty or innocent; convict or acquit
+        >>> prosecutor = eq.oblivious_rules(trial)
+        >>> prosecutor.value.round(9).tolist(), prosecutor.rule[0, 0].round(3).tolist()
+        ([[0.6]], [[1.0, 0.0], [0.429, 0.571]])
+    """
+    check_choice("ties", ties, get_args(Ties))
+    check_whole("iteration_limit", iteration_limit, 0)
+    _check_availability(game)
+    plans = _plans(game)
+    columns = game.states * len(plans)
+    rows = game.states + len(plans) * game.signals * game.actions
+    if rows * columns > MAX_TABLEAU:
+        raise ValueError(
+            f"game: expected a persuasion program of at most {MAX_TABLEAU:,} entries, got {rows:,} x {columns:,} "
+            f"(plans: {game.actions} actions to the power of {game.signals} signals)"
+        )
+    mesh = batch_mesh(devices)
+    user, providers = _expected(game)
+    with jax.enable_x64(True):
+        batched = (user, providers, np.asarray(game.available))
+        chunk = chunk_size(len(game), 24 * game.num_providers * rows * columns, mesh)
+        shared = (jnp.asarray(plans), jnp.float64(1 if ties == "best" else -1), jnp.int32(iteration_limit))
+        found = run_in_chunks(_compiled_rules(mesh), batched, shared, chunk, mesh)
+    raw = {name: np.array(values) for name, values in found._asdict().items()}
+
+    def proved() -> np.ndarray:
+        allowed = TOLERANCE * np.stack([_swing(providers, game), np.repeat(_swing(user, game), providers.shape[1], 1)])
+        return (np.abs(raw["bound"] - raw["value"]) <= allowed[0]) & (raw["violation"] <= allowed[1])
+
+    resolved = ~proved() | (raw["status"] != 0)
+    for b, j in np.argwhere(resolved):
+        _solve_on_host(game, user, providers, plans, raw, int(b), int(j))
+    certified = proved()
+    if throw and not certified.all():
+        b, j = np.argwhere(~certified)[0].tolist()
+        raise SolveError(
+            f"{int((~certified).sum())} of {certified.size} rules are not certified; the first is of game "
+            f"{int(game.table_id[b])}, provider {j}, with gap {raw['bound'][b, j] - raw['value'][b, j]:.3g} and "
+            f"violation {raw['violation'][b, j]:.3g}; throw=False returns the others"
+        )
+    return ObliviousRules(
+        rule=raw["rule"],
+        plans=plans,
+        value=raw["value"],
+        user_alone=raw["user_value"],
+        unique=raw["unique"],
+        ties=ties,
+        bound=raw["bound"],
+        gap=raw["bound"] - raw["value"],
+        violation=raw["violation"],
+        certified=certified,
+        resolved=resolved,
+    )
+
+
+def oblivious_utility(
+    game: PersuasionGame,
+    rules: ObliviousRules | Any,
+    committees: Literal["all"] | Sequence[int] = "all",
+    *,
+    devices: Sequence[Any] | None = None,
+) -> Float[np.ndarray, "B C"]:
+    """The user's expected utility when she hears all providers of a committee, none of whom knows of the others.
+
+    Args:
+        game: B games.
+        rules: an `ObliviousRules`, whose messages are independent given the state and are summed over in full; or
+            `[B, K, X]` whole numbers, a partition for every provider (states with the same number are in one cell).
+        committees: "all" 2**K - 1, or a list of bitmasks (bit j is provider j in column order).
+        devices: JAX devices to spread the games over; default all local devices.
+
+    Returns:
+        `[B, C]` float64; for partitions the correctly rounded quotient of exact integers (`oblivious_values`).
+
+    Raises:
+        ValueError: on a mask out of range, rules of another shape, a common cell without an action that is available
+            in all its states, or more than 2^20 tuples of messages in a committee (messages that a provider never sends
+            do not count).
+
+    Example:
+        >>> import equilibrax as eq
+        >>> court = eq.PersuasionGame.from_prior(  # Theorem 7: guilty or innocent; acquit or convict
+        ...     [[[2, 0], [0, 1]]], user=[[1, 2], [2, 1]], providers=[[[0, 2], [0, 1]], [[1, 0], [2, 0]]]
+        ... )
+        >>> eq.oblivious_utility(court, eq.oblivious_rules(court)).round(9).tolist(), court.optimum_utility.tolist()
+        ([[1.666666667, 1.666666667, 1.666666667]], [2.0])
+    """
+    masks = committee_masks(committees, game.num_providers)
+    if not isinstance(rules, ObliviousRules):
+        return oblivious_values(game, rules, masks, devices=devices) / game.scale[:, None]
+    if rules.rule.shape[:3] != (len(game), game.num_providers, game.states):
+        raise ValueError(
+            f"rules: expected those of {len(game)} games with {game.num_providers} providers and {game.states} states, "
+            f"got {list(rules.rule.shape[:3])}"
+        )
+    mesh, (user, _) = batch_mesh(devices), _expected(game)
+    packed = _pack(rules.rule)
+    sizes = np.array([mask.bit_count() for mask in masks.tolist()])
+    most = int(packed.shape[3]) ** int(sizes.max())
+    if most > MAX_TUPLES:
+        raise ValueError(
+            f"committees: expected at most {MAX_TUPLES:,} tuples of messages, got {packed.shape[3]} messages from each "
+            f"of {sizes.max()} providers, {approximate(most)} tuples"
+        )
+    utility = np.zeros((len(game), len(masks)))
+    for size in np.unique(sizes):
+        chosen = np.flatnonzero(sizes == size)
+        members = np.array([[j for j in range(game.num_providers) if m >> j & 1] for m in masks[chosen]], np.int32)
+        row = 8 * packed.shape[3] ** int(size) * (game.states + game.signals * game.actions)
+        with jax.enable_x64(True):
+            utility[:, chosen] = run_in_chunks(
+                _compiled_utility(mesh),
+                (user, ~np.asarray(game.available), packed),
+                jnp.asarray(members),
+                chunk_size(len(game), row, mesh),
+                mesh,
+            )
+    return utility
+
+
+def oblivious_values(
+    game: PersuasionGame, partitions: Any, committees: Any = "all", *, devices: Sequence[Any] | None = None
+) -> Int[np.ndarray, "B C"]:
+    """The user's value, exact, when every provider tells the cell of a partition and she hears a committee.
+
+    Args:
+        game: B games.
+        partitions: `[B, K, X]` whole numbers; states with the same number are in one cell.
+        committees: "all" 2**K - 1, or a list of bitmasks.
+        devices: JAX devices to spread the games over; default all local devices.
+
+    Returns:
+        `[B, C]` int64; divided by `game.scale` an expected utility.
+
+    Raises:
+        ValueError: as `oblivious_utility`.
+
+    Example:
+        >>> import equilibrax as eq
+        >>> game = eq.PersuasionGame.from_weights([[1, 2]], [[[1, 0], [0, 1]]], [[[[0, 1]] * 2]] * 2, resolution=1)
+        >>> eq.oblivious_values(game, [[[0, 0], [0, 1]]]).tolist()  # the first tells nothing, the second everything
+        [[2, 3, 3]]
+    """
+    masks = committee_masks(committees, game.num_providers)
+    labels = _as_numbers("partitions", partitions)
+    shape = (len(game), game.num_providers, game.states)
+    if labels.dtype.kind not in "iu" or labels.shape != shape:
+        raise ValueError(
+            f"partitions: expected whole numbers of shape {list(shape)}, got {list(labels.shape)} of {labels.dtype}"
+        )
+    for b in np.flatnonzero(~np.asarray(game.available).all(axis=(1, 2))):
+        _check_cells(game, labels, masks, int(b))
+    mesh = batch_mesh(devices)
+    members = (masks[:, None] >> np.arange(game.num_providers)) & 1 == 1
+    row = 8 * len(masks) * game.states * (game.states + game.signals * game.actions)
+    with jax.enable_x64(True):
+        batched = (np.asarray(game.user), np.asarray(game.available), labels.astype(np.int64))
+        return run_in_chunks(
+            _compiled_values(mesh), batched, jnp.asarray(members), chunk_size(len(game), row, mesh), mesh
+        )
+
+
+def _expected(game: PersuasionGame) -> tuple[np.ndarray, np.ndarray]:
+    """Contributions as expected utilities: `[B, Z, X, A]` and `[B, K, Z, X, A]`."""
+    scale = game.scale.reshape(-1, 1, 1, 1)
+    return np.asarray(game.user) / scale, np.asarray(game.providers) / scale[:, None]
+
+
+def _plans(game: PersuasionGame) -> np.ndarray:
+    """`[S, Z]` int32, in lexicographic order."""
+    if game.actions**game.signals > MAX_TABLEAU:
+        raise ValueError(
+            f"game: expected at most {MAX_TABLEAU:,} plans, got {game.actions} actions to the power of {game.signals} "
+            f"signals"
+        )
+    return np.indices((game.actions,) * game.signals, np.int32).reshape(game.signals, -1).T
+
+
+def _swing(contributions: np.ndarray, game: PersuasionGame) -> np.ndarray:
+    """`[B, K]` (K = 1 for the user's): how far a value can move at all, one if it cannot."""
+    available = np.asarray(game.available)[:, None, None]
+    values = contributions.reshape(len(game), -1, game.signals, game.states, game.actions)
+    high = np.where(available, values, -np.inf).max(axis=4)
+    spread = (high - np.where(available, values, np.inf).min(axis=4)).sum(axis=(2, 3))
+    return np.where(spread > 0, spread, 1.0)
+
+
+def _pack(rule: np.ndarray) -> np.ndarray:
+    """`[B, K, X, U]` the messages that are ever sent, U being the most that any provider sends."""
+    used = (rule > 0).any(axis=2)
+    order = np.argsort(~used, axis=2, kind="stable")[:, :, None, : int(used.sum(axis=2).max())]
+    return np.take_along_axis(rule, np.broadcast_to(order, (*rule.shape[:3], order.shape[3])), axis=3)
+
+
+def _check_availability(game: PersuasionGame) -> None:
+    available = np.asarray(game.available)
+    one, other = available[:, :, None], available[:, None]
+    mixed = (one & other).any(axis=3) & (one != other).any(axis=3)
+    if mixed.any():
+        b, x, y = np.argwhere(mixed)[0].tolist()
+        raise ValueError(
+            f"game: expected any two states to have the same actions or none in common, got states {x} and {y} of game "
+            f"{b}, which share some; randomized rules then have no optimum, partitions do"
+        )
+
+
+def _check_cells(game: PersuasionGame, labels: np.ndarray, masks: np.ndarray, b: int) -> None:
+    available = np.asarray(game.available)[b]
+    for mask in masks.tolist():
+        members = [j for j in range(game.num_providers) if mask >> j & 1]
+        for cell in np.unique(labels[b, members], axis=1).T:
+            inside = (labels[b, members] == cell[:, None]).all(axis=0)
+            if not available[inside].all(axis=0).any():
+                raise ValueError(
+                    f"partitions: expected an action that is available in all states of a cell, got none for states "
+                    f"{np.flatnonzero(inside).tolist()} of game {b}, committee {mask}"
+                )
+
+
+@lru_cache(maxsize=8)
+def _compiled_rules(mesh):
+    by_provider = jax.vmap(persuasion_rule, in_axes=(None, 0, None, None, None, None))
+    by_game = jax.vmap(by_provider, in_axes=(0, 0, 0, None, None, None))
+    return jax.jit(over_batch(lambda batched, shared: by_game(*batched, *shared), mesh))
+
+
+@lru_cache(maxsize=8)
+def _compiled_utility(mesh):
+    def one_committee(batched, members):
+        user, missing, rules = batched
+        return jax.vmap(combined_value)(user, missing.astype(user.dtype), rules[:, members])
+
+    def committees(batched, members):
+        return lax.map(lambda chosen: one_committee(batched, chosen), members).T
+
+    return jax.jit(over_batch(committees, mesh))
+
+
+@lru_cache(maxsize=8)
+def _compiled_values(mesh):
+    by_committee = jax.vmap(refined_value, in_axes=(None, None, None, 0))
+    by_game = jax.vmap(by_committee, in_axes=(0, 0, 0, None))
+    return jax.jit(over_batch(lambda batched, members: by_game(*batched, members), mesh))
+
+
+@jax.jit
+def _certify(user, provider, available, plans, rule, multipliers):
+    return certified_rule(user, provider, available, plans, rule, multipliers)
+
+
+def _solve_on_host(game: PersuasionGame, user, providers, plans: np.ndarray, raw, b: int, j: int) -> None:
+    """Solve one program by HiGHS and replace what improves."""
+    available = np.asarray(game.available)[b]
+    rule, multipliers = highs_rule(user[b], providers[b, j], available, plans)
+    with jax.enable_x64(True):
+        fit = jax.tree.map(np.asarray, _certify(user[b], providers[b, j], available, plans, rule, multipliers))
+    before = max(abs(raw["bound"][b, j] - raw["value"][b, j]), raw["violation"][b, j])
+    if not before <= max(abs(fit.bound - fit.value), fit.violation) or raw["status"][b, j]:
+        for name, value in fit._asdict().items():
+            raw[name][b, j] = value
+
+
+def highs_rule(
+    user: np.ndarray, provider: np.ndarray, available: np.ndarray, plans: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """One persuasion program by HiGHS: the rule `[X, S]` and multipliers `[S, Z, A]`, not yet certified.
+
+    Args:
+        user, provider: `[Z, X, A]` contributions; available: `[X, A]`; plans: `[S, Z]`.
+    """
+    (z, x, a), s = user.shape, len(plans)
+    exists = available[:, plans].all(axis=2)
+    signals = np.arange(z)
+    worth = provider[signals, :, plans].sum(axis=1).T
+    gain = np.moveaxis(user[signals, :, plans][..., None] - user[None], 2, 0)  # [X, S, Z, A]
+    gain = np.where(exists[:, :, None, None] & available[:, None, None], gain, 0.0)
+    scale = np.abs(gain).max(axis=0)
+    unit = float(np.abs(worth).max()) or 1.0
+    rows = np.argwhere(scale > 0)
+    size = x + len(rows)
+    start = np.concatenate([np.arange(x) * s, x * s + np.arange(len(rows) + 1) * x])
+    index = [np.arange(x * s)] + [np.arange(x) * s + r[0] for r in rows]
+    entries = [np.ones(x * s)] + [gain[(slice(None), *r)] / scale[tuple(r)] for r in rows]
+
+    problem = highspy.HighsLp()
+    problem.num_col_, problem.num_row_ = x * s, size
+    problem.col_cost_ = -(worth / unit).ravel()
+    problem.col_lower_, problem.col_upper_ = np.zeros(x * s), np.where(exists, 1.0, 0.0).ravel()
+    problem.row_lower_ = np.concatenate([np.ones(x), np.zeros(len(rows))])
+    problem.row_upper_ = np.concatenate([np.ones(x), np.full(len(rows), np.inf)])
+    problem.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
+    problem.a_matrix_.start_ = start
+    problem.a_matrix_.index_ = np.concatenate(index)
+    problem.a_matrix_.value_ = np.concatenate(entries)
+    solver = highspy.Highs()
+    solver.setOptionValue("output_flag", False)
+    solver.setOptionValue("presolve", "off")
+    solver.setOptionValue("primal_feasibility_tolerance", 1e-10)
+    solver.setOptionValue("dual_feasibility_tolerance", 1e-10)
+    solver.passModel(problem)
+    solver.run()
+    solution = solver.getSolution()
+    multipliers = np.zeros((s, z, a))
+    multipliers[tuple(rows.T)] = np.abs(np.asarray(solution.row_dual)[x:]) * unit / scale[tuple(rows.T)]
+    return np.maximum(np.asarray(solution.col_value), 0.0).reshape(x, s), multipliers
