@@ -352,7 +352,7 @@ def _compiled_utility(mesh):
 def _compiled_values(mesh):
     by_committee = jax.vmap(refined_value, in_axes=(None, None, None, 0))
     by_game = jax.vmap(by_committee, in_axes=(0, 0, 0, None))
-    return jax.jit(over_batch(lambda batched, members: by_game(*batched, members), mesh))
+    return jax.jit(over_batch(lambda batched, members: by_game(batched[0], batched[1], batched[2], members), mesh))
 
 
 @jax.jit
@@ -381,7 +381,7 @@ def highs_rule(
         user, provider: `[Z, X, A]` contributions; available: `[X, A]`; plans: `[S, Z]`.
     """
     (z, x, a), s = user.shape, len(plans)
-    exists = available[:, plans].all(axis=2)
+    exists = np.asarray(available[:, plans].all(axis=2))
     signals = np.arange(z)
     worth = provider[signals, :, plans].sum(axis=1).T
     gain = np.moveaxis(user[signals, :, plans][..., None] - user[None], 2, 0)  # [X, S, Z, A]
