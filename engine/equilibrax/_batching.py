@@ -96,6 +96,33 @@ def run_in_chunks(compiled: Callable, batched: Any, shared: Any, chunk: int, mes
     return {name: np.moveaxis(array, -1, 0) for name, array in done.items()}
 
 
+def over_rows(function: Callable, mesh: Mesh) -> Callable:
+    """`function(batched, shared)`, rows first, with every device working on rows of its own."""
+    rows, everywhere = PartitionSpec("batch"), PartitionSpec()
+    return jax.shard_map(function, mesh=mesh, in_specs=(rows, everywhere), out_specs=rows, check_vma=False)
+
+
+def run_rows_in_chunks(compiled: Callable, batched: Any, shared: Any, chunk: int, mesh: Mesh) -> Any:
+    """The same for `over_rows`, whose results may be any tree of arrays, rows first."""
+    rows = jax.tree.leaves(batched)[0].shape[0]
+    sharding = NamedSharding(mesh, PartitionSpec("batch"))
+    pending, done = None, []
+
+    def fetch(results: Any, wanted: int) -> Any:
+        return jax.tree.map(lambda leaf: np.asarray(leaf)[:wanted], results)
+
+    for start in range(0, rows, chunk):
+        stop = min(start + chunk, rows)
+        part = jax.device_put(jax.tree.map(lambda leaf, a=start, b=stop: _padded(leaf[a:b], chunk), batched), sharding)
+        current = (compiled(part, shared), stop - start)
+        if pending is not None:
+            done.append(fetch(*pending))
+        pending = current
+    if pending is not None:
+        done.append(fetch(*pending))
+    return jax.tree.map(lambda *leaves: leaves[0] if len(leaves) == 1 else np.concatenate(leaves), *done)
+
+
 def _padded(rows: Any, size: int) -> Any:
     missing = size - rows.shape[0]
     if missing == 0:

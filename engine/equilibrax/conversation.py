@@ -25,7 +25,7 @@ import numpy as np
 from equilibrax_kernels.conversation import best_values, quantal_values, straightforward
 from jaxtyping import Bool, Float, Int
 
-from equilibrax._batching import batch_mesh, chunk_size, over_batch, run_in_chunks
+from equilibrax._batching import batch_mesh, chunk_size, over_rows, run_rows_in_chunks
 from equilibrax._prepare import check_choice, check_whole
 from equilibrax.information import PersuasionGame
 from equilibrax.tables import MAX_PROVIDERS, _as_numbers
@@ -195,7 +195,7 @@ def converse(
     row = z * x * (z * x + 16 * (a + 2) * (rounds + 1) * (1 + sees.shape[1]))
     with jax.enable_x64(True):
         batched = (np.asarray(game.weights), np.asarray(game.user), sees)
-        talk = run_in_chunks(program, batched, jnp.zeros(0), chunk_size(len(game), row, mesh), mesh)
+        talk = run_rows_in_chunks(program, batched, jnp.zeros(0), chunk_size(len(game), row, mesh), mesh)
 
     def cells(array, lead):
         return array.reshape(*array.shape[:lead], z, x, *array.shape[lead + 1 :])
@@ -284,7 +284,7 @@ def _observations(observes: Any, b: int, x: int) -> np.ndarray:
 @lru_cache(maxsize=32)
 def _compiled(rounds: int, resolution: int, grid: int, simultaneous: bool, mesh):
     one = partial(straightforward, rounds=rounds, resolution=resolution, grid=grid, simultaneous=simultaneous)
-    return jax.jit(over_batch(lambda batched, _: jax.vmap(one)(*batched), mesh))
+    return jax.jit(over_rows(lambda batched, _: jax.vmap(one)(*batched), mesh))
 
 
 @jax.jit

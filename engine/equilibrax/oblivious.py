@@ -29,7 +29,7 @@ from equilibrax_kernels.persuasion import certified_rule, combined_value, persua
 from jax import lax
 from jaxtyping import Bool, Float, Int
 
-from equilibrax._batching import batch_mesh, chunk_size, over_batch, run_in_chunks
+from equilibrax._batching import batch_mesh, chunk_size, over_rows, run_rows_in_chunks
 from equilibrax._prepare import approximate, check_choice, check_whole, committee_masks
 from equilibrax.certified import TOLERANCE
 from equilibrax.information import PersuasionGame
@@ -132,7 +132,7 @@ def oblivious_rules(
         batched = (user, providers, np.asarray(game.available))
         chunk = chunk_size(len(game), 24 * game.num_providers * rows * columns, mesh)
         shared = (jnp.asarray(plans), jnp.float64(1 if ties == "best" else -1), jnp.int32(iteration_limit))
-        found = run_in_chunks(_compiled_rules(mesh), batched, shared, chunk, mesh)
+        found = run_rows_in_chunks(_compiled_rules(mesh), batched, shared, chunk, mesh)
     raw = {name: np.array(values) for name, values in found._asdict().items()}
 
     def proved() -> np.ndarray:
@@ -220,7 +220,7 @@ def oblivious_utility(
         members = np.array([[j for j in range(game.num_providers) if m >> j & 1] for m in masks[chosen]], np.int32)
         row = 8 * packed.shape[3] ** int(size) * (game.states + game.signals * game.actions)
         with jax.enable_x64(True):
-            utility[:, chosen] = run_in_chunks(
+            utility[:, chosen] = run_rows_in_chunks(
                 _compiled_utility(mesh),
                 (user, ~np.asarray(game.available), packed),
                 jnp.asarray(members),
@@ -267,7 +267,7 @@ def oblivious_values(
     row = 8 * len(masks) * game.states * (game.states + game.signals * game.actions)
     with jax.enable_x64(True):
         batched = (np.asarray(game.user), np.asarray(game.available), labels.astype(np.int64))
-        return run_in_chunks(
+        return run_rows_in_chunks(
             _compiled_values(mesh), batched, jnp.asarray(members), chunk_size(len(game), row, mesh), mesh
         )
 
@@ -333,7 +333,7 @@ def _check_cells(game: PersuasionGame, labels: np.ndarray, masks: np.ndarray, b:
 def _compiled_rules(mesh):
     by_provider = jax.vmap(persuasion_rule, in_axes=(None, 0, None, None, None, None))
     by_game = jax.vmap(by_provider, in_axes=(0, 0, 0, None, None, None))
-    return jax.jit(over_batch(lambda batched, shared: by_game(*batched, *shared), mesh))
+    return jax.jit(over_rows(lambda batched, shared: by_game(*batched, *shared), mesh))
 
 
 @lru_cache(maxsize=8)
@@ -345,14 +345,14 @@ def _compiled_utility(mesh):
     def committees(batched, members):
         return lax.map(lambda chosen: one_committee(batched, chosen), members).T
 
-    return jax.jit(over_batch(committees, mesh))
+    return jax.jit(over_rows(committees, mesh))
 
 
 @lru_cache(maxsize=8)
 def _compiled_values(mesh):
     by_committee = jax.vmap(refined_value, in_axes=(None, None, None, 0))
     by_game = jax.vmap(by_committee, in_axes=(0, 0, 0, None))
-    return jax.jit(over_batch(lambda batched, members: by_game(batched[0], batched[1], batched[2], members), mesh))
+    return jax.jit(over_rows(lambda batched, members: by_game(batched[0], batched[1], batched[2], members), mesh))
 
 
 @jax.jit
