@@ -1,6 +1,8 @@
 """equilibrax: exact, batched equilibrium search for users who choose among misaligned AI providers."""
 
 from equilibrax.certified import CertifiedFit
+from equilibrax.comparison import Comparison, GameLine, compare
+from equilibrax.comparison_figure import comparison_figure
 from equilibrax.conversation import Conversation, conversation_utility, converse
 from equilibrax.families import families, register_family, sample_tables
 from equilibrax.figures import figure5, figure6, figure7, plot_all
@@ -38,9 +40,11 @@ __version__ = "0.1.0"
 __all__ = [
     "PAPER_TABLES",
     "CertifiedFit",
+    "Comparison",
     "Conversation",
     "ConversationPromises",
     "ConversationRules",
+    "GameLine",
     "InducedDistribution",
     "Labels",
     "ObliviousRules",
@@ -57,6 +61,8 @@ __all__ = [
     "UtilityTables",
     "agreement_rounds",
     "committee_rows",
+    "compare",
+    "comparison_figure",
     "concatenate",
     "conversation_promises",
     "conversation_rules",

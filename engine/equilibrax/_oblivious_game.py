@@ -62,7 +62,7 @@ def solve_oblivious(
 
 
 def _all_members(of_provider: Bool[np.ndarray, "B K"], members: Bool[np.ndarray, "C K"]) -> Bool[np.ndarray, "B C"]:
-    return (of_provider[:, None] | ~members).all(axis=2)
+    return np.all(of_provider[:, None] | ~members, axis=2)
 
 
 def _product(counts: Int[np.ndarray, "B k"]) -> Int[np.ndarray, " B"]:

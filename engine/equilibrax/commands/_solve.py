@@ -11,9 +11,8 @@ import pyarrow as pa
 import tyro
 from rich.console import Console
 
-from equilibrax.commands._games import parse_rationality
+from equilibrax.commands._games import named_tables, parse_rationality
 from equilibrax.partition_result import PartitionResult
-from equilibrax.reading import read_tables
 from equilibrax.records import committee_rows, write_parquet
 from equilibrax.result import SelectionResult
 from equilibrax.solver import TOLERANCE, Deviation, Game, Response, Rules, TieBreak, solve
@@ -38,7 +37,7 @@ class Solve:
     """
 
     tables: Annotated[tyro.conf.Positional[tuple[Path, ...]], tyro.conf.arg(metavar="TABLE...")]
-    """CSV or npz files."""
+    """CSV or npz files, or names of the paper's tables: synthetic-1, synthetic-2, movielens."""
     out: Annotated[str, tyro.conf.arg(metavar="FILE.parquet")] = "-"
     """Parquet file to write, or - to print a readable table."""
     game: Game = "selection"
@@ -96,7 +95,7 @@ class Solve:
     def _solve(self, path: Path) -> SelectionResult | PartitionResult:
         rationality = parse_rationality(self.rationality)
         return solve(
-            read_tables(path, resolution=self.resolution),
+            named_tables(path, self.resolution),
             self.game,
             committees=list(self.committees) or "all",
             obedience=self.obedience,

@@ -83,7 +83,7 @@ class Sweep:
             actions=self.actions,
             providers=self.providers,
             seed=self.seed,
-            parameters=_parameters(self.parameter),
+            parameters=parse_parameters(self.parameter),
             tie_break=self.tie_break,
             dynamics=self.dynamics,
             misalignment=self.misalignment,
@@ -122,7 +122,7 @@ def report_lines(report: SweepReport) -> list[str]:
     return lines
 
 
-def _parameters(given: tuple[str, ...]) -> tuple[tuple[str, float], ...]:
+def parse_parameters(given: tuple[str, ...]) -> tuple[tuple[str, float], ...]:
     """`NAME=NUMBER` pairs."""
     parsed = []
     for text in given:
