@@ -106,7 +106,6 @@ SHAPES = [  # Z, X, A, kind
     (1, 3, 3, "tied"),
     (1, 3, 3, "aligned"),
     (2, 3, 2, "tied"),
-    (2, 3, 2, "smooth"),
     (1, 4, 4, "menus"),
 ]
 

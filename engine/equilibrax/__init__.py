@@ -6,10 +6,11 @@ from equilibrax.comparison_figure import comparison_figure
 from equilibrax.conversation import Conversation, conversation_utility, converse
 from equilibrax.families import families, register_family, sample_tables
 from equilibrax.figures import figure5, figure6, figure7, plot_all
+from equilibrax.hearing import oblivious_utility, oblivious_values
 from equilibrax.information import PersuasionGame
 from equilibrax.listing import equilibrium_schemes
 from equilibrax.misalignment import misalignment
-from equilibrax.oblivious import ObliviousRules, oblivious_rules, oblivious_utility, oblivious_values
+from equilibrax.oblivious import ObliviousRules, oblivious_rules
 from equilibrax.partition_result import PartitionResult
 from equilibrax.promises import (
     ConversationPromises,

@@ -10,8 +10,9 @@ from jaxtyping import Bool, Int
 
 from equilibrax._joint_game import solve_joint
 from equilibrax._partition_games import Rationality
+from equilibrax.hearing import oblivious_utility, oblivious_values
 from equilibrax.information import PersuasionGame
-from equilibrax.oblivious import oblivious_rules, oblivious_utility, oblivious_values
+from equilibrax.oblivious import oblivious_rules
 from equilibrax.partition_result import PartitionResult
 from equilibrax.status import Status
 

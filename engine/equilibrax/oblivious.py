@@ -1,8 +1,7 @@
-"""Oblivious providers: each plays as if it were heard alone, and the user puts together what they all say.
+"""Oblivious providers: each plays as if it were heard alone.
 
-A provider's optimum alone is either a partition (a deterministic rule) or, over all rules, the persuasion program of
-`equilibrax_kernels.persuasion` (2509.15090, Definitions 18 and 19). The user draws on all messages at once; given the
-state they are independent. Competition plays no part, which is what it costs (Theorem 7).
+A provider's optimum alone, over all randomized rules, is the persuasion program of `equilibrax_kernels.persuasion`
+(2509.15090, Definitions 18 and 19). `equilibrax.hearing` is what the user makes of several of them.
 
 Often a provider has many optimal rules, and what the user can learn from several providers depends on which they play.
 The rule returned is, of the provider's optimal ones, one that is best (`ties="best"`) or worst (`ties="worst"`) for a
@@ -11,7 +10,7 @@ user who hears that provider alone; `unique` says whether there was a choice at 
 A user with private information is covered, as in Definition 18: what a provider recommends is then a plan, an action
 for each of her signals.
 
-Letters: B games, K providers, Z signals, X states, A actions, S = A^Z plans, C committees.
+Letters: B games, K providers, Z signals, X states, A actions, S = A^Z plans.
 """
 
 from __future__ import annotations
@@ -25,24 +24,19 @@ import highspy
 import jax
 import jax.numpy as jnp
 import numpy as np
-from equilibrax_kernels.persuasion import certified_rule, combined_value, persuasion_rule, refined_value
-from jax import lax
+from equilibrax_kernels.persuasion import certified_rule, persuasion_rule
 from jaxtyping import Bool, Float, Int
 
 from equilibrax._batching import batch_mesh, chunk_size, over_rows, run_rows_in_chunks
-from equilibrax._prepare import approximate, check_choice, check_whole, committee_masks
+from equilibrax._prepare import check_choice, check_whole
 from equilibrax.certified import TOLERANCE
 from equilibrax.information import PersuasionGame
 from equilibrax.status import SolveError
-from equilibrax.tables import _as_numbers
 
 Ties = Literal["best", "worst"]
 
 MAX_TABLEAU = 2**22
 """Largest number of entries of a simplex tableau, (X + S Z A) x (X S)."""
-
-MAX_TUPLES = 2**20
-"""Largest number of tuples of messages that the user of one committee may hear."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +121,7 @@ def oblivious_rules(
             f"(plans: {game.actions} actions to the power of {game.signals} signals)"
         )
     mesh = batch_mesh(devices)
-    user, providers = _expected(game)
+    user, providers = expected_contributions(game)
     with jax.enable_x64(True):
         batched = (user, providers, np.asarray(game.available))
         chunk = chunk_size(len(game), 24 * game.num_providers * rows * columns, mesh)
@@ -165,114 +159,7 @@ def oblivious_rules(
     )
 
 
-def oblivious_utility(
-    game: PersuasionGame,
-    rules: ObliviousRules | Any,
-    committees: Literal["all"] | Sequence[int] = "all",
-    *,
-    devices: Sequence[Any] | None = None,
-) -> Float[np.ndarray, "B C"]:
-    """The user's expected utility when she hears all providers of a committee, none of whom knows of the others.
-
-    Args:
-        game: B games.
-        rules: an `ObliviousRules`, whose messages are independent given the state and are summed over in full; or
-            `[B, K, X]` whole numbers, a partition for every provider (states with the same number are in one cell).
-        committees: "all" 2**K - 1, or a list of bitmasks (bit j is provider j in column order).
-        devices: JAX devices to spread the games over; default all local devices.
-
-    Returns:
-        `[B, C]` float64; for partitions the correctly rounded quotient of exact integers (`oblivious_values`).
-
-    Raises:
-        ValueError: on a mask out of range, rules of another shape, a common cell without an action that is available
-            in all its states, or more than 2^20 tuples of messages in a committee (messages that a provider never sends
-            do not count).
-
-    Example:
-        >>> import equilibrax as eq
-        >>> court = eq.PersuasionGame.from_prior(  # Theorem 7: guilty or innocent; acquit or convict
-        ...     [[[2, 0], [0, 1]]], user=[[1, 2], [2, 1]], providers=[[[0, 2], [0, 1]], [[1, 0], [2, 0]]]
-        ... )
-        >>> eq.oblivious_utility(court, eq.oblivious_rules(court)).round(9).tolist(), court.optimum_utility.tolist()
-        ([[1.666666667, 1.666666667, 1.666666667]], [2.0])
-    """
-    masks = committee_masks(committees, game.num_providers)
-    if not isinstance(rules, ObliviousRules):
-        return oblivious_values(game, rules, masks, devices=devices) / game.scale[:, None]
-    if rules.rule.shape[:3] != (len(game), game.num_providers, game.states):
-        raise ValueError(
-            f"rules: expected those of {len(game)} games with {game.num_providers} providers and {game.states} states, "
-            f"got {list(rules.rule.shape[:3])}"
-        )
-    mesh, (user, _) = batch_mesh(devices), _expected(game)
-    packed = _pack(rules.rule)
-    sizes = np.array([mask.bit_count() for mask in masks.tolist()])
-    most = int(packed.shape[3]) ** int(sizes.max())
-    if most > MAX_TUPLES:
-        raise ValueError(
-            f"committees: expected at most {MAX_TUPLES:,} tuples of messages, got {packed.shape[3]} messages from each "
-            f"of {sizes.max()} providers, {approximate(most)} tuples"
-        )
-    utility = np.zeros((len(game), len(masks)))
-    for size in np.unique(sizes):
-        chosen = np.flatnonzero(sizes == size)
-        members = np.array([[j for j in range(game.num_providers) if m >> j & 1] for m in masks[chosen]], np.int32)
-        row = 8 * packed.shape[3] ** int(size) * (game.states + game.signals * game.actions)
-        with jax.enable_x64(True):
-            utility[:, chosen] = run_rows_in_chunks(
-                _compiled_utility(mesh),
-                (user, ~np.asarray(game.available), packed),
-                jnp.asarray(members),
-                chunk_size(len(game), row, mesh),
-                mesh,
-            )
-    return utility
-
-
-def oblivious_values(
-    game: PersuasionGame, partitions: Any, committees: Any = "all", *, devices: Sequence[Any] | None = None
-) -> Int[np.ndarray, "B C"]:
-    """The user's value, exact, when every provider tells the cell of a partition and she hears a committee.
-
-    Args:
-        game: B games.
-        partitions: `[B, K, X]` whole numbers; states with the same number are in one cell.
-        committees: "all" 2**K - 1, or a list of bitmasks.
-        devices: JAX devices to spread the games over; default all local devices.
-
-    Returns:
-        `[B, C]` int64; divided by `game.scale` an expected utility.
-
-    Raises:
-        ValueError: as `oblivious_utility`.
-
-    Example:
-        >>> import equilibrax as eq
-        >>> game = eq.PersuasionGame.from_weights([[1, 2]], [[[1, 0], [0, 1]]], [[[[0, 1]] * 2]] * 2, resolution=1)
-        >>> eq.oblivious_values(game, [[[0, 0], [0, 1]]]).tolist()  # the first tells nothing, the second everything
-        [[2, 3, 3]]
-    """
-    masks = committee_masks(committees, game.num_providers)
-    labels = _as_numbers("partitions", partitions)
-    shape = (len(game), game.num_providers, game.states)
-    if labels.dtype.kind not in "iu" or labels.shape != shape:
-        raise ValueError(
-            f"partitions: expected whole numbers of shape {list(shape)}, got {list(labels.shape)} of {labels.dtype}"
-        )
-    for b in np.flatnonzero(~np.asarray(game.available).all(axis=(1, 2))):
-        _check_cells(game, labels, masks, int(b))
-    mesh = batch_mesh(devices)
-    members = (masks[:, None] >> np.arange(game.num_providers)) & 1 == 1
-    row = 8 * len(masks) * game.states * (game.states + game.signals * game.actions)
-    with jax.enable_x64(True):
-        batched = (np.asarray(game.user), np.asarray(game.available), labels.astype(np.int64))
-        return run_rows_in_chunks(
-            _compiled_values(mesh), batched, jnp.asarray(members), chunk_size(len(game), row, mesh), mesh
-        )
-
-
-def _expected(game: PersuasionGame) -> tuple[np.ndarray, np.ndarray]:
+def expected_contributions(game: PersuasionGame) -> tuple[np.ndarray, np.ndarray]:
     """Contributions as expected utilities: `[B, Z, X, A]` and `[B, K, Z, X, A]`."""
     scale = game.scale.reshape(-1, 1, 1, 1)
     return np.asarray(game.user) / scale, np.asarray(game.providers) / scale[:, None]
@@ -297,13 +184,6 @@ def _swing(contributions: np.ndarray, game: PersuasionGame) -> np.ndarray:
     return np.where(spread > 0, spread, 1.0)
 
 
-def _pack(rule: np.ndarray) -> np.ndarray:
-    """`[B, K, X, U]` the messages that are ever sent, U being the most that any provider sends."""
-    used = (rule > 0).any(axis=2)
-    order = np.argsort(~used, axis=2, kind="stable")[:, :, None, : int(used.sum(axis=2).max())]
-    return np.take_along_axis(rule, np.broadcast_to(order, (*rule.shape[:3], order.shape[3])), axis=3)
-
-
 def _check_availability(game: PersuasionGame) -> None:
     available = np.asarray(game.available)
     one, other = available[:, :, None], available[:, None]
@@ -316,43 +196,11 @@ def _check_availability(game: PersuasionGame) -> None:
         )
 
 
-def _check_cells(game: PersuasionGame, labels: np.ndarray, masks: np.ndarray, b: int) -> None:
-    available = np.asarray(game.available)[b]
-    for mask in masks.tolist():
-        members = [j for j in range(game.num_providers) if mask >> j & 1]
-        for cell in np.unique(labels[b, members], axis=1).T:
-            inside = (labels[b, members] == cell[:, None]).all(axis=0)
-            if not available[inside].all(axis=0).any():
-                raise ValueError(
-                    f"partitions: expected an action that is available in all states of a cell, got none for states "
-                    f"{np.flatnonzero(inside).tolist()} of game {b}, committee {mask}"
-                )
-
-
 @lru_cache(maxsize=8)
 def _compiled_rules(mesh):
     by_provider = jax.vmap(persuasion_rule, in_axes=(None, 0, None, None, None, None))
     by_game = jax.vmap(by_provider, in_axes=(0, 0, 0, None, None, None))
     return jax.jit(over_rows(lambda batched, shared: by_game(*batched, *shared), mesh))
-
-
-@lru_cache(maxsize=8)
-def _compiled_utility(mesh):
-    def one_committee(batched, members):
-        user, missing, rules = batched
-        return jax.vmap(combined_value)(user, missing.astype(user.dtype), rules[:, members])
-
-    def committees(batched, members):
-        return lax.map(lambda chosen: one_committee(batched, chosen), members).T
-
-    return jax.jit(over_rows(committees, mesh))
-
-
-@lru_cache(maxsize=8)
-def _compiled_values(mesh):
-    by_committee = jax.vmap(refined_value, in_axes=(None, None, None, 0))
-    by_game = jax.vmap(by_committee, in_axes=(0, 0, 0, None))
-    return jax.jit(over_rows(lambda batched, members: by_game(batched[0], batched[1], batched[2], members), mesh))
 
 
 @jax.jit
