@@ -1,11 +1,23 @@
 """equilibrax: exact, batched equilibrium search for users who choose among misaligned AI providers."""
 
+from equilibrax.alignment import market_alignment
+from equilibrax.bound import Bound
+from equilibrax.bounds import BoundReport, bounds
 from equilibrax.certified import CertifiedFit
+from equilibrax.closeness import closeness, estimation_error, identical_induced_distribution, induced_actions
 from equilibrax.families import families, register_family, sample_tables
 from equilibrax.figures import figure5, figure6, figure7, plot_all
 from equilibrax.information import PersuasionGame
+from equilibrax.lemmas import (
+    corollary_1,
+    corollary_2,
+    lemma_1,
+    lemma_2,
+    proposition_2,
+)
 from equilibrax.listing import equilibrium_schemes
 from equilibrax.misalignment import misalignment
+from equilibrax.noisy_market import proposition_3, providers_needed
 from equilibrax.partition_result import PartitionResult
 from equilibrax.reading import PAPER_TABLES, TableFileError, load_paper_table, read_tables, write_table
 from equilibrax.records import committee_rows, iter_committees, read_committees, table_rows, write_parquet
@@ -15,11 +27,14 @@ from equilibrax.status import SolveError, Status
 from equilibrax.summary import Summary, markdown_table, summarize
 from equilibrax.sweep import SweepConfig, SweepReport, run_sweep
 from equilibrax.tables import Labels, UtilityTables, concatenate, from_arrays, from_integers
+from equilibrax.theorems import corollary_3, theorem_1, theorem_2, theorem_5, theorem_6
 
 __version__ = "0.1.0"
 
 __all__ = [
     "PAPER_TABLES",
+    "Bound",
+    "BoundReport",
     "CertifiedFit",
     "Labels",
     "PartitionResult",
@@ -32,20 +47,34 @@ __all__ = [
     "SweepReport",
     "TableFileError",
     "UtilityTables",
+    "bounds",
+    "closeness",
     "committee_rows",
     "concatenate",
+    "corollary_1",
+    "corollary_2",
+    "corollary_3",
     "equilibrium_schemes",
+    "estimation_error",
     "families",
     "figure5",
     "figure6",
     "figure7",
     "from_arrays",
     "from_integers",
+    "identical_induced_distribution",
+    "induced_actions",
     "iter_committees",
+    "lemma_1",
+    "lemma_2",
     "load_paper_table",
     "markdown_table",
+    "market_alignment",
     "misalignment",
     "plot_all",
+    "proposition_2",
+    "proposition_3",
+    "providers_needed",
     "read_committees",
     "read_tables",
     "register_family",
@@ -54,6 +83,10 @@ __all__ = [
     "solve",
     "summarize",
     "table_rows",
+    "theorem_1",
+    "theorem_2",
+    "theorem_5",
+    "theorem_6",
     "write_parquet",
     "write_table",
 ]
