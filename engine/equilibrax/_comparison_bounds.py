@@ -8,35 +8,55 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from equilibrax.misalignment import misalignment
+from equilibrax.bound import Bound
 from equilibrax.partition_result import PartitionResult
 from equilibrax.result import SelectionResult
-from equilibrax.tables import UtilityTables
+from equilibrax.theorems import theorem_1, theorem_2, theorem_6
 
-Bound = tuple[str, Float[np.ndarray, " B"]]
+Promise = tuple[str, Float[np.ndarray, " B"]]
 
 
 def bounds_of(
-    lines: Sequence[Any], followed: SelectionResult | None, checked: PartitionResult | None, joint: PartitionResult
-) -> dict[Any, Bound]:
-    """For the lines to which a theorem applies, its name and `[B]` what it guarantees of the worst utility.
+    lines: Sequence[Any],
+    lambdas: tuple[float, ...],
+    followed: SelectionResult | None,
+    checked: PartitionResult | None,
+    joint: PartitionResult,
+    quantal: PartitionResult | None,
+) -> dict[Any, Promise]:
+    """For the lines to which a theorem applies, its name and `[B]` what it promises of the worst utility.
 
-    Theorem 6, with the misalignment of each committee, for a user who follows; a monopolist's line has the smallest of
-    the providers' bounds. Definition 1's misalignment of the whole table, which asks nothing of the equilibria, gives
-    Theorem 1 for a user who hears everybody, and the same argument gives it for one who checks what a single provider
-    says: in either game every provider could reveal everything, and the user would then have her optimum.
+    Market alignment is measured on the outcomes that matter (Remark 5) where the user responds best, with weights of
+    any sum (Remark 2). A monopolist's line has the smallest of the providers' bounds.
+
+    Args:
+        lines: the lines of the comparison.
+        lambdas: of `quantal`.
+        followed, checked, joint, quantal: results, of which the last committee is that of all providers; `joint` and
+            `followed` have every provider alone first. None where the game is not played.
     """
-    if followed is None or not isinstance(followed.tables, UtilityTables) or followed.bound is None:
-        return {}
-    k = followed.tables.num_providers
-    everybody = 2**k - 1
-    table_wide = misalignment(followed.tables, [everybody], rows="table", throw=False)
-    revealed = np.where(table_wide.certified, joint.optimum[:, -1:] - 2 * table_wide.misalignment, np.nan)[:, 0]
-    by_game: dict[tuple[str, str], Bound] = {
-        ("monopolist", "follows"): ("Theorem 6", followed.bound[:, :k].min(axis=1)),
-        ("selection", "follows"): ("Theorem 6", followed.bound[:, -1]),
-        ("joint", "best response"): ("Theorem 1", revealed),
-    }
+    k = joint.tables.num_providers
+    promised: dict[tuple[str, str, float | None], Promise] = {}
+
+    def add(game: str, user: str, found: Bound, at: Any = None, rationality: float | None = None) -> None:
+        bound = np.where(found.holds_hypothesis, found.bound, np.nan)
+        promised[game, user, rationality] = (found.name, bound[:, -1] if at is None else at(bound))
+
+    def least(bound: np.ndarray) -> np.ndarray:
+        return bound[:, :k].min(axis=1)
+
+    if followed is not None:
+        found = theorem_6(followed, rows="equilibrium", weights="nonnegative")
+        add("selection", "follows", found)
+        add("monopolist", "follows", found, least)
+    found = theorem_1(joint, rows="equilibrium", weights="nonnegative")
+    add("joint", "best response", found)
+    add("monopolist", "best response", found, least)
     if checked is not None:
-        by_game["selection", "best response"] = ("Theorem 6", revealed)
-    return {line: by_game[line.game, line.user] for line in lines if (line.game, line.user) in by_game}
+        add("selection", "best response", theorem_6(checked, rows="equilibrium", weights="nonnegative"))
+    if quantal is not None:
+        found = theorem_2(quantal)
+        for r, rationality in enumerate(lambdas):
+            add("joint", "quantal", found, lambda bound, r=r: bound[:, r, -1], rationality)
+    keys = {line: (line.game, line.user, line.rationality) for line in lines}
+    return {line: promised[key] for line, key in keys.items() if key in promised}

@@ -57,7 +57,7 @@ class Collector:
     def collect(self) -> dict[str, Any]:
         aligned = self._solve("aligned")
         quantal_aligned = self._solve("aligned", **self.quantal) if self.lambdas else None
-        followed = None
+        followed, quantal = None, None
         if isinstance(self.tables, UtilityTables):
             followed = self._solve("selection", dynamics=False)
             self._alone("follows", followed)
@@ -80,7 +80,7 @@ class Collector:
             if solved is not None:
                 self._everybody(line, solved)
         self._everybody(GameLine("aligned", "best response"), aligned)
-        return self._fields(aligned, quantal_aligned, followed, checked, joint)
+        return self._fields(aligned, quantal_aligned, followed, checked, joint, quantal)
 
     def _solve(self, game: str, *, committees: Sequence[int] | None = None, **options: Any) -> Any:
         if game != "aligned":
@@ -108,7 +108,7 @@ class Collector:
         numbers |= {"equilibria": result.equilibria, "status": result.status}
         self.lines.append((line, {name: values[at] for name, values in numbers.items()}))
 
-    def _fields(self, aligned, quantal_aligned, followed, checked, joint) -> dict[str, Any]:
+    def _fields(self, aligned, quantal_aligned, followed, checked, joint, quantal) -> dict[str, Any]:
         lines = tuple(line for line, _ in self.lines)
 
         def column(name: str) -> np.ndarray:
@@ -121,7 +121,7 @@ class Collector:
                 return quantal_aligned.best_utility[:, self.lambdas.index(line.rationality), 0]
             return aligned.best_utility[:, 0]
 
-        bounds = bounds_of(lines, followed, checked, joint)
+        bounds = bounds_of(lines, self.lambdas, followed, checked, joint, quantal)
         nothing = np.full(len(aligned.table_id), np.nan)
         return {
             "lines": lines,
