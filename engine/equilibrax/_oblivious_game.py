@@ -26,11 +26,10 @@ def solve_oblivious(
     members: np.ndarray = (masks[:, None] >> np.arange(game.num_providers)) & 1 == 1  # [C, K]
     shape = len(game), len(masks)
     if rules == "deterministic":
-        alone = 1 << np.arange(game.num_providers, dtype=np.int32)
-        own = solve_joint(game, alone, Rationality("best", (), False), 0.0, False, 0, mesh)
-        value: np.ndarray = np.asarray(oblivious_values(game, own.worst_partition, masks.tolist(), devices=devices))
-        count = np.stack([_product(own.equilibria[:, chosen]) for chosen in members], axis=1)
-        partition = np.stack([_refinement(own.worst_partition[:, chosen]) for chosen in members], axis=1)
+        posted, optima = _monopolists(game, mesh)
+        value: np.ndarray = np.asarray(oblivious_values(game, posted, masks.tolist(), devices=devices))
+        count = np.stack([_product(optima[:, chosen]) for chosen in members], axis=1)
+        partition = np.stack([_refinement(posted[:, chosen]) for chosen in members], axis=1)
         status = np.zeros(shape, np.int32)
     else:
         own = oblivious_rules(game, ties="worst", devices=devices, throw=throw)
@@ -60,6 +59,15 @@ def solve_oblivious(
         retries=np.zeros(len(game), np.int32),
         tables=game,
     )
+
+
+def _monopolists(game: PersuasionGame, mesh) -> tuple[Int[np.ndarray, "B K X"], Int[np.ndarray, "B K"]]:
+    """What every provider posts when it is alone, and how many optimal partitions it has."""
+    k = game.num_providers
+    # With the committee of all, the program is the one that `compare` has compiled for the joint game.
+    masks = np.array(sorted({*(1 << j for j in range(k)), (1 << k) - 1}), np.int32)
+    own = solve_joint(game, masks, Rationality("best", (), False), 0.0, False, 0, mesh)
+    return own.worst_partition[:, :k], own.equilibria[:, :k]
 
 
 def _all_members(of_provider: Bool[np.ndarray, "B K"], members: Bool[np.ndarray, "C K"]) -> Bool[np.ndarray, "B C"]:
