@@ -17,7 +17,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from jaxtyping import Float, Int
-from rich.console import Console
+from rich.console import Console, Group
+from rich.padding import Padding
+from rich.text import Text
 
 from equilibrax import _comparison_text as text
 from equilibrax._comparison_games import Collector, GameLine
@@ -168,17 +170,15 @@ class Comparison:
         """
         console = Console(highlight=False, width=width)
         if table is None and len(self.table_id) > 1:
-            console.print(text.distributions(self), text.answers(self), sep="\n")
+            parts: list[Any] = [text.distributions(self), text.answers(self)]
         else:
             position = table or 0
             if not 0 <= position < len(self.table_id):
                 raise ValueError(f"table: expected a position below {len(self.table_id)}, got {table}")
-            console.print(text.one_table(self, position))
-            answers = {name: values[position] for name, values in self.answers().items()}
-            for name, value in answers.items():
-                console.print(f"  {name:<38} {text.signed(value)}", markup=False, soft_wrap=True)
-        for note in self.notes():
-            console.print(f"  {note}", markup=False)
+            parts = [text.one_table(self, position)]
+            parts += [f"  {name:<38} {text.signed(values[position])}" for name, values in self.answers().items()]
+        parts += [Padding(Text(note), (0, 2)) for note in self.notes()]
+        console.print(Group(*parts), markup=False)
 
     @property
     def gap(self) -> Float[np.ndarray, "B G"]:
