@@ -186,7 +186,7 @@ def theorem_5(
         >>> table = eq.sample_tables("hull", 1, states=3, actions=2, providers=3, seed=0)
         >>> joint = eq.solve(table, "joint", response="quantal", rationality=20, committees=[0b111])
         >>> eq.theorem_5(joint, rounds=1e36, failure=1e-3).bound.round(4).tolist()
-        [[0.3772]]
+        [[0.527]]
     """
     return _substitutes_bound("Theorem 5", result, rounds, failure, zeta, epsilon, substitutes)
 
@@ -223,7 +223,7 @@ def corollary_3(
         >>> table = eq.sample_tables("hull", 1, states=3, actions=2, providers=3, seed=0)
         >>> joint = eq.solve(table, "joint", response="quantal", rationality=20, committees=[0b111])
         >>> eq.corollary_3(joint, rounds=1e36, failure=1e-3).bound.round(4).tolist()
-        [[0.3665]]
+        [[0.5212]]
     """
     return _substitutes_bound("Corollary 3", result, rounds, failure, zeta, epsilon, substitutes)
 
