@@ -4,8 +4,9 @@
 
 Prints a line per family and result: how many (table, committee, lambda) satisfy the hypothesis, on how many the bound
 fails (none, or the exit status is 1), the smallest slack, and how often the bound is attained. In the rows of a family
-with "+ x_A", users have private information: two tables are what utilities are after either of two signals. Information is
-hardly ever substitutes then; in the rows with "+ noisy x" the signal tells nothing besides the state, and it is.
+with "+ x_A", users have private information: two tables are what utilities are after either of two signals. That is
+hardly ever information that substitutes; in the rows with "+ noisy x" the signal tells nothing besides the state, and
+then it does.
 """
 
 from __future__ import annotations
