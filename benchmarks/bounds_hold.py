@@ -38,11 +38,14 @@ def informed(tables: eq.UtilityTables, noisy: bool = False) -> eq.PersuasionGame
     return eq.PersuasionGame.from_weights(weights, user / unit, providers / unit, resolution=unit)
 
 
-def of_games(game: eq.UtilityTables | eq.PersuasionGame, lambdas: tuple[float, ...]) -> Iterator[tuple[str, eq.Bound]]:
+def of_schemes(tables: eq.UtilityTables) -> Iterator[tuple[str, eq.Bound]]:
+    """The selection game of Section 7."""
+    yield from _report(eq.bounds(eq.solve(tables, dynamics=False)), "")
+
+
+def of_games(game: eq.PersuasionGame, lambdas: tuple[float, ...]) -> Iterator[tuple[str, eq.Bound]]:
     """The bounds on equilibria of all games, and those on what C* does."""
     quantal = {"response": "quantal", "rationality": list(lambdas), "dynamics": False}
-    if isinstance(game, eq.UtilityTables):
-        yield from _report(eq.bounds(eq.solve(game, dynamics=False)), "")
     obedient = eq.solve(game, obedience=True, dynamics=False)
     yield from _report(eq.bounds(obedient), ", obedience")
     yield from _report(eq.bounds(eq.solve(game, obedience=True, **quantal)), ", obedience, quantal")
@@ -91,7 +94,8 @@ def every_bound(family: str, count: int, lambdas: tuple[float, ...] = LAMBDAS) -
     """Family, result and bound."""
     tables = eq.sample_tables(family, count, **SIZES, seed=7)
     for rows, found in (
-        (family, of_games(tables, lambdas)),
+        (family, of_schemes(tables)),
+        (family, of_games(eq.PersuasionGame.from_tables(tables), lambdas)),
         (family, of_beliefs(tables, lambdas)),
         (family, of_family(family, count)),
         (f"{family} + x_A", of_games(informed(tables), lambdas)),

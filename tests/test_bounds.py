@@ -6,21 +6,26 @@ import importlib.util
 import itertools
 import math
 import random
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from types import EllipsisType
 
 import equilibrax as eq
 import numpy as np
 import oracles_persuasion as oracle
 import pytest
-from equilibrax import PersuasionGame
+from equilibrax import PersuasionGame, alignment
 from equilibrax._bound_parts import information_is_substitutes
 from equilibrax.alignment import attained_outcomes
 from equilibrax.closeness import all_partitions
 
 LAMBDAS = (None, 0.0, 2.5, math.inf)
-SHAPES = {"alone": (1, 3, 3, 2), "informed": (2, 3, 3, 2)}  # signals, states, actions, providers
+GRID = (0.0, 2.5, 6.0, 100.0, math.inf)
+SHAPES = {"alone": (1, 3, 3, 3), "informed": (2, 3, 3, 3)}  # signals, states, actions, providers
 SIZES = {"states": 3, "actions": 3, "providers": 3}
+GAMES = 128  # batches that are solved have one shape, so each solver compiles once
+SILENT, LOSES, PARITY = 24, 25, 26  # special games in the batch
 
 
 @cache
@@ -33,6 +38,66 @@ def batch(of: list[oracle.Game]) -> PersuasionGame:
     arrays = {name: np.array([getattr(g, name) for g in of], np.int64) for name in ("weights", "user", "providers")}
     available = np.array([g.available for g in of], bool)
     return PersuasionGame(**arrays, available=available, table_id=np.arange(len(of)), resolution=1)
+
+
+def twice(user, providers, available=None) -> PersuasionGame:
+    """One game of a user whose signal tells nothing."""
+    user, providers = np.asarray(user, float), np.asarray(providers, float)
+    everywhere = np.broadcast_to(providers[:, None], (3, 2, 3, 3))
+    return PersuasionGame.from_weights(np.ones((2, 3)), np.stack([user] * 2), everywhere, available)
+
+
+def silent() -> PersuasionGame:
+    """The user must match the state; providers always want action 0, so silence is an equilibrium."""
+    return twice(np.eye(3), [[[1, 0, 0]] * 3] * 3)
+
+
+def loses() -> PersuasionGame:
+    """Knowing more costs this quantal user; her providers agree with her, so revealing all is an equilibrium."""
+    user = [[0.4, 0, 0], [1, 0, 0], [1, 0, 0]]
+    return twice(user, [user] * 3, [[True, True, False]] * 3)
+
+
+def parity() -> PersuasionGame:
+    """The best action depends on whether signal and state agree: no substitutes."""
+    user = np.array([[[1, 0, 0], [0, 1, 0], [0, 1, 0]], [[0, 1, 0], [1, 0, 0], [1, 0, 0]]])
+    return PersuasionGame.from_weights(np.ones((2, 3)), user, [user] * 3)
+
+
+@cache
+def solvable() -> PersuasionGame:
+    """The oracle's games, the special ones, and more of the oracle's."""
+    given = batch(games("informed"))
+    parts = [given, silent(), loses(), parity(), batch(games("informed", GAMES - 27))]
+    rows = {}
+    for name in ("weights", "user", "providers", "available"):
+        unit = [10_000 if part.resolution == 1 and name in ("user", "providers") else 1 for part in parts]
+        rows[name] = np.concatenate([np.asarray(getattr(part, name)) * u for part, u in zip(parts, unit)])
+    rows["available"] = rows["available"].astype(bool)
+    return PersuasionGame(**rows, table_id=np.arange(GAMES), resolution=10_000)
+
+
+@cache
+def solved(game: str, quantal: bool = False, **options) -> eq.PartitionResult:
+    how = {"response": "quantal", "rationality": GRID} if quantal else {}
+    return eq.solve(solvable(), game, dynamics=False, **how, **options)
+
+
+@cache
+def tables() -> eq.UtilityTables:
+    """256 tables; in the first, silence is best for the providers and worst for the user."""
+    first = eq.from_arrays(np.eye(3), [[[1, 0, 0]] * 3] * 3)
+    others = eq.sample_tables("uniform", 2 * GAMES, **SIZES, seed=1)
+    return eq.concatenate([replace(first, family="uniform", seed=1), others])[: 2 * GAMES]
+
+
+@cache
+def references_of_all() -> np.ndarray:
+    """The references of the oracle's games, and pooling where it is possible, else full revelation."""
+    found = np.broadcast_to(np.arange(3), (GAMES, 3)).copy()
+    found[:24] = references("informed")
+    found[[SILENT, LOSES, PARITY]] = 0
+    return found
 
 
 @cache
@@ -86,7 +151,7 @@ def test_estimation_error_agrees_with_the_oracle(shape):
 
 @pytest.mark.parametrize("weights", ["simplex", "nonnegative"])
 def test_alignment_agrees_with_the_oracle(weights):
-    game, labels = batch(games("informed")), references("informed")
+    game, labels = solvable(), references_of_all()
     rows = attained_outcomes(game, labels, None)
     everything = np.broadcast_to(np.arange(game.states), labels.shape)
     told = attained_outcomes(game, everything, None)
@@ -97,31 +162,22 @@ def test_alignment_agrees_with_the_oracle(weights):
     for i, one in enumerate(games("informed")):
         upper = oracle.attained(one, [oracle.from_labels(labels[i])])
         lower = oracle.attained(one, [oracle.full_revelation(one)])
-        for c in range(3):
+        for c in (0, 2, 6):
             assert abs(whole.misalignment[i, c] - oracle.alignment(one, c + 1, weights=weights)) < 1e-7
             assert abs(some.misalignment[i, c] - oracle.alignment(one, c + 1, upper, lower, weights)) < 1e-7
 
 
-def test_alignment_of_tables_is_misalignment_on_all_rows():
-    tables = eq.load_paper_table("movielens")  # with unavailable actions
-    mine = eq.market_alignment(tables).misalignment
-    assert np.abs(mine - eq.misalignment(tables, rows="table", weights="simplex").misalignment).max() < 1e-8
-
-
 def test_highs_takes_over_where_the_batched_solver_gives_up(monkeypatch):
-    from equilibrax import alignment
-
-    tables = eq.sample_tables("uniform", 3, **SIZES, seed=1)
-    expected = eq.market_alignment(tables)
     monkeypatch.setattr(alignment, "_ITERATIONS", 1)
     alignment._compiled.cache_clear()
     try:
-        found = eq.market_alignment(tables)
+        found = eq.market_alignment(batch(games("informed")[:2]), [7])
     finally:
         alignment._compiled.cache_clear()
     assert found.resolved > 0
     assert found.certified.all()
-    assert np.abs(found.misalignment - expected.misalignment).max() < 1e-8
+    for game, score in zip(games("informed"), found.misalignment):
+        assert abs(score[0] - oracle.alignment(game, 7)) < 1e-7
 
 
 def test_substitutes_agree_with_the_oracle():
@@ -153,112 +209,96 @@ def script():
 
 @pytest.mark.parametrize("family", eq.families())
 def test_every_bound_holds_on_random_tables(family):
+    run, drawn = script(), eq.sample_tables(family, 2 * GAMES, **SIZES, seed=7)
+    found = [*run.of_schemes(drawn), *run.of_games(run.informed(drawn), GRID), *run.of_beliefs(drawn, GRID)]
+    found += run.of_substitutes(run.informed(drawn, noisy=True), GRID)
+    if family in ("noisy", "systematic"):
+        found += run.of_family(family, 2 * GAMES)
     checked = set()
-    for rows, name, bound in script().every_bound(family, 200, (0.5, 50.0, math.inf)):
-        assert not bound.refuted.any(), (rows, name, bound.text(tuple(np.argwhere(bound.refuted)[0])))
+    for name, bound in found:
+        assert not bound.refuted.any(), (name, bound.text(tuple(np.argwhere(bound.refuted)[0])))
         assert bound.bound.shape == bound.measured.shape == bound.holds_hypothesis.shape
         if bound.holds_hypothesis.any():
             checked.add(bound.name)
     results = {"Theorem 1", "Theorem 2", "Theorem 5", "Theorem 6", "Corollary 1", "Corollary 2", "Corollary 3"}
-    results |= {"Lemma 1", "Lemma 2", "Proposition 2"}
-    assert checked - {"Proposition 3"} == results
-    assert ("Proposition 3" in checked) or family not in ("noisy",)
+    results |= {"Lemma 1", "Lemma 2", "Proposition 2"} | ({"Proposition 3"} if family == "noisy" else set())
+    assert checked == results
 
 
-@pytest.mark.parametrize("shape", SHAPES)
-def test_bounds_hold_on_games_with_ties_and_missing_actions(shape):
-    game, labels = batch(games(shape)), references(shape)
-    results = [
-        eq.solve(game, "joint"),
-        eq.solve(game, "joint", response="quantal", rationality=LAMBDAS[1:]),
-        eq.solve(game, obedience=True),
-        eq.solve(game, obedience=True, tie_break="lowest_index", response="quantal", rationality=2.5),
-    ]
-    for result in results:
+def test_bounds_hold_on_games_with_ties_and_missing_actions():
+    labels = references_of_all()
+    for result in (solved("joint"), solved("joint", True), solved("selection", obedience=True)):
         report = eq.bounds(result, reference=labels if result.game == "joint" else None, rounds=1e34, failure=1e-9)
         assert not report.refuted.any()
-        for rationality, epsilon_u in itertools.product(LAMBDAS[1:], (0.0, 0.5)):
-            assert not eq.corollary_1(game, labels, rationality, epsilon_u).refuted.any()
+    for rationality, epsilon_u in itertools.product(LAMBDAS[1:], (0.0, 0.5)):
+        assert not eq.corollary_1(solvable(), labels, rationality, epsilon_u).refuted.any()
 
 
 def test_numbers_of_a_bound_are_the_oracles():
-    game, labels = batch(games("informed")), references("informed")
-    result = eq.solve(game, "joint", response="quantal", rationality=2.5)
-    found = eq.theorem_2(result, reference=labels)
-    for i, one in enumerate(games("informed")):
+    labels = references_of_all()
+    found = eq.theorem_2(solved("joint", True), reference=labels)
+    for i, game in enumerate(games("informed")):
         reference = oracle.from_labels(labels[i])
-        alone = float(oracle.values(one, 2.5)[reference][0]) / one.unit
-        delta = float(oracle.closeness(one, reference, 2, 2.5))
-        widest = max(np.ptp([oracle._conditional(one, u, o) for o in oracle.outcomes(one)]) for u in one.providers)
-        expected = alone - 2 * oracle.alignment(one, 3) - max(1.0, widest) * delta / 2
-        assert abs(found.bound[i, 2] - expected) < 1e-6
+        alone = float(oracle.values(game, 2.5)[reference][0]) / game.unit
+        delta = float(oracle.closeness(game, reference, 2, 2.5))
+        widest = max(np.ptp([oracle._conditional(game, u, o) for o in oracle.outcomes(game)]) for u in game.providers)
+        expected = alone - 2 * oracle.alignment(game, 7) - max(1.0, widest) * delta / 2
+        assert abs(found.bound[i, 1, 6] - expected) < 1e-6
 
 
 def test_reports_show_and_name_what_they_hold(capsys):
-    report = eq.bounds(eq.solve(eq.load_paper_table("synthetic-2")))
+    report = eq.bounds(eq.solve(tables(), dynamics=False))
     report.show(width=120)
     assert "Theorem 6 (Remark 5)" in capsys.readouterr().out
     assert list(report) == ["Theorem 6", "Theorem 6 (Remark 5)"]
     assert len(report) == 2
-    attained = np.abs(report["Theorem 6 (Remark 5)"].slack) < 1e-9
-    assert attained.sum() >= 2  # AI 4 and 5 attain the bound
     assert report["Theorem 6"].text((0, 0)).startswith("Theorem 6: ")
-    aligned = eq.solve(eq.load_paper_table("synthetic-2"), "aligned", response="quantal", rationality=[1.0, 9.0])
-    eq.bounds(aligned).show(width=120)
+    eq.bounds(solved("joint", True)).show(width=120)
     assert "Lemma 1" in capsys.readouterr().out
 
 
 # --- every hypothesis broken ------------------------------------------------------------------------------------------
 
 
-def silent() -> eq.UtilityTables:
-    """The user must match the state; both providers always want action 0, so silence is an equilibrium."""
-    return eq.from_arrays([[1, 0], [0, 1]], [[[1, 0], [1, 0]]] * 2)
-
-
-def assert_broken(bound: eq.Bound) -> None:
+def assert_broken(bound: eq.Bound, at: int | EllipsisType = ...) -> None:
     """Somewhere the hypothesis fails and so does the bound; where it holds the bound does."""
-    assert (~bound.holds_hypothesis & ~bound.kept).any()
+    assert (~bound.holds_hypothesis & ~bound.kept)[at].any()
     assert not bound.refuted.any()
 
 
 def test_theorem_1_needs_market_alignment():
-    assert_broken(eq.theorem_1(eq.solve(silent(), "joint"), epsilon=0))
+    assert_broken(eq.theorem_1(solved("joint"), epsilon=0), SILENT)
 
 
 def test_theorem_2_needs_market_alignment():
-    assert_broken(eq.theorem_2(eq.solve(silent(), "joint", response="quantal", rationality=20), epsilon=0))
+    assert_broken(eq.theorem_2(solved("joint", True), epsilon=0), SILENT)
 
 
 def test_theorem_2_needs_closeness():
-    # Knowing more costs this user, and full revelation is an equilibrium of providers who want what she wants.
-    table = eq.from_arrays([[0.4, 0], [1, 0]], [[[0.4, 0], [1, 0]]] * 2)
-    joint = eq.solve(table, "joint", response="quantal", rationality=6, committees=[3])
-    assert_broken(eq.theorem_2(joint, delta=0, reference=[0, 0]))
-    assert eq.theorem_2(joint, reference=[0, 0]).holds_hypothesis.all()
+    found = eq.theorem_2(solved("joint", True), delta=0, reference=references_of_all())
+    assert_broken(found, LOSES)
+    assert np.abs(found.numbers["eps"][LOSES]).max() < 1e-9  # so it is closeness that is broken
 
 
 @pytest.mark.parametrize("theorem", [eq.theorem_5, eq.corollary_3])
 def test_theorem_5_and_its_corollary_need_market_alignment(theorem):
-    joint = eq.solve(silent(), "joint", response="quantal", rationality=100)
-    assert_broken(theorem(joint, rounds=1e40, failure=1e-9, epsilon=0))
+    assert_broken(theorem(solved("joint", True), rounds=1e40, failure=1e-9, epsilon=0), SILENT)
 
 
 def test_theorem_5_checks_substitutes_agreement_and_small_lambda():
-    parity = PersuasionGame.from_prior(
-        [[[1, 0], [0, 1]], [[0, 1], [1, 0]]], user=[[1, 0], [0, 1]], providers=[[[1, 0], [0, 1]]] * 2
-    )
-    joint = eq.solve(parity, "joint", response="quantal", rationality=5)
-    assert not eq.theorem_5(joint, rounds=1e40).holds_hypothesis.any()
-    assert eq.theorem_5(joint, rounds=1e40, substitutes=True).holds_hypothesis.all()
-    joint = eq.solve(silent(), "joint", response="quantal", rationality=[5, math.inf])
+    joint = solved("joint", True)
+    found = eq.theorem_5(joint, rounds=1e40)
+    assert not found.holds_hypothesis[PARITY].any()
+    assert found.holds_hypothesis[SILENT].all()
+    assert eq.theorem_5(joint, rounds=1e40, substitutes=True).holds_hypothesis[PARITY].all()
     assert not eq.theorem_5(joint, rounds=100, zeta=1e-3).holds_hypothesis.any()
-    assert eq.corollary_3(joint, rounds=1e40).holds_hypothesis.all(axis=(0, 2)).tolist() == [True, False]
+    small = eq.corollary_3(joint, rounds=1e40).holds_hypothesis[SILENT].all(axis=1)
+    assert small.tolist() == [True, True, True, True, False]
 
 
 def test_theorem_6_needs_market_alignment():
-    assert_broken(eq.theorem_6(eq.solve(silent()), epsilon=0))
-    assert_broken(eq.theorem_6(eq.solve(silent(), obedience=True), epsilon=0))
+    assert_broken(eq.theorem_6(eq.solve(tables(), dynamics=False), epsilon=0), 0)
+    assert_broken(eq.theorem_6(solved("selection", obedience=True), epsilon=0), SILENT)
 
 
 def test_lemma_1_needs_the_quantal_response():
@@ -299,36 +339,36 @@ def test_corollary_2_needs_a_small_product():
 
 
 def test_proposition_3_needs_many_providers_without_bias():
-    few = eq.sample_tables("noisy", 300, states=2, actions=2, providers=1, seed=0)
+    sizes = {"states": 2, "actions": 2, "providers": 16, "seed": 3}
+    many = eq.sample_tables("noisy", 2 * GAMES, **sizes)
+    few = replace(many, providers=many.providers[:, :1])
     assert_broken(eq.proposition_3(few, epsilon=0.1, failure=0.1))
-    bias = eq.sample_tables("systematic", 300, states=2, actions=2, providers=16, seed=0, bonus=0.9)
+    bias = eq.sample_tables("systematic", 2 * GAMES, **sizes, bonus=0.9)
     found = eq.proposition_3(bias, epsilon=0.4, failure=0.1)
     assert found.numbers["K"] >= found.numbers["needed"]
     assert_broken(found)
 
 
 def test_definition_9_holds_by_itself_among_partitions():
-    game, labels = batch(games("alone")), references("alone")
-    found = eq.theorem_1(eq.solve(game, "joint"), reference=labels)
+    found = eq.theorem_1(solved("joint"), reference=references_of_all())
     assert not found.holds_hypothesis.all()
     assert found.kept.all()
 
 
 # --- the door ---------------------------------------------------------------------------------------------------------
 
-JOINT = {"game": "joint", "committees": [3]}
 REFUSED = [
-    (lambda: eq.theorem_1(eq.solve(silent())), "result: expected the joint game over partitions"),
-    (lambda: eq.theorem_2(eq.solve(silent(), **JOINT)), "result: expected the joint game .* quantal"),
-    (lambda: eq.theorem_1(eq.solve(silent(), **JOINT), reference=[0]), "reference: expected whole labels"),
-    (lambda: eq.theorem_1(eq.solve(silent(), **JOINT), epsilon=[0, 0, 0]), "epsilon: expected a number or shape"),
-    (lambda: eq.theorem_1(eq.solve(silent(), **JOINT), rows="some"), "rows: expected one of"),
+    (lambda: eq.theorem_2(solved("joint")), "result: expected the joint game .* quantal"),
+    (lambda: eq.theorem_1(solved("joint", True)), "result: expected the joint game over partitions with best"),
+    (lambda: eq.theorem_1(solved("joint"), reference=[0]), "reference: expected whole labels"),
+    (lambda: eq.theorem_1(solved("joint"), epsilon=[0, 0, 0]), "epsilon: expected a number or shape"),
+    (lambda: eq.theorem_1(solved("joint"), rows="some"), "rows: expected one of"),
     (lambda: eq.closeness(eq.sample_tables("uniform", 1, **SIZES | {"states": 7}, seed=0), [0] * 7), "at most 6"),
-    (lambda: eq.closeness(silent(), [0, 0], -1.0), "rationality: expected"),
-    (lambda: eq.market_alignment(silent(), upper=np.zeros((1, 1, 2, 2), bool)), "upper: expected an outcome"),
+    (lambda: eq.closeness(silent(), [0, 0, 0], -1.0), "rationality: expected"),
+    (lambda: eq.market_alignment(silent(), upper=np.zeros((1, 2, 3, 3), bool)), "upper: expected an outcome"),
     (lambda: eq.market_alignment(silent(), lower=[1]), "lower: expected booleans"),
     (lambda: eq.providers_needed(2, 2, 0.0, 0.1), "epsilon: expected a number above 0"),
-    (lambda: eq.proposition_3(silent(), 0.1, 0.1), "tables: expected at least 30 draws"),
+    (lambda: eq.proposition_3(tables()[:2], 0.1, 0.1), "tables: expected at least 30 draws"),
     (lambda: eq.lemma_1([math.nan, 0], 1.0), "beliefs: expected finite"),
     (lambda: eq.lemma_2([0, 1], [1, 0], math.inf), "rationality: expected finite"),
     (lambda: eq.corollary_2(-0.1, 1.0), "epsilon_u: expected numbers of at least 0"),
