@@ -43,7 +43,8 @@ class Bound:
     @property
     def slack(self) -> Float[np.ndarray, "..."]:
         """How much better the measured value is than the bound; negative if the bound fails."""
-        return self.measured - self.bound if self.sense == "at least" else self.bound - self.measured
+        with np.errstate(invalid="ignore"):  # infinite where the bound and the measured value are
+            return self.measured - self.bound if self.sense == "at least" else self.bound - self.measured
 
     @property
     def kept(self) -> Bool[np.ndarray, "..."]:

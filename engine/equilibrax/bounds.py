@@ -162,8 +162,5 @@ def _about_reference(result: PartitionResult, reference: Any) -> dict[str, Bound
         numbers = {name: spread([np.asarray(b.numbers[name]) for b in bounds_of]) for name in bounds_of[0].numbers}
         return replace(bounds_of[0], numbers=numbers, **arrays)
 
-    found = {"Proposition 2": together(of)}
-    if all(np.isfinite(how or 0.0) for how in result.rationalities):
-        linear = [corollary_2(b.numbers["eps_u"], how or 0.0) for b, how in zip(of, result.rationalities)]
-        found["Corollary 2"] = together(linear)
-    return found
+    linear = [corollary_2(b.numbers["eps_u"], how or 0.0) for b, how in zip(of, result.rationalities)]
+    return {"Proposition 2": together(of), "Corollary 2": together(linear)}

@@ -220,14 +220,14 @@ def corollary_2(epsilon_u: Any, rationality: Any, limit: float = 0.25) -> Bound:
 
     Args:
         epsilon_u: errors of estimates, at least 0.
-        rationality: lambda, at least 0 and finite.
+        rationality: lambda, at least 0, may be infinite.
         limit: c; 1/4 gives 4 e lambda eps_u.
 
     Returns:
         A `Bound`, "at most", on Proposition 2's delta.
 
     Raises:
-        ValueError: if `limit` is not above 0, or a number is negative or not finite.
+        ValueError: if `limit` is not above 0, or a number is negative.
 
     Example:
         >>> import equilibrax as eq
@@ -236,11 +236,11 @@ def corollary_2(epsilon_u: Any, rationality: Any, limit: float = 0.25) -> Bound:
         (0.4918, 1.0873)
     """
     limit = check_real("limit", limit, 0, np.inf)
-    eps, lambdas = _finite("epsilon_u", epsilon_u), _finite("rationality", rationality)
-    if (eps < 0).any() or (lambdas < 0).any():
-        raise ValueError("epsilon_u, rationality: expected numbers of at least 0, got a negative one")
-    product = eps * lambdas
-    with np.errstate(over="ignore"):
+    eps, lambdas = _finite("epsilon_u", epsilon_u), _rationality(rationality)
+    if (eps < 0).any():
+        raise ValueError(f"epsilon_u: expected numbers of at least 0, got {eps[eps < 0][0]}")
+    with np.errstate(over="ignore", invalid="ignore"):
+        product = np.where(eps == 0, 0.0, eps * lambdas)
         measured = np.expm1(4 * product)
     return make_bound(
         "Corollary 2",

@@ -47,7 +47,7 @@ from equilibrax.certified import Rows, Weights
 from equilibrax.closeness import closeness, identical_induced_distribution, reference_labels, user_utility
 from equilibrax.partition_result import PartitionResult
 from equilibrax.result import SelectionResult
-from equilibrax.solver import TOLERANCE, solve
+from equilibrax.solver import solve
 
 
 def theorem_1(
@@ -186,7 +186,7 @@ def theorem_5(
         >>> table = eq.sample_tables("hull", 1, states=3, actions=2, providers=3, seed=0)
         >>> joint = eq.solve(table, "joint", response="quantal", rationality=20, committees=[0b111])
         >>> eq.theorem_5(joint, rounds=1e36, failure=1e-3).bound.round(4).tolist()
-        [[0.3772]]
+        [[0.527]]
     """
     return _substitutes_bound("Theorem 5", result, rounds, failure, zeta, epsilon, substitutes)
 
@@ -223,7 +223,7 @@ def corollary_3(
         >>> table = eq.sample_tables("hull", 1, states=3, actions=2, providers=3, seed=0)
         >>> joint = eq.solve(table, "joint", response="quantal", rationality=20, committees=[0b111])
         >>> eq.corollary_3(joint, rounds=1e36, failure=1e-3).bound.round(4).tolist()
-        [[0.3665]]
+        [[0.5212]]
     """
     return _substitutes_bound("Corollary 3", result, rounds, failure, zeta, epsilon, substitutes)
 
@@ -266,11 +266,16 @@ def theorem_6(
         eps, right = epsilon_of_selection(result, epsilon, rows, weights)
     else:
         expect_game(result, "selection", result.response)
-        quantal = {} if result.response == "best" else {"response": "quantal", "rationality": result.rationality}
-        best = solve(result.tables, "aligned", tolerance=result.tolerance or TOLERANCE, **quantal)
-        aligned, upper, lower = best.best_utility, None, None
+        if result.response == "best":  # full revelation is best, and so is worth OPT
+            aligned, rule = result.optimum, np.arange(result.tables.states)
+        else:
+            quantal = {"response": "quantal", "rationality": result.rationality, "tolerance": result.tolerance}
+            best = solve(result.tables, "aligned", **quantal)
+            aligned, rule = best.best_utility, best.worst_partition
+        upper = lower = None
         if rows == "equilibrium":
-            upper, lower = attained(result, result.worst_partition), attained(best, best.worst_partition)
+            rule = np.broadcast_to(rule, result.worst_partition.shape)
+            upper, lower = attained(result, result.worst_partition), attained(result, rule)
         eps, right = epsilon_of(result, epsilon, weights, upper, lower)
     return make_bound(
         "Theorem 6",
