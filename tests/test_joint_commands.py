@@ -102,3 +102,12 @@ def test_an_aligned_sweep_has_one_row_per_table(tmp_path):
     rows = eq.read_committees(tmp_path)
     assert rows["worst_utility"].to_pylist() == rows["optimum"].to_pylist()
     assert rows.num_rows == 12
+
+
+def test_oblivious_providers_on_the_command_line_and_in_sweeps(table, tmp_path, capsys):
+    assert main(["solve", str(table), "--game", "oblivious", "--rules", "randomized"]) == 0
+    assert "oblivious, best response" in capsys.readouterr().out
+    assert main(["sweep", "--out", str(tmp_path / "sweep"), *SIZES, "--game", "oblivious"]) == 0
+    rows = eq.read_committees(tmp_path / "sweep")
+    tables = eq.sample_tables("uniform", 12, states=2, actions=2, providers=2, seed=0)
+    assert rows["worst_utility"].to_pylist() == eq.solve(tables, "oblivious").worst_utility.ravel().tolist()

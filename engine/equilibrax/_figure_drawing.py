@@ -65,7 +65,13 @@ _SHAPES = ("o", "s", "^", "D", "v", "P", "X", "p", "<", "h", ">", "d", "8", (4, 
 
 @contextmanager
 def page(
-    path: str | os.PathLike[str], count: int, footnote: str, *, share: bool = False, panel_width: float = 2.7
+    path: str | os.PathLike[str],
+    count: int,
+    footnote: str,
+    *,
+    share: bool | str = False,
+    panel_width: float = 2.7,
+    height: float = _PANEL_HEIGHT,
 ) -> Iterator[tuple[Figure, list[Axes]]]:
     """A figure and its `count` panels, written to `path` on leaving: all of it, or nothing if anything fails.
 
@@ -73,8 +79,8 @@ def page(
         path: the PNG file to write.
         count: number of panels.
         footnote: what the figure shows and leaves out.
-        share: give all panels the same ranges.
-        panel_width: in inches.
+        share: give all panels the same ranges; "y" only that of y.
+        panel_width, height: of a panel, in inches.
 
     Raises:
         ValueError: if `path` does not end in .png.
@@ -84,11 +90,11 @@ def page(
         raise ValueError(f"path: expected a name that ends in .png; got {path.name}")
     columns = {4: 2, 7: 4, 8: 4}.get(count, min(count, 3 if count <= 9 else 4))
     rows = ceil(count / columns)
-    width, height = max(panel_width * columns, _LEAST_WIDTH), _PANEL_HEIGHT * rows + 0.7
+    width, height = max(panel_width * columns, _LEAST_WIDTH), height * rows + 0.7
     with matplotlib.style.context(["default", _STYLE]):
         figure = Figure(figsize=(width, height), layout="constrained")
         FigureCanvasAgg(figure)
-        grid = figure.subplots(rows, columns, sharex=share, sharey=share, squeeze=False).ravel()
+        grid = figure.subplots(rows, columns, sharex=share is True, sharey=bool(share), squeeze=False).ravel()
         for unused in grid[count:]:
             unused.set_visible(False)
         # Of all text at the foot, constrained layout keeps only the figure's own x label clear of the panels.

@@ -27,7 +27,7 @@ class PartitionResult:
     (`Status.FRONTIER_OVERFLOW`) utilities are NaN; counts, steps and labels are -1.
 
     Attributes:
-        game: "joint", "selection" or "aligned".
+        game: "joint", "selection", "aligned" or "oblivious".
         response: "best" or "quantal".
         rationality: None for best response, else lambda or the tuple of lambdas.
         tolerance: quantal values (in units of utility) that differ by no more are equal; 0 for best response.
@@ -37,11 +37,13 @@ class PartitionResult:
         scale: `[B]` int64, value per unit of expected utility.
         optimum_value: `[B]` int64, first-best: the user knows her signal and the state (2509.15090, Definition 2).
         worst_value, best_value: `[..., C]` the user's smallest and largest value in equilibrium.
-        equilibria: `[..., C]` int64, number of equilibrium partitions.
+        equilibria: `[..., C]` int64, number of equilibrium partitions; in the oblivious game, number of profiles of
+            optimal partitions, and for randomized rules 1 or, if there are infinitely many, -1.
         worst_partition: `[..., C, X]` int8; of the worst, the one whose tuple of cells (bitmasks, ordered by lowest
-            state) is lexicographically smallest.
+            state) is lexicographically smallest. In the oblivious game, the common refinement of what the providers
+            post; -1 for randomized rules.
         near_ties: `[..., K]` int64, for each provider the cells of two states or more that are worth the same to it
-            as their best split, up to the tolerance; None in the selection game.
+            as their best split, up to the tolerance; None in the selection and oblivious games.
         dynamics_value: `[..., C]` the user's value where best-response dynamics ends, or None.
         dynamics_partition: `[..., C, X]` int8, or None.
         dynamics_steps: `[..., C]` int64, number of moves, or None.
@@ -165,8 +167,10 @@ class PartitionResult:
         Console(highlight=False, width=width).print(shown)
 
     def partition_text(self, labels: np.ndarray) -> str:
-        """A partition (`[X]` labels) by the names of the states, such as `good bad | ugly`."""
+        """A partition (`[X]` labels) by the names of the states, such as `good bad | ugly`; empty if there is none."""
         names, labels = self.tables.state_names(), np.asarray(labels).tolist()
+        if min(labels) < 0:
+            return ""
         return " | ".join(
             " ".join(n for n, own in zip(names, labels) if own == label) for label in range(max(labels) + 1)
         )

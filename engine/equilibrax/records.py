@@ -91,8 +91,8 @@ def committee_rows(result: SelectionResult | PartitionResult) -> pa.Table:
     `family` is the table's own name where it has one, else the family it was drawn from. `providers` is K;
     `committee` is a bitmask, bit j is provider j. Utilities are expected utilities, as in `SelectionResult`.
 
-    Null where there is no number: dynamics or misalignment if they were skipped, and every result of a table
-    that was not solved (its status has FRONTIER_OVERFLOW).
+    Null where there is no number: dynamics or misalignment if they were skipped, the number and partition of
+    randomized rules, and every result of a table that was not solved (its status has FRONTIER_OVERFLOW).
 
     Args:
         result: B tables and C committees.
@@ -125,7 +125,8 @@ def committee_rows(result: SelectionResult | PartitionResult) -> pa.Table:
     def number(values: np.ndarray | None, kind: pa.DataType) -> pa.Array:
         if values is None:
             return pa.nulls(total, kind)
-        return pa.array(values.reshape(-1), kind, mask=unsolved, from_pandas=True)  # NaN is null
+        missing = unsolved if values.dtype.kind == "f" else values.reshape(-1) < 0
+        return pa.array(values.reshape(-1), kind, mask=missing, from_pandas=True)  # NaN is null
 
     columns = [
         of_table(result.table_id),
@@ -148,12 +149,13 @@ def committee_rows(result: SelectionResult | PartitionResult) -> pa.Table:
         return pa.Table.from_arrays([*columns, _statuses(result.status)], schema=COMMITTEE_SCHEMA)
     columns += [pa.nulls(total, pa.float64())] * 2 + [_statuses(result.status)]
     rationality = np.array([np.nan if r is None else r for r in result.rationalities])
+    partitions = list(result.worst_partition.reshape(total, -1))
     columns += [
         pa.array([result.game] * total),
         pa.array([result.response] * total),
         pa.array(np.tile(np.repeat(rationality, len(result.committees)), len(solved)), from_pandas=True),
         same(result.tolerance, np.float64),
-        pa.array(list(result.worst_partition.reshape(total, -1)), pa.list_(pa.int8()), mask=unsolved),
+        pa.array(partitions, pa.list_(pa.int8()), mask=result.worst_partition[..., 0].reshape(-1) < 0),
     ]
     return pa.Table.from_arrays(columns, schema=PARTITION_SCHEMA)
 

@@ -11,6 +11,7 @@ import numpy as np
 from equilibrax._batching import batch_mesh
 from equilibrax._joint_game import solve_joint
 from equilibrax._obedient_game import solve_obedient
+from equilibrax._oblivious_game import Rules, solve_oblivious
 from equilibrax._partition_games import Response, check_response
 from equilibrax._prepare import check_choice, check_whole, committee_masks
 from equilibrax._selection import MAX_CAPACITY
@@ -21,7 +22,7 @@ from equilibrax.result import SelectionResult
 from equilibrax.status import SolveError, Status, status_names
 from equilibrax.tables import UtilityTables
 
-Game = Literal["selection", "joint", "aligned"]
+Game = Literal["selection", "joint", "aligned", "oblivious"]
 TieBreak = Literal["incumbent", "lowest_index"]
 Method = Literal["auto", "dense", "frontier"]
 Order = Literal["round_robin", "random"]
@@ -45,7 +46,7 @@ def solve(
 ) -> PartitionResult: ...
 @overload
 def solve(
-    tables: UtilityTables | PersuasionGame, game: Literal["joint", "aligned"], **options: Any
+    tables: UtilityTables | PersuasionGame, game: Literal["joint", "aligned", "oblivious"], **options: Any
 ) -> PartitionResult: ...
 @overload
 def solve(
@@ -60,6 +61,7 @@ def solve(  # pyright: ignore[reportInconsistentOverload]  (the overloads leave 
     rationality: Any = None,
     tolerance: float = TOLERANCE,
     obedience: bool = False,
+    rules: Rules | None = None,
     tie_break: TieBreak = "incumbent",
     dynamics: bool | None = None,
     misalignment: bool | None = None,
@@ -81,17 +83,20 @@ def solve(  # pyright: ignore[reportInconsistentOverload]  (the overloads leave 
     | "selection", obedience=True | takes the provider that is best for her and responds | partition | Section 5 |
     | "joint" | hears all providers and responds to what they say together | partition | Definitions 7, 12 |
     | "aligned" | hears one provider, whose utility is her own | partition | Definition 8 |
+    | "oblivious" | hears all providers, none of whom knows of the others | partition, or lottery | Definition 19 |
 
     In the selection game everybody is paid by the rule that is taken; all may post the selected rule f, and f is an
     equilibrium of committee C iff no provider j in C has a rule g with `v_0(g) > v_0(f)` and `v_j(g) > v_j(f)`
     (Definitions 16 and 17). In the joint game the user learns the common refinement of the partitions, and a partition
     that all post is an equilibrium iff no provider in C gains by refining it. A committee of one provider is a
-    monopolist: its own optima only. In the aligned game there is one committee, of the user herself.
+    monopolist: its own optima only. In the aligned game there is one committee, of the user herself. Oblivious
+    providers play what each of them would alone, one profile for every committee, so the worst utility is the best. Of
+    several optimal partitions or rules a provider plays one that is worst for a user who hears it alone.
 
     Args:
         tables: B tables with K providers, X states and A actions; or, in games over partitions, a `PersuasionGame`,
             whose users may have private information.
-        game: "selection", "joint" or "aligned".
+        game: "selection", "joint", "aligned" or "oblivious".
         committees: "all" 2**K - 1 of them, or a list of bitmasks (bit j is provider j in column order).
         response: in games over partitions, how the user acts in a cell. "best": the best action, ties to the lowest.
             "quantal": at random, with probabilities proportional to `exp(rationality * expected utility)`.
@@ -99,10 +104,12 @@ def solve(  # pyright: ignore[reportInconsistentOverload]  (the overloads leave 
             for each of its R numbers, and results are `[B, R, C]`.
         tolerance: quantal utilities that differ by no more are equal. Best responses are compared exactly.
         obedience: in the selection game, whether the user checks what she is told: rules are partitions then.
+        rules: in the oblivious game, "deterministic" (the default: partitions) or "randomized" (any rules; see
+            `oblivious_rules`).
         tie_break: in the selection game, who wins the user when a deviation leaves her indifferent. "incumbent"
             (Section 7): never the deviator. "lowest_index" (Definition 16): the lowest index, so for the lowest
             provider of C the weak `v_0(g) >= v_0(f)` is enough.
-        dynamics: whether to run best-response dynamics (Section 7.1), the default except in the aligned game.
+        dynamics: whether to run best-response dynamics (Section 7.1), the default in the selection and joint games.
             Monopoly rules first, then in turn: a provider that is not selected moves to its best rule among those
             strictly better for it and for the user (ties: best for the user, then lexicographically first); in the
             joint game a provider moves to the best refinement of what the others say if that is strictly better for it.
@@ -162,11 +169,16 @@ def solve(  # pyright: ignore[reportInconsistentOverload]  (the overloads leave 
     if game != "selection":
         _refuse(which, tie_break=(tie_break, "incumbent"), order=(order, "round_robin"))
         _refuse(which, deviation=(deviation, "best"), key=key)
+    if game != "oblivious":
+        _refuse(which, rules=rules)
+    elif rules is not None:
+        check_choice("rules", rules, get_args(Rules))
+    if game in ("aligned", "oblivious"):
+        _refuse(which, dynamics=dynamics)
     if len(tables) == 0:
         raise ValueError("tables: expected at least one table, got an empty batch")
     mesh = batch_mesh(devices)
     if game == "aligned":
-        _refuse(which, dynamics=dynamics)
         if not (isinstance(committees, str) and committees == "all"):
             raise ValueError(
                 f'committees: expected "all" in the aligned game, whose provider is the user, got {committees!r}'
@@ -180,6 +192,8 @@ def solve(  # pyright: ignore[reportInconsistentOverload]  (the overloads leave 
         selection |= {"step_limit": step_limit, "mesh": mesh}
         if game == "joint":
             result = solve_joint(_as_game(tables), masks, how, slack, dynamics, step_limit, mesh)
+        elif game == "oblivious":
+            result = solve_oblivious(_as_game(tables), masks, rules or "deterministic", devices, throw, mesh)
         elif obedience:
             result = solve_obedient(_as_game(tables), masks, how, slack, **selection)
         elif isinstance(tables, PersuasionGame):
@@ -201,6 +215,8 @@ def check_game(game: Any, response: Any, rationality: Any, tolerance: Any, obedi
     check_response(response, rationality, tolerance)
     if game == "selection" and not obedience and response != "best":
         raise ValueError('response: expected "best" in the selection game without obedience, got "quantal"')
+    if game == "oblivious" and response != "best":
+        raise ValueError('response: expected "best" in the game oblivious, got "quantal"')
     if game != "selection":
         _refuse(game, obedience=obedience)
     return game != "selection" or obedience

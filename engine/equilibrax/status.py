@@ -24,6 +24,9 @@ class Status(IntFlag):
     CYCLE = 16
     """Best-response dynamics came back to postings it had left, and would go on for ever. Known to be impossible in
     exact games; with quantal response, a sign that differences are of the size of `tolerance`: change it."""
+    RULE_UNCERTIFIED = 32
+    """Neither the batched solver nor HiGHS proved that a provider's randomized rule is optimal to
+    `certified.TOLERANCE`; see `oblivious_rules(throw=False).gap`."""
 
 
 def status_names(status: np.ndarray) -> np.ndarray:

@@ -70,7 +70,7 @@ class SweepConfig:
         shard_size: tables per shard, at most `MAX_SHARD_ROWS` rows: the default up to 10 providers, 64 for 16.
         max_capacity: see `solve`; tables that need more get the status FRONTIER_OVERFLOW.
         game: see `solve`. Over partitions there is no misalignment, and the aligned game has no committees, tie rule
-            and dynamics.
+            and dynamics. Oblivious providers play partitions.
         obedience: see `solve`.
         rationality: the lambdas of quantal response; none is the best response.
         tolerance: see `solve`.
@@ -373,7 +373,7 @@ def _draw(config: SweepConfig, shard: int) -> UtilityTables:
 def _solve(config: SweepConfig, shard: int) -> tuple[UtilityTables, SelectionResult | PartitionResult]:
     tables = _draw(config, shard)
     options: dict[str, Any] = {"tie_break": config.tie_break, "throw": False}
-    if config.game != "aligned":
+    if config.game not in ("aligned", "oblivious"):
         options["dynamics"] = config.dynamics
     if config.game == "selection" and not config.obedience:
         options |= {"misalignment": config.misalignment, "max_capacity": config.max_capacity}

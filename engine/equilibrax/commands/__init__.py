@@ -17,6 +17,7 @@ COMMANDS = {
     "reproduce": ("Reproduce", "Recompute Figures 5, 6 and 7 of the paper, exactly, and for random tables."),
     "solve": ("Solve", "Solve your own tables, for every committee of providers."),
     "sweep": ("Sweep", "Solve many random tables, in bounded memory, and keep every result."),
+    "compare": ("Compare", "Compare the user's utility in every game, for your tables or random ones."),
     "bench": ("Bench", "Measure equilibrax beside its peers, in one run on this machine."),
     "plot": ("Plot", "Draw Figures 5, 6 and 7 for any output of the other commands."),
 }

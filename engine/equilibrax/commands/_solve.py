@@ -11,12 +11,11 @@ import pyarrow as pa
 import tyro
 from rich.console import Console
 
-from equilibrax.commands._games import parse_rationality
+from equilibrax.commands._games import named_tables, parse_rationality
 from equilibrax.partition_result import PartitionResult
-from equilibrax.reading import read_tables
 from equilibrax.records import committee_rows, write_parquet
 from equilibrax.result import SelectionResult
-from equilibrax.solver import TOLERANCE, Deviation, Game, Response, TieBreak, solve
+from equilibrax.solver import TOLERANCE, Deviation, Game, Response, Rules, TieBreak, solve
 from equilibrax.status import Status
 
 
@@ -38,12 +37,12 @@ class Solve:
     """
 
     tables: Annotated[tyro.conf.Positional[tuple[Path, ...]], tyro.conf.arg(metavar="TABLE...")]
-    """CSV or npz files."""
+    """CSV or npz files, or names of the paper's tables: synthetic-1, synthetic-2, movielens."""
     out: Annotated[str, tyro.conf.arg(metavar="FILE.parquet")] = "-"
     """Parquet file to write, or - to print a readable table."""
     game: Game = "selection"
-    """The user takes one provider (selection), hears all of them (joint), or has one that wants what she wants
-    (aligned)."""
+    """The user takes one provider (selection), hears all of them (joint), has one that wants what she wants (aligned),
+    or hears all of them, each of which plays as if it were alone (oblivious)."""
     obedience: bool = False
     """In the selection game, whether the user checks what she is told: providers then choose what to reveal."""
     response: Response | None = None
@@ -53,6 +52,9 @@ class Solve:
     """The lambdas of quantal response, joined by commas; inf is one. Results have a row for each."""
     tolerance: float = TOLERANCE
     """Utilities under quantal response that differ by no more are equal."""
+    rules: Rules | None = None
+    """In the oblivious game, whether providers reveal a partition of the states (deterministic, the default) or may
+    draw lots (randomized)."""
     committees: tuple[int, ...] = ()
     """Committees as bitmasks (bit j is the j-th provider column); none given means all of them."""
     tie_break: TieBreak = "incumbent"
@@ -93,15 +95,16 @@ class Solve:
     def _solve(self, path: Path) -> SelectionResult | PartitionResult:
         rationality = parse_rationality(self.rationality)
         return solve(
-            read_tables(path, resolution=self.resolution),
+            named_tables(path, self.resolution),
             self.game,
             committees=list(self.committees) or "all",
             obedience=self.obedience,
             response=self.response or ("quantal" if rationality else "best"),
             rationality=rationality or None,
             tolerance=self.tolerance,
+            rules=self.rules,
             tie_break=self.tie_break,
-            dynamics=None if self.game == "aligned" else self.dynamics,
+            dynamics=None if self.game in ("aligned", "oblivious") else self.dynamics,
             misalignment=self.misalignment if self.game == "selection" and not self.obedience else None,
             order="round_robin" if self.random_order is None else "random",
             key=self.random_order,

@@ -47,8 +47,8 @@ class Sweep:
     parameter: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME=NUMBER ...")] = ()
     """Parameters of the family, as NAME=NUMBER."""
     game: Game = "selection"
-    """The user takes one provider (selection), hears all of them (joint), or has one that wants what she wants
-    (aligned)."""
+    """The user takes one provider (selection), hears all of them (joint), has one that wants what she wants (aligned),
+    or hears all of them, each of which plays as if it were alone (oblivious)."""
     obedience: bool = False
     """In the selection game, whether the user checks what she is told: providers then choose what to reveal."""
     rationality: Annotated[str, tyro.conf.arg(metavar="NUMBER,...")] = ""
@@ -83,7 +83,7 @@ class Sweep:
             actions=self.actions,
             providers=self.providers,
             seed=self.seed,
-            parameters=_parameters(self.parameter),
+            parameters=parse_parameters(self.parameter),
             tie_break=self.tie_break,
             dynamics=self.dynamics,
             misalignment=self.misalignment,
@@ -122,7 +122,7 @@ def report_lines(report: SweepReport) -> list[str]:
     return lines
 
 
-def _parameters(given: tuple[str, ...]) -> tuple[tuple[str, float], ...]:
+def parse_parameters(given: tuple[str, ...]) -> tuple[tuple[str, float], ...]:
     """`NAME=NUMBER` pairs."""
     parsed = []
     for text in given:

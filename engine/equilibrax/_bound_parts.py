@@ -1,0 +1,187 @@
+"""What the theorems share: eps and its claims, outcomes of results, and arrays of the shape of a result."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import numpy as np
+from equilibrax_kernels.substitutes import substitutes_slack
+from jaxtyping import Bool, Float
+
+from equilibrax.alignment import attained_outcomes, market_alignment, spreads
+from equilibrax.certified import Rows, Weights
+from equilibrax.closeness import as_game, user_utility
+from equilibrax.information import PersuasionGame
+from equilibrax.misalignment import misalignment
+from equilibrax.partition_result import PartitionResult
+from equilibrax.result import SelectionResult
+
+Result = SelectionResult | PartitionResult
+
+ROUNDING = 1e-9
+"""How far rounding, and the certificate of eps, may move a bound; times the largest spread of utilities above one."""
+
+_MAX_FEATURES = 18  # 2^(Z + X) rectangles are checked for information substitutes
+_SUBSTITUTES_TOLERANCE = 1e-12
+
+
+def expect_game(result: Any, game: str, response: str) -> None:
+    """Refuse a result that the theorem does not speak of."""
+    if not isinstance(result, PartitionResult) or (result.game, result.response) != (game, response):
+        came = type(result).__name__
+        if isinstance(result, PartitionResult):
+            came = f"the {result.game} game with {result.response} response"
+        raise ValueError(f"result: expected the {game} game over partitions with {response} response, got {came}")
+
+
+def check_real(name: str, value: Any, low: float, high: float) -> float:
+    """A number from `low` (excluded if 0) to `high`."""
+    bad = isinstance(value, bool) or not isinstance(value, int | float | np.number)
+    if bad or not low <= value <= high or value == 0:
+        raise ValueError(f"{name}: expected a number {'above 0' if low == 0 else 'from 1'} to {high:g}, got {value!r}")
+    return float(value)
+
+
+# --- shapes -----------------------------------------------------------------------------------------------------------
+
+
+def has_grid(result: Result) -> bool:
+    """Whether arrays are `[B, R, C]`."""
+    return result.status.ndim == 3
+
+
+def grid(result: Result, values: np.ndarray) -> np.ndarray:
+    """`[B, C]` (or `[B, 1]`) as it broadcasts to the shape of the result."""
+    return values[:, None] if has_grid(result) else values
+
+
+def by_lambda(result: Result, values: Any) -> np.ndarray:
+    """A number, `[B]` or `[B, R]`, as it broadcasts to the shape of the result."""
+    values = np.asarray(values)
+    if values.ndim == 0:
+        return values
+    if has_grid(result) and values.ndim == 1:
+        values = values[:, None]
+    return values[..., None]
+
+
+def single(result: Result) -> Bool[np.ndarray, " C"]:
+    """Committees of one provider."""
+    return result.committees & (result.committees - 1) == 0
+
+
+def lambdas_of(result: PartitionResult) -> np.ndarray:
+    """`[R, 1]`, or a number without a grid; 0 for the best response."""
+    values = np.array([0.0 if r is None else r for r in result.rationalities])
+    return values[:, None] if has_grid(result) else values[0]
+
+
+def tolerance_of(result: Result) -> np.ndarray:
+    """Rounding, and what a game with tolerance lets an equilibrium miss: that much in every cell."""
+    game = as_game(result.tables)
+    rounding = grid(result, ROUNDING * np.maximum(1.0, spreads(game).max(axis=1))[:, None])
+    return rounding + (game.states * result.tolerance if isinstance(result, PartitionResult) else 0.0)
+
+
+def member_spread(result: PartitionResult) -> np.ndarray:
+    """The largest spread of a member's utilities, at least 1, in the shape of the result."""
+    member = (result.committees[:, None] >> np.arange(result.tables.num_providers)) & 1 == 1  # [C, K]
+    widest = np.where(member, spreads(result.tables)[:, None, 1:], 1.0).max(axis=2)
+    return grid(result, np.maximum(1.0, widest))
+
+
+# --- outcomes ---------------------------------------------------------------------------------------------------------
+
+
+def value_of(result: PartitionResult, labels: np.ndarray) -> np.ndarray:
+    """The user's utility after a partition `[B, X]`, for the lambdas and in the shape of the result."""
+    values = [user_utility(result.tables, labels, rationality) for rationality in result.rationalities]
+    return by_lambda(result, np.stack(values, axis=1) if has_grid(result) else values[0])
+
+
+def attained(result: PartitionResult, labels: np.ndarray) -> Bool[np.ndarray, "... C Z X A"]:
+    """Outcomes after partitions `[..., C, X]`; after full revelation where there is none."""
+    labels = np.where((np.asarray(labels) < 0).any(axis=-1, keepdims=True), np.arange(labels.shape[-1]), labels)
+    if not has_grid(result):
+        return attained_outcomes(result.tables, labels, result.rationalities[0])
+    of = [attained_outcomes(result.tables, labels[:, r], how) for r, how in enumerate(result.rationalities)]
+    return np.stack(of, axis=1)
+
+
+def deviations(result: PartitionResult, labels: np.ndarray) -> np.ndarray:
+    """`[B, C, X]` what is heard in the worst equilibrium after a deviation to the reference `[B, X]`."""
+    worst = result.worst_partition.astype(np.int64)
+    reference = np.broadcast_to(labels[:, None], worst.shape)
+    return np.where(single(result)[:, None], reference, worst * result.tables.states + reference)
+
+
+# --- conditions -------------------------------------------------------------------------------------------------------
+
+
+def epsilon_of(
+    result: PartitionResult, claim: Any, weights: Weights, upper: Any = None, lower: Any = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """eps in the shape of the result, and where it is no less than the true one; on some outcomes, or on all."""
+    game, committees = result.tables, result.committees.tolist()
+
+    def fit(above: Any, below: Any) -> Float[np.ndarray, "B C"]:  # weights attain it, so unproved is not too small
+        return market_alignment(game, committees, weights=weights, upper=above, lower=below, throw=False).misalignment
+
+    if upper is None:
+        true = grid(result, fit(None, None))
+    else:
+        lower = np.broadcast_to(lower, upper.shape)
+        if has_grid(result):
+            true = np.stack([fit(upper[:, r], lower[:, r]) for r in range(upper.shape[1])], axis=1)
+        else:
+            true = fit(upper, lower)
+    return _claimed(result, claim, true)
+
+
+def epsilon_of_selection(
+    result: SelectionResult, claim: Any, rows: Rows, weights: Weights
+) -> tuple[np.ndarray, np.ndarray]:
+    """The same for schemes; eps of Remark 5 is the one that came with the result, if it did."""
+    committees = result.committees.tolist()
+    if rows == "table":
+        true = market_alignment(result.tables, committees, weights=weights, throw=False).misalignment
+    elif weights == "nonnegative" and result.fit is not None:
+        true = result.fit.misalignment
+    else:
+        options: dict[str, Any] = {"weights": weights, "tie_break": result.tie_break, "throw": False}
+        true = misalignment(result.tables, committees, **options).misalignment
+    return _claimed(result, claim, true)
+
+
+def _claimed(result: Result, claim: Any, true: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    if claim is None:
+        return true, np.ones(true.shape, bool)
+    eps = np.asarray(claim, float)
+    try:
+        eps = np.broadcast_to(grid(result, eps) if eps.ndim == 2 else eps, result.status.shape)
+    except ValueError:
+        raise ValueError(
+            f"epsilon: expected a number or shape {list(result.status.shape)}, got {list(eps.shape)}"
+        ) from None
+    return eps, eps >= true - tolerance_of(result)
+
+
+def information_is_substitutes(game: PersuasionGame) -> Bool[np.ndarray, " B"]:
+    """Definition 14 in the form that its prose describes; a user without information has nothing to substitute."""
+    if game.signals == 1:
+        return np.ones(len(game), bool)
+    if game.signals + game.states > _MAX_FEATURES:
+        raise ValueError(
+            f"result: expected Z + X of at most {_MAX_FEATURES} to check information substitutes (2^(Z + X) "
+            f"rectangles), got {game.signals} + {game.states}; pass substitutes"
+        )
+    weights = np.asarray(game.weights)
+    means = np.asarray(game.user) / (np.maximum(weights, 1)[..., None] * float(game.resolution))
+    with jax.enable_x64(True):
+        slack = [np.asarray(_slack(w.astype(np.float64), mean)).min() for w, mean in zip(weights, means)]
+    unit = np.maximum(1.0, spreads(game)[:, 0]) ** 2
+    return np.array(slack) >= -_SUBSTITUTES_TOLERANCE * unit
+
+
+_slack = jax.jit(substitutes_slack)
