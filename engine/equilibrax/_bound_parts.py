@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
 from typing import Any
 
 import jax
@@ -78,10 +79,24 @@ def lambdas_of(result: PartitionResult) -> np.ndarray:
 
 
 def tolerance_of(result: Result) -> np.ndarray:
-    """Rounding, and what a game with tolerance lets an equilibrium miss: that much in every cell."""
+    """Rounding, and what a quantal game's tolerance lets an equilibrium miss.
+
+    In the joint game that much in every cell. In the selection game partitions whose values follow each other that
+    closely count as equal, so as many times as there are partitions.
+    """
     game = as_game(result.tables)
     rounding = grid(result, ROUNDING * np.maximum(1.0, spreads(game).max(axis=1))[:, None])
-    return rounding + (game.states * result.tolerance if isinstance(result, PartitionResult) else 0.0)
+    if isinstance(result, SelectionResult):
+        return rounding
+    return rounding + result.tolerance * (_partitions(game.states) if result.game == "selection" else game.states)
+
+
+def _partitions(states: int) -> int:
+    """The number of partitions of a set (Bell's triangle)."""
+    row = [1]
+    for _ in range(states - 1):
+        row = list(accumulate(row, initial=row[-1]))
+    return row[-1]
 
 
 def member_spread(result: PartitionResult) -> np.ndarray:
