@@ -200,7 +200,7 @@ def converse(
     def cells(array, lead):
         return np.ascontiguousarray(array).reshape(*array.shape[:lead], z, x, *array.shape[lead + 1 :])
 
-    parts = {name: cells(values, 2 if name.startswith("user") else 3) for name, values in talk.items()}
+    parts: dict[str, Any] = {name: cells(part, 2 if name.startswith("user") else 3) for name, part in talk.items()}
     return Conversation(game=game, rounds=int(rounds), grid=grid, order=order, **parts)
 
 

@@ -173,4 +173,9 @@ def _compiled_utility(mesh):
 def _compiled_values(mesh):
     by_committee = jax.vmap(refined_value, in_axes=(None, None, None, 0))
     by_game = jax.vmap(by_committee, in_axes=(0, 0, 0, None))
-    return jax.jit(over_batch(by_rows(lambda batched, members: {"value": by_game(*batched, members)}), mesh))
+
+    def games(batched, members):
+        user, available, labels = batched
+        return {"value": by_game(user, available, labels, members)}
+
+    return jax.jit(over_batch(by_rows(games), mesh))

@@ -71,19 +71,17 @@ def best_response_dynamics(
     def can_deviate(position, selected):
         unstable = ~take(schemes.stable, position)
         if ties:
-            unstable |= ((1 << selected) - 1) & ~take(schemes.tie_stable, position)
+            unstable |= ((1 << selected) - 1) & ~take(_wanted(schemes.tie_stable), position)
         return masks[:, None] & unstable & ~(1 << selected)
 
     def respond(position, deviator, wins_ties):
         if minimal:
             return _smallest_gain(schemes, position, deviator, wins_ties)
         place = (position, deviator, lane_numbers(position))
-        strict = schemes.response.at[place].get(mode="promise_in_bounds")
-        return (
-            jnp.where(wins_ties, schemes.tie_response.at[place].get(mode="promise_in_bounds"), strict)
-            if ties
-            else strict
-        )
+        strict = _wanted(schemes.response).at[place].get(mode="promise_in_bounds")
+        if not ties:
+            return strict
+        return jnp.where(wins_ties, _wanted(schemes.tie_response).at[place].get(mode="promise_in_bounds"), strict)
 
     is_member = ((masks[:, None] >> members) & 1 == 1)[:, :, None]
     opening = jnp.where(is_member, take(schemes.user, start), jnp.iinfo(schemes.user.dtype).min)  # [C, K, L]
@@ -111,6 +109,12 @@ def best_response_dynamics(
     state = _State(position, selected, zero, zero, can_deviate(position, selected))
     state = lax.while_loop(lambda s: jnp.any((s.open != 0) & (s.steps < step_limit)), step, state)
     return Dynamics(state.position, state.steps, state.open == 0)
+
+
+def _wanted(found: Array | None) -> Array:
+    if found is None:
+        raise ValueError("schemes: expected them ordered with responses and ties where these are played")
+    return found
 
 
 def _monopoly_positions(schemes: Ordered) -> Int[Array, "K L"]:

@@ -106,6 +106,8 @@ def frontier_schemes(
     )
 
     def outcomes_of_block(choice):
+        if block.outcomes is None:
+            raise ValueError("outcomes were not listed")
         missing = words - block.outcomes.shape[1]
         return jnp.pad(take(block.outcomes, choice), ((0, 0), (0, missing), (0, 0)))
 

@@ -81,23 +81,23 @@ def order_schemes(
         responses: whether best responses are wanted, not only stability.
     """
     size = user.shape[0]
-    dtype, bits = key_dtype(value_bits, size), index_bits(size)
-    low_bits = (1 << bits) - 1
+    dtype, shift = key_dtype(value_bits, size), index_bits(size)
+    low_bits = (1 << shift) - 1
     position = jnp.arange(size, dtype=dtype)[:, None]
 
     # One packed integer is sorted alone: several times faster than sorting with a payload.
-    last = jnp.iinfo(dtype).max >> bits
-    keys = sort_lanes((jnp.where(valid, -user.astype(dtype), last) << bits) | position)
-    rank, valid = (keys & low_bits).astype(jnp.int32), (keys >> bits) != last
-    user, providers = -(keys >> bits).astype(user.dtype), take(providers, rank)
+    last = jnp.iinfo(dtype).max >> shift
+    keys = sort_lanes((jnp.where(valid, -user.astype(dtype), last) << shift) | position)
+    rank, valid = (keys & low_bits).astype(jnp.int32), (keys >> shift) != last
+    user, providers = -(keys >> shift).astype(user.dtype), take(providers, rank)
     starts = jnp.concatenate([jnp.ones((1, user.shape[1]), bool), user[1:] != user[:-1]])
     if not (responses or ties):
-        stable = jnp.where(valid, unbeaten(providers, starts), 0)
-        return Ordered(user, providers, rank, valid, None, stable, None, None)
+        bits = jnp.where(valid, unbeaten(providers, starts), 0)
+        return Ordered(user, providers, rank, valid, None, bits, None, None)
 
     nothing = jnp.iinfo(dtype).min
     # Larger v_j first, then the earlier position: better for the user, then lexicographically first.
-    packed = (providers.astype(dtype) << bits) | (low_bits - position)[:, None]
+    packed = (providers.astype(dtype) << shift) | (low_bits - position)[:, None]
     packed = jnp.where(valid[:, None], packed, nothing)
     best, strictly = best_before(packed, starts)
 
@@ -105,7 +105,7 @@ def order_schemes(
         return (low_bits - (packed_best & low_bits)).astype(jnp.int32) if responses else None
 
     def stable(packed_best):
-        gains = (packed_best != nothing) & ((packed_best >> bits) > providers)
+        gains = (packed_best != nothing) & ((packed_best >> shift) > providers)
         return jnp.where(valid, bits_of(~gains), 0)
 
     at_least = None
