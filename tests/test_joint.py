@@ -19,8 +19,8 @@ from equilibrax_kernels.partitions import best_splits, supported
 
 LAMBDAS = (0.0, 2.5, math.inf)
 SHAPES = {  # signals, states, actions, providers, number of games
-    "alone": (1, 4, 3, 3, 96),
-    "informed": (2, 3, 2, 2, 96),
+    "alone": (1, 4, 3, 3, 104),
+    "informed": (2, 3, 2, 2, 104),
     "large": (1, 5, 3, 2, 16),
 }
 
@@ -77,49 +77,45 @@ def cases(shape: str, result: eq.PartitionResult):
 
 # --- the oracle -------------------------------------------------------------------------------------------------------
 
-JOINT = [("alone", {}), ("informed", {}), ("large", {})]
-JOINT += [(shape, {"response": "quantal", "rationality": LAMBDAS}) for shape in ("alone", "informed")]
+QUANTAL = {"response": "quantal", "rationality": LAMBDAS}
+JOINT = [(shape, options) for shape in SHAPES for options in ({}, QUANTAL)]
 
 
 @pytest.mark.parametrize(("shape", "options"), JOINT)
 def test_joint_game_agrees_with_the_oracle(shape, options):
+    """Equilibria among all profiles of partitions, or (five states) among those in which all post the same."""
+    equilibria = oracle.joint_symmetric if shape == "large" else oracle.joint_by_profiles
     result = solved(shape, "joint", **options)
     assert not result.status.any()
     for at, game, committee, how in cases(shape, result):
-        assert_summary(result, at, game, oracle.joint_symmetric(game, committee, how), how)
+        assert_summary(result, at, game, equilibria(game, committee, how), how)
         assert_end(result, at, game, oracle.joint_dynamics(game, committee, how), how)
         assert result.near_ties[at[:-1]].tolist() == oracle.near_ties(game, how)
         assert result.optimum_value[at[0]] == oracle.first_best(game)
 
 
-@pytest.mark.parametrize(("shape", "count"), [("informed", 96), ("alone", 4)])
-def test_joint_equilibria_are_those_of_all_profiles(shape, count):
-    result = solved(shape, "joint")
-    for at, game, committee, how in cases(shape, result):
-        if at[0] < count:
-            assert_summary(result, at, game, oracle.joint_by_profiles(game, committee), how)
-
-
 OBEDIENT = [
     ("alone", {"tie_break": "incumbent"}),
     ("alone", {"tie_break": "lowest_index"}),
-    ("informed", {"tie_break": "lowest_index", "response": "quantal", "rationality": LAMBDAS}),
+    ("informed", {"tie_break": "lowest_index"} | QUANTAL),
 ]
 
 
 @pytest.mark.parametrize(("shape", "options"), OBEDIENT)
 def test_obedient_selection_agrees_with_the_oracle(shape, options):
+    """Partitions selected in equilibrium: among all profiles, or (three providers of four states) if all post them."""
+    equilibria = oracle.selection_by_profiles if shape == "informed" else oracle.selection_equilibria
     result = solved(shape, "selection", obedience=True, **options)
     ties = options["tie_break"]
     assert not result.status.any()
     for at, game, committee, how in cases(shape, result):
-        assert_summary(result, at, game, oracle.selection_equilibria(game, committee, ties, how), how)
+        assert_summary(result, at, game, equilibria(game, committee, ties, how), how)
         assert_end(result, at, game, oracle.selection_dynamics(game, committee, ties, how), how)
 
 
 def test_aligned_provider_agrees_with_the_oracle():
     quantal = solved("informed", "aligned", response="quantal", rationality=LAMBDAS)
-    for i, r in itertools.product(range(96), range(3)):
+    for i, r in itertools.product(range(104), range(3)):
         game = games("informed")[i]
         value, partition = oracle.aligned(game, LAMBDAS[r])
         assert abs(quantal.worst_value[i, r, 0] - value) <= 1e-8 * game.unit
