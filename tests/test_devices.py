@@ -9,6 +9,7 @@ import sys
 import equilibrax as eq
 import equilibrax._batching as batching
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -65,7 +66,9 @@ def test_integers_are_the_same_bits_on_1_and_on_8_devices_in_any_batch():
         (5, 100, 8),  # a power of two, so that batches of similar sizes share a compiled program
         (64, 100, 64),
         (10**9, 1, 4096),  # more rows than a chunk may have
-        (1000, 1 << 20, 4),  # as many as fit the budget
+        (10**4, 1 << 14, 512),  # as many as fit the budget
+        (1000, 1 << 20, 64),  # not so few that vector registers are empty
+        (1000, 1 << 24, 8),  # fewer, where even those would take too much
         (1000, 1 << 40, 1),  # at least one
     ],
 )
@@ -74,18 +77,21 @@ def test_chunks(rows, bytes_per_row, chunk):
     assert batching.chunk_size(rows, bytes_per_row, mesh) == chunk
 
 
-def test_chunks_are_padded_and_joined():
+@pytest.mark.parametrize("threads", [1, 2])
+def test_chunks_are_padded_and_joined(threads):
     """Seven rows in chunks of four: every row arrives once and in order, and padding does not."""
     seen = []
 
     def double(part, shared):
-        seen.append(np.asarray(part["a"]).tolist())
+        jax.debug.callback(lambda a: seen.append(a.tolist()), part["a"])
         return {"b": part["a"] * 2 + shared}
 
     mesh = batching.batch_mesh(jax.local_devices()[:1])
-    done = batching.run_in_chunks(double, {"a": np.arange(7, dtype=np.int32)}, 1, 4, mesh)
+    kernel = jax.jit(batching.over_batch(double, mesh))
+    done = batching.run_in_chunks(kernel, {"a": np.arange(7, dtype=np.int32)}, jnp.int32(1), 4, mesh, threads=threads)
+    jax.effects_barrier()
     assert done["b"].tolist() == [1, 3, 5, 7, 9, 11, 13]
-    assert seen == [[0, 1, 2, 3], [4, 5, 6, 6]]
+    assert sorted(seen) == [[0, 1, 2, 3], [4, 5, 6, 6]]
 
 
 def test_devices_are_chosen():

@@ -235,7 +235,7 @@ def test_step_limit_is_a_status_or_an_error():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"game": "chess"}, "game: expected one of 'selection', 'joint', 'aligned', got 'chess'"),
+        ({"game": "chess"}, "game: expected one of 'selection', 'joint', 'aligned', 'oblivious', got 'chess'"),
         ({"response": "nice"}, "response: expected one of 'best', 'quantal', got 'nice'"),
         ({"response": "quantal"}, "rationality: expected a number or a list"),
         ({"rationality": 3}, 'rationality: expected none with response="best", got 3'),
@@ -294,7 +294,7 @@ def test_chunks_that_compute_side_by_side_give_what_one_thread_gives(monkeypatch
     monkeypatch.setattr("equilibrax._joint_game.chunk_size", lambda rows, bytes_per_row, mesh: 64)
     found = []
     for threads in (1, 3):
-        monkeypatch.setattr("equilibrax._joint_game.idle_cores", lambda mesh, threads=threads: threads)
+        monkeypatch.setattr("equilibrax._batching.idle_cores", lambda mesh, threads=threads: threads)
         found.append(eq.solve(tables, "joint", dynamics=False))
     assert (found[0].worst_value == found[1].worst_value).all()
     assert (found[0].equilibria == found[1].equilibria).all()

@@ -491,7 +491,10 @@ def test_wide_tables_of_large_values_are_exact():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"game": "persuasion"}, "game: expected one of 'selection', 'joint', 'aligned', got 'persuasion'"),
+        (
+            {"game": "persuasion"},
+            "game: expected one of 'selection', 'joint', 'aligned', 'oblivious', got 'persuasion'",
+        ),
         ({"tie_break": "user"}, "tie_break: expected one of 'incumbent', 'lowest_index', got 'user'"),
         ({"order": "given"}, "order: expected one of 'round_robin', 'random', got 'given'"),
         ({"deviation": "worst"}, "deviation: expected one of 'best', 'minimal', got 'worst'"),
