@@ -18,7 +18,7 @@ from equilibrax._batching import chunk_size, over_batch, run_in_chunks
 from equilibrax._prepare import Prepared, approximate
 from equilibrax.certified import FitOptions, fit_lanes
 
-DENSE_LIMIT = 256
+DENSE_LIMIT = 512
 """Tables with at most this many schemes are solved by listing them all: measured, see `benchmarks/README.md`."""
 
 DENSE_SMALL = 2**14, 2**23
