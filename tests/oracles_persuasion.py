@@ -31,12 +31,11 @@ Where the paper and this setting part, each with a small case in `test_oracles_p
   and (0, 1). Pooled she takes action 1, which is optimal in both states, yet who learns state 0 takes action 0 there.
   With full revelation as reference Definition 9 always holds here (the joint partition is full revelation).
 - *Definition 13* writes the L1 norm and says total variation. *Corollary 1* adds rho for an event of probability rho;
-  in the L1 norm it takes 2 rho. `closeness` is the L1 norm.
+  in the L1 norm it takes 2 rho. `closeness` is the L1 norm, total variation its half.
 - *Theorem 2, proof*: the utility after a deviation to C* is set equal to U_A(C*), but the other providers are heard
-  too, and a quantal user may lose by hearing more. The theorem is right in the L1 norm: utilities are in [0, 1] and
-  both distributions have mass one, so the anchor step costs delta / 2 only, and U_A(C*) and the deviation are delta / 2
-  apart (a profile of one provider's P and otherwise C* is among those of Definition 13). With half the norm it is not
-  proved.
+  too, and a quantal user may lose by hearing more. Compare every deviation with C* alone instead (one provider posts
+  what the others reveal, the rest C*: a profile of Definition 13): utilities are in [0, 1], so U_A(C*) - 2 eps -
+  delta / 2 holds. Total variation is enough for Theorem 2, and right in Corollary 1 and Proposition 2.
 - *Proposition 2, proof*: a refinement of a cell that is accurate to eps_u is accurate to 2 eps_u only, but two
   refinements are within 2 eps_u of each other, which is what is used. With unavailable actions it fails: all
   utilities 0, action 1 available in one of two states: eps_u = 0, yet the user randomizes only if told.
@@ -291,10 +290,13 @@ def _ranked(numbers: Sequence, slack: float) -> list[int]:
 
 
 def ambiguous(game: Game, rationality: float | None, tolerance: float = TOLERANCE) -> bool:
-    """Do two partitions differ for someone by something near the tolerance? Then solvers may disagree in good faith."""
+    """Do two partitions differ for someone by a tenth to ten times the tolerance? Then solvers may disagree in good faith.
+
+    Gains of several cells add up to more than the tolerance, say. Common once exp(-rationality x utility) is that small.
+    """
     if rationality is None:
         return False
-    low, high = (tolerance * game.unit * factor for factor in (0.01, 100))
+    low, high = (tolerance * game.unit * factor for factor in (0.1, 10))
     columns = zip(*values(game, rationality).values())
     return any(low < abs(v - w) < high for column in columns for v, w in itertools.combinations(column, 2))
 
