@@ -290,9 +290,10 @@ def _ranked(numbers: Sequence, slack: float) -> list[int]:
 
 
 def ambiguous(game: Game, rationality: float | None, tolerance: float = TOLERANCE) -> bool:
-    """Do two partitions differ for someone by a tenth to ten times the tolerance? Then solvers may disagree in good faith.
+    """Do two partitions differ for someone by a tenth to ten times the tolerance? Then solvers may rightly disagree.
 
-    Gains of several cells add up to more than the tolerance, say. Common once exp(-rationality x utility) is that small.
+    For instance, gains within several cells may add up to more than it. Common once exp(-rationality * utility) is
+    that small.
     """
     if rationality is None:
         return False
