@@ -16,7 +16,6 @@ import numpy as np
 import oracles_persuasion as oracle
 import pytest
 from equilibrax import PersuasionGame, alignment
-from equilibrax._bound_parts import information_is_substitutes
 from equilibrax.alignment import attained_outcomes
 from equilibrax.closeness import all_partitions
 
@@ -183,7 +182,7 @@ def test_highs_takes_over_where_the_batched_solver_gives_up(monkeypatch):
 def test_substitutes_agree_with_the_oracle():
     of = [*games("informed"), oracle.Game([[2, 1], [1, 2]], [[[2], [2]], [[0], [0]]], [[[[0], [0]]] * 2], [[1], [1]])]
     of += [oracle.from_prior([[[2, 0], [0, 1]], [[1, 0], [0, 2]]], [[1], [0]], [[[0], [0]]])]
-    found = [bool(information_is_substitutes(batch([game]))[0]) for game in of]
+    found = [bool(eq.information_substitutes(batch([game]))[0]) for game in of]
     assert found == [oracle.substitutes_gap(game) <= 0 for game in of]
     assert set(found) == {True, False}
 

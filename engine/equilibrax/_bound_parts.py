@@ -5,15 +5,12 @@ from __future__ import annotations
 from itertools import accumulate
 from typing import Any
 
-import jax
 import numpy as np
-from equilibrax_kernels.substitutes import substitutes_slack
 from jaxtyping import Bool, Float
 
 from equilibrax.alignment import attained_outcomes, market_alignment, spreads
 from equilibrax.certified import Rows, Weights
 from equilibrax.closeness import as_game, user_utility
-from equilibrax.information import PersuasionGame
 from equilibrax.misalignment import misalignment
 from equilibrax.partition_result import PartitionResult
 from equilibrax.result import SelectionResult
@@ -22,9 +19,6 @@ Result = SelectionResult | PartitionResult
 
 ROUNDING = 1e-9
 """How far rounding, and the certificate of eps, may move a bound; times the largest spread of utilities above one."""
-
-_MAX_FEATURES = 18  # 2^(Z + X) rectangles are checked for information substitutes
-_SUBSTITUTES_TOLERANCE = 1e-12
 
 
 def expect_game(result: Any, game: str, response: str) -> None:
@@ -180,23 +174,3 @@ def _claimed(result: Result, claim: Any, true: np.ndarray) -> tuple[np.ndarray, 
             f"epsilon: expected a number or shape {list(result.status.shape)}, got {list(eps.shape)}"
         ) from None
     return eps, eps >= true - tolerance_of(result)
-
-
-def information_is_substitutes(game: PersuasionGame) -> Bool[np.ndarray, " B"]:
-    """Definition 14 in the form that its prose describes; a user without information has nothing to substitute."""
-    if game.signals == 1:
-        return np.ones(len(game), bool)
-    if game.signals + game.states > _MAX_FEATURES:
-        raise ValueError(
-            f"result: expected Z + X of at most {_MAX_FEATURES} to check information substitutes (2^(Z + X) "
-            f"rectangles), got {game.signals} + {game.states}; pass substitutes"
-        )
-    weights = np.asarray(game.weights)
-    means = np.asarray(game.user) / (np.maximum(weights, 1)[..., None] * float(game.resolution))
-    with jax.enable_x64(True):
-        slack = [np.asarray(_slack(w.astype(np.float64), mean)).min() for w, mean in zip(weights, means)]
-    unit = np.maximum(1.0, spreads(game)[:, 0]) ** 2
-    return np.array(slack) >= -_SUBSTITUTES_TOLERANCE * unit
-
-
-_slack = jax.jit(substitutes_slack)

@@ -33,7 +33,6 @@ from equilibrax._bound_parts import (
     epsilon_of,
     epsilon_of_selection,
     expect_game,
-    information_is_substitutes,
     lambdas_of,
     member_spread,
     single,
@@ -46,6 +45,7 @@ from equilibrax.bound import Bound, make_bound
 from equilibrax.certified import Rows, Weights
 from equilibrax.closeness import closeness, identical_induced_distribution, reference_labels, user_utility
 from equilibrax.partition_result import PartitionResult
+from equilibrax.promises import information_substitutes
 from equilibrax.result import SelectionResult
 from equilibrax.solver import solve
 
@@ -299,7 +299,10 @@ def _substitutes_bound(
     promised = float(np.sqrt(3 * game.actions / (rounds * failure)))
     level = promised if zeta is None else check_real("zeta", zeta, 0, np.inf)
     eps, right = epsilon_of(result, epsilon, "simplex")
-    holds = information_is_substitutes(game) if given is None else np.broadcast_to(np.asarray(given, bool), len(game))
+    if given is None:  # a user who knows nothing has nothing to substitute
+        holds = np.ones(len(game), bool) if game.signals == 1 else information_substitutes(game)
+    else:
+        holds = np.broadcast_to(np.asarray(given, bool), len(game))
     wide = spreads(game)[:, 0] > 1 + ROUNDING
     lambdas, root, times = lambdas_of(result), np.cbrt(level), member_spread(result)
     with np.errstate(divide="ignore", over="ignore"):
