@@ -528,3 +528,15 @@ def test_lists_that_are_too_long_are_refused(options):
 def test_an_empty_batch_is_refused():
     with pytest.raises(ValueError, match=r"^tables: expected at least one table, got an empty batch$"):
         eq.solve(law_tables()[:0])
+
+
+def test_ties_that_do_not_fit_at_first_are_merged_within_the_same_room():
+    """Few distinct values, many schemes: at the limit of the room the last try merges all equal partial schemes."""
+    rng = np.random.default_rng(8)
+    tables = eq.from_integers(rng.integers(0, 2, (4, 8, 3)), rng.integers(0, 2, (4, 2, 8, 3)))
+    options = {"misalignment": False, "throw": False}
+    expected = eq.solve(tables, method="dense", **options)
+    merged = eq.solve(tables, method="frontier", capacity=64, max_capacity=64, **options)
+    assert merged.solved.all()
+    assert merged.retries.any()
+    assert_same(merged, expected)

@@ -59,6 +59,9 @@ def over_batch(kernel: Callable, mesh: Mesh) -> Callable:
 
     def grouped(batched, shared):
         results = kernel(jax.tree.map(lambda array: jnp.moveaxis(array, 0, -1), batched), shared)
+        for name, result in results.items():
+            if not 1 <= result.ndim <= most:
+                raise ValueError(f"{name}: expected 1 to {most} axes, lanes last, got shape {result.shape}")
         return {axes: {n: r for n, r in results.items() if r.ndim == axes} for axes in range(1, most + 1)}
 
     specs = {axes: PartitionSpec(*[None] * (axes - 1), "batch") for axes in range(1, most + 1)}

@@ -198,7 +198,7 @@ def converse(
         talk = run_in_chunks(program, batched, jnp.zeros(0), chunk_size(len(game), row, mesh), mesh)
 
     def cells(array, lead):
-        return np.ascontiguousarray(array).reshape(*array.shape[:lead], z, x, *array.shape[lead + 1 :])
+        return array.reshape(*array.shape[:lead], z, x, *array.shape[lead + 1 :])
 
     parts: dict[str, Any] = {name: cells(part, 2 if name.startswith("user") else 3) for name, part in talk.items()}
     return Conversation(game=game, rounds=int(rounds), grid=grid, order=order, **parts)
