@@ -40,6 +40,15 @@ def tables_of():
     return convert
 
 
+@pytest.fixture(autouse=True, scope="module")
+def forget_programs():
+    """Kernels compiled by tests themselves use up the process's memory mappings too; see `equilibrax._programs`."""
+    yield
+    import jax
+
+    jax.clear_caches()
+
+
 def pytest_sessionfinish():
     if _OURS:
         shutil.rmtree(_CACHE, ignore_errors=True)

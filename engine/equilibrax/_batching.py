@@ -17,6 +17,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from equilibrax._programs import make_room
+
 _CHUNK_BYTES = {"cpu": 8 << 20}
 _ACCELERATOR_CHUNK_BYTES = 2 << 30
 _MAX_CHUNK = {"cpu": 1 << 12}
@@ -91,6 +93,7 @@ def run_in_chunks(
     With several threads (default: `idle_cores`) chunks compute side by side: XLA keeps the small operations inside a
     loop on one core.
     """
+    make_room()
     threads = idle_cores(mesh) if threads is None else threads
     rows = jax.tree.leaves(batched)[0].shape[0]
     sharding = NamedSharding(mesh, PartitionSpec("batch"))

@@ -1,0 +1,45 @@
+"""Compiled programs, forgotten in time: every one of them holds hundreds of memory mappings of the process.
+
+XLA maps the code of every small kernel of a program by itself, and Linux lets a process have 65,530 mappings
+(`vm.max_map_count`). Where they end, so does the process, with a segmentation fault inside the compiler: after about a
+hundred solves of different shapes. Programs that are needed again are compiled again.
+"""
+
+from __future__ import annotations
+
+import gc
+from contextlib import suppress
+from pathlib import Path
+
+import jax
+
+_EVERY = 16  # programs compiled between two looks at the mappings, which take about a millisecond
+
+_since = 0  # programs compiled since the last look
+
+
+def _note(event: str, duration_secs: float, **_: str | int) -> None:
+    global _since
+    _since += event == "/jax/core/compile/backend_compile_duration"
+
+
+jax.monitoring.register_event_duration_secs_listener(_note)
+
+
+def mappings() -> tuple[int, int]:
+    """Memory mappings of this process, and how many it may have; zero and zero where the system does not say."""
+    with suppress(OSError, ValueError), Path("/proc/self/maps").open("rb") as lines:
+        return sum(1 for _ in lines), int(Path("/proc/sys/vm/max_map_count").read_text())
+    return 0, 0
+
+
+def make_room() -> None:
+    """Forget all compiled programs once the process uses half of the mappings that it may have."""
+    global _since
+    if _since < _EVERY:
+        return
+    _since = 0
+    used, allowed = mappings()
+    if 2 * used > allowed:
+        jax.clear_caches()
+        gc.collect()
