@@ -225,7 +225,7 @@ def _numbers(name: str, value: Any) -> np.ndarray:
 
 def _options(options: Any, raters: dict[str, np.ndarray], shape: tuple[int, ...]) -> np.ndarray:
     given = np.concatenate(list(raters.values()))
-    exists = ~np.isnan(given).all(axis=0) if options is None else np.asarray(options)
+    exists = np.asarray(np.isfinite(given).any(axis=0) if options is None else options)
     if exists.dtype != bool or exists.shape != shape:
         raise ValueError(
             f"options: expected booleans of shape {list(shape)}, got {list(exists.shape)} of {exists.dtype}"
@@ -245,9 +245,8 @@ def _distributions(name: str, array: np.ndarray, exists: np.ndarray, people, ask
             raise ValueError(f"{name}: expected {expected}, got {got(i, q)} from {people[i]!r} at {asked[q]!r}")
 
     missing = np.isnan(array)
-    here = missing & exists
-    answered = ~here.any(axis=2)
-    partly = here.any(axis=2) & (~missing & exists).any(axis=2)
+    answered: np.ndarray = np.asarray(~(missing & exists).any(axis=2))
+    partly = ~answered & (~missing & exists).any(axis=2)
     refuse(partly, "numbers at all options of a question or NaN at all of them", lambda i, q: array[i, q].tolist())
     refuse(~np.isfinite(array) & ~missing, "shares", lambda i, q: array[i, q].tolist())
     refuse(array < 0, "shares of at least 0", lambda i, q: array[i, q].tolist())
@@ -281,8 +280,8 @@ def _option_names(given: Sequence[Sequence[str]] | None, exists: np.ndarray) -> 
         first = not exists[q, len(texts) :].any()
         if isinstance(names, str) or len(texts) > options or not first:
             raise ValueError(
-                f"option_names: expected up to {options} names that cover the {int(exists[q].sum())} options of question "
-                f"{q + 1}, got {names!r}"
+                f"option_names: expected up to {options} names that cover the {int(exists[q].sum())} options of "
+                f"question {q + 1}, got {names!r}"
             )
         texts += [""] * (options - len(texts))
         named.append(tuple(text if exists[q, a] else "" for a, text in enumerate(texts)))
