@@ -8,8 +8,14 @@ from itertools import combinations, product
 import numpy as np
 import pytest
 from equilibrax._worst_profile import worst_profiles
-from equilibrax.answers import AnswerDistributions, answer_distributions
-from equilibrax.coverage import MAX_SUBSET_PROVIDERS, coverage_curve, subset_analysis, transfer_factors
+from equilibrax.answers import AnswerDistributions, Score, answer_distributions
+from equilibrax.coverage import (
+    MAX_SUBSET_PROVIDERS,
+    anonymous_slack,
+    coverage_curve,
+    subset_analysis,
+    transfer_factors,
+)
 from equilibrax.more_users import users_versus_error
 from equilibrax.simulated_answers import simulate_answers
 from equilibrax.strong_alignment import strong_alignment
@@ -28,12 +34,12 @@ def market() -> AnswerDistributions:
 
 
 @cache
-def strong(score="linear"):
+def strong(score: Score = "linear"):
     return strong_alignment(market(), score=score, folds=FOLDS, fold_assignment="modulo")
 
 
 @cache
-def weak(score="linear"):
+def weak(score: Score = "linear"):
     return weak_alignment(market(), score=score, folds=FOLDS, fold_assignment="modulo")
 
 
@@ -223,6 +229,26 @@ def test_the_scale_of_transfer_factors():
     found = users_versus_error(alike, [1, 2, 3])
     assert found.transfer == pytest.approx(found.users)
     assert found.relative_transfer == pytest.approx(np.ones(7))
+
+
+def test_slack_of_the_anonymous_market():
+    fit = strong()
+    for chosen in (None, [1, 3]):
+        some = np.arange(4) if chosen is None else np.array(chosen)
+        covered = fit.worst_case_weights[some].max(axis=0)
+        with np.errstate(divide="ignore"):
+            assert anonymous_slack(fit, chosen) == pytest.approx(2 * fit.worst_case[some].max() / covered)
+    with pytest.raises(ValueError, match="alignment: expected a StrongAlignment with worst_case=True"):
+        anonymous_slack(strong_alignment(market(), folds=FOLDS, worst_case=False))
+
+
+def test_a_user_of_one_answer_is_seen_by_the_worst_case_alone():
+    sure = answer_distributions([np.eye(2)[[0, 1, 0, 1]]], [np.eye(2)[[0, 1, 0, 1]]])
+    fit = strong_alignment(sure, folds=2)
+    assert fit.weights.tolist() == [[0.0]]
+    assert transfer_factors(fit).tolist() == [np.inf]
+    assert fit.worst_case_weights == pytest.approx(np.ones((1, 1)))
+    assert anonymous_slack(fit) == pytest.approx([0.0], abs=1e-9)
 
 
 def test_users_and_questions_without_answers():

@@ -12,6 +12,7 @@ from equilibrax.conversation import Conversation, conversation_utility, converse
 from equilibrax.coverage import (
     CoverageCurve,
     SubsetAnalysis,
+    anonymous_slack,
     coverage_curve,
     subset_analysis,
     transfer_factors,
@@ -94,6 +95,7 @@ __all__ = [
     "UtilityTables",
     "WeakAlignment",
     "agreement_rounds",
+    "anonymous_slack",
     "answer_distributions",
     "bounds",
     "closeness",

@@ -10,7 +10,9 @@ over all questions and all A^n profiles of actions. Means are exact sums, or ove
 The scale: if all n users and the provider answer alike, lambda[j, i] = 1/n and eps = 0, because u_j is a mean over
 users. A transfer factor 1/lambda of n is therefore what full agreement gives, and grows with n by definition; the slack
 2 eps / lambda of Theorem 4.3 has both. A provider that answers as the users do on average is not strongly aligned
-when they differ: u_j then values the answer a_i by what the others say too.
+when they differ: u_j then values the answer a_i by what the others say too. And a user who always gives one answer is
+worth the same in every profile that is drawn (p_i(a_i | y) = 1), so the mean says nothing of her weight and it is zero;
+the worst case, over all profiles, knows better.
 
 Letters: N users, K providers, Q questions, A options, F folds.
 """
