@@ -104,7 +104,11 @@ def _items(data: Sheet, sheet: Sheet, labels: np.ndarray) -> np.ndarray:
         where = sheet.at(row, key)
         scenarios = place.get(text)
         if scenarios is None:
-            what = f"a number from 0 to {len(data.rows) - 1}" if key == "item" else f"the text of a scenario of {data.path}"
+            what = (
+                f"a number from 0 to {len(data.rows) - 1}"
+                if key == "item"
+                else f"the text of a scenario of {data.path}"
+            )
             raise TableFileError(f"{where}: expected {what}, got {reprlib.repr(text)}")
         if len(set(labels[scenarios].tolist())) > 1:
             lines = " and ".join(str(data.lines[i]) for i in scenarios[:2])

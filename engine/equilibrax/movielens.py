@@ -80,7 +80,9 @@ class MovieLens:
         Args:
             ratings: `[R]` bool, which ratings count; None for all.
         """
-        movie, stars = (self.movie, self.half_stars) if ratings is None else (self.movie[ratings], self.half_stars[ratings])
+        movie, stars = (
+            (self.movie, self.half_stars) if ratings is None else (self.movie[ratings], self.half_stars[ratings])
+        )
         count = np.bincount(movie, minlength=len(self.movie_ids))
         total = np.bincount(movie, weights=stars, minlength=len(self.movie_ids))
         return count, np.rint(total).astype(np.int64)
@@ -149,11 +151,11 @@ def read_movielens(source: str | os.PathLike[str]) -> MovieLens:
         >>> import pathlib, tempfile
         >>> import equilibrax as eq
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     _ = pathlib.Path(folder, "movies.csv").write_text("movieId,title,genres\\n7,Heat (1995),Action|Crime\\n")
+        ...     _ = pathlib.Path(folder, "movies.csv").write_text("movieId,title,genres\\n7,Heat (1995),Crime|War\\n")
         ...     _ = pathlib.Path(folder, "ratings.csv").write_text("userId,movieId,rating,timestamp\\n1,7,4.5,0\\n")
         ...     data = eq.read_movielens(folder)
         >>> data.titles, data.genres, data.half_stars.tolist()
-        (('Heat (1995)',), (('Action', 'Crime'),), [9])
+        (('Heat (1995)',), (('Crime', 'War'),), [9])
     """
     source = Path(source)
     (movies_path, movies), (ratings_path, ratings) = _files(source)
@@ -236,7 +238,10 @@ def movielens_table(
         some, sum_of_some = data.sums(fans[data.user])
         of_fans.append((np.where(some > 0, some, count), np.where(some > 0, sum_of_some, total)))
     utilities = np.array(
-        [[round(Fraction(int(s[m]), 10 * int(c[m])) * resolution) for m in movies] for c, s in [(count, total), *of_fans]]
+        [
+            [round(Fraction(int(s[m]), 10 * int(c[m])) * resolution) for m in movies]
+            for c, s in [(count, total), *of_fans]
+        ]
     )
     available = np.array([[m in own for m in movies] for own in chosen])
     values = np.where(available, utilities[:, None], 0)
@@ -288,7 +293,9 @@ def _files(source: Path) -> list[tuple[Path, bytes]]:
         return [(there[name], read_bytes(there[name])) for name in wanted]
     data = read_bytes(source)
     if not data.startswith(b"PK"):
-        raise TableFileError(f"{source}: expected a folder or a zip file with movies.csv and ratings.csv, got another file")
+        raise TableFileError(
+            f"{source}: expected a folder or a zip file with movies.csv and ratings.csv, got another file"
+        )
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             inside = {Path(name).name: name for name in sorted(archive.namelist(), key=lambda n: -n.count("/"))}

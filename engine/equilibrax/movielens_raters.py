@@ -58,7 +58,8 @@ def movielens_raters(
         >>> import pathlib, tempfile
         >>> import equilibrax as eq
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     movies, ratings, scores = (pathlib.Path(folder, f"{name}.csv") for name in ("movies", "ratings", "mine"))
+        ...     files = [pathlib.Path(folder, f"{name}.csv") for name in ("movies", "ratings", "mine")]
+        ...     movies, ratings, scores = files
         ...     _ = movies.write_text("movieId,title,genres\\n7,Heat (1995),Action\\n8,Speed (1994),Action\\n")
         ...     _ = ratings.write_text("userId,movieId,rating\\n1,7,4.5\\n2,7,3\\n2,8,2\\n")
         ...     _ = scores.write_text("movieId,model A,model B\\n8,50,10\\n7,80,90\\n")
@@ -100,7 +101,9 @@ def _users(data: MovieLens, count: int, min_ratings: int) -> RaterMatrix:
     others, total = data.sums(place[data.user] < 0)
     keep = np.flatnonzero(others >= min_ratings)
     if not len(keep):
-        raise ValueError(f"min_ratings: expected at most {others.max()}, of users who are not raters, got {min_ratings}")
+        raise ValueError(
+            f"min_ratings: expected at most {others.max()}, of users who are not raters, got {min_ratings}"
+        )
     ratings = np.full((len(data.movie_ids), count), np.nan)
     mine = place[data.user] >= 0
     ratings[data.movie[mine], place[data.user[mine]]] = data.half_stars[mine] / 2

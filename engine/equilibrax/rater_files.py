@@ -185,4 +185,3 @@ def _expect(name: str, names: Sequence[str], option: str, sheet: Sheet) -> None:
     if name not in names:
         where = _at(sheet.path, sheet.header)
         raise TableFileError(f"{where}: {option}expected {name!r} among the file's names, got {reprlib.repr(names)}")
-

@@ -64,8 +64,8 @@ class Compare:
     tolerance: float = TOLERANCE
     """Utilities under quantal response that differ by no more are equal."""
     resolution: int | None = None
-    """Fixed-point steps per unit of utility; utilities are rounded to this grid once. Default: 10,000, and 1,000,000,000
-    for raw ratings, so that none of them is rounded by more than 5e-10."""
+    """Fixed-point steps per unit of utility; utilities are rounded to this grid once. Default: 10,000; for raw
+    ratings 1,000,000,000, so that none is rounded by more than 5e-10."""
     out: Annotated[Path | None, tyro.conf.arg(metavar="FILE.parquet")] = None
     """Parquet file to write, a row per table and game."""
     figure: Annotated[Path | None, tyro.conf.arg(metavar="FILE.png")] = None

@@ -73,7 +73,9 @@ class FetchMovieLens:
 
     def run(self, console: Console) -> int:
         if not self.accept_licence:
-            raise ValueError(f"--accept-licence: expected this flag, after reading {LICENCE}; nothing is fetched without")
+            raise ValueError(
+                f"--accept-licence: expected this flag, after reading {LICENCE}; nothing is fetched without"
+            )
         path = self.out / (Path(urllib.parse.urlsplit(self.url).path).name or "movielens.zip")
         if path.exists():
             ratings = read_movielens(path).num_ratings

@@ -68,8 +68,8 @@ class Solve:
     random_order: Annotated[int | None, tyro.conf.arg(metavar="SEED")] = None
     """Seed for drawing who deviates next in the dynamics; default is round robin."""
     resolution: int | None = None
-    """Fixed-point steps per unit of utility; utilities are rounded to this grid once. Default: 10,000, and 1,000,000,000
-    for raw ratings, so that none of them is rounded by more than 5e-10."""
+    """Fixed-point steps per unit of utility; utilities are rounded to this grid once. Default: 10,000; for raw
+    ratings 1,000,000,000, so that none is rounded by more than 5e-10."""
     dynamics: bool = True
     """Whether to run best-response dynamics."""
     misalignment: bool = True
