@@ -144,7 +144,7 @@ def test_faults_in_models(wave, models, message):
 @pytest.mark.parametrize(
     ("name", "old", "new", "message"),
     [
-        ("info.csv", "['A', 'B', 'No answer', 'Refused']", "[1, f()]", "line 4: column 'references': expected a Python"),
+        ("info.csv", "['A', 'B', 'No answer', 'Refused']", "[1, f()]", "line 4: .*references.: expected a Python"),
         ("info.csv", "['A', 'B', 'No answer', 'Refused']", "'A'", "line 4: column 'references': expected a Python"),
         ("info.csv", "['A', 'B', 'No answer', 'Refused']", "['A', 'A']", "line 4: .* expected different texts"),
         ("info.csv", "['A', 'B', 'No answer', 'Refused']", "['A']", "'option_ordinal': expected at most 1 numbers"),
@@ -174,7 +174,7 @@ def test_faults_in_responses(wave):
     with pytest.raises(eq.TableFileError, match=r"responses\.csv, line 4: column 'AGREE': expected an option among"):
         eq.read_opinionqa_respondents(wave, MODELS)
     path.write_text("QKEY,AGE\n1,Old\n")
-    with pytest.raises(eq.TableFileError, match="expected answers to some question .*, got none"):
+    with pytest.raises(eq.TableFileError, match="expected answers to some question"):
         eq.read_opinionqa_respondents(wave, MODELS)
     for options, message in (
         ({"count": 0}, "count: expected a positive whole number"),
