@@ -14,6 +14,7 @@ from __future__ import annotations
 import io
 import os
 import zipfile
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -70,8 +71,9 @@ class MovieLens:
     def names(self, movies: Sequence[int] | np.ndarray) -> tuple[str, ...]:
         """Titles of movies by position; with the movie's id where two of them have the same title."""
         titles = [self.titles[m] for m in movies]
+        often = Counter(titles)
         return tuple(
-            f"{title} [{self.movie_ids[m]}]" if titles.count(title) > 1 else title for title, m in zip(titles, movies)
+            f"{title} [{self.movie_ids[m]}]" if often[title] > 1 else title for title, m in zip(titles, movies)
         )
 
     def sums(self, ratings: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
