@@ -17,29 +17,23 @@ from equilibrax.coverage import (
     subset_analysis,
     transfer_factors,
 )
+from equilibrax.ethics import read_ethics
 from equilibrax.families import families, register_family, sample_tables
 from equilibrax.figures import figure5, figure6, figure7, plot_all
 from equilibrax.hearing import oblivious_utility, oblivious_values
 from equilibrax.information import PersuasionGame
-from equilibrax.lemmas import (
-    corollary_1,
-    corollary_2,
-    lemma_1,
-    lemma_2,
-    proposition_2,
-)
+from equilibrax.lemmas import corollary_1, corollary_2, lemma_1, lemma_2, proposition_2
 from equilibrax.listing import equilibrium_schemes
 from equilibrax.misalignment import misalignment
 from equilibrax.more_users import UsersVersusError, users_versus_error
+from equilibrax.movielens import MovieLens, MovieLensTargets, movielens_table, movielens_targets, read_movielens
+from equilibrax.movielens_raters import movielens_raters
 from equilibrax.noisy_market import proposition_3, providers_needed
 from equilibrax.oblivious import ObliviousRules, oblivious_rules
+from equilibrax.opinionqa import read_opinionqa, read_opinionqa_respondents
 from equilibrax.partition_result import PartitionResult
-from equilibrax.promises import (
-    ConversationPromises,
-    agreement_rounds,
-    conversation_promises,
-    information_substitutes,
-)
+from equilibrax.promises import ConversationPromises, agreement_rounds, conversation_promises, information_substitutes
+from equilibrax.rater_files import read_raters
 from equilibrax.reading import PAPER_TABLES, TableFileError, load_paper_table, read_tables, write_table
 from equilibrax.records import committee_rows, iter_committees, read_committees, table_rows, write_parquet
 from equilibrax.result import SelectionResult
@@ -78,6 +72,8 @@ __all__ = [
     "GameLine",
     "InducedDistribution",
     "Labels",
+    "MovieLens",
+    "MovieLensTargets",
     "ObliviousRules",
     "PartitionResult",
     "PersuasionGame",
@@ -131,6 +127,9 @@ __all__ = [
     "markdown_table",
     "market_alignment",
     "misalignment",
+    "movielens_raters",
+    "movielens_table",
+    "movielens_targets",
     "oblivious_rules",
     "oblivious_utility",
     "oblivious_values",
@@ -139,6 +138,11 @@ __all__ = [
     "proposition_3",
     "providers_needed",
     "read_committees",
+    "read_ethics",
+    "read_movielens",
+    "read_opinionqa",
+    "read_opinionqa_respondents",
+    "read_raters",
     "read_tables",
     "register_family",
     "run_sweep",
