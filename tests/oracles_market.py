@@ -37,7 +37,8 @@ Where the paper and this setting part, each with a small case in `test_oracles_m
 - *Theorem 4.3* needs its eps for the provider with the largest weight on user i alone, and any provider will do:
   u_i >= u_i(C*) - min_j 2 eps_j / lambda_ji. lambda* is not a number of the market: the LP has many solutions.
 - *Theorem 4.4* is never stronger than Theorem 4.3 here (Delta >= 0), since full revelation takes one message.
-- *Existence*: the anonymous game over partitions may have no equilibrium, and so may the personalized one.
+- *Existence*: the anonymous game over partitions may have no equilibrium, even if everybody sees everything (with ties;
+  6 in 10,000 separable ones); no personalized separable game without one was found in 20,000.
 """
 
 from __future__ import annotations
