@@ -72,7 +72,7 @@ class Market:
     user: Sequence[Any]  # [N][X][A], steps of 1 / resolution
     components: Any = None  # [K][N][X][A], F_ji, steps of 1 / resolution
     weights: Any = None  # [K][N], lambda_ji >= 0, steps of 1 / weight_resolution
-    tensor: Any = None  # [K][X][A]..[A], N action axes
+    tensor: Any = None  # [K][X][A]..[A], N action axes, steps of 1 / (resolution weight_resolution)
     provider_sees: Any = None  # [K][X]; default: the world
     user_sees: Any = None  # [N][X]; default: nothing
     available: Any = None  # [N][A]; default: everything
@@ -123,7 +123,7 @@ class Market:
 
     @property
     def unit(self) -> int:
-        """A user's expected utility = value / unit; a provider's is payoff / unit / weight_resolution if separable."""
+        """A user's expected utility = value / unit; a provider's is payoff / unit / weight_resolution."""
         return sum(self.prior) * self.resolution
 
 
@@ -138,7 +138,7 @@ def committees(market: Market) -> range:
 
 
 def provider_utility(market: Market, j: int, x: int, profile: Sequence[int]) -> int:
-    """u_j(a_1..a_n, x): in steps of 1 / resolution, and of 1 / weight_resolution too if separable."""
+    """u_j(a_1..a_n, x) in steps of 1 / (resolution weight_resolution)."""
     if market.tensor is None:
         return sum(market.weights[j][i] * market.components[j][i][x][a] for i, a in enumerate(profile))
     entry = market.tensor[j][x]
@@ -167,7 +167,7 @@ def growth_strings(length: int) -> list[Rule]:
     """Every restricted-growth string, lexicographically: one per partition of `length` things."""
     found: list[Rule] = [()]
     for _ in range(length):
-        found = [(*s, label) for s in found for label in range(max(s, default=-1) + 2)]
+        found = [(*s, label) for s in found for label in range(len(set(s)) + 1)]
     return found
 
 
@@ -272,7 +272,7 @@ def summary(found: Sequence[Equilibrium], i: int) -> Summary:
 def _nash(strategies: Sequence[Sequence[Any]], pays: dict[tuple, tuple]) -> list[tuple]:
     """Profiles (of strategy numbers) from which nobody gains by any other strategy of hers."""
     found = []
-    best: dict[tuple, int] = {}  # of member m, given the others
+    best: dict[tuple, Any] = {}  # of member m, given the others
     for profile, pay in pays.items():
         for m in range(len(strategies)):
             others = (m, *profile[:m], *profile[m + 1 :])
@@ -608,7 +608,7 @@ def strong_fit(market: Market, j: int, weights: Sequence[Fraction | int] | None 
 
     With `weights` (lambda_ji, one per user) only c is chosen, exactly. Coverage is for the caller to look at.
     """
-    step = market.resolution * (1 if market.tensor is not None else market.weight_resolution)
+    step = market.resolution * market.weight_resolution
     where = [(x, profile) for x in range(market.worlds) for profile in action_profiles(market)]
     target = [Fraction(provider_utility(market, j, x, profile), step) for x, profile in where]
     users = range(market.users)
@@ -622,7 +622,7 @@ def strong_fit(market: Market, j: int, weights: Sequence[Fraction | int] | None 
 
 def separability_error(market: Market, j: int) -> float:
     """The least eps_P of provider j with any components at all, Definition 2.13 (1); by HiGHS."""
-    step = market.resolution * (1 if market.tensor is not None else market.weight_resolution)
+    step = market.resolution * market.weight_resolution
     columns = [(i, x, a) for i in range(market.users) for x, a in outcomes(market, i)]
     rows, bounds = [], []
     for x in range(market.worlds):

@@ -7,6 +7,7 @@ import random
 from dataclasses import replace
 from fractions import Fraction
 
+import oracles
 import oracles_market as oracle
 import pytest
 from oracles_market import Market
@@ -70,6 +71,7 @@ def test_theorem_5_2():
     for rule, expected in (((0, 0), Fraction(2, 3)), ((0, 1), Fraction(1, 4))):  # the displayed payoffs
         paid = oracle.payoff(after, 0, [oracle.response(after, i, rule) for i in range(2)])
         assert Fraction(paid, after.unit * after.weight_resolution) == expected
+    assert oracle.strong_fit(oracle.as_tensor(market), 0, [HALF]).error == 0
     # Personalized, she keeps 1.
     assert utility(after, oracle.summary(oracle.personalized_equilibria(after, 1), 0).worst) == 1
 
@@ -104,6 +106,23 @@ def test_the_personalized_game_falls_apart_over_users():
         for i in range(2):
             outcomes = oracle.equilibrium_rules(market, committee, i, rules)
             assert set(outcomes.values()) == {e.values[0] for e in each[i]}
+
+
+def test_personalized_delegation_is_a_selection_game():
+    """All see the worlds: the rules in use are the equilibria of that table, weight 0 meaning utility 0."""
+    rng = random.Random(9)
+    for k in (2, 3, 2, 3, 2):
+        market = oracle.random_market(rng, 2, k, 3, 2, ragged=True)
+        for i, committee in itertools.product(range(2), oracle.committees(market)):
+            scaled = [[[w[i] * v for v in row] for row in f[i]] for w, f in zip(market.weights, market.components)]
+            table = oracles.Table(market.user[i], scaled, market.prior, [market.available[i]] * 3)
+            expected = oracles.equilibria(table, committee, "lowest_index")
+            assert list(oracle.equilibrium_rules(market, committee, i, "delegation")) == sorted(expected)
+    for _ in range(5):  # and of partitions: every rule in use is in use when everybody posts it
+        market = oracle.random_market(rng, 1, 2, 4, 3, provider_information="same", user_information=True)
+        found = oracle.personalized_equilibria_of_user(market, 3, 0)
+        symmetric = [e.rules[0] for e in found if e.rules[0] == e.rules[1]]
+        assert list(oracle.equilibrium_rules(market, 3, 0)) == symmetric
 
 
 def test_anonymous_equilibria_are_what_the_definition_says():
