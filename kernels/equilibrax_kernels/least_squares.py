@@ -230,8 +230,8 @@ def _exchange(at: _Swept, pivot, here) -> _Swept:
     edge = jnp.where(here, _at(at.edge, pivot)[:, None] / jnp.abs(d), edge)
     diagonal = at.diagonal * keep - scaled * row
 
-    # A loop that runs once: it makes XLA compute the vectors before the matrix, and not again for each of its entries. It
-    # passes the vectors on in another order, lest their products be thought invariant and be computed before it.
+    # A loop that runs once: it makes XLA compute the vectors before the matrix, and not again for each of its entries.
+    # It passes the vectors on in another order, lest their products be thought invariant and be computed before it.
     def sweep(carry):
         again, tableau, keep, scaled, row = carry
         tableau = tableau * (keep[:, None] * keep[:, :, None]) - scaled[:, :, None] * row[:, None]
