@@ -16,16 +16,13 @@ import jax.numpy as jnp
 import numpy as np
 from equilibrax_kernels.least_squares import nonnegative_lanes, prefix_lanes
 
-from equilibrax import least_squares
 from equilibrax._batching import by_rows, over_batch, run_in_chunks
-from equilibrax._curve_problems import unit_scale
+from equilibrax._fit_units import TOLERANCE, kkt_residual, lanes_per_chunk, refine, unit_scale
 
 NONZERO = 1e-6
 """Weights above this count as non-zero (2509.15090, Figure 2)."""
 
 _WIDE = 64  # more columns than this are added in two pieces
-_CACHE_BYTES = {"cpu": 5 << 18}  # of tableaus that are pivoted together: with room to spare in a second-level cache
-_ACCELERATOR_BYTES = 1 << 27
 
 
 @dataclass(frozen=True)
@@ -66,7 +63,7 @@ def fit_all(problems: Problems, of_lane: np.ndarray, raters: np.ndarray, mesh) -
     """
     prefixes = raters.dtype != bool
     size = raters.shape[1]
-    scaled, wanted, factors = unit_scale(problems.grams, problems.moments, problems.simplex)
+    scaled, wanted, factors = unit_scale(problems.grams, problems.moments, np.ones(1, bool), problems.simplex)
     with jax.enable_x64(True):
         raw = run_in_chunks(
             _compiled(prefixes, mesh),
@@ -87,28 +84,20 @@ def fit_all(problems: Problems, of_lane: np.ndarray, raters: np.ndarray, mesh) -
             mesh,
         )
     error, nonzero, residual = (np.array(raw[name]) for name in ("error", "nonzero", "residual"))
-    again = np.argwhere(~(residual <= least_squares.TOLERANCE))
+    again = np.argwhere(~(residual <= TOLERANCE))
     for lane, place in again:
         b = of_lane[lane]
         members = np.zeros(problems.moments.shape[1], bool)
         members[raters[lane, : place + 1] if prefixes else raters[lane]] = True
         constraint = "simplex" if problems.simplex[b] else "nonnegative"
-        weights, _ = least_squares.refine(problems.grams[b], problems.moments[b], members, constraint)
-        better = least_squares.kkt_residual(problems.grams[b], problems.moments[b], weights, members, constraint)
+        weights, _ = refine(problems.grams[b], problems.moments[b], members, constraint)
+        better = kkt_residual(problems.grams[b], problems.moments[b], weights, members, constraint)
         if not better >= residual[lane, place]:
             factor = problems.held_out[b]
             residual[lane, place] = better
             error[lane, place] = ((factor[:, :-1] @ weights - factor[:, -1]) ** 2).sum()
             nonzero[lane, place] = (weights > NONZERO).sum()
     return Fits(error, nonzero, residual, len(again))
-
-
-def lanes_per_chunk(lanes: int, size: int, mesh) -> int:
-    """A power of two times the number of devices: tableaus that fit the cache, no more lanes than there are."""
-    platform = mesh.devices.flat[0].platform
-    fitting = max(8, _CACHE_BYTES.get(platform, _ACCELERATOR_BYTES) // (8 * size * size))
-    needed = -(-lanes // mesh.size)
-    return min(1 << (fitting.bit_length() - 1), 4096, 1 << max(0, (needed - 1).bit_length())) * mesh.size
 
 
 def pieces(size: int) -> tuple[int, ...]:

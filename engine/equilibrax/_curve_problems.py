@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from equilibrax.least_squares import penalty
 from equilibrax.raters import RaterMatrix
 
 SOLVED, NO_ANSWERS, ONE_FOLD = "solved", "no answers", "answers in one fold only"
@@ -98,25 +97,6 @@ def target_problem(raters: RaterMatrix, target: int, fold_of: np.ndarray, folds:
         held = np.linalg.qr(held, mode="r") if len(held) > size + 1 else held
         problem.held_out[fold, : len(held)] = held
     return TargetProblem(**{**vars(problem), "differences": factor})
-
-
-def unit_scale(grams: np.ndarray, moments: np.ndarray, simplex: np.ndarray):
-    """The problems that the kernel solves: `[B, K, K]`, `[B, K]`, and `[B, K]` factors of its weights.
-
-    Args:
-        grams: `[B, K, K]`, of differences where `simplex`.
-        moments: `[B, K]`.
-        simplex: `[B]` bool.
-    """
-    squares = np.diagonal(grams, axis1=1, axis2=2)
-    sigma = np.where(simplex, penalty(squares, np.ones(squares.shape, bool)), 0.0)[:, None]
-    norms = np.sqrt(np.maximum(squares + sigma, 0.0))
-    norms = np.where(norms > 0, norms, 1.0)
-    scaled = (grams + sigma[:, :, None]) / norms[:, :, None] / norms[:, None]
-    wanted = np.where(simplex[:, None], sigma, moments) / norms
-    height = np.abs(wanted).max(axis=1, keepdims=True)
-    height = np.where(height > 0, height, 1.0)
-    return scaled, wanted / height, height / norms
 
 
 def _clean(columns: np.ndarray, before: np.ndarray) -> np.ndarray:

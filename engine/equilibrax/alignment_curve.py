@@ -18,11 +18,11 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Bool, Float, Int
 
-from equilibrax import least_squares
 from equilibrax._batching import batch_mesh
 from equilibrax._curve_fits import Problems, fit_all
 from equilibrax._curve_problems import SOLVED, TargetProblem, assign_folds, random_words, target_problem
 from equilibrax._curve_sets import Orders, Subsets, chosen_sizes, individual_error
+from equilibrax._fit_units import TOLERANCE, not_converged
 from equilibrax._prepare import check_choice, check_whole
 from equilibrax.raters import Missing, RaterMatrix
 
@@ -262,8 +262,8 @@ def alignment_curve(
         dropped_items=matrix.dropped_items,
         dropped_raters=matrix.dropped_raters,
     )
-    if throw and (residual > least_squares.TOLERANCE).any():
-        raise least_squares.not_converged(np.where(np.isnan(residual), 0.0, residual))
+    if throw and (residual > TOLERANCE).any():
+        raise not_converged(np.where(np.isnan(residual), 0.0, residual))
     return curve
 
 
