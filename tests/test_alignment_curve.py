@@ -120,6 +120,8 @@ def test_figure_1_on_simulated_raters():
         permutations=16,
         methods=("best_individual", "average", "nnls", "simplex"),
     )
+    assert curve.refined == 0
+    assert curve.kkt_residual.max() < 1e-11
     best, average, nnls, simplex = curve.mean()
     assert (nnls[9:] < best[9:]).all()
     assert (nnls[9:] < average[9:]).all()
