@@ -1,6 +1,7 @@
 """equilibrax: exact, batched equilibrium search for users who choose among misaligned AI providers."""
 
 from equilibrax.alignment import market_alignment
+from equilibrax.alignment_curve import METHODS, AlignmentCurve, alignment_curve
 from equilibrax.bound import Bound
 from equilibrax.bounds import BoundReport, bounds
 from equilibrax.certified import CertifiedFit
@@ -12,6 +13,7 @@ from equilibrax.families import families, register_family, sample_tables
 from equilibrax.figures import figure5, figure6, figure7, plot_all
 from equilibrax.hearing import oblivious_utility, oblivious_values
 from equilibrax.information import PersuasionGame
+from equilibrax.least_squares import LeastSquaresFit, nonnegative_least_squares
 from equilibrax.lemmas import (
     corollary_1,
     corollary_2,
@@ -30,9 +32,11 @@ from equilibrax.promises import (
     conversation_promises,
     information_substitutes,
 )
+from equilibrax.raters import RaterMatrix, rater_matrix
 from equilibrax.reading import PAPER_TABLES, TableFileError, load_paper_table, read_tables, write_table
 from equilibrax.records import committee_rows, iter_committees, read_committees, table_rows, write_parquet
 from equilibrax.result import SelectionResult
+from equilibrax.simulated_raters import RATER_FAMILIES, simulate_raters
 from equilibrax.solver import solve
 from equilibrax.status import SolveError, Status
 from equilibrax.summary import Summary, markdown_table, summarize
@@ -52,7 +56,10 @@ from equilibrax.transcripts import (
 __version__ = "0.1.0"
 
 __all__ = [
+    "METHODS",
     "PAPER_TABLES",
+    "RATER_FAMILIES",
+    "AlignmentCurve",
     "Bound",
     "BoundReport",
     "CertifiedFit",
@@ -63,9 +70,11 @@ __all__ = [
     "GameLine",
     "InducedDistribution",
     "Labels",
+    "LeastSquaresFit",
     "ObliviousRules",
     "PartitionResult",
     "PersuasionGame",
+    "RaterMatrix",
     "SelectionResult",
     "SolveError",
     "Status",
@@ -76,6 +85,7 @@ __all__ = [
     "Transcripts",
     "UtilityTables",
     "agreement_rounds",
+    "alignment_curve",
     "bounds",
     "closeness",
     "committee_rows",
@@ -109,6 +119,7 @@ __all__ = [
     "markdown_table",
     "market_alignment",
     "misalignment",
+    "nonnegative_least_squares",
     "oblivious_rules",
     "oblivious_utility",
     "oblivious_values",
@@ -116,12 +127,14 @@ __all__ = [
     "proposition_2",
     "proposition_3",
     "providers_needed",
+    "rater_matrix",
     "read_committees",
     "read_tables",
     "register_family",
     "run_sweep",
     "sample_tables",
     "sample_transcript",
+    "simulate_raters",
     "solve",
     "summarize",
     "table_rows",
