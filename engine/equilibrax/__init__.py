@@ -1,6 +1,7 @@
 """equilibrax: exact, batched equilibrium search for users who choose among misaligned AI providers."""
 
 from equilibrax.alignment import market_alignment
+from equilibrax.alignment_curve import METHODS, AlignmentCurve, alignment_curve
 from equilibrax.answers import AnswerDistributions, answer_distributions
 from equilibrax.bound import Bound
 from equilibrax.bounds import BoundReport, bounds
@@ -22,6 +23,7 @@ from equilibrax.families import families, register_family, sample_tables
 from equilibrax.figures import figure5, figure6, figure7, plot_all
 from equilibrax.hearing import oblivious_utility, oblivious_values
 from equilibrax.information import PersuasionGame
+from equilibrax.least_squares import LeastSquaresFit, nonnegative_least_squares
 from equilibrax.lemmas import corollary_1, corollary_2, lemma_1, lemma_2, proposition_2
 from equilibrax.listing import equilibrium_schemes
 from equilibrax.misalignment import misalignment
@@ -34,10 +36,12 @@ from equilibrax.opinionqa import read_opinionqa, read_opinionqa_respondents
 from equilibrax.partition_result import PartitionResult
 from equilibrax.promises import ConversationPromises, agreement_rounds, conversation_promises, information_substitutes
 from equilibrax.rater_files import read_raters
+from equilibrax.raters import RaterMatrix, rater_matrix
 from equilibrax.reading import PAPER_TABLES, TableFileError, load_paper_table, read_tables, write_table
 from equilibrax.records import committee_rows, iter_committees, read_committees, table_rows, write_parquet
 from equilibrax.result import SelectionResult
 from equilibrax.simulated_answers import simulate_answers
+from equilibrax.simulated_raters import RATER_FAMILIES, simulate_raters
 from equilibrax.solver import solve
 from equilibrax.status import SolveError, Status
 from equilibrax.strong_alignment import StrongAlignment, strong_alignment
@@ -59,7 +63,10 @@ from equilibrax.weak_alignment import WeakAlignment, weak_alignment
 __version__ = "0.1.0"
 
 __all__ = [
+    "METHODS",
     "PAPER_TABLES",
+    "RATER_FAMILIES",
+    "AlignmentCurve",
     "AnswerDistributions",
     "Bound",
     "BoundReport",
@@ -72,11 +79,13 @@ __all__ = [
     "GameLine",
     "InducedDistribution",
     "Labels",
+    "LeastSquaresFit",
     "MovieLens",
     "MovieLensTargets",
     "ObliviousRules",
     "PartitionResult",
     "PersuasionGame",
+    "RaterMatrix",
     "SelectionResult",
     "SolveError",
     "Status",
@@ -91,6 +100,7 @@ __all__ = [
     "UtilityTables",
     "WeakAlignment",
     "agreement_rounds",
+    "alignment_curve",
     "anonymous_slack",
     "answer_distributions",
     "bounds",
@@ -130,6 +140,7 @@ __all__ = [
     "movielens_raters",
     "movielens_table",
     "movielens_targets",
+    "nonnegative_least_squares",
     "oblivious_rules",
     "oblivious_utility",
     "oblivious_values",
@@ -137,6 +148,7 @@ __all__ = [
     "proposition_2",
     "proposition_3",
     "providers_needed",
+    "rater_matrix",
     "read_committees",
     "read_ethics",
     "read_movielens",
@@ -149,6 +161,7 @@ __all__ = [
     "sample_tables",
     "sample_transcript",
     "simulate_answers",
+    "simulate_raters",
     "solve",
     "strong_alignment",
     "subset_analysis",
