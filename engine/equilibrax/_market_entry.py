@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 from math import gcd, lcm
-from numbers import Rational
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -105,10 +104,10 @@ def _shares(beta: Any, b: int, k: int, grid: int) -> tuple[np.ndarray, np.ndarra
 def _fraction(value: Any, grid: int) -> Fraction:
     if isinstance(value, np.generic):
         value = value.item()
-    inside = isinstance(value, Rational | float) and not isinstance(value, bool) and 0 <= value < 1
+    inside = isinstance(value, int | Fraction | float) and not isinstance(value, bool) and 0 <= value < 1
     if not inside:
         raise ValueError(f"beta: expected numbers of at least 0 and less than 1, got {value!r}")
-    rounded = Fraction(value) if isinstance(value, Rational) else Fraction(round(value * grid), grid)
+    rounded = Fraction(value) if isinstance(value, int | Fraction) else Fraction(round(value * grid), grid)
     if rounded == 1:
         raise ValueError(f"beta: {value!r} rounds to 1 in steps of 1/{grid}; use a Fraction")
     return rounded
