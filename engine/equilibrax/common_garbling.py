@@ -216,7 +216,7 @@ def highs(cost, matrix, low, high, lowest, highest, *, maximize: bool = False) -
     """Solve a linear program by HiGHS: `(values, row multipliers)`, not yet certified.
 
     Args:
-        cost: `[n]`; matrix: `[r, n]`; low, high: `[r]` limits of the rows; lowest, highest: `[n]` limits of the columns.
+        cost: `[n]`; matrix: `[r, n]`; low, high: `[r]` limits of rows; lowest, highest: `[n]` limits of columns.
         maximize: minimize if False.
     """
     problem = highspy.HighsLp()
