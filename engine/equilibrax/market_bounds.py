@@ -1,4 +1,4 @@
-"""Every user's utility in every equilibrium of a market: Theorems 3.1, 4.3, 4.4 and 5.1 of 2602.13451, as checked bounds.
+"""What users have in every equilibrium of a market: Theorems 3.1, 4.3, 4.4 and 5.1 of 2602.13451, as checked bounds.
 
 All compare the worst equilibrium with the shared benchmark u_i(C*_S,T) of a set T of aligned providers, a subset of the
 committee that plays. In the finite games a rule is a partition of the states, which matters in two places:
@@ -115,7 +115,8 @@ def market_theorem_5_1(
     if (len(original), original.num_providers, original.states) != sizes or original.users >= market.users:
         raise ValueError(
             f"original: expected {sizes[0]} markets of {sizes[1]} providers, {sizes[2]} states and fewer than "
-            f"{market.users} users, got {len(original)} of {original.num_providers}, {original.states}, {original.users}"
+            f"{market.users} users, got {len(original)} of {original.num_providers}, {original.states} and "
+            f"{original.users}"
         )
     found = _weak(original, masks, alignment)
     augmented = _augments(market, original)[:, None, None]
