@@ -278,18 +278,13 @@ def _weak_bound(name, result, market: Market, masks, found: WeakAlignment, epsil
     per_provider = np.broadcast_to(found.committee_error[..., None], eps.shape)
     with np.errstate(invalid="ignore"):
         loss = 2 * eps + np.where(per_provider > 0, 2 * per_provider * found.mu, 0.0)
-    personalized = result.game == "personalized"
+    can = (aligned <= posted + ROUNDING) & (result.game == "personalized")
     return make_bound(
         name,
         hypothesis="personalized rules; (T, eps_U, eps_P)-weak market alignment of a T within the committee, which "
         "covers the user; all of T can post the shared rule",
         numbers={"eps_U": eps, "eps_P": per_provider, "mu": found.mu, "u(C*)": aligned},
-        holds=_inside(result, masks)[:, None]
-        & right
-        & found.covered
-        & (aligned <= posted + ROUNDING)
-        & personalized
-        & extra,
+        holds=_inside(result, masks)[:, None] & right & found.covered & can & extra,
         bound=aligned - loss,
         measured=np.asarray(result.worst_utility)[..., : market.users],
         tolerance=ROUNDING * _spread(market),

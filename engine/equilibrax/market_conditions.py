@@ -203,7 +203,7 @@ def weak_market_alignment(
         gap, certified = np.zeros(error.shape), np.full(error.shape, True)
         positive = chosen > 0
         covered = np.asarray((positive & member).any(axis=2) & ~(positive & ~member).any(axis=2))
-    known = (proved[:, None] | ~inside).all(axis=2)
+    known = np.asarray((proved[:, None] | ~inside).all(axis=2))
     certified = np.where(known[..., None], certified, False)
     _refuse_unproved(certified, market, throw)
     return WeakAlignment(
@@ -270,7 +270,7 @@ def _fit_users(user, parts, exists, member, extent):
     return error, weights, offset, gap, certified
 
 
-def _fit_providers(market: Market, terms: np.ndarray, claim: np.ndarray | None):
+def _fit_providers(market: Market, terms: np.ndarray, claim: np.ndarray | None) -> tuple[np.ndarray, ...]:
     """`lambda [B, K, N], error, offset, gap, certified [B, K]` by users' terms `[K, B, N, X, A]`."""
     scale = float(market.resolution * market.weight_resolution)
     available = np.asarray(market.available)
