@@ -21,6 +21,8 @@ from equilibrax.lemmas import (
 )
 from equilibrax.listing import equilibrium_schemes
 from equilibrax.market import Market, MarketLabels, general_market, market_from_prior, separable_market
+from equilibrax.market_regret import market_regret
+from equilibrax.market_result import MarketRegret, MarketResult
 from equilibrax.misalignment import misalignment
 from equilibrax.noisy_market import proposition_3, providers_needed
 from equilibrax.oblivious import ObliviousRules, oblivious_rules
@@ -66,6 +68,8 @@ __all__ = [
     "Labels",
     "Market",
     "MarketLabels",
+    "MarketRegret",
+    "MarketResult",
     "ObliviousRules",
     "PartitionResult",
     "PersuasionGame",
@@ -113,6 +117,7 @@ __all__ = [
     "markdown_table",
     "market_alignment",
     "market_from_prior",
+    "market_regret",
     "misalignment",
     "oblivious_rules",
     "oblivious_utility",

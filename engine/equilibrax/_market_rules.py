@@ -54,8 +54,8 @@ def list_rules(provider_sees: tuple[tuple[int, ...], ...], actions: int | None) 
         count = bell_number(cells) if actions is None else actions**cells
         if count > MAX_RULES or (actions is None and cells > MAX_STATES):
             raise ValueError(
-                f"market: expected at most {MAX_RULES:,} rules of a provider, got {approximate(count)} of provider {j}, "
-                f"who sees {cells} cells"
+                f"market: expected at most {MAX_RULES:,} rules of a provider, got {approximate(count)} of "
+                f"provider {j}, who sees {cells} cells"
             )
     lists = {row: _rules_of(row, actions) for row in set(provider_sees)}
     rules, position = np.unique(np.concatenate(list(lists.values())), axis=0, return_inverse=True)

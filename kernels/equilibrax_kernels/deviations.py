@@ -65,7 +65,7 @@ def replies(game: Postings, profile: Int[Array, "K C L"], member: Bool[Array, "K
         member: which providers belong to each committee.
         j: the provider.
     """
-    providers, users, strategies, lanes = game.order.shape
+    providers, _, strategies, lanes = game.order.shape
     committees = profile.shape[1]
     nobody = jnp.array(jnp.iinfo(game.order.dtype).min, game.order.dtype)
     own_order = lax.dynamic_index_in_dim(game.order, j, 0, keepdims=False)

@@ -7,7 +7,7 @@ every state and users do what it says.
 Earnings are sums over users (`separable_postings`), or expectations of a tensor over action profiles in which, given
 the state, users act independently (`general_postings`).
 
-Letters: as in `profiles`; also P players whose values are wanted, X states, A actions, R rules, S = 2**X sets of states.
+Letters: as in `profiles`; also P players whose values are wanted, X states, A actions, R rules.
 """
 
 from __future__ import annotations

@@ -108,7 +108,7 @@ def _one_committee(game: Postings, members: Int[Array, " k"]) -> Profiles:
         stable &= here & (most - earned <= game.tolerance[members[axis]])
 
     everywhere = tuple(range(size))
-    number = jnp.arange(strategies**size, dtype=jnp.int32).reshape(shape[:-1] + (1,))
+    number = jnp.arange(strategies**size, dtype=jnp.int32).reshape((*shape[:-1], 1))
 
     def extremes(_, of_user):
         value = taken(*of_user)
