@@ -43,6 +43,8 @@ from equilibrax.market_instances import (
     theorem_4_1_market,
     theorem_5_2_market,
 )
+from equilibrax.market_regret import market_regret
+from equilibrax.market_result import MarketRegret, MarketResult
 from equilibrax.misalignment import misalignment
 from equilibrax.noisy_market import proposition_3, providers_needed
 from equilibrax.oblivious import ObliviousRules, oblivious_rules
@@ -90,6 +92,8 @@ __all__ = [
     "Labels",
     "Market",
     "MarketLabels",
+    "MarketRegret",
+    "MarketResult",
     "Newcomer",
     "ObliviousRules",
     "PartitionResult",
@@ -144,6 +148,7 @@ __all__ = [
     "market_alignment",
     "market_bounds",
     "market_from_prior",
+    "market_regret",
     "market_theorem_3_1",
     "market_theorem_4_3",
     "market_theorem_4_4",
