@@ -145,8 +145,9 @@ def proposition_a_2_market(grid: int = 4) -> Market:
 
     Example:
         >>> import equilibrax as eq
-        >>> eq.weak_market_alignment(eq.proposition_a_2_market(grid=2), [0b11]).error.max() < 1e-12
-        np.True_
+        >>> stated = eq.weak_market_alignment(eq.proposition_a_2_market(grid=2), [0b11], weights=[[0.5, 0.5]] * 2)
+        >>> bool(stated.error.max() < 1e-12)
+        True
     """
     grid = whole("grid", grid)
     points = np.arange(grid + 1) / grid
