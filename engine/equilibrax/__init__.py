@@ -7,6 +7,7 @@ from equilibrax.bound import Bound
 from equilibrax.bounds import BoundReport, bounds
 from equilibrax.certified import CertifiedFit
 from equilibrax.closeness import closeness, estimation_error, identical_induced_distribution, induced_actions
+from equilibrax.common_garbling import Garbling, common_garbling
 from equilibrax.comparison import Comparison, GameLine, compare
 from equilibrax.comparison_figure import comparison_figure
 from equilibrax.conversation import Conversation, conversation_utility, converse
@@ -21,11 +22,30 @@ from equilibrax.coverage import (
 from equilibrax.ethics import read_ethics
 from equilibrax.families import families, register_family, sample_tables
 from equilibrax.figures import figure5, figure6, figure7, plot_all
+from equilibrax.garbling import SharedUtility, revealed_utility, shared_utility
 from equilibrax.hearing import oblivious_utility, oblivious_values
 from equilibrax.information import PersuasionGame
 from equilibrax.least_squares import LeastSquaresFit, nonnegative_least_squares
 from equilibrax.lemmas import corollary_1, corollary_2, lemma_1, lemma_2, proposition_2
 from equilibrax.listing import equilibrium_schemes
+from equilibrax.market import Market, MarketLabels, general_market, market_from_prior, separable_market
+from equilibrax.market_bounds import (
+    market_bounds,
+    market_theorem_3_1,
+    market_theorem_4_3,
+    market_theorem_4_4,
+    market_theorem_5_1,
+)
+from equilibrax.market_conditions import StrongAlignment, WeakAlignment, strong_market_alignment, weak_market_alignment
+from equilibrax.market_instances import (
+    Newcomer,
+    answer_market,
+    proposition_a_2_market,
+    theorem_4_1_market,
+    theorem_5_2_market,
+)
+from equilibrax.market_regret import market_regret
+from equilibrax.market_result import MarketRegret, MarketResult
 from equilibrax.misalignment import misalignment
 from equilibrax.more_users import UsersVersusError, users_versus_error
 from equilibrax.movielens import MovieLens, MovieLensTargets, movielens_table, movielens_targets, read_movielens
@@ -35,6 +55,7 @@ from equilibrax.oblivious import ObliviousRules, oblivious_rules
 from equilibrax.opinionqa import read_opinionqa, read_opinionqa_respondents
 from equilibrax.partition_result import PartitionResult
 from equilibrax.promises import ConversationPromises, agreement_rounds, conversation_promises, information_substitutes
+from equilibrax.random_markets import random_markets
 from equilibrax.rater_files import read_raters
 from equilibrax.raters import RaterMatrix, rater_matrix
 from equilibrax.reading import PAPER_TABLES, TableFileError, load_paper_table, read_tables, write_table
@@ -77,16 +98,23 @@ __all__ = [
     "ConversationRules",
     "CoverageCurve",
     "GameLine",
+    "Garbling",
     "InducedDistribution",
     "Labels",
     "LeastSquaresFit",
+    "Market",
+    "MarketLabels",
+    "MarketRegret",
+    "MarketResult",
     "MovieLens",
     "MovieLensTargets",
+    "Newcomer",
     "ObliviousRules",
     "PartitionResult",
     "PersuasionGame",
     "RaterMatrix",
     "SelectionResult",
+    "SharedUtility",
     "SolveError",
     "Status",
     "StrongAlignment",
@@ -103,9 +131,11 @@ __all__ = [
     "alignment_curve",
     "anonymous_slack",
     "answer_distributions",
+    "answer_market",
     "bounds",
     "closeness",
     "committee_rows",
+    "common_garbling",
     "compare",
     "comparison_figure",
     "concatenate",
@@ -126,6 +156,7 @@ __all__ = [
     "figure7",
     "from_arrays",
     "from_integers",
+    "general_market",
     "identical_induced_distribution",
     "induced_actions",
     "induced_distribution",
@@ -136,6 +167,13 @@ __all__ = [
     "load_paper_table",
     "markdown_table",
     "market_alignment",
+    "market_bounds",
+    "market_from_prior",
+    "market_regret",
+    "market_theorem_3_1",
+    "market_theorem_4_3",
+    "market_theorem_4_4",
+    "market_theorem_5_1",
     "misalignment",
     "movielens_raters",
     "movielens_table",
@@ -147,7 +185,9 @@ __all__ = [
     "plot_all",
     "proposition_2",
     "proposition_3",
+    "proposition_a_2_market",
     "providers_needed",
+    "random_markets",
     "rater_matrix",
     "read_committees",
     "read_ethics",
@@ -157,23 +197,30 @@ __all__ = [
     "read_raters",
     "read_tables",
     "register_family",
+    "revealed_utility",
     "run_sweep",
     "sample_tables",
     "sample_transcript",
+    "separable_market",
+    "shared_utility",
     "simulate_answers",
     "simulate_raters",
     "solve",
     "strong_alignment",
+    "strong_market_alignment",
     "subset_analysis",
     "summarize",
     "table_rows",
     "theorem_1",
     "theorem_2",
+    "theorem_4_1_market",
     "theorem_5",
+    "theorem_5_2_market",
     "theorem_6",
     "transfer_factors",
     "users_versus_error",
     "weak_alignment",
+    "weak_market_alignment",
     "write_parquet",
     "write_table",
 ]
