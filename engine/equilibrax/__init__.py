@@ -36,7 +36,12 @@ from equilibrax.market_bounds import (
     market_theorem_4_4,
     market_theorem_5_1,
 )
-from equilibrax.market_conditions import StrongAlignment, WeakAlignment, strong_market_alignment, weak_market_alignment
+from equilibrax.market_conditions import (
+    StrongMarketAlignment,
+    WeakMarketAlignment,
+    strong_market_alignment,
+    weak_market_alignment,
+)
 from equilibrax.market_instances import (
     Newcomer,
     answer_market,
@@ -118,6 +123,7 @@ __all__ = [
     "SolveError",
     "Status",
     "StrongAlignment",
+    "StrongMarketAlignment",
     "SubsetAnalysis",
     "Summary",
     "SweepConfig",
@@ -127,6 +133,7 @@ __all__ = [
     "UsersVersusError",
     "UtilityTables",
     "WeakAlignment",
+    "WeakMarketAlignment",
     "agreement_rounds",
     "alignment_curve",
     "anonymous_slack",

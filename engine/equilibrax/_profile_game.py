@@ -236,6 +236,7 @@ def _postings(program: Program, batched, own, exists, lists):
     tolerances = (of_users, of_providers)
     if program.separable:
         return separable_postings(values, own, here, tolerances, program.quantal)
+    assert does is not None  # `learned_values` names actions where it is given the sets
     return general_postings(values[0], does, tensor, own, here, tolerances, program.quantal)
 
 

@@ -29,8 +29,8 @@ from equilibrax.bound import Bound, make_bound
 from equilibrax.garbling import SharedUtility, shared_utility
 from equilibrax.market import Market
 from equilibrax.market_conditions import (
-    StrongAlignment,
-    WeakAlignment,
+    StrongMarketAlignment,
+    WeakMarketAlignment,
     strong_market_alignment,
     weak_market_alignment,
 )
@@ -45,7 +45,7 @@ def market_theorem_3_1(
     result: Any,
     *,
     aligned: Aligned = None,
-    alignment: WeakAlignment | None = None,
+    alignment: WeakMarketAlignment | None = None,
     epsilon: Any = None,
     benchmark: Benchmark = "garbling",
 ) -> Bound:
@@ -83,7 +83,7 @@ def market_theorem_5_1(
     original: Market,
     *,
     aligned: Aligned = None,
-    alignment: WeakAlignment | None = None,
+    alignment: WeakMarketAlignment | None = None,
     epsilon: Any = None,
     benchmark: Benchmark = "garbling",
 ) -> Bound:
@@ -125,7 +125,7 @@ def market_theorem_5_1(
 
 
 def market_theorem_4_3(
-    result: Any, *, aligned: Aligned = None, alignment: StrongAlignment | None = None, epsilon: Any = None
+    result: Any, *, aligned: Aligned = None, alignment: StrongMarketAlignment | None = None, epsilon: Any = None
 ) -> Bound:
     """If providers can reveal everything, user i has at least u_i(C*_S,T) - 2 eps / lambda*_i (Theorem 4.3).
 
@@ -172,7 +172,7 @@ def market_theorem_4_4(
     result: Any,
     *,
     aligned: Aligned = None,
-    alignment: StrongAlignment | None = None,
+    alignment: StrongMarketAlignment | None = None,
     epsilon: Any = None,
     delta: Any = None,
     messages: int | None = None,
@@ -270,7 +270,7 @@ def market_bounds(result: Any, *, aligned: Aligned = None, original: Market | No
 # --- parts ------------------------------------------------------------------------------------------------------------
 
 
-def _weak_bound(name, result, market: Market, masks, found: WeakAlignment, epsilon, benchmark, extra) -> Bound:
+def _weak_bound(name, result, market: Market, masks, found: WeakMarketAlignment, epsilon, benchmark, extra) -> Bound:
     check_choice("benchmark", benchmark, get_args(Benchmark))
     shared = _shared(result, market, masks)
     # If utilities depended on more than the outcome, rules of one law with it could still differ for the providers.
@@ -311,13 +311,13 @@ def _inside(result: Any, masks: np.ndarray) -> Bool[np.ndarray, " C"]:
     return masks & ~np.asarray(result.committees) == 0
 
 
-def _weak(market: Market, masks: np.ndarray, given: WeakAlignment | None) -> WeakAlignment:
+def _weak(market: Market, masks: np.ndarray, given: WeakMarketAlignment | None) -> WeakMarketAlignment:
     if given is None:
         return weak_market_alignment(market, masks.tolist(), throw=False)  # eps is attained, so never too small
     return _checked(given, masks)
 
 
-def _strong(market: Market, masks: np.ndarray, given: StrongAlignment | None) -> StrongAlignment:
+def _strong(market: Market, masks: np.ndarray, given: StrongMarketAlignment | None) -> StrongMarketAlignment:
     return strong_market_alignment(market, masks.tolist(), throw=False) if given is None else _checked(given, masks)
 
 
@@ -353,7 +353,7 @@ def _spread(market: Market) -> Float[np.ndarray, "B 1 1"]:
     return np.maximum(1.0, np.abs(np.asarray(market.user)).max(axis=(1, 2, 3)) / market.resolution)[:, None, None]
 
 
-def _strong_tolerance(market: Market, found: StrongAlignment) -> Float[np.ndarray, "B C N"]:
+def _strong_tolerance(market: Market, found: StrongMarketAlignment) -> Float[np.ndarray, "B C N"]:
     """Rounding of eps counts 1 / lambda* times."""
     with np.errstate(divide="ignore"):
         factor = np.where(found.covered, 1 / found.best_weight, 0.0)

@@ -34,7 +34,7 @@ from equilibrax.status import SolveError
 
 
 @dataclass(frozen=True)
-class WeakAlignment:
+class WeakMarketAlignment:
     """(T, eps_U, eps_P)-weak market alignment of B markets, for C committees T and N users.
 
     Attributes:
@@ -84,7 +84,7 @@ class WeakAlignment:
 
 
 @dataclass(frozen=True)
-class StrongAlignment:
+class StrongMarketAlignment:
     """(T, eps)-strong market alignment of B markets, for C committees T and N users.
 
     Attributes:
@@ -135,7 +135,7 @@ def weak_market_alignment(
     weights: Any = None,
     provider_weights: Any = None,
     throw: bool = True,
-) -> WeakAlignment:
+) -> WeakMarketAlignment:
     """The smallest eps_U and eps_P of weak market alignment (2602.13451, Definition 2.13), for all sets T.
 
     For user i and T the optimum over w >= 0, c and eps >= 0 of
@@ -154,7 +154,7 @@ def weak_market_alignment(
         throw: raise if an error is not certified (otherwise `certified` says so).
 
     Returns:
-        A `WeakAlignment`.
+        A `WeakMarketAlignment`.
 
     Raises:
         ValueError: on a mask outside 1..2**K - 1, components or provider weights of a separable market, no components
@@ -206,7 +206,7 @@ def weak_market_alignment(
     known = np.asarray((proved[:, None] | ~inside).all(axis=2))
     certified = np.where(known[..., None], certified, False)
     _refuse_unproved(certified, market, throw)
-    return WeakAlignment(
+    return WeakMarketAlignment(
         error, chosen, offset, provider_error, lambdas, provider_offset, covered, gap, certified, masks
     )
 
@@ -217,7 +217,7 @@ def strong_market_alignment(
     *,
     weights: Any = None,
     throw: bool = True,
-) -> StrongAlignment:
+) -> StrongMarketAlignment:
     """The smallest eps of strong market alignment (2602.13451, Definition 2.14), for every provider and all sets T.
 
     For provider j the optimum over lambda >= 0, c and eps >= 0 of
@@ -231,7 +231,7 @@ def strong_market_alignment(
         throw: raise if an error is not certified (otherwise `certified` says so).
 
     Returns:
-        A `StrongAlignment`.
+        A `StrongMarketAlignment`.
 
     Raises:
         ValueError: on a mask outside 1..2**K - 1, or weights of another shape or negative.
@@ -249,7 +249,7 @@ def strong_market_alignment(
     claim = None if weights is None else _given("weights", weights, (len(market), k, market.users), 0.0)
     lambdas, error, offset, gap, certified = _fit_providers(market, np.broadcast_to(user, (k, *user.shape)), claim)
     _refuse_unproved(certified, market, throw)
-    return StrongAlignment(error, lambdas, offset, gap, certified, masks)
+    return StrongMarketAlignment(error, lambdas, offset, gap, certified, masks)
 
 
 def _fit_users(user, parts, exists, member, extent):

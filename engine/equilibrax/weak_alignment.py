@@ -23,7 +23,7 @@ import pyarrow as pa
 from jaxtyping import Bool, Float, Int
 
 from equilibrax._folds import FoldAssignment, assign_folds, fit_centered
-from equilibrax.alignment import _fit
+from equilibrax.alignment import fit_outcomes
 from equilibrax.answers import AnswerDistributions, Score
 from equilibrax.certified import TOLERANCE
 from equilibrax.status import SolveError
@@ -259,7 +259,7 @@ def _worst_case(columns: np.ndarray, targets: np.ndarray, here: np.ndarray):
         table = np.arange(len(asked))
         member = np.ones((len(asked), columns.shape[1]), bool)
         utilities = np.concatenate([users[:, None], models], axis=1)
-        fit, _ = _fit(utilities, table, rows, rows, member, allowed, False)
+        fit, _ = fit_outcomes(utilities, table, rows, rows, member, allowed, False)
         eps[asked], weights[asked], constants[asked], gap[asked] = fit.eps, fit.weights, fit.offset, fit.gap
         certified[asked] = np.maximum(fit.gap, fit.violation) <= allowed
     return eps, weights, constants, gap, certified
