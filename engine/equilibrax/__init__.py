@@ -20,6 +20,7 @@ from equilibrax.lemmas import (
     proposition_2,
 )
 from equilibrax.listing import equilibrium_schemes
+from equilibrax.market import Market, MarketLabels, general_market, market_from_prior, separable_market
 from equilibrax.misalignment import misalignment
 from equilibrax.noisy_market import proposition_3, providers_needed
 from equilibrax.oblivious import ObliviousRules, oblivious_rules
@@ -63,6 +64,8 @@ __all__ = [
     "GameLine",
     "InducedDistribution",
     "Labels",
+    "Market",
+    "MarketLabels",
     "ObliviousRules",
     "PartitionResult",
     "PersuasionGame",
@@ -98,6 +101,7 @@ __all__ = [
     "figure7",
     "from_arrays",
     "from_integers",
+    "general_market",
     "identical_induced_distribution",
     "induced_actions",
     "induced_distribution",
@@ -108,6 +112,7 @@ __all__ = [
     "load_paper_table",
     "markdown_table",
     "market_alignment",
+    "market_from_prior",
     "misalignment",
     "oblivious_rules",
     "oblivious_utility",
@@ -122,6 +127,7 @@ __all__ = [
     "run_sweep",
     "sample_tables",
     "sample_transcript",
+    "separable_market",
     "solve",
     "summarize",
     "table_rows",
