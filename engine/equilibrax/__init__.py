@@ -5,11 +5,13 @@ from equilibrax.bound import Bound
 from equilibrax.bounds import BoundReport, bounds
 from equilibrax.certified import CertifiedFit
 from equilibrax.closeness import closeness, estimation_error, identical_induced_distribution, induced_actions
+from equilibrax.common_garbling import Garbling, common_garbling
 from equilibrax.comparison import Comparison, GameLine, compare
 from equilibrax.comparison_figure import comparison_figure
 from equilibrax.conversation import Conversation, conversation_utility, converse
 from equilibrax.families import families, register_family, sample_tables
 from equilibrax.figures import figure5, figure6, figure7, plot_all
+from equilibrax.garbling import SharedUtility, revealed_utility, shared_utility
 from equilibrax.hearing import oblivious_utility, oblivious_values
 from equilibrax.information import PersuasionGame
 from equilibrax.lemmas import (
@@ -21,6 +23,19 @@ from equilibrax.lemmas import (
 )
 from equilibrax.listing import equilibrium_schemes
 from equilibrax.market import Market, MarketLabels, general_market, market_from_prior, separable_market
+from equilibrax.market_conditions import (
+    StrongAlignment,
+    WeakAlignment,
+    strong_market_alignment,
+    weak_market_alignment,
+)
+from equilibrax.market_instances import (
+    Newcomer,
+    answer_market,
+    proposition_a_2_market,
+    theorem_4_1_market,
+    theorem_5_2_market,
+)
 from equilibrax.misalignment import misalignment
 from equilibrax.noisy_market import proposition_3, providers_needed
 from equilibrax.oblivious import ObliviousRules, oblivious_rules
@@ -31,6 +46,7 @@ from equilibrax.promises import (
     conversation_promises,
     information_substitutes,
 )
+from equilibrax.random_markets import random_markets
 from equilibrax.reading import PAPER_TABLES, TableFileError, load_paper_table, read_tables, write_table
 from equilibrax.records import committee_rows, iter_committees, read_committees, table_rows, write_parquet
 from equilibrax.result import SelectionResult
@@ -62,26 +78,33 @@ __all__ = [
     "ConversationPromises",
     "ConversationRules",
     "GameLine",
+    "Garbling",
     "InducedDistribution",
     "Labels",
     "Market",
     "MarketLabels",
+    "Newcomer",
     "ObliviousRules",
     "PartitionResult",
     "PersuasionGame",
     "SelectionResult",
+    "SharedUtility",
     "SolveError",
     "Status",
+    "StrongAlignment",
     "Summary",
     "SweepConfig",
     "SweepReport",
     "TableFileError",
     "Transcripts",
     "UtilityTables",
+    "WeakAlignment",
     "agreement_rounds",
+    "answer_market",
     "bounds",
     "closeness",
     "committee_rows",
+    "common_garbling",
     "compare",
     "comparison_figure",
     "concatenate",
@@ -120,21 +143,29 @@ __all__ = [
     "plot_all",
     "proposition_2",
     "proposition_3",
+    "proposition_a_2_market",
     "providers_needed",
+    "random_markets",
     "read_committees",
     "read_tables",
     "register_family",
+    "revealed_utility",
     "run_sweep",
     "sample_tables",
     "sample_transcript",
     "separable_market",
+    "shared_utility",
     "solve",
+    "strong_market_alignment",
     "summarize",
     "table_rows",
     "theorem_1",
     "theorem_2",
+    "theorem_4_1_market",
     "theorem_5",
+    "theorem_5_2_market",
     "theorem_6",
+    "weak_market_alignment",
     "write_parquet",
     "write_table",
 ]

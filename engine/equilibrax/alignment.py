@@ -88,7 +88,7 @@ def market_alignment(
     table = np.repeat(np.arange(len(game)), len(masks))
     lanes = (above.reshape(-1, shape[2]), below.reshape(-1, shape[2]), member.reshape(len(table), -1))
     enough = _allowed(utilities, exists)[table]
-    fit, resolved = _fit(utilities, table, *lanes, enough, weights == "simplex")
+    fit, resolved = fit_outcomes(utilities, table, *lanes, enough, weights == "simplex")
 
     def by_committee(values: Any) -> np.ndarray:
         return values.reshape(*shape[:2], *values.shape[1:])
@@ -159,8 +159,14 @@ def _allowed(utilities: np.ndarray, exists: np.ndarray) -> Float[np.ndarray, " B
     return TOLERANCE * np.where(extent > 0, extent, 1.0)
 
 
-def _fit(utilities, table, above, below, member, enough, simplex: bool) -> tuple[Fit, int]:
-    """Fits of all lanes, lane first, and how many of them HiGHS had to solve."""
+def fit_outcomes(utilities, table, above, below, member, enough, simplex: bool) -> tuple[Fit, int]:
+    """Certified fits of L lanes, lane first, and how many of them HiGHS had to solve.
+
+    Args:
+        utilities: `[G, 1 + K, R]`, what is fitted and what by; table: `[L]`, the game of every lane.
+        above, below: `[L, R]` bool, the outcomes; member: `[L, K]` bool, who takes part.
+        enough: `[L]`, the largest gap that needs no second opinion; simplex: whether the weights sum to one.
+    """
     width = min(_LANES, 1 << max(0, len(table) - 1).bit_length())
     pieces = []
     with jax.enable_x64(True):
