@@ -23,6 +23,13 @@ from equilibrax.lemmas import (
 )
 from equilibrax.listing import equilibrium_schemes
 from equilibrax.market import Market, MarketLabels, general_market, market_from_prior, separable_market
+from equilibrax.market_bounds import (
+    market_bounds,
+    market_theorem_3_1,
+    market_theorem_4_3,
+    market_theorem_4_4,
+    market_theorem_5_1,
+)
 from equilibrax.market_conditions import (
     StrongAlignment,
     WeakAlignment,
@@ -135,7 +142,12 @@ __all__ = [
     "load_paper_table",
     "markdown_table",
     "market_alignment",
+    "market_bounds",
     "market_from_prior",
+    "market_theorem_3_1",
+    "market_theorem_4_3",
+    "market_theorem_4_4",
+    "market_theorem_5_1",
     "misalignment",
     "oblivious_rules",
     "oblivious_utility",

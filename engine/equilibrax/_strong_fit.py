@@ -15,6 +15,8 @@ Few rows (profiles times states) and many fits go through the batched solver of 
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from equilibrax.alignment import fit_outcomes
@@ -27,7 +29,7 @@ _DENSE_ROWS = 1 << 20
 _NOISE = 1e-10  # weights that matter less than this (of the provider's range) are rounding
 
 
-def strong_fits(terms, available, *, parts=None, tensor=None) -> tuple[np.ndarray, np.ndarray]:
+def strong_fits(terms: Any, available: Any, *, parts: Any = None, tensor: Any = None) -> tuple[np.ndarray, np.ndarray]:
     """Best weights `[B, N]` for one provider, and a proved lower bound `[B]` of the error.
 
     Args:
@@ -50,16 +52,18 @@ def strong_fits(terms, available, *, parts=None, tensor=None) -> tuple[np.ndarra
     return np.where(matters, weights, 0.0), proved
 
 
-def extremes(terms, available, weights, *, parts=None, tensor=None) -> tuple[np.ndarray, np.ndarray]:
+def extremes(
+    terms: Any, available: Any, weights: Any, *, parts: Any = None, tensor: Any = None
+) -> tuple[np.ndarray, np.ndarray]:
     """The largest and the smallest residual `[B]` over all profiles and states, with weights `[B, N]`."""
     if tensor is None:
         residual = parts - weights[..., None, None] * terms
         exists = available[:, :, None]
         high = np.where(exists, residual, -np.inf).max(axis=3).sum(axis=1).max(axis=1)
         return high, np.where(exists, residual, np.inf).min(axis=3).sum(axis=1).min(axis=1)
-    residual = tensor - sum(weights[:, i, None, None] * own for i, own in enumerate(_spread(terms))).reshape(
-        tensor.shape
-    )
+    residual = np.array(tensor, np.float64)
+    for i, own in enumerate(_spread(terms)):
+        residual -= (weights[:, i, None, None] * own).reshape(tensor.shape)
     exists = _profiles(available)[:, None].reshape(len(terms), 1, *tensor.shape[2:])
     axes = tuple(range(1, tensor.ndim))
     return np.where(exists, residual, -np.inf).max(axis=axes), np.where(exists, residual, np.inf).min(axis=axes)
@@ -87,10 +91,10 @@ def _ranges(terms, available) -> np.ndarray:
     return np.where(exists, terms, -np.inf).max(axis=(2, 3)) - np.where(exists, terms, np.inf).min(axis=(2, 3))
 
 
-def _over_profiles(terms, available, parts, tensor) -> tuple[np.ndarray, np.ndarray]:
+def _over_profiles(terms: Any, available: Any, parts: Any, tensor: Any) -> tuple[np.ndarray, np.ndarray]:
     """By the batched solver, with a row for every profile and state."""
     batch, users, states, _ = terms.shape
-    target = sum(_spread(parts)) if tensor is None else tensor.reshape(batch, states, -1)
+    target = np.sum(_spread(parts), axis=0) if tensor is None else tensor.reshape(batch, states, -1)
     exists = np.broadcast_to(_profiles(available)[:, None], target.shape).reshape(batch, -1)
     sides = np.stack([target, *_spread(terms)], axis=1).reshape(batch, users + 1, -1) * exists[:, None]
     own = sides[:, 0]

@@ -67,11 +67,20 @@ class Bound:
 
 
 def make_bound(
-    name: str, *, hypothesis: str, numbers, holds, bound, measured, tolerance, sense: Sense = "at least"
+    name: str,
+    *,
+    hypothesis: str,
+    numbers,
+    holds,
+    bound,
+    measured,
+    tolerance,
+    sense: Sense = "at least",
+    paper: str = SOURCE,
 ) -> Bound:
     """A `Bound` whose arrays are broadcast to one shape; the source is the paper's result of that name."""
     arrays = np.broadcast_arrays(np.asarray(holds, bool), *(np.asarray(a, float) for a in (bound, measured, tolerance)))
-    return Bound(name, f"{SOURCE}, {name}", hypothesis, dict(numbers), *arrays, sense=sense)
+    return Bound(name, f"{paper}, {name}", hypothesis, dict(numbers), *arrays, sense=sense)
 
 
 def _pick(value: Any, shape: tuple[int, ...], at: tuple[int, ...]) -> float:

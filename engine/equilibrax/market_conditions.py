@@ -188,20 +188,22 @@ def weak_market_alignment(
     user = np.asarray(market.user) / market.resolution
     exists = np.broadcast_to(np.asarray(market.available)[:, :, None], user.shape)
     extent = _extent(user, exists)
-    member = _members(masks, market.num_providers)[None, :, :, None] & (lambdas > 0)[:, None]  # [B, C, K, N]
+    inside = _members(masks, market.num_providers)
+    member = inside[None, :, :, None] & (lambdas > 0)[:, None]  # [B, C, K, N]
     if weights is None:
         error, chosen, offset, gap, certified = _fit_users(user, parts, exists, member, extent)
         covered = member.any(axis=2)
     else:
         chosen = _given("weights", weights, lambdas.shape, 0.0)[:, None]
-        chosen = np.where(_members(masks, market.num_providers)[None, :, :, None], chosen, 0.0)
+        chosen = np.where(inside[None, :, :, None], chosen, 0.0)
         residual = user[:, None] - np.einsum("bckn,bknxa->bcnxa", chosen, parts)
         high = np.where(exists[:, None], residual, -np.inf).max(axis=(3, 4))
         low = np.where(exists[:, None], residual, np.inf).min(axis=(3, 4))
         error, offset = (high - low) / 2, (high + low) / 2
         gap, certified = np.zeros(error.shape), np.ones(error.shape, bool)
         covered = ((chosen > 0) & member).any(axis=2) & ~((chosen > 0) & ~member).any(axis=2)
-    certified = certified & (proved[:, None] | ~_members(masks, market.num_providers)).all(axis=2)[..., None]
+    known = (proved[:, None] | ~inside).all(axis=2)
+    certified = np.logical_and(certified, known[..., None])
     _refuse_unproved(certified, market, throw)
     return WeakAlignment(
         error, chosen, offset, provider_error, lambdas, provider_offset, covered, gap, certified, masks

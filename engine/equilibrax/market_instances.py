@@ -48,10 +48,10 @@ class Newcomer:
 
 
 def theorem_4_1_market(eps: float = 0.2, c: float = 0.5, d: float = 2.0, *, resolution: int = 10_000) -> Market:
-    """Two users and two providers who would rather hide the state from one user than show it to the other (Theorem 4.1).
+    """Providers who would rather hide the state from one user than show it to the other (Theorem 4.1).
 
-    M = floor(c / eps) + 1 equally likely states, seen by both providers; actions 1..M and "abstain". Each user has c for
-    matching the state and eps for abstaining. Provider 1 has 1 / (d + 1) if user 1 matches the state and d / (d + 1) if
+    M = floor(c / eps) + 1 equally likely states, seen by both providers; actions 1..M and "abstain". Both users have c
+    for matching the state and eps for abstaining. Provider 1 has 1 / (d + 1) if user 1 matches the state and d / (d + 1) if
     user 2 abstains, provider 2 the other way round. Revealing nothing is an anonymous equilibrium, worth eps; the
     shared benchmark is c.
 
