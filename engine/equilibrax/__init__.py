@@ -36,6 +36,7 @@ from equilibrax.market_conditions import (
     strong_market_alignment,
     weak_market_alignment,
 )
+from equilibrax.market_files import read_market, write_market
 from equilibrax.market_instances import (
     Newcomer,
     answer_market,
@@ -159,6 +160,7 @@ __all__ = [
     "providers_needed",
     "random_markets",
     "read_committees",
+    "read_market",
     "read_tables",
     "register_family",
     "revealed_utility",
@@ -178,6 +180,7 @@ __all__ = [
     "theorem_5_2_market",
     "theorem_6",
     "weak_market_alignment",
+    "write_market",
     "write_parquet",
     "write_table",
 ]

@@ -140,12 +140,13 @@ class _File:
         labels = MarketLabels(
             tuple(states), tuple(self.users), self.providers, tuple(map(tuple, self.actions)), tuple(self.markets)
         )
+        prior = self._prior()
         with _naming(self.path):
             return separable_market(
                 values[:, 0] / resolution,
                 values[:, 1:] / resolution,
                 np.array([[[float(w) for w in row] for row in one] for one in weights]),
-                self._prior(),
+                prior,
                 available=available,
                 provider_sees=_counted(provider_sees),
                 user_sees=_counted(user_sees),
@@ -174,8 +175,8 @@ class _File:
                 raise TableFileError(f"{here}: expected every action once, got {came}")
             lines[at] = row.line
             values[at[0], :, i, at[2], at[3]] = row.utilities
-        there = lines > 0
-        available = there.any(axis=2)
+        there: np.ndarray = np.asarray(lines > 0)
+        available: np.ndarray = np.asarray(there.any(axis=2))
         missing = available[:, :, None] & ~there
         if missing.any():
             m, i, s, k = np.argwhere(missing)[0].tolist()
@@ -253,7 +254,9 @@ class _File:
             here = f"{self._at(row)}: column {column!r}"
             if texts[0] != texts[1] and not (numeric and number(texts[0], here) == number(texts[1], here)):
                 about = ", ".join(f"{name} {text!r}" for name, text in zip(keys, key))
-                raise TableFileError(f"{here}: expected {texts[1]} for {about} as on line {seen.line}, got {texts[0]}")
+                raise TableFileError(
+                    f"{here}: expected {texts[1]!r} for {about} as on line {seen.line}, got {texts[0]!r}"
+                )
 
         def of(*key: str) -> str:
             if key not in first:

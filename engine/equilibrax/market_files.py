@@ -11,8 +11,8 @@ A CSV file has a header and one row per state, user and action:
     sun,Dave,walk,1,0.5,0.5,1,0
 
 `state`, `user`, `action` and `utility` (the user's) are required. Every column that is not named here is a provider,
-1 to 16 of them, in column order; its numbers are the component F_ji(a, x), what the provider has from this user's action.
-Optional columns:
+1 to 16 of them, in column order; its numbers are the component F_ji(a, x), what it has from this user's action. Optional
+columns:
 
 | column | what it says | constant within | without it |
 |---|---|---|---|
@@ -24,9 +24,9 @@ Optional columns:
 | `market` | the market's name, where a file holds several | | one market, named after the file |
 
 Users have their own actions; each action of a user has a row in every state. Names are numbered in order of first
-appearance. Numbers are decimals or ratios such as 2/3 and are read exactly: utilities are rounded once to the resolution,
-half to even, and weights are kept as they are. UTF-8, commas, quotes where needed; blank lines and lines that start with
-`#` are ignored.
+appearance. Numbers are decimals or ratios such as 2/3 and are read exactly: utilities are rounded once to the
+resolution, half to even, and weights are kept as they are. UTF-8, commas, quotes where needed; blank lines and lines
+that start with `#` are ignored.
 
 An NPZ holds the arrays of `separable_market` (`user`, `components`, `weights`) or `general_market` (`user`, `tensor`),
 with or without a batch axis; optionally `prior`, `available`, `provider_sees`, `user_sees`, `state_of`, and the strings
@@ -161,8 +161,7 @@ def _full_labels(market: Market, stem: str) -> MarketLabels:
     )
     actions = tuple(names + numbers[len(names) :] for names in labels.actions)
     actions = tuple(
-        tuple(name for name, there in zip(names, row) if there)
-        for names, row in zip(actions, np.asarray(market.available).any(axis=0))
+        tuple(name for name, there in zip(names, row) if there) for names, row in zip(actions, _ever(market))
     )
     named = bool(labels.markets)
     names = market.names() if named else [f"{name} {i}" for i, name in enumerate(market.names())]
@@ -240,12 +239,14 @@ def _labels(arrays: dict[str, np.ndarray], market: Market) -> MarketLabels:
     for key, shape in shapes.items():
         array = arrays.get(key)
         if array is not None and (array.shape != shape or array.dtype.kind != "U"):
-            raise ValueError(f"{key}: expected strings of shape {list(shape)}, got {list(array.shape)} of {array.dtype}")
+            raise ValueError(
+                f"{key}: expected strings of shape {list(shape)}, got {list(array.shape)} of {array.dtype}"
+            )
         found[key] = default[key] if array is None else array.tolist()
     actions = tuple(tuple(name for name in row if name) for row in found["action_names"])
     states, users, providers, markets = (tuple(found[key]) for key in shapes if key != "action_names")
     labels = MarketLabels(states, users, providers, actions, markets)
-    least = [int(np.nonzero(row)[0].max()) + 1 for row in np.asarray(market.available).any(axis=0)]
+    least = [int(np.nonzero(row)[0].max()) + 1 for row in _ever(market)]
     for names, needed, user in zip(actions, least, users):
         if len(names) < needed:
             raise ValueError(f"action_names: expected {needed} names for {user!r}, got {len(names)}")
@@ -271,6 +272,11 @@ def _differences(one: Market, other: Market) -> list[str]:
     arrays = ("user", "components", "weights", "tensor", "prior", "available")
     found = [key for key in arrays if not _same(getattr(one, key), getattr(other, key))]
     return found + [key for key in (*_SIGHTS, *_STEPS, "labels") if getattr(one, key) != getattr(other, key)]
+
+
+def _ever(market: Market) -> np.ndarray:
+    """`[N, A]`, which actions a user has in some market."""
+    return np.asarray(np.asarray(market.available).any(axis=0))
 
 
 def _same(one: Any, other: Any) -> bool:

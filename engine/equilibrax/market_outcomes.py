@@ -1,0 +1,150 @@
+"""A market solved in several games at once, with benchmarks and bounds: what commands and sweeps share.
+
+Letters: B markets, C committees, N users.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+import pyarrow as pa
+from rich.console import Console
+from rich.table import Table
+
+from equilibrax._prepare import check_choice
+from equilibrax.market import Market
+from equilibrax.market_games import solve_market
+from equilibrax.market_promises import MarketPromises, market_promises
+from equilibrax.market_records import user_rows
+from equilibrax.market_result import MarketResult
+from equilibrax.status import status_names
+
+MarketGame = Literal["personalized", "anonymous"]
+Games = Literal["both", "personalized", "anonymous"]
+
+
+@dataclass(frozen=True)
+class MarketOutcome:
+    """A result, and what theory promises.
+
+    Attributes:
+        result: the equilibria.
+        promises: benchmarks and bounds, or None if they were skipped.
+    """
+
+    result: MarketResult
+    promises: MarketPromises | None
+
+    @property
+    def name(self) -> str:
+        """The game, and lambda if users respond quantally."""
+        rationality = self.result.rationality
+        return self.result.game + ("" if rationality is None else f", λ = {rationality:g}".replace("inf", "∞"))
+
+    def rows(self) -> pa.Table:
+        """One row per market, committee and user, as `user_rows`."""
+        return user_rows(self.result, self.promises)
+
+
+def solve_games(
+    market: Market,
+    game: Games = "both",
+    *,
+    rationality: Sequence[float] = (),
+    promises: bool = True,
+    original: Market | None = None,
+    **options: Any,
+) -> list[MarketOutcome]:
+    """Solve markets in the personalized game, the anonymous one or both, and for every lambda.
+
+    Args:
+        market: B markets.
+        game: "both", "personalized" or "anonymous".
+        rationality: the lambdas of quantal users; none is the best response.
+        promises: whether to compute benchmarks and bounds.
+        original: the market before a user entered; see `market_promises`.
+        options: what `solve_market` takes.
+
+    Returns:
+        An outcome for every game and lambda, games first.
+
+    Raises:
+        ValueError: on an unknown option, or a market that is too large for a game.
+
+    Example:
+        >>> import equilibrax as eq
+        >>> outcomes = eq.solve_games(eq.theorem_4_1_market(), committees=[0b11])
+        >>> [(one.name, one.result.worst_utility[0, 0].tolist()) for one in outcomes]
+        [('personalized', [0.5, 0.5]), ('anonymous', [0.2, 0.2])]
+    """
+    check_choice("game", game, get_args(Games))
+    games = get_args(MarketGame) if game == "both" else (game,)
+    found = []
+    for one in games:
+        for one_lambda in rationality or (None,):
+            how = {} if one_lambda is None else {"response": "quantal", "rationality": one_lambda}
+            result = solve_market(market, one, **how, **options)
+            found.append(MarketOutcome(result, market_promises(result, original=original) if promises else None))
+    return found
+
+
+def show_outcomes(outcomes: Sequence[MarketOutcome], market: int = 0, *, width: int | None = None) -> None:
+    """Print one market of the batch, a line per committee and user, all games side by side.
+
+    Args:
+        outcomes: from `solve_games`.
+        market: position in the batch.
+        width: characters per line; default is the terminal's.
+
+    Raises:
+        IndexError: if there is no such market.
+
+    Example:
+        >>> import equilibrax as eq
+        >>> eq.show_outcomes(eq.solve_games(eq.theorem_4_1_market(), "personalized", committees=[0b11]), width=100)
+        ...
+        <BLANKLINE>
+    """
+    first = outcomes[0].result
+    batch = first.market
+    shown = Table(title=batch.names()[market], caption=_caption(first))
+    shown.add_column("committee", min_width=9)
+    shown.add_column("user", min_width=4)
+    numbers: list[tuple[str, Any]] = [("optimum", np.broadcast_to(first.optimum_utility[:, None], first.solved.shape))]
+    if outcomes[0].promises is not None:
+        numbers.append(("benchmark", outcomes[0].promises.benchmark))
+    for one in outcomes:
+        numbers += [(f"{one.name}\nworst", one.result.worst_utility), ("\nbest", one.result.best_utility)]
+        if one.promises is not None:
+            numbers.append(("\nbound", one.promises.bound))
+        numbers.append(("\nequilibria", one.result.equilibria))
+        if one.result.dynamics_utility is not None:
+            numbers.append(("\ndynamics", one.result.dynamics_utility))
+    for heading, _ in numbers:
+        shown.add_column(heading, justify="right", no_wrap=True, vertical="middle")
+    shown.add_column("status", no_wrap=True)
+    for c, mask in enumerate(first.committees.tolist()):
+        for i, user in enumerate(batch.user_names()):
+            cells = [number_text(values[market, c, i]) for _, values in numbers]
+            status = status_names(np.bitwise_or.reduce([one.result.status[market, c] for one in outcomes]))
+            shown.add_row(batch.committee_name(mask) if i == 0 else "", user, *cells, str(status) if i == 0 else "")
+        shown.add_section()
+    Console(highlight=False, width=width).print(shown)
+
+
+def _caption(result: MarketResult) -> str:
+    rules = {"obedience": "rules are partitions of the states", "delegation": "users do what the rules say"}
+    said = f"{rules[result.rules]}, {result.response} response, ties: {result.tie_break}"
+    if result.response == "quantal":
+        said += f", tolerance {result.tolerance:g}"
+    return f"{said}; utilities are expectations"
+
+
+def number_text(value: Any) -> str:
+    """A number of a table: whole numbers as they are, others with six decimals, nothing where there is none."""
+    if isinstance(value, int | np.integer):
+        return "" if value < 0 else f"{value:,}"
+    return "" if not np.isfinite(value) else f"{value:.6f}"
