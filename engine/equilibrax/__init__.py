@@ -36,6 +36,7 @@ from equilibrax.market_conditions import (
     strong_market_alignment,
     weak_market_alignment,
 )
+from equilibrax.market_figures import bound_figure, entry_figure, plot_markets, providers_figure
 from equilibrax.market_files import read_market, write_market
 from equilibrax.market_instances import (
     Newcomer,
@@ -44,7 +45,14 @@ from equilibrax.market_instances import (
     theorem_4_1_market,
     theorem_5_2_market,
 )
+from equilibrax.market_outcomes import MarketOutcome, show_outcomes, solve_games
+from equilibrax.market_promises import MarketPromises, market_promises
+from equilibrax.market_records import market_rows, read_users, user_rows
+from equilibrax.market_regret import market_regret
+from equilibrax.market_result import MarketRegret, MarketResult
+from equilibrax.market_sweep import MarketSweepConfig, run_market_sweep
 from equilibrax.misalignment import misalignment
+from equilibrax.newcomers import Entry, Newcomers, enter, random_newcomers
 from equilibrax.noisy_market import proposition_3, providers_needed
 from equilibrax.oblivious import ObliviousRules, oblivious_rules
 from equilibrax.partition_result import PartitionResult
@@ -85,13 +93,20 @@ __all__ = [
     "Conversation",
     "ConversationPromises",
     "ConversationRules",
+    "Entry",
     "GameLine",
     "Garbling",
     "InducedDistribution",
     "Labels",
     "Market",
     "MarketLabels",
+    "MarketOutcome",
+    "MarketPromises",
+    "MarketRegret",
+    "MarketResult",
+    "MarketSweepConfig",
     "Newcomer",
+    "Newcomers",
     "ObliviousRules",
     "PartitionResult",
     "PersuasionGame",
@@ -109,6 +124,7 @@ __all__ = [
     "WeakAlignment",
     "agreement_rounds",
     "answer_market",
+    "bound_figure",
     "bounds",
     "closeness",
     "committee_rows",
@@ -124,6 +140,8 @@ __all__ = [
     "corollary_2",
     "corollary_3",
     "decide",
+    "enter",
+    "entry_figure",
     "equilibrium_schemes",
     "estimation_error",
     "families",
@@ -145,6 +163,9 @@ __all__ = [
     "market_alignment",
     "market_bounds",
     "market_from_prior",
+    "market_promises",
+    "market_regret",
+    "market_rows",
     "market_theorem_3_1",
     "market_theorem_4_3",
     "market_theorem_4_4",
@@ -154,22 +175,29 @@ __all__ = [
     "oblivious_utility",
     "oblivious_values",
     "plot_all",
+    "plot_markets",
     "proposition_2",
     "proposition_3",
     "proposition_a_2_market",
+    "providers_figure",
     "providers_needed",
     "random_markets",
+    "random_newcomers",
     "read_committees",
     "read_market",
     "read_tables",
+    "read_users",
     "register_family",
     "revealed_utility",
+    "run_market_sweep",
     "run_sweep",
     "sample_tables",
     "sample_transcript",
     "separable_market",
     "shared_utility",
+    "show_outcomes",
     "solve",
+    "solve_games",
     "strong_market_alignment",
     "summarize",
     "table_rows",
@@ -179,6 +207,7 @@ __all__ = [
     "theorem_5",
     "theorem_5_2_market",
     "theorem_6",
+    "user_rows",
     "weak_market_alignment",
     "write_market",
     "write_parquet",

@@ -12,7 +12,7 @@ from equilibrax.tables import MAX_PROVIDERS, MAX_VALUE, _as_numbers, _integer_pr
 
 _INT32_MAX = 2**31 - 1
 
-MAX_PROVIDER_VALUE = 2**62
+MAX_PROVIDER_VALUE = 2**61
 """Largest |value| of a provider in fixed point: weights times components, added up over users and states."""
 
 MAX_CELLS = 2**27
@@ -239,7 +239,7 @@ def check_sums(made: dict[str, Any], resolution: int, weight_resolution: int) ->
     if largest > MAX_PROVIDER_VALUE:
         raise ValueError(
             f"weights, components, prior: a provider's weights x utilities, added up over users and states, must be "
-            f"at most 2**62 in fixed point, got {largest}; use a smaller resolution or weight_resolution"
+            f"at most 2**61 in fixed point, got {largest}; use a smaller resolution or weight_resolution"
         )
 
 

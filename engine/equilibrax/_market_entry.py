@@ -119,7 +119,7 @@ def _without_common_factor(step: int, numbers: np.ndarray) -> tuple[int, np.ndar
     common = gcd(step, *flat)
     largest = max(step, *map(abs, flat)) // common
     if largest > MAX_PROVIDER_VALUE:
-        raise ValueError(f"beta: expected weights that fit in 62 bits, got {largest}; use rounder numbers")
+        raise ValueError(f"beta: expected weights of at most 2**61, got {largest}; use rounder numbers")
     return step // common, np.array([number // common for number in flat], np.int64).reshape(numbers.shape)
 
 

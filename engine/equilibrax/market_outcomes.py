@@ -14,15 +14,16 @@ import pyarrow as pa
 from rich.console import Console
 from rich.table import Table
 
+from equilibrax._market_game import MarketGame
+from equilibrax._personalized_game import is_selection
 from equilibrax._prepare import check_choice
 from equilibrax.market import Market
-from equilibrax.market_games import solve_market
 from equilibrax.market_promises import MarketPromises, market_promises
 from equilibrax.market_records import user_rows
 from equilibrax.market_result import MarketResult
+from equilibrax.solver import solve
 from equilibrax.status import status_names
 
-MarketGame = Literal["personalized", "anonymous"]
 Games = Literal["both", "personalized", "anonymous"]
 
 
@@ -66,7 +67,7 @@ def solve_games(
         rationality: the lambdas of quantal users; none is the best response.
         promises: whether to compute benchmarks and bounds.
         original: the market before a user entered; see `market_promises`.
-        options: what `solve_market` takes.
+        options: what `solve` takes.
 
     Returns:
         An outcome for every game and lambda, games first.
@@ -85,8 +86,12 @@ def solve_games(
     found = []
     for one in games:
         for one_lambda in rationality or (None,):
-            how = {} if one_lambda is None else {"response": "quantal", "rationality": one_lambda}
-            result = solve_market(market, one, **how, **options)
+            how: dict[str, Any] = dict(options)
+            if one_lambda is not None:
+                how |= {"response": "quantal", "rationality": one_lambda}
+            if how.get("dynamics") == "only" and one == "personalized" and is_selection(market):
+                how["dynamics"] = True  # nothing is listed there
+            result = solve(market, one, **how)
             found.append(MarketOutcome(result, market_promises(result, original=original) if promises else None))
     return found
 

@@ -40,7 +40,7 @@ def market_promises(result: Any, *, original: Market | None = None) -> MarketPro
     a benchmark, but no bound.
 
     Args:
-        result: from `solve_market`.
+        result: from `solve`.
         original: the market before a user entered: her benchmarks, and the bounds of Theorem 5.1 and the rest, are of
             the original users' alone then, and hers are NaN.
 
@@ -51,7 +51,7 @@ def market_promises(result: Any, *, original: Market | None = None) -> MarketPro
     Example:
         >>> import equilibrax as eq
         >>> market = eq.theorem_4_1_market(eps=0.2, c=0.5)
-        >>> result = eq.solve_market(market, "personalized", committees=[0b11])
+        >>> result = eq.solve(market, "personalized", committees=[0b11])
         >>> promises = eq.market_promises(result)
         >>> promises.benchmark.tolist(), promises.bound.round(9).tolist(), promises.source[0, 0, 0]
         ([[[0.5, 0.5]]], [[[0.5, 0.5]]], 'Theorem 3.1')

@@ -67,7 +67,7 @@ def user_rows(result: Any, promises: MarketPromises | None = None) -> pa.Table:
     skipped, benchmark and bound without `promises`, a bound where no theorem applies.
 
     Args:
-        result: from `solve_market`; B markets, C committees and N users.
+        result: from `solve`; B markets, C committees and N users.
         promises: from `market_promises` of the same result.
 
     Returns:
@@ -75,7 +75,7 @@ def user_rows(result: Any, promises: MarketPromises | None = None) -> pa.Table:
 
     Example:
         >>> import equilibrax as eq
-        >>> result = eq.solve_market(eq.theorem_4_1_market(), "personalized", committees=[0b11])
+        >>> result = eq.solve(eq.theorem_4_1_market(), "personalized", committees=[0b11])
         >>> eq.user_rows(result).select(["committee", "user", "worst_utility", "status"]).to_pylist()[1]
         {'committee': 3, 'user': 1, 'worst_utility': 0.5, 'status': 'OK'}
     """
@@ -230,7 +230,7 @@ def read_users(path: str | os.PathLike[str]) -> pa.Table:
         >>> import tempfile
         >>> import equilibrax as eq
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     rows = eq.user_rows(eq.solve_market(eq.theorem_4_1_market(), "personalized"))
+        ...     rows = eq.user_rows(eq.solve(eq.theorem_4_1_market(), "personalized"))
         ...     eq.write_parquet(rows, f"{folder}/users.parquet")
         ...     eq.read_users(folder).equals(rows)
         True

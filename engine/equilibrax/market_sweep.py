@@ -47,9 +47,9 @@ class MarketSweepConfig:
         error: by how much it may be misaligned.
         seed: of the markets.
         game: "personalized", "anonymous" or "both".
-        rules: see `solve_market`.
+        rules: see `solve`.
         rationality: the lambdas of quantal response; none is the best response.
-        tolerance: see `solve_market`.
+        tolerance: see `solve`.
         dynamics: whether to run best-response dynamics.
         promises: whether to compute benchmarks and bounds.
         resolution: fixed-point steps per unit of utility.

@@ -200,7 +200,7 @@ def enter(market: Market, newcomers: Newcomers, game: Games = "both", **options:
         market: B markets.
         newcomers: M for each of them, from `random_newcomers`.
         game: "both", "personalized" or "anonymous".
-        options: what `solve_market` takes; the committee is that of all providers.
+        options: what `solve` takes; the committee is that of all providers.
 
     Returns:
         An `Entry`.

@@ -10,6 +10,8 @@ import numpy as np
 
 from equilibrax._batching import batch_mesh
 from equilibrax._joint_game import solve_joint
+from equilibrax._market_game import MarketGame, solve_market
+from equilibrax._market_rules import MarketRules
 from equilibrax._obedient_game import solve_obedient
 from equilibrax._oblivious_game import Rules, solve_oblivious
 from equilibrax._partition_games import Response, check_response
@@ -17,6 +19,8 @@ from equilibrax._prepare import check_choice, check_whole, committee_masks
 from equilibrax._selection import MAX_CAPACITY
 from equilibrax._selection_game import solve_selection
 from equilibrax.information import PersuasionGame
+from equilibrax.market import Market
+from equilibrax.market_result import MarketResult
 from equilibrax.partition_result import PartitionResult
 from equilibrax.result import SelectionResult
 from equilibrax.status import SolveError, Status, status_names
@@ -49,11 +53,13 @@ def solve(
     tables: UtilityTables | PersuasionGame, game: Literal["joint", "aligned", "oblivious"], **options: Any
 ) -> PartitionResult: ...
 @overload
+def solve(tables: Market, game: Literal["personalized", "anonymous"], **options: Any) -> MarketResult: ...
+@overload
 def solve(
     tables: UtilityTables | PersuasionGame, game: str = ..., **options: Any
 ) -> SelectionResult | PartitionResult: ...
 def solve(  # pyright: ignore[reportInconsistentOverload]  (the overloads leave other options open)
-    tables: UtilityTables | PersuasionGame,
+    tables: UtilityTables | PersuasionGame | Market,
     game: str = "selection",
     *,
     committees: Literal["all"] | Sequence[int] = "all",
@@ -61,9 +67,9 @@ def solve(  # pyright: ignore[reportInconsistentOverload]  (the overloads leave 
     rationality: Any = None,
     tolerance: float = TOLERANCE,
     obedience: bool = False,
-    rules: Rules | None = None,
-    tie_break: TieBreak = "incumbent",
-    dynamics: bool | None = None,
+    rules: Rules | MarketRules | None = None,
+    tie_break: TieBreak | None = None,
+    dynamics: bool | Literal["only"] | None = None,
     misalignment: bool | None = None,
     order: Order = "round_robin",
     deviation: Deviation = "best",
@@ -74,7 +80,7 @@ def solve(  # pyright: ignore[reportInconsistentOverload]  (the overloads leave 
     step_limit: int = 1_000_000,
     devices: Sequence[Any] | None = None,
     throw: bool = True,
-) -> SelectionResult | PartitionResult:
+) -> SelectionResult | PartitionResult | MarketResult:
     """Exact equilibria of a game between providers, for every table and every committee at once.
 
     | game | the user | a provider's rule | source (2509.15090) |
@@ -84,6 +90,8 @@ def solve(  # pyright: ignore[reportInconsistentOverload]  (the overloads leave 
     | "joint" | hears all providers and responds to what they say together | partition | Definitions 7, 12 |
     | "aligned" | hears one provider, whose utility is her own | partition | Definition 8 |
     | "oblivious" | hears all providers, none of whom knows of the others | partition, or lottery | Definition 19 |
+    | "personalized" | of many, each takes the provider best for her | one for each user | 2602.13451, Definition 2.2 |
+    | "anonymous" | of many, each takes the provider best for her | one for all users | 2602.13451, Definition 2.3 |
 
     In the selection game everybody is paid by the rule that is taken; all may post the selected rule f, and f is an
     equilibrium of committee C iff no provider j in C has a rule g with `v_0(g) > v_0(f)` and `v_j(g) > v_j(f)`
@@ -93,26 +101,35 @@ def solve(  # pyright: ignore[reportInconsistentOverload]  (the overloads leave 
     providers play what each of them would alone, one profile for every committee, so the worst utility is the best. Of
     several optimal partitions or rules a provider plays one that is worst for a user who hears it alone.
 
+    In a market there are many users. If it is separable and all providers see the same, the personalized game is a
+    selection game for each user. Otherwise, and in the anonymous game, all profiles of the members' rules are compared,
+    symmetric or not; there may be no equilibrium (`Status.NO_EQUILIBRIUM`), and where profiles are too many to list
+    there are dynamics and `market_regret`.
+
     Args:
         tables: B tables with K providers, X states and A actions; or, in games over partitions, a `PersuasionGame`,
-            whose users may have private information.
-        game: "selection", "joint", "aligned" or "oblivious".
+            whose users may have private information; or, in the last two games, a `Market`.
+        game: "selection", "joint", "aligned" or "oblivious"; for markets "personalized" or "anonymous".
         committees: "all" 2**K - 1 of them, or a list of bitmasks (bit j is provider j in column order).
         response: in games over partitions, how the user acts in a cell. "best": the best action, ties to the lowest.
             "quantal": at random, with probabilities proportional to `exp(rationality * expected utility)`.
         rationality: lambda for quantal response, at least 0; infinite: uniform over the best actions. A list solves
-            for each of its R numbers, and results are `[B, R, C]`.
+            for each of its R numbers, and results are `[B, R, C]`; one number for markets.
         tolerance: quantal utilities that differ by no more are equal. Best responses are compared exactly.
         obedience: in the selection game, whether the user checks what she is told: rules are partitions then.
         rules: in the oblivious game, "deterministic" (the default: partitions) or "randomized" (any rules; see
-            `oblivious_rules`).
+            `oblivious_rules`). In markets, "obedience" (the default: partitions; each user learns its refinement with
+            what she sees herself, and responds) or, in the personalized game, "delegation" (from what the provider
+            sees to actions; users do what they are told).
         tie_break: in the selection game, who wins the user when a deviation leaves her indifferent. "incumbent"
-            (Section 7): never the deviator. "lowest_index" (Definition 16): the lowest index, so for the lowest
-            provider of C the weak `v_0(g) >= v_0(f)` is enough.
+            (Section 7, the default): never the deviator. "lowest_index" (Definition 16): the lowest index, so for the
+            lowest provider of C the weak `v_0(g) >= v_0(f)` is enough. In markets it is "lowest_index" (2602.13451,
+            Definition 2.5); "incumbent" is possible where users' games are selection games.
         dynamics: whether to run best-response dynamics (Section 7.1), the default in the selection and joint games.
             Monopoly rules first, then in turn: a provider that is not selected moves to its best rule among those
             strictly better for it and for the user (ties: best for the user, then lexicographically first); in the
             joint game a provider moves to the best refinement of what the others say if that is strictly better for it.
+            Where profiles are compared, a provider moves to the first of its best rules; "only" lists no profiles.
         misalignment: whether to compute the misalignment score and the bound of Theorem 6 (see `misalignment`), the
             default; in the selection game without obedience only.
         order: in the selection game, turns in "round_robin" from the lowest index (the turn passes on after a deviation
@@ -133,12 +150,14 @@ def solve(  # pyright: ignore[reportInconsistentOverload]  (the overloads leave 
 
     Returns:
         Arrays `[B, C]` (or `[B, R, C]`), committees in the order given (all: 1, 2, 3, ...): a `SelectionResult` from
-        the selection game without obedience, a `PartitionResult` from the others.
+        the selection game without obedience, a `PartitionResult` from the others; for markets a `MarketResult`, whose
+        arrays are `[B, C, N]`.
 
     Raises:
         ValueError: on an unknown option or one that does not apply to the game, a mask outside 1..2**K - 1,
-            deviation="minimal" for tables with more than 2**20 schemes, or too many states for memory.
-        SolveError: with `throw`, if a status other than OK or COUNT_SATURATED remains.
+            deviation="minimal" for tables with more than 2**20 schemes, or too many states or profiles for memory.
+        SolveError: with `throw`, if a status other than OK or COUNT_SATURATED remains (in markets, also other than
+            NO_EQUILIBRIUM and CYCLE, which are answers).
 
     Example:
         >>> import equilibrax as eq
@@ -152,6 +171,30 @@ def solve(  # pyright: ignore[reportInconsistentOverload]  (the overloads leave 
         >>> joint.equilibria.tolist()
         [[[5, 5], [1, 4]]]
     """
+    if isinstance(tables, Market):
+        check_choice("game", game, get_args(MarketGame))
+        _refuse(game, obedience=obedience, misalignment=misalignment, order=(order, "round_robin"), key=key)
+        _refuse(game, deviation=(deviation, "best"), method=(method, "auto"), capacity=capacity)
+        _refuse(game, max_capacity=(max_capacity, MAX_CAPACITY))
+        return solve_market(
+            tables,
+            game,
+            committees=committees,
+            response=response,
+            rationality=rationality,
+            tolerance=tolerance,
+            rules=rules,  # pyright: ignore[reportArgumentType]  (checked there)
+            tie_break=tie_break,
+            dynamics=dynamics,
+            step_limit=step_limit,
+            devices=devices,
+            throw=throw,
+        )
+    if game in get_args(MarketGame):
+        raise ValueError(f"tables: expected a Market in the {game} game, got {type(tables).__name__}")
+    tie_break = "incumbent" if tie_break is None else tie_break
+    if dynamics == "only":
+        raise ValueError('dynamics: expected True, False or None except in markets, got "only"')
     partitions = check_game(game, response, rationality, tolerance, obedience)
     how, slack = check_response(response, rationality, tolerance)
     check_choice("tie_break", tie_break, get_args(TieBreak))
@@ -193,7 +236,8 @@ def solve(  # pyright: ignore[reportInconsistentOverload]  (the overloads leave 
         if game == "joint":
             result = solve_joint(_as_game(tables), masks, how, slack, dynamics, step_limit, mesh)
         elif game == "oblivious":
-            result = solve_oblivious(_as_game(tables), masks, rules or "deterministic", devices, throw, mesh)
+            oblivious_rules: Any = rules or "deterministic"
+            result = solve_oblivious(_as_game(tables), masks, oblivious_rules, devices, throw, mesh)
         elif obedience:
             result = solve_obedient(_as_game(tables), masks, how, slack, **selection)
         elif isinstance(tables, PersuasionGame):

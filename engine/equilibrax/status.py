@@ -22,11 +22,15 @@ class Status(IntFlag):
     """Neither the batched solver nor HiGHS proved the misalignment to `certified.TOLERANCE`; see `fit.gap`. The value
     is attained by the weights, so it is an upper bound. Usually a sign of utilities of very different sizes."""
     CYCLE = 16
-    """Best-response dynamics came back to postings it had left, and would go on for ever. Known to be impossible in
-    exact games; with quantal response, a sign that differences are of the size of `tolerance`: change it."""
+    """Best-response dynamics came back to postings it had left, and would go on for ever. Possible in markets in which
+    providers post to several users at once. Known to be impossible in the other exact games; with quantal response, a
+    sign that differences are of the size of `tolerance`: change it."""
     RULE_UNCERTIFIED = 32
     """Neither the batched solver nor HiGHS proved that a provider's randomized rule is optimal to
     `certified.TOLERANCE`; see `oblivious_rules(throw=False).gap`."""
+    NO_EQUILIBRIUM = 64
+    """A game between the providers of a market has no equilibrium in deterministic rules: all profiles were compared.
+    Nothing to do; `equilibria` is 0."""
 
 
 def status_names(status: np.ndarray) -> np.ndarray:
