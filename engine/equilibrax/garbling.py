@@ -22,11 +22,14 @@ from typing import Any, Literal, get_args
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from equilibrax._obedient_game import all_partitions
 from equilibrax._prepare import check_choice, committee_masks
 from equilibrax.certified import TOLERANCE
 from equilibrax.common_garbling import MESSAGE_LIMIT, Garbling, cells, common_garbling
 from equilibrax.market import Market
 from equilibrax.status import SolveError
+
+_CELLS = 8  # 4,140 partitions
 
 RESIDUAL = 1e-12
 """Largest difference between the laws of two providers' messages in a certified benchmark."""
@@ -40,13 +43,15 @@ class SharedUtility:
 
     Attributes:
         utility: `[B, C, N]` u_i(C*_S,T), attained by explicit maps of all members.
-        public: `[B, C, N]` what the user has if all that is common knowledge among the members is revealed. It is no
-            more than `utility`, and the same except where randomized maps, or accidents of the prior, help.
+        partitions: `[B, C, N]` the same for members who may not randomize, as in the finite games: the best of the
+            partitions that all can post with the same joint law with (y, x_U). No more than `utility`. If a member sees
+            more than 8 cells, `public`.
+        public: `[B, C, N]` what the user has if all that is common knowledge among the members is revealed. No more
+            than `partitions`, and the same except for accidents of the prior.
         gap: `[B, C, N]` the proved upper bound minus `utility`; 0 where there is a closed form.
         residual: `[B, C, N]` largest difference between the laws of the members' messages; 0 in closed form.
         certified: `[B, C, N]` whether the gap is within 1e-9 times the range of the user's utilities, and the residual
             within 1e-12.
-        deterministic: `[B, C, N]` whether partitions of the states attain it, as posted in the finite games.
         public_rule: `[C, X]` labels, what is common knowledge among the members.
         committees: `[C]` bitmasks.
         garblings: the solutions of the linear programs, by (market, committee, user).
@@ -54,11 +59,11 @@ class SharedUtility:
     """
 
     utility: Float[np.ndarray, "B C N"]
+    partitions: Float[np.ndarray, "B C N"]
     public: Float[np.ndarray, "B C N"]
     gap: Float[np.ndarray, "B C N"]
     residual: Float[np.ndarray, "B C N"]
     certified: Bool[np.ndarray, "B C N"]
-    deterministic: Bool[np.ndarray, "B C N"]
     public_rule: Int[np.ndarray, "C X"]
     committees: Int[np.ndarray, " C"]
     garblings: Mapping[tuple[int, int, int], Garbling] = field(repr=False)
@@ -122,10 +127,10 @@ def shared_utility(
                 revealed_of[key] = revealed(c, i)
             public[:, c, i] = revealed_of[key]
 
-    utility, deterministic = public.copy(), np.ones(shape, bool)
+    utility, partitions = public.copy(), public.copy()
     gap, residual = np.zeros(shape), np.zeros(shape)
     garblings: dict[tuple[int, int, int], Garbling] = {}
-    found: dict[tuple, Garbling] = {}
+    found: dict[tuple, tuple[Garbling, float]] = {}
     for c, rows in enumerate(seen):
         for i in range(market.users):
             state = cells(cells(outcome) * market.states + own[i])
@@ -135,13 +140,16 @@ def shared_utility(
                 if (b, rows, i) not in found:
                     real = np.where(available[b, i], user[b, i] / market.resolution, -np.inf)
                     given = {"prior": prior[b], "outcome": outcome, "user_sees": own[i]}
-                    found[b, rows, i] = common_garbling(real, rows, **given, message_limit=message_limit)
-                best = garblings[b, c, i] = found[b, rows, i]
-                utility[b, c, i] = max(best.utility, public[b, c, i])
+                    best = common_garbling(real, rows, **given, message_limit=message_limit)
+                    posted = _by_partitions(rows, prior[b], state, own[i], user[b, i], available[b, i])
+                    found[b, rows, i] = best, posted / float(market.scale[b])
+                best, posted = found[b, rows, i]
+                garblings[b, c, i] = best
+                partitions[b, c, i] = max(posted, public[b, c, i])
+                utility[b, c, i] = max(best.utility, partitions[b, c, i])
                 gap[b, c, i] = max(best.upper - utility[b, c, i], 0.0)
-                if best.utility <= public[b, c, i] + RESIDUAL:  # no better than what partitions attain
-                    continue
-                residual[b, c, i], deterministic[b, c, i] = best.residual, best.deterministic
+                if best.utility > partitions[b, c, i]:
+                    residual[b, c, i] = best.residual
 
     allowed = TOLERANCE * _range(user, available) / market.resolution
     certified = (gap <= allowed[:, None]) & (residual <= RESIDUAL)
@@ -152,7 +160,7 @@ def shared_utility(
             f"{int(np.asarray(market.market_id)[b])}, committee {int(masks[c])}, user {i}; throw=False returns the rest"
         )
     return SharedUtility(
-        utility, public, gap, residual, certified, deterministic, public_rule, masks, garblings, len(found)
+        utility, partitions, public, gap, residual, certified, public_rule, masks, garblings, len(found)
     )
 
 
@@ -186,6 +194,25 @@ def _value(prior: np.ndarray, user: np.ndarray, available: np.ndarray, labels: n
     within = (labels[None] == np.arange(labels.max() + 1)[:, None]).astype(np.int64)  # [cells, X]
     sums = np.einsum("cx,bx,bxa->bca", within, prior.astype(np.int64), user.astype(np.int64))
     return np.where(available[:, None], sums, np.iinfo(np.int64).min).max(axis=2).sum(axis=1)
+
+
+def _by_partitions(
+    rows: Sequence[Sequence[int]], prior: np.ndarray, state: np.ndarray, own: np.ndarray, user: np.ndarray, available
+) -> int:
+    """The best value of a partition that all can post with one joint law with y'; nothing, of too many partitions."""
+    if max(max(row) for row in rows) >= _CELLS:
+        return np.iinfo(np.int64).min
+    laws: list[dict[tuple, np.ndarray]] = []
+    for row in rows:
+        of_row = {}
+        for rule in all_partitions(max(row) + 1)[:, list(row)]:
+            law = np.zeros((rule.max() + 1, state.max() + 1), np.int64)
+            np.add.at(law, (rule, state), prior)
+            of_row[tuple(sorted(map(tuple, law.tolist())))] = rule
+        laws.append(of_row)
+    shared = [rule for law, rule in laws[0].items() if all(law in others for others in laws[1:])]
+    known = [cells(rule.astype(int) * len(own) + own) for rule in shared]
+    return max(int(_value(prior[None], user[None], available[None], labels)[0]) for labels in known)
 
 
 def _coarsest(provider_sees: Sequence[Sequence[int]], mask: int) -> tuple[tuple[int, ...], ...]:

@@ -1,11 +1,11 @@
-"""Every user's utility in every equilibrium of a market: Theorems 3.1, 4.3, 4.4 and 5.1 of 2602.13451, as checked bounds.
+"""What users have in every equilibrium of a market: Theorems 3.1, 4.3, 4.4 and 5.1 of 2602.13451, as checked bounds.
 
 All compare the worst equilibrium with the shared benchmark u_i(C*_S,T) of a set T of aligned providers, a subset of the
 committee that plays. In the finite games a rule is a partition of the states, which matters in two places:
 
-- Theorems 3.1 and 5.1 let every provider of T deviate to the shared rule. Where that needs randomized maps (see
-  `SharedUtility.deterministic`) the finite game lacks the deviation and nothing is promised; `benchmark="public"`
-  compares with revealing what is common knowledge in T, which partitions can always do.
+- Theorems 3.1 and 5.1 let every provider of T deviate to the shared rule. Where that needs randomized maps, the finite
+  game lacks the deviation, the bound can fail, and nothing is promised; `benchmark="partitions"` compares with the best
+  shared rule that partitions can implement, where the proof goes through.
 - Theorems 4.3 and 4.4 let one provider reveal everything. That is a partition, it is user-dominant (Definition 4.2)
   for users who respond best, and it is worth at least any common garbling. So 4.3 always applies where 4.4 does.
 
@@ -37,7 +37,7 @@ from equilibrax.market_conditions import (
 
 PAPER = "2602.13451"
 
-Benchmark = Literal["garbling", "public"]
+Benchmark = Literal["garbling", "partitions"]
 Aligned = int | Sequence[int] | None
 
 
@@ -57,7 +57,7 @@ def market_theorem_3_1(
         alignment: weak alignment for these T (`weak_market_alignment`); None to compute it, which a general market
             needs components for.
         epsilon: a claim about eps_U, broadcast to `[B, C, N]`, which the hypothesis then compares with the true one.
-        benchmark: "garbling", the best shared rule; "public", revealing what is common knowledge in T.
+        benchmark: "garbling", the best shared rule; "partitions", the best one without randomization.
 
     Returns:
         A `Bound` on `worst_utility`. Numbers: eps_U, eps_P, mu, u(C*).
@@ -115,7 +115,8 @@ def market_theorem_5_1(
     if (len(original), original.num_providers, original.states) != sizes or original.users >= market.users:
         raise ValueError(
             f"original: expected {sizes[0]} markets of {sizes[1]} providers, {sizes[2]} states and fewer than "
-            f"{market.users} users, got {len(original)} of {original.num_providers}, {original.states}, {original.users}"
+            f"{market.users} users, got {len(original)} of {original.num_providers}, {original.states} and "
+            f"{original.users}"
         )
     found = _weak(original, masks, alignment)
     augmented = _augments(market, original)[:, None, None]
@@ -270,21 +271,20 @@ def market_bounds(result: Any, *, aligned: Aligned = None, original: Market | No
 def _weak_bound(name, result, market: Market, masks, found: WeakAlignment, epsilon, benchmark, extra) -> Bound:
     check_choice("benchmark", benchmark, get_args(Benchmark))
     shared = _shared(result, market, masks)
-    aligned = shared.utility if benchmark == "garbling" else shared.public
-    can = (aligned <= shared.public + ROUNDING) | (
-        shared.deterministic & _depends_on_outcome(market, masks)[:, :, None]
-    )
+    # If utilities depended on more than the outcome, rules of one law with it could still differ for the providers.
+    posted = np.where(_depends_on_outcome(market, masks)[:, :, None], shared.partitions, shared.public)
+    aligned = shared.utility if benchmark == "garbling" else posted
     eps, right = _claim(epsilon, found.error, market)
     per_provider = np.broadcast_to(found.committee_error[..., None], eps.shape)
     with np.errstate(invalid="ignore"):
         loss = 2 * eps + np.where(per_provider > 0, 2 * per_provider * found.mu, 0.0)
-    personalized = result.game == "personalized"
+    can = (aligned <= posted + ROUNDING) & (result.game == "personalized")
     return make_bound(
         name,
         hypothesis="personalized rules; (T, eps_U, eps_P)-weak market alignment of a T within the committee, which "
         "covers the user; all of T can post the shared rule",
         numbers={"eps_U": eps, "eps_P": per_provider, "mu": found.mu, "u(C*)": aligned},
-        holds=_inside(result, masks)[:, None] & right & found.covered & can & personalized & extra,
+        holds=_inside(result, masks)[:, None] & right & found.covered & can & extra,
         bound=aligned - loss,
         measured=np.asarray(result.worst_utility)[..., : market.users],
         tolerance=ROUNDING * _spread(market),

@@ -192,7 +192,7 @@ def weak_market_alignment(
     member = inside[None, :, :, None] & (lambdas > 0)[:, None]  # [B, C, K, N]
     if weights is None:
         error, chosen, offset, gap, certified = _fit_users(user, parts, exists, member, extent)
-        covered = member.any(axis=2)
+        covered = np.asarray(member.any(axis=2))
     else:
         chosen = _given("weights", weights, lambdas.shape, 0.0)[:, None]
         chosen = np.where(inside[None, :, :, None], chosen, 0.0)
@@ -200,10 +200,11 @@ def weak_market_alignment(
         high = np.where(exists[:, None], residual, -np.inf).max(axis=(3, 4))
         low = np.where(exists[:, None], residual, np.inf).min(axis=(3, 4))
         error, offset = (high - low) / 2, (high + low) / 2
-        gap, certified = np.zeros(error.shape), np.ones(error.shape, bool)
-        covered = ((chosen > 0) & member).any(axis=2) & ~((chosen > 0) & ~member).any(axis=2)
-    known = (proved[:, None] | ~inside).all(axis=2)
-    certified = np.logical_and(certified, known[..., None])
+        gap, certified = np.zeros(error.shape), np.full(error.shape, True)
+        positive = chosen > 0
+        covered = np.asarray((positive & member).any(axis=2) & ~(positive & ~member).any(axis=2))
+    known = np.asarray((proved[:, None] | ~inside).all(axis=2))
+    certified = np.where(known[..., None], certified, False)
     _refuse_unproved(certified, market, throw)
     return WeakAlignment(
         error, chosen, offset, provider_error, lambdas, provider_offset, covered, gap, certified, masks
@@ -269,7 +270,7 @@ def _fit_users(user, parts, exists, member, extent):
     return error, weights, offset, gap, certified
 
 
-def _fit_providers(market: Market, terms: np.ndarray, claim: np.ndarray | None):
+def _fit_providers(market: Market, terms: np.ndarray, claim: np.ndarray | None) -> tuple[np.ndarray, ...]:
     """`lambda [B, K, N], error, offset, gap, certified [B, K]` by users' terms `[K, B, N, X, A]`."""
     scale = float(market.resolution * market.weight_resolution)
     available = np.asarray(market.available)

@@ -26,14 +26,7 @@ MAX_LINES = 24
 
 _COLOURS = {"personalized": draw.BLUE, "anonymous": draw.VERMILLION}
 _WORST = {"linestyle": "", "marker": "o", "markersize": 4.5, "markeredgewidth": 0, "zorder": 4}
-_BEST = {
-    "linestyle": "",
-    "marker": "o",
-    "markersize": 6,
-    "markerfacecolor": "white",
-    "markeredgewidth": 1.2,
-    "zorder": 3,
-}
+_BEST = {**_WORST, "markersize": 6, "markerfacecolor": "white", "markeredgewidth": 1.2, "zorder": 3}
 _TICK = {"linestyle": "", "marker": "|", "markersize": 11, "markeredgewidth": 1.6, "zorder": 5}
 _BOUND = {**_TICK, "color": "black"}
 _FURTHER = {"linestyle": "", "marker": "<", "markersize": 4.5, "markeredgewidth": 0, "color": "black", "clip_on": False}

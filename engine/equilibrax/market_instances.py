@@ -51,9 +51,9 @@ def theorem_4_1_market(eps: float = 0.2, c: float = 0.5, d: float = 2.0, *, reso
     """Providers who would rather hide the state from one user than show it to the other (Theorem 4.1).
 
     M = floor(c / eps) + 1 equally likely states, seen by both providers; actions 1..M and "abstain". Both users have c
-    for matching the state and eps for abstaining. Provider 1 has 1 / (d + 1) if user 1 matches the state and d / (d + 1) if
-    user 2 abstains, provider 2 the other way round. Revealing nothing is an anonymous equilibrium, worth eps; the
-    shared benchmark is c.
+    for matching the state and eps for abstaining. Provider 1 has 1 / (d + 1) if user 1 matches the state and
+    d / (d + 1) if user 2 abstains, provider 2 the other way round. Revealing nothing is an anonymous equilibrium, worth
+    eps; the shared benchmark is c.
 
     Args:
         eps, c: 0 < eps < c <= 1, multiples of `1 / resolution` (rounded to them).
@@ -145,8 +145,9 @@ def proposition_a_2_market(grid: int = 4) -> Market:
 
     Example:
         >>> import equilibrax as eq
-        >>> eq.weak_market_alignment(eq.proposition_a_2_market(grid=2), [0b11]).error.max() < 1e-12
-        np.True_
+        >>> stated = eq.weak_market_alignment(eq.proposition_a_2_market(grid=2), [0b11], weights=[[0.5, 0.5]] * 2)
+        >>> bool(stated.error.max() < 1e-12)
+        True
     """
     grid = whole("grid", grid)
     points = np.arange(grid + 1) / grid

@@ -109,9 +109,10 @@ def show_outcomes(outcomes: Sequence[MarketOutcome], market: int = 0, *, width: 
 
     Example:
         >>> import equilibrax as eq
-        >>> eq.show_outcomes(eq.solve_games(eq.theorem_4_1_market(), "personalized", committees=[0b11]), width=100)
+        >>> outcomes = eq.solve_games(eq.theorem_4_1_market(), "personalized", committees=[0b11], dynamics=False)
+        >>> eq.show_outcomes(outcomes, width=120)  # doctest: +NORMALIZE_WHITESPACE
+        theorem-4.1
         ...
-        <BLANKLINE>
     """
     first = outcomes[0].result
     batch = first.market

@@ -60,8 +60,7 @@ def user_rows(result: Any, promises: MarketPromises | None = None) -> pa.Table:
     """One row per (market, committee, user), in the order of markets, then of committees, then of users.
 
     `market` is the market's id, `committee` a bitmask (bit j is provider j), `user` her number from 0. Utilities are
-    expected utilities. `equilibria` counts, in a personalized game that falls apart into one game per user, the rules of
-    her game; profiles of all providers' rules otherwise.
+    expected utilities. `equilibria` counts rules or profiles, see `MarketResult.counted`.
 
     Null where there is no number: utilities of a market that was not solved or has no equilibrium, dynamics if it was
     skipped, benchmark and bound without `promises`, a bound where no theorem applies.

@@ -164,7 +164,8 @@ class Entry:
             names = np.repeat(status_names(result.status[:, 0]), times * n)
             return pa.array(names.tolist(), pa.string())
 
-        assert before.promises is not None and after.promises is not None
+        assert before.promises is not None
+        assert after.promises is not None
         users = np.tile(np.arange(n, dtype=np.int32), total)
         names = np.repeat(np.array(self.market.names(), object), each * n).tolist()
         return pa.table(

@@ -63,8 +63,8 @@ class Sweep:
     """Parameters of the family, as NAME=NUMBER."""
     game: Game | Games | None = None
     """The user takes one provider (selection, the default), hears all of them (joint), has one that wants what she
-    wants (aligned), or hears all of them, each of which plays as if it were alone (oblivious). In markets: personalized,
-    anonymous, or both (the default)."""
+    wants (aligned), or hears all of them, each of which plays as if it were alone (oblivious). In markets:
+    personalized, anonymous, or both (the default)."""
     rules: MarketRules | None = None
     """In markets: partitions (obedience, the default), or maps to actions (delegation, personalized game only)."""
     obedience: bool = False
