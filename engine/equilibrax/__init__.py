@@ -45,17 +45,12 @@ from equilibrax.market_instances import (
     theorem_4_1_market,
     theorem_5_2_market,
 )
-<<<<<<< HEAD
 from equilibrax.market_outcomes import MarketOutcome, show_outcomes, solve_games
 from equilibrax.market_promises import MarketPromises, market_promises
 from equilibrax.market_records import market_rows, read_users, user_rows
 from equilibrax.market_regret import market_regret
 from equilibrax.market_result import MarketRegret, MarketResult
 from equilibrax.market_sweep import MarketSweepConfig, run_market_sweep
-=======
-from equilibrax.market_regret import market_regret
-from equilibrax.market_result import MarketRegret, MarketResult
->>>>>>> conditions
 from equilibrax.misalignment import misalignment
 from equilibrax.newcomers import Entry, Newcomers, enter, random_newcomers
 from equilibrax.noisy_market import proposition_3, providers_needed
@@ -105,7 +100,6 @@ __all__ = [
     "Labels",
     "Market",
     "MarketLabels",
-<<<<<<< HEAD
     "MarketOutcome",
     "MarketPromises",
     "MarketRegret",
@@ -113,11 +107,6 @@ __all__ = [
     "MarketSweepConfig",
     "Newcomer",
     "Newcomers",
-=======
-    "MarketRegret",
-    "MarketResult",
-    "Newcomer",
->>>>>>> conditions
     "ObliviousRules",
     "PartitionResult",
     "PersuasionGame",
@@ -174,13 +163,9 @@ __all__ = [
     "market_alignment",
     "market_bounds",
     "market_from_prior",
-<<<<<<< HEAD
     "market_promises",
     "market_regret",
     "market_rows",
-=======
-    "market_regret",
->>>>>>> conditions
     "market_theorem_3_1",
     "market_theorem_4_3",
     "market_theorem_4_4",

@@ -120,23 +120,15 @@ def _ratio(text: str) -> Fraction:
 
 
 def _show(entry: Entry, width: int | None) -> None:
-    """Print what happened: shares of incumbents by game, and for a few of them each one's range."""
+    """Print what happened, in shares of the incumbents, a line for each game."""
     market, each = entry.market, entry.newcomers.each
     name = market.names()[0] if len(market) == 1 else f"{len(market):,} markets, {market.family}"
     what = f"{each:,} newcomer{'s' if each > 1 else ''}{' to each' if len(market) > 1 else ''}"
     caption = "worst utility in equilibrium, with all providers; below bound: less than was promised before"
     shown = Table(title=f"{name}: {what}, beta {entry.newcomers.beta}", caption=caption)
     shown.add_column("game")
-    for heading in (
-        "incumbents",
-        "lose",
-        "same",
-        "gain",
-        "mean change",
-        "largest loss",
-        "below bound",
-        "no equilibrium",
-    ):
+    numbers = ("incumbents", "lose", "same", "gain", "mean change", "largest loss", "below bound", "no equilibrium")
+    for heading in numbers:
         shown.add_column(heading, justify="right", no_wrap=True)
     for said in entry.summary():
         total = max(1, said["incumbents"])
@@ -146,5 +138,4 @@ def _show(entry: Entry, width: int | None) -> None:
         shown.add_row(
             said["game"], f"{said['incumbents']:,}", *shares, *sizes, below, f"{said['without_equilibrium']:,}"
         )
-    console = Console(highlight=False, width=width)
-    console.print(shown)
+    Console(highlight=False, width=width).print(shown)
