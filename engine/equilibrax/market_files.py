@@ -11,8 +11,9 @@ A CSV file has a header and one row per state, user and action:
     sun,Dave,walk,1,0.5,0.5,1,0
 
 `state`, `user`, `action` and `utility` (the user's) are required. Every column that is not named here is a provider,
-1 to 16 of them, in column order; its numbers are the component F_ji(a, x), what it has from this user's action. Optional
-columns:
+1 to 16 of them, in column order; its numbers are the component F_ji(a, x), what it has from this user's action.
+
+Optional columns:
 
 | column | what it says | constant within | without it |
 |---|---|---|---|

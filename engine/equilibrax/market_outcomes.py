@@ -22,7 +22,6 @@ from equilibrax.market_promises import MarketPromises, market_promises
 from equilibrax.market_records import user_rows
 from equilibrax.market_result import MarketResult
 from equilibrax.solver import solve
-from equilibrax.status import status_names
 
 Games = Literal["both", "personalized", "anonymous"]
 
@@ -97,7 +96,7 @@ def solve_games(
 
 
 def show_outcomes(outcomes: Sequence[MarketOutcome], market: int = 0, *, width: int | None = None) -> None:
-    """Print one market of the batch, a line per committee and user, all games side by side.
+    """Print one market of the batch, a line per committee, user and game.
 
     Args:
         outcomes: from `solve_games`.
@@ -115,28 +114,30 @@ def show_outcomes(outcomes: Sequence[MarketOutcome], market: int = 0, *, width: 
         ...
     """
     first = outcomes[0].result
-    batch = first.market
+    batch, promised = first.market, outcomes[0].promises is not None
+    optimum = batch.optimum_utility
     shown = Table(title=batch.names()[market], caption=_caption(first))
     shown.add_column("committee", min_width=9)
-    shown.add_column("user", min_width=4)
-    numbers: list[tuple[str, Any]] = [("optimum", np.broadcast_to(first.optimum_utility[:, None], first.solved.shape))]
-    if outcomes[0].promises is not None:
-        numbers.append(("benchmark", outcomes[0].promises.benchmark))
-    for one in outcomes:
-        numbers += [(f"{one.name}\nworst", one.result.worst_utility), ("\nbest", one.result.best_utility)]
-        if one.promises is not None:
-            numbers.append(("\nbound", one.promises.bound))
-        numbers.append(("\nequilibria", one.result.equilibria))
-        if one.result.dynamics_utility is not None:
-            numbers.append(("\ndynamics", one.result.dynamics_utility))
-    for heading, _ in numbers:
-        shown.add_column(heading, justify="right", no_wrap=True, vertical="middle")
+    for heading in ("user", "game"):
+        shown.add_column(heading, no_wrap=True)
+    headings = ["optimum", *["benchmark"] * promised, "worst", "best", *["bound"] * promised, "equilibria"]
+    headings += ["dynamics"] * (first.dynamics_utility is not None)
+    for heading in headings:
+        shown.add_column(heading, justify="right", no_wrap=True)
     shown.add_column("status", no_wrap=True)
     for c, mask in enumerate(first.committees.tolist()):
         for i, user in enumerate(batch.user_names()):
-            cells = [number_text(values[market, c, i]) for _, values in numbers]
-            status = status_names(np.bitwise_or.reduce([one.result.status[market, c] for one in outcomes]))
-            shown.add_row(batch.committee_name(mask) if i == 0 else "", user, *cells, str(status) if i == 0 else "")
+            for one in outcomes:
+                result, at = one.result, (market, c, i)
+                numbers = [optimum[market, i], result.worst_utility[at], result.best_utility[at], result.equilibria[at]]
+                if one.promises is not None:
+                    numbers.insert(1, one.promises.benchmark[at])
+                    numbers.insert(4, one.promises.bound[at])
+                if result.dynamics_utility is not None:
+                    numbers.append(result.dynamics_utility[at])
+                opening, new = one is outcomes[0], i == 0 and one is outcomes[0]
+                names = [batch.committee_name(mask) if new else "", user if opening else "", one.name]
+                shown.add_row(*names, *map(number_text, numbers), str(result.status_names[market, c]))
         shown.add_section()
     Console(highlight=False, width=width).print(shown)
 
@@ -152,5 +153,5 @@ def _caption(result: MarketResult) -> str:
 def number_text(value: Any) -> str:
     """A number of a table: whole numbers as they are, others with six decimals, nothing where there is none."""
     if isinstance(value, int | np.integer):
-        return "" if value < 0 else f"{value:,}"
+        return f"{value:,}" if value >= 0 else ""
     return "" if not np.isfinite(value) else f"{value:.6f}"

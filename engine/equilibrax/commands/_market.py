@@ -86,7 +86,7 @@ class MarketCommand:
         check_outputs(self.out, self.figure)
         rationality = parse_rationality(self.rationality)
         solved = [self._solve(market, rationality) for market in self._markets()]
-        width = None if sys.stdout.isatty() else 60 + 50 * len(solved[0])
+        width = None if sys.stdout.isatty() else 140
         for outcomes in solved:
             for market in range(len(outcomes[0].result.market)):
                 show_outcomes(outcomes, market, width=width)
