@@ -234,7 +234,7 @@ def _postings(program: Program, batched, own, exists, lists):
         values, does = learned_values(contributions, available, lists[0], quantal, sets)
         here = jnp.broadcast_to(exists[..., None], (*exists.shape, contributions.shape[-1]))
     tolerances = (of_users, of_providers)
-    if program.separable:
+    if does is None:
         return separable_postings(values, own, here, tolerances, program.quantal)
     return general_postings(values[0], does, tensor, own, here, tolerances, program.quantal)
 

@@ -119,7 +119,7 @@ class _State(NamedTuple):
     power: Int[Array, ""]
 
 
-def market_dynamics(game: Postings, masks: Int[Array, " C"], step_limit: int) -> Trajectory:
+def market_dynamics(game: Postings, masks: Int[Array, " C"], step_limit: int | Int[Array, ""]) -> Trajectory:
     """Best-response dynamics of C committees (bitmasks), for at most `step_limit` moves each."""
     providers, _, _, lanes = game.order.shape
     member = (masks >> jnp.arange(providers)[:, None]) & 1 == 1  # [K, C]
