@@ -68,10 +68,10 @@ def market_theorem_3_1(
 
     Example:
         >>> import equilibrax as eq
-        >>> market = eq.theorem_4_1_market(eps=0.2, c=0.5, d=2)
-        >>> alone = eq.weak_market_alignment(market, [0b01])  # provider 1 is misaligned with user 2
-        >>> (0.5 - alone.loss).round(4).tolist()
-        [[[0.3, 0.0]]]
+        >>> market, newcomer = eq.theorem_5_2_market()
+        >>> found = eq.market_theorem_3_1(eq.solve(newcomer.join(market), "personalized"))
+        >>> print(found.text((0, 0, 0)))
+        Theorem 3.1: 1.000000 >= 1.000000 (eps_U 0, eps_P 0, mu 4, u(C*) 1): holds
     """
     masks = _aligned(result, aligned)
     found = _weak(result.market, masks, alignment)
@@ -106,8 +106,9 @@ def market_theorem_5_1(
     Example:
         >>> import equilibrax as eq
         >>> market, newcomer = eq.theorem_5_2_market()
-        >>> float(eq.weak_market_alignment(market, [1]).loss.max())  # so the old user keeps 1 if rules are personalized
-        0.0
+        >>> after = eq.solve(newcomer.join(market), "personalized")
+        >>> eq.market_theorem_5_1(after, market).bound.tolist()
+        [[[1.0]]]
     """
     masks = _aligned(result, aligned)
     market = result.market
@@ -144,9 +145,9 @@ def market_theorem_4_3(
 
     Example:
         >>> import equilibrax as eq
-        >>> market = eq.random_markets(1, 2, 2, 3, 2, alignment="strong", seed=3)
-        >>> bool((eq.strong_market_alignment(market, [0b11]).loss < 1e-9).all())
-        True
+        >>> market, newcomer = eq.theorem_5_2_market()
+        >>> print(eq.market_theorem_4_3(eq.solve(market, "anonymous")).text((0, 0, 0)))
+        Theorem 4.3: 1.000000 >= 1.000000 (eps 0, lambda* 0.5, u(C*) 1): holds
     """
     masks = _aligned(result, aligned)
     found = _strong(result.market, masks, alignment)
@@ -200,10 +201,10 @@ def market_theorem_4_4(
 
     Example:
         >>> import equilibrax as eq
-        >>> market = eq.random_markets(1, 2, 2, 4, 2, alignment="strong", seed=3)
-        >>> full = eq.shared_utility(market, [0b01, 0b11]).utility  # all see the state: nobody has more alone
-        >>> bool((full[:, 0] == full[:, 1]).all())
-        True
+        >>> market, newcomer = eq.theorem_5_2_market()
+        >>> found = eq.market_theorem_4_4(eq.solve(market, "anonymous"))
+        >>> found.bound.tolist(), found.numbers["delta_i"].tolist()
+        ([[[1.0]]], [[[0.0]]])
     """
     masks = _aligned(result, aligned)
     market = result.market
@@ -250,8 +251,9 @@ def market_bounds(result: Any, *, aligned: Aligned = None, original: Market | No
 
     Example:
         >>> import equilibrax as eq
-        >>> callable(eq.market_bounds)
-        True
+        >>> market, newcomer = eq.theorem_5_2_market()
+        >>> list(eq.market_bounds(eq.solve(newcomer.join(market), "personalized"), original=market))
+        ['Theorem 3.1', 'Theorem 5.1', 'Theorem 4.3']
     """
     found = {}
     if result.game == "personalized" and result.market.separable:
