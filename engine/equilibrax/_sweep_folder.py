@@ -128,7 +128,7 @@ def run_work(
 ) -> SweepReport:
     """Do the shards that are missing; the arguments are those of `run_sweep`."""
     started = time.perf_counter()
-    folder = _open(work, Path(directory))
+    folder, found = _open(work, Path(directory))
     missing = [shard for shard in range(work.shards) if not _is_done(work, folder, shard)]
     if missing and not os.access(folder, os.W_OK | os.X_OK):
         raise PermissionError(f"directory: expected a folder to write to, got {folder}")
@@ -151,6 +151,7 @@ def run_work(
             solved = work.solve(work.ids(shard))
             if not first[1]:
                 first = (time.perf_counter() - started, len(work.ids(shard)))
+                _describe_in(folder, found, work)  # not before: what cannot be solved leaves nothing behind
             finish(writing)
             inputs, results = (_file(folder, kind, shard) for kind in (work.inputs, work.results))
             writing = writer.submit(work.write, inputs, results, solved)
@@ -216,8 +217,8 @@ def _is_done(work: Work[Any], folder: Path, shard: int) -> bool:
     return rows == len(work.ids(shard)) * work.rows_each
 
 
-def _open(work: Work[Any], folder: Path) -> Path:
-    """The folder, ready for shards: made, cleaned, and with the `sweep.json` of this work."""
+def _open(work: Work[Any], folder: Path) -> tuple[Path, dict[str, Any] | None]:
+    """The folder, ready for shards: made, cleaned, and with no other work in it; and the contents of its `sweep.json`."""
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"directory: expected a folder, got the file {folder}")
     try:
@@ -236,10 +237,14 @@ def _open(work: Work[Any], folder: Path) -> Path:
     else:
         _check_same(found, work.description, folder, work.unit)
     remove_abandoned(folder, rf"sweep\.json|(?:{work.inputs}|{work.results})-\d{{8}}\.parquet")
+    return folder, found
+
+
+def _describe_in(folder: Path, found: dict[str, Any] | None, work: Work[Any]) -> None:
+    """Write `sweep.json`, unless it is there."""
     if found != work.description:
-        with whole_file(file) as out:
+        with whole_file(folder / "sweep.json") as out:
             out.write((json.dumps(work.description, indent=2, allow_nan=False) + "\n").encode())
-    return folder
 
 
 def describe(family_version: int, config: dict[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ figure needs, are left out and counted in the footnote. The same rows give the s
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +17,7 @@ import pyarrow as pa
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator, ScalarFormatter
+from matplotlib.ticker import FixedLocator, MaxNLocator, ScalarFormatter
 
 from equilibrax import _figure_drawing as draw
 from equilibrax.figures import MAX_MARKERS
@@ -50,7 +51,7 @@ class _Rows:
         return _Rows({name: values[keep] for name, values in self.columns.items()}, self.games)
 
 
-def bound_figure(rows: pa.Table, path: str | os.PathLike[str]) -> None:
+def bound_figure(rows: pa.Table, path: str | os.PathLike[str], *, users: Sequence[str] = ()) -> None:
     """Every user's worst utility against her bound, a panel for each game.
 
     Of the largest committee in the rows. Up to 24 users have a line each, from the worst to the best equilibrium. More
@@ -59,6 +60,7 @@ def bound_figure(rows: pa.Table, path: str | os.PathLike[str]) -> None:
     Args:
         rows: from `user_rows` with promises; of one game, or of several put together.
         path: the PNG file to write, whole or not at all.
+        users: names of the users by their number, where each has a line.
 
     Raises:
         ValueError: if a column is absent, no row can be shown, or `path` does not end in .png.
@@ -75,12 +77,12 @@ def bound_figure(rows: pa.Table, path: str | os.PathLike[str]) -> None:
     shown = _require(every.only(solved), "an equilibrium and a benchmark")
     note = _said(shown, every)
     if len(_people(shown)) <= MAX_LINES:
-        _bounds_by_user(shown, note, path)
+        _bounds_by_user(shown, note, path, users)
     else:
         _bounds_pooled(shown, note, path)
 
 
-def providers_figure(rows: pa.Table, path: str | os.PathLike[str]) -> None:
+def providers_figure(rows: pa.Table, path: str | os.PathLike[str], *, users: Sequence[str] = ()) -> None:
     """The users' worst utility against the number of providers in the committee, a panel for each game.
 
     Up to 8 users have a line each, the mean over the committees of a size, with bars from the worst committee to the
@@ -89,6 +91,7 @@ def providers_figure(rows: pa.Table, path: str | os.PathLike[str]) -> None:
     Args:
         rows: from `user_rows`, with committees of several sizes; of one game, or of several put together.
         path: the PNG file to write, whole or not at all.
+        users: names of the users by their number, where each has a line.
 
     Raises:
         ValueError: if a column is absent, no row can be shown, or `path` does not end in .png.
@@ -113,10 +116,10 @@ def providers_figure(rows: pa.Table, path: str | os.PathLike[str]) -> None:
             panel.yaxis.set_major_formatter(ScalarFormatter(useOffset=False))
         relative = "worst utility in equilibrium" + ("\n(expected utility)" if few else "\n− optimum (utility units)")
         draw.axis_labels(panels, "providers in the committee, k", relative)
-        draw.legend(figure, _size_entries(people, few))
+        draw.legend(figure, _size_entries(people, few, users))
 
 
-def entry_figure(rows: pa.Table, path: str | os.PathLike[str]) -> None:
+def entry_figure(rows: pa.Table, path: str | os.PathLike[str], *, users: Sequence[str] = ()) -> None:
     """What newcomers do to the worst utility of those who were there, a panel for each game.
 
     Up to 24 incumbents have a line each: before, and the distribution over the newcomers after. More are points (or a
@@ -125,6 +128,7 @@ def entry_figure(rows: pa.Table, path: str | os.PathLike[str]) -> None:
     Args:
         rows: from `Entry.rows`.
         path: the PNG file to write, whole or not at all.
+        users: names of the users by their number, where each has a line.
 
     Raises:
         ValueError: if a column is absent, no row can be shown, or `path` does not end in .png.
@@ -145,7 +149,7 @@ def entry_figure(rows: pa.Table, path: str | os.PathLike[str]) -> None:
     lost = len(every["user"]) - len(shown["user"])
     note += f" {_count(lost, 'row')} left out without an equilibrium before or after." if lost else ""
     if len(people) <= MAX_LINES:
-        _entry_by_user(shown, people, note, path)
+        _entry_by_user(shown, people, note, path, users)
     else:
         _entry_pooled(shown, note, path)
 
@@ -180,7 +184,7 @@ def plot_markets(rows: pa.Table, folder: str | os.PathLike[str]) -> list[Path]:
 # --- bounds -----------------------------------------------------------------------------------------------------------
 
 
-def _bounds_by_user(shown: _Rows, note: str, path: str | os.PathLike[str]) -> None:
+def _bounds_by_user(shown: _Rows, note: str, path: str | os.PathLike[str], users: Sequence[str]) -> None:
     people = _people(shown)
     value = np.concatenate([shown[name] for name in ("worst_utility", "best_utility", "benchmark")])
     margin = 0.08 * (value.max() - value.min()) or 0.02
@@ -204,7 +208,7 @@ def _bounds_by_user(shown: _Rows, note: str, path: str | os.PathLike[str]) -> No
                         panel.plot(max(bound, low), row, **(_FURTHER if bound < low else _BOUND))
             panel.set_title(game)
             _utility_axis(panel)
-            _name_rows(panel, _names(people))
+            _name_rows(panel, _names(people, users))
         draw.axis_labels(panels, "the user's expected utility", "")
         entries: list[Artist] = [
             Line2D([], [], label="worst equilibrium", color=_DARK, **_WORST),
@@ -223,28 +227,34 @@ def _bounds_pooled(shown: _Rows, note: str, path: str | os.PathLike[str]) -> Non
     low, high = float(gap.min()), max(0.0, float(gap.max()))
     margin = 0.06 * (high - low) or 0.01
     low, high = low - margin, high + margin
-    x = np.maximum(shown["bound"] - shown["benchmark"], low)
-    bounded = np.isfinite(x)
-    broken = bounded & (gap < x - draw.TOLERANCE) & (x > low)
-    further = int((shown["bound"][bounded] - shown["benchmark"][bounded] < low).sum())
-    note += f" {_count(further, 'bound')} further left drawn at the edge." if further else ""
+    bound = shown["bound"] - shown["benchmark"]
+    with np.errstate(invalid="ignore"):
+        inside = bound >= low
+        broken = inside & (gap < bound - draw.TOLERANCE)
+    # Bounds that no utility here can break, and users without one, have a strip of their own at the left.
+    strip = 0.0 if inside.all() else 0.16 * (high - low)
+    spread = (np.arange(len(gap)) * 0.6180339887498949) % 1  # evenly, whatever the order
+    x = np.where(inside, bound, low - strip * (0.1 + 0.8 * spread))
     dense = max(int((shown["game"] == game).sum()) for game in shown.games) > MAX_MARKERS
     meshes = []
-    with draw.page(path, len(shown.games), note, share=True, panel_width=3.0, height=2.8) as (figure, panels):
+    with draw.page(path, len(shown.games), note, share=True, panel_width=3.2, height=2.8) as (figure, panels):
         for game, panel in zip(shown.games, panels):
             mine = shown["game"] == game
-            panel.set(xlim=(low, high), ylim=(low, high))
+            panel.set(xlim=(low - strip, high), ylim=(low, high))
+            if strip:
+                panel.axvspan(low - strip, low, color="#F0F0F0", linewidth=0, zorder=0)
+                place = {"transform": panel.get_xaxis_transform(), "ha": "center", "va": "bottom", "rotation": 90}
+                panel.text(low - strip / 2, 0.03, "lower bound, or none", fontsize=6.5, color=_DARK, zorder=6, **place)
             panel.plot([low, high], [low, high], **draw.BOUND)
             panel.axhline(0, **draw.OPTIMUM)
-            at = mine & bounded
             if dense:
-                meshes += [draw.density(panel, x[at], gap[at])] if at.any() else []
+                meshes.append(draw.density(panel, x[mine], gap[mine]))
             else:
-                panel.plot(x[at], gap[at], color=_colour(game), **_POINTS)
-            panel.plot(x[at & broken], gap[at & broken], **draw.BROKEN)
-            without = int((mine & ~bounded).sum())
-            panel.set_title(game + (f"\n({_count(without, 'user')} without a bound not shown)" if without else ""))
+                panel.plot(x[mine], gap[mine], color=_colour(game), **_POINTS)
+            panel.plot(x[mine & broken], gap[mine & broken], **draw.BROKEN)
+            panel.set_title(game)
             _utility_axis(panel)
+            panel.xaxis.set_major_locator(FixedLocator([t for t in MaxNLocator(4).tick_values(low, high) if t >= low]))
             panel.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
         draw.axis_labels(panels, "bound − benchmark", "worst equilibrium − benchmark\n(utility units)")
         entries = [
@@ -282,9 +292,9 @@ def _sizes_pooled(panel: Axes, mine: _Rows, people: list[tuple], colour: str) ->
     panel.plot(sizes, means, color=colour, linewidth=1.1, linestyle="--", zorder=1.8)
 
 
-def _size_entries(people: list[tuple], few: bool) -> list[Artist]:
+def _size_entries(people: list[tuple], few: bool, users: Sequence[str]) -> list[Artist]:
     if few:
-        return [Line2D([], [], label=name, **_person_style(i)) for i, name in enumerate(_names(people))]
+        return [Line2D([], [], label=name, **_person_style(i)) for i, name in enumerate(_names(people, users))]
     return [
         Line2D([], [], label="median", color="black", marker="o", markersize=3.2, linestyle=""),
         Line2D([], [], label="25 to 75 %", color=draw.GREY, linewidth=6),
@@ -302,7 +312,9 @@ def _person_style(i: int) -> dict:
 # --- newcomers --------------------------------------------------------------------------------------------------------
 
 
-def _entry_by_user(shown: _Rows, people: list[tuple], note: str, path: str | os.PathLike[str]) -> None:
+def _entry_by_user(
+    shown: _Rows, people: list[tuple], note: str, path: str | os.PathLike[str], users: Sequence[str]
+) -> None:
     value = np.concatenate([shown["worst_before"], shown["worst_after"]])
     margin = 0.08 * (value.max() - value.min()) or 0.02
     low, high = value.min() - margin, value.max() + margin
@@ -327,7 +339,7 @@ def _entry_by_user(shown: _Rows, people: list[tuple], note: str, path: str | os.
                 panel.text(1.01, row, f"{100 * lose:.0f} %", **side)
             panel.set_title(game)
             _utility_axis(panel)
-            _name_rows(panel, _names(people))
+            _name_rows(panel, _names(people, users))
         draw.axis_labels(panels, "the incumbent's worst utility in equilibrium", "")
         draw.legend(
             figure,
@@ -395,8 +407,10 @@ def _require(shown: _Rows, what: str) -> _Rows:
 def _said(shown: _Rows, every: _Rows) -> str:
     """The footnote."""
     markets = len({(f, m) for f, m in zip(shown["family"].tolist(), shown["market"].tolist())})
-    users = int(shown["user"].max()) + 1
-    note = f"{_count(markets, 'market')}, {_count(users, 'user')} each." if markets > 1 else f"{_count(users, 'user')}."
+    people = len(_people(shown))
+    note = f"{_count(markets, 'market')}, {_count(people, 'user')}."
+    sizes = np.unique(shown["committee_size"])
+    note += f" All {sizes[0]} providers are in the market." if len(sizes) == 1 and sizes[0] > 1 else ""
     lost = len(every["user"]) - len(shown["user"])
     return note + (f" {_count(lost, 'row')} left out without an equilibrium or a benchmark." if lost else "")
 
@@ -421,11 +435,12 @@ def _people(rows: _Rows) -> list[tuple]:
     return list(dict.fromkeys(_person(rows).tolist()))
 
 
-def _names(people: list[tuple]) -> list[str]:
+def _names(people: list[tuple], users: Sequence[str]) -> list[str]:
     several = len({person[:2] for person in people}) > 1
     ambiguous = len({person[1] for person in people if person[0] == people[0][0]}) > 1
     market = [f"{family} {number}, " if ambiguous else f"{family}, " for family, number, _ in people]
-    return [f"{name if several else ''}user {person[2] + 1}" for name, person in zip(market, people)]
+    known = [users[i] if i < len(users) else f"user {i + 1}" for _, _, i in people]
+    return [f"{name if several else ''}{user}" for name, user in zip(market, known)]
 
 
 def _colour(game: str) -> str:

@@ -21,7 +21,7 @@ COMMANDS = {
     "entry": ("EntryCommand", "Let new users enter a market, and show what becomes of those who were there."),
     "compare": ("Compare", "Compare the user's utility in every game, for your tables or random ones."),
     "bench": ("Bench", "Measure equilibrax beside its peers, in one run on this machine."),
-    "plot": ("Plot", "Draw Figures 5, 6 and 7 for any output of the other commands."),
+    "plot": ("Plot", "Draw the figures for any output of the other commands."),
 }
 """Name of each command: the class in `equilibrax.commands._<name>` that runs it, and what it does."""
 

@@ -32,7 +32,9 @@ class EntryCommand:
     MARKET is a file or one of the paper's markets, as for `equilibrax market`. Without it, random markets are drawn.
 
     Example: equilibrax entry theorem-5.2
+
     Example: equilibrax entry clinic.csv --newcomers 1000 --beta 1/4 --figure entry.png
+
     Example: equilibrax entry --markets 500 --users 2 --alignment strong --out entry.parquet
     """
 
@@ -61,8 +63,7 @@ class EntryCommand:
     actions: int = 3
     """Number of actions of random markets."""
     alignment: Alignment = "strong"
-    """What is aligned in random markets: users with the providers' components (weak), providers with the users
-    (strong), or nothing."""
+    """What is aligned in random markets: users with components (weak), providers with users (strong)."""
     error: float = 0.0
     """By how much random markets may be misaligned."""
     eps: float = 0.2
@@ -97,7 +98,7 @@ class EntryCommand:
             if self.figure is not None:
                 from equilibrax.market_figures import entry_figure
 
-                entry_figure(rows, self.figure)
+                entry_figure(rows, self.figure, users=market.user_names())
                 console.print(f"figure drawn to {self.figure}", markup=False)
         return unsolved(console, [*entry.before, *entry.after])
 

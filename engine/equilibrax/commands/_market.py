@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -43,7 +43,9 @@ class MarketCommand:
     markets: theorem-4.1 (--eps --c --d), theorem-5.2 (before and after the newcomer), proposition-a.2 (--grid).
 
     Example: equilibrax market theorem-4.1 --eps 0.1 --c 0.4
+
     Example: equilibrax market clinic.csv --game anonymous --out clinic.parquet
+
     Example: equilibrax market clinic.csv --figure clinic.png
     """
 
@@ -52,19 +54,17 @@ class MarketCommand:
     game: Games = "both"
     """Which game to solve."""
     rules: MarketRules = "obedience"
-    """Rules are partitions and users respond (obedience), or maps to actions and users do what they say (delegation, in
-    the personalized game)."""
+    """Partitions, and users respond; or maps to actions, and users do what they say (personalized game only)."""
     rationality: Annotated[str, tyro.conf.arg(metavar="NUMBER,...")] = ""
-    """Quantal response with these lambdas, joined by commas; inf is one. Results have a row for each."""
+    """Quantal response with these lambdas, joined by commas; inf is one."""
     tolerance: float = TOLERANCE
     """Utilities under quantal response that differ by no more are equal."""
     committees: tuple[int, ...] = ()
     """Committees as bitmasks (bit j is the j-th provider); none given means all of them."""
     tie_break: TieBreak = "lowest_index"
-    """Who wins the user's ties: the lowest index, or never the deviator (incumbent; personalized game only, where all
-    providers see the same)."""
+    """Who wins the user's ties: the lowest index, or never the deviator (personalized, all see the same)."""
     dynamics: Dynamics = "yes"
-    """Whether to run best-response dynamics; only: without listing profiles, for markets that are too large for it."""
+    """Whether to run best-response dynamics; only: list no profiles, for markets that are too large for it."""
     bounds: bool = True
     """Whether to compute benchmarks and bounds."""
     eps: float = 0.2
@@ -72,7 +72,7 @@ class MarketCommand:
     c: float = 0.5
     """theorem-4.1: what a user has who matches the state, above eps."""
     d: float = 2.0
-    """theorem-4.1: how much more a provider cares for the user whom it wants to abstain, above 1."""
+    """theorem-4.1: how much more a provider cares for the user who should abstain, above 1."""
     grid: int = 2
     """proposition-a.2: steps of the unit interval."""
     resolution: int = 10_000
@@ -97,14 +97,14 @@ class MarketCommand:
         if self.figure is not None:
             from equilibrax.market_figures import bound_figure
 
-            bound_figure(rows, self.figure)
+            bound_figure(rows, self.figure, users=solved[-1][0].result.market.user_names())
             console.print(f"figure drawn to {self.figure}", markup=False)
         return unsolved(console, [one for outcomes in solved for one in outcomes])
 
     def _markets(self) -> list[Market]:
         if self.market == "theorem-5.2" and not Path(self.market).exists():
             before, newcomer = theorem_5_2_market()
-            return [before, newcomer.join(before)]
+            return [before, replace(newcomer.join(before), family=f"{before.family} with newcomer")]
         return [named_market(self.market, self.eps, self.c, self.d, self.grid, self.resolution)]
 
     def _solve(self, market: Market, rationality: Sequence[float]) -> list[MarketOutcome]:
