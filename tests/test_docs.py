@@ -33,9 +33,7 @@ def test_public_functions_say_what_they_take_raise_and_show(name):
     for parameter in inspect.signature(function).parameters.values():
         if parameter.kind is not inspect.Parameter.VAR_KEYWORD:
             assert re.search(rf"\b{parameter.name}\b", text), f"{parameter.name} is not described"
-    assert "Raises:" in text or name in NOTHING_RAISED, (
-        "no Raises section"
-    )
+    assert "Raises:" in text or name in NOTHING_RAISED, "no Raises section"
 
 
 def test_everything_public_is_documented():

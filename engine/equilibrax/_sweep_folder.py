@@ -218,7 +218,7 @@ def _is_done(work: Work[Any], folder: Path, shard: int) -> bool:
 
 
 def _open(work: Work[Any], folder: Path) -> tuple[Path, dict[str, Any] | None]:
-    """The folder, ready for shards: made, cleaned, and with no other work in it; and the contents of its `sweep.json`."""
+    """The folder, ready for shards: made, cleaned, with no other work in it; and what its `sweep.json` holds."""
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"directory: expected a folder, got the file {folder}")
     try:

@@ -139,7 +139,7 @@ def entry_figure(rows: pa.Table, path: str | os.PathLike[str], *, users: Sequenc
         >>> eq.entry_figure(eq.enter(market, eq.random_newcomers(market, 20)).rows(), "entry.png")
     """
     needed = ("market", "family", "game", "user", "newcomer", "incumbent", "worst_before", "worst_after")
-    every = _read(rows, (*needed, "bound_before"))
+    every = _read(rows, needed)
     every = every.only(every["incumbent"].astype(bool))
     solved = np.isfinite(every["worst_before"]) & np.isfinite(every["worst_after"])
     shown = _require(every.only(solved), "an equilibrium before and after")
@@ -386,7 +386,7 @@ def _read(rows: pa.Table, columns: tuple[str, ...]) -> _Rows:
     if absent:
         raise ValueError(f"rows: expected columns {', '.join(absent)}; got {', '.join(rows.column_names)}")
     found = {name: rows[name].to_numpy(zero_copy_only=False) for name in columns}
-    for name in ("worst_utility", "best_utility", "benchmark", "bound", "worst_before", "worst_after", "bound_before"):
+    for name in ("worst_utility", "best_utility", "benchmark", "bound", "worst_before", "worst_after"):
         if name in found:
             found[name] = np.asarray(found[name], np.float64)
     if "rationality" in rows.column_names:

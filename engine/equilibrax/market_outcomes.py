@@ -55,7 +55,6 @@ def solve_games(
     *,
     rationality: Sequence[float] = (),
     promises: bool = True,
-    original: Market | None = None,
     **options: Any,
 ) -> list[MarketOutcome]:
     """Solve markets in the personalized game, the anonymous one or both, and for every lambda.
@@ -65,7 +64,6 @@ def solve_games(
         game: "both", "personalized" or "anonymous".
         rationality: the lambdas of quantal users; none is the best response.
         promises: whether to compute benchmarks and bounds.
-        original: the market before a user entered; see `market_promises`.
         options: what `solve` takes.
 
     Returns:
@@ -91,7 +89,7 @@ def solve_games(
             if how.get("dynamics") == "only" and one == "personalized" and is_selection(market):
                 how["dynamics"] = True  # nothing is listed there
             result = solve(market, one, **how)
-            found.append(MarketOutcome(result, market_promises(result, original=original) if promises else None))
+            found.append(MarketOutcome(result, market_promises(result) if promises else None))
     return found
 
 

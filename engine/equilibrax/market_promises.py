@@ -12,7 +12,6 @@ import numpy as np
 from jaxtyping import Float, Num
 
 from equilibrax.garbling import shared_utility
-from equilibrax.market import Market
 from equilibrax.market_bounds import market_bounds
 
 
@@ -33,7 +32,7 @@ class MarketPromises:
     tolerance: Float[np.ndarray, "B C N"]
 
 
-def market_promises(result: Any, *, original: Market | None = None) -> MarketPromises:
+def market_promises(result: Any) -> MarketPromises:
     """The benchmark u_i(C*_S,T) and the best bound of 2602.13451 for every user, with T the committee that plays.
 
     Theorems 3.1 and 4.3 for the personalized game, 4.3 and 4.4 for the anonymous one; users who respond quantally have
@@ -41,12 +40,9 @@ def market_promises(result: Any, *, original: Market | None = None) -> MarketPro
 
     Args:
         result: from `solve`.
-        original: the market before a user entered: her benchmarks, and the bounds of Theorem 5.1 and the rest, are of
-            the original users' alone then, and hers are NaN.
 
     Raises:
-        ValueError: if utilities vary within an outcome (`Market.state_of`), so that there is no benchmark, or the
-            original is another market.
+        ValueError: if utilities vary within an outcome (`Market.state_of`), so that there is no benchmark.
 
     Example:
         >>> import equilibrax as eq
@@ -61,12 +57,11 @@ def market_promises(result: Any, *, original: Market | None = None) -> MarketPro
     bound = np.full(shared.utility.shape, -np.inf)
     source, tolerance = np.full(bound.shape, "", object), np.zeros(bound.shape)
     if result.response == "best":
-        for name, found in market_bounds(result, original=original).items():
-            users = found.bound.shape[2]  # Theorem 5.1 is about the original ones
+        for name, found in market_bounds(result).items():
             promised = np.where(found.holds_hypothesis, found.bound, -np.inf)
-            better = promised > bound[..., :users]
-            for whole, part in ((bound, promised), (source, name), (tolerance, found.tolerance)):
-                whole[..., :users] = np.where(better, part, whole[..., :users])
+            better = promised > bound
+            source, tolerance = np.where(better, name, source), np.where(better, found.tolerance, tolerance)
+            bound = np.maximum(bound, promised)
     nothing = ~np.isfinite(bound)
     return MarketPromises(
         benchmark=shared.utility,

@@ -17,8 +17,11 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Float
 
+from equilibrax.garbling import shared_utility
 from equilibrax.market import Market
+from equilibrax.market_bounds import market_theorem_3_1, market_theorem_4_3
 from equilibrax.market_outcomes import Games, MarketOutcome, solve_games
+from equilibrax.market_result import MarketResult
 from equilibrax.random_markets import _Draws, whole
 from equilibrax.status import status_names
 
@@ -91,7 +94,10 @@ class Entry:
         market: B markets.
         augmented: B * M markets; market b with newcomer m is number `b * M + m`.
         newcomers: who entered.
-        before, after: for every game, equilibria and promises; those after are about the incumbents.
+        before, after: the equilibria, for every game.
+        benchmark: `[B, N]` u_i(C*) of the incumbents, the same before and after.
+        bounds: `[B, N]` for every game, what the incumbents were promised before: by Theorem 3.1 in the personalized
+            game, which Theorem 5.1 says they keep; by Theorem 4.3 in the anonymous one. NaN where nothing was.
     """
 
     market: Market
@@ -99,14 +105,16 @@ class Entry:
     newcomers: Newcomers
     before: tuple[MarketOutcome, ...] = field(repr=False)
     after: tuple[MarketOutcome, ...] = field(repr=False)
+    benchmark: Float[np.ndarray, "B N"] = field(repr=False)
+    bounds: tuple[Float[np.ndarray, "B N"], ...] = field(repr=False)
 
     def rows(self) -> pa.Table:
         """One row per game, market, newcomer and user; the newcomer comes last, and has nothing before.
 
         Columns: `market`, `family`, `newcomer` (from 0), `user`, `incumbent`, `game`, `beta`, `optimum`, `benchmark`;
-        `worst_before`, `worst_after`, `best_before`, `best_after`, `equilibria_before`, `equilibria_after`,
-        `bound_before`, `bound_after` (with `bound_source_after`), `status_before`, `status_after`. Null where there is
-        no number, or no equilibrium.
+        `bound`, what was promised before; `worst_before`, `worst_after`, `best_before`, `best_after`,
+        `equilibria_before`, `equilibria_after`, `status_before`, `status_after`. Null where there is no number, or no
+        equilibrium.
         """
         return pa.concat_tables([self._game(g) for g in range(len(self.before))])
 
@@ -123,8 +131,7 @@ class Entry:
             change = self.change(g)
             known = np.isfinite(change)
             some = change[known]
-            assert before.promises is not None
-            bound = np.repeat(before.promises.bound[:, 0], self.newcomers.each, axis=0)
+            bound = np.repeat(self.bounds[g], self.newcomers.each, axis=0)
             worst = after.result.worst_utility[:, 0, : self.market.users]
             with np.errstate(invalid="ignore"):
                 below = known & (worst < bound - CHANGE)
@@ -164,8 +171,6 @@ class Entry:
             names = np.repeat(status_names(result.status[:, 0]), times * n)
             return pa.array(names.tolist(), pa.string())
 
-        assert before.promises is not None
-        assert after.promises is not None
         users = np.tile(np.arange(n, dtype=np.int32), total)
         names = np.repeat(np.array(self.market.names(), object), each * n).tolist()
         return pa.table(
@@ -178,16 +183,14 @@ class Entry:
                 "game": pa.array([before.result.game] * (total * n), pa.string()),
                 "beta": pa.array(np.full(total * n, float(self.newcomers.beta))),
                 "optimum": number(self.augmented.optimum_utility),
-                "benchmark": number(after.promises.benchmark[:, 0]),
+                "benchmark": number(old(self.benchmark)),
+                "bound": number(old(self.bounds[g])),
                 "worst_before": number(old(before.result.worst_utility[:, 0])),
                 "worst_after": number(after.result.worst_utility[:, 0]),
                 "best_before": number(old(before.result.best_utility[:, 0])),
                 "best_after": number(after.result.best_utility[:, 0]),
                 "equilibria_before": count(old(before.result.equilibria[:, 0], -1)),
                 "equilibria_after": count(after.result.equilibria[:, 0]),
-                "bound_before": number(old(before.promises.bound[:, 0])),
-                "bound_after": number(after.promises.bound[:, 0]),
-                "bound_source_after": pa.array(after.promises.source[:, 0].reshape(-1).tolist(), pa.string()),
                 "status_before": statuses(before.result, each),
                 "status_after": statuses(after.result, 1),
             }
@@ -224,8 +227,19 @@ def enter(market: Market, newcomers: Newcomers, game: Games = "both", **options:
             f"newcomers: expected {newcomers.each} for each of {len(market)} markets, got {len(newcomers.utility)}"
         )
     everybody = [2**market.num_providers - 1]
-    before = solve_games(market, game, committees=everybody, **options)
+    options |= {"committees": everybody, "promises": False}
+    before = solve_games(market, game, **options)
     original = market.select(np.repeat(np.arange(len(market)), newcomers.each))
     augmented = original.add_user(newcomers.utility, newcomers.components, newcomers.beta)
-    after = solve_games(augmented, game, committees=everybody, original=original, **options)
-    return Entry(market, augmented, newcomers, tuple(before), tuple(after))
+    after = solve_games(augmented, game, **options)
+    shared = shared_utility(market, everybody, rules=options.get("rules", "obedience"), throw=False)
+    bounds = tuple(_promised(one.result) for one in before)
+    return Entry(market, augmented, newcomers, tuple(before), tuple(after), shared.utility[:, 0], bounds)
+
+
+def _promised(result: MarketResult) -> Float[np.ndarray, "B N"]:
+    """What Section 5 starts from: the guarantee under weak alignment or, in the anonymous game, strong alignment."""
+    if result.response != "best" or (result.game == "personalized" and not result.market.separable):
+        return np.full(result.solved[:, 0].shape, np.nan)
+    bound = market_theorem_3_1(result) if result.game == "personalized" else market_theorem_4_3(result)
+    return np.where(bound.holds_hypothesis, bound.bound, np.nan)[:, 0]
