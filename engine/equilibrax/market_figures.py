@@ -224,10 +224,14 @@ def _bounds_by_user(shown: _Rows, note: str, path: str | os.PathLike[str], users
 
 def _bounds_pooled(shown: _Rows, note: str, path: str | os.PathLike[str]) -> None:
     gap = shown["worst_utility"] - shown["benchmark"]
-    low, high = float(gap.min()), max(0.0, float(gap.max()))
+    bound = shown["bound"] - shown["benchmark"]
+    # Wide enough for nine tenths of the bounds of the game that has the better ones.
+    finite = {game: bound[(shown["game"] == game) & np.isfinite(bound)] for game in shown.games}
+    wide = [float(np.quantile(values, 0.1)) for values in finite.values() if values.size]
+    least = max(wide, default=0.0)
+    low, high = min(float(gap.min()), least), max(0.0, float(gap.max()))
     margin = 0.06 * (high - low) or 0.01
     low, high = low - margin, high + margin
-    bound = shown["bound"] - shown["benchmark"]
     with np.errstate(invalid="ignore"):
         inside = bound >= low
         broken = inside & (gap < bound - draw.TOLERANCE)
