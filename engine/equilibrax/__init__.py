@@ -42,6 +42,8 @@ from equilibrax.market_conditions import (
     strong_market_alignment,
     weak_market_alignment,
 )
+from equilibrax.market_figures import bound_figure, entry_figure, plot_markets, providers_figure
+from equilibrax.market_files import read_market, write_market
 from equilibrax.market_instances import (
     Newcomer,
     answer_market,
@@ -49,12 +51,17 @@ from equilibrax.market_instances import (
     theorem_4_1_market,
     theorem_5_2_market,
 )
+from equilibrax.market_outcomes import MarketOutcome, show_outcomes, solve_games
+from equilibrax.market_promises import MarketPromises, market_promises
+from equilibrax.market_records import market_rows, read_users, user_rows
 from equilibrax.market_regret import market_regret
 from equilibrax.market_result import MarketRegret, MarketResult
+from equilibrax.market_sweep import MarketSweepConfig, run_market_sweep
 from equilibrax.misalignment import misalignment
 from equilibrax.more_users import UsersVersusError, users_versus_error
 from equilibrax.movielens import MovieLens, MovieLensTargets, movielens_table, movielens_targets, read_movielens
 from equilibrax.movielens_raters import movielens_raters
+from equilibrax.newcomers import Entry, Newcomers, enter, random_newcomers
 from equilibrax.noisy_market import proposition_3, providers_needed
 from equilibrax.oblivious import ObliviousRules, oblivious_rules
 from equilibrax.opinionqa import read_opinionqa, read_opinionqa_respondents
@@ -102,6 +109,7 @@ __all__ = [
     "ConversationPromises",
     "ConversationRules",
     "CoverageCurve",
+    "Entry",
     "GameLine",
     "Garbling",
     "InducedDistribution",
@@ -109,11 +117,15 @@ __all__ = [
     "LeastSquaresFit",
     "Market",
     "MarketLabels",
+    "MarketOutcome",
+    "MarketPromises",
     "MarketRegret",
     "MarketResult",
+    "MarketSweepConfig",
     "MovieLens",
     "MovieLensTargets",
     "Newcomer",
+    "Newcomers",
     "ObliviousRules",
     "PartitionResult",
     "PersuasionGame",
@@ -139,6 +151,7 @@ __all__ = [
     "anonymous_slack",
     "answer_distributions",
     "answer_market",
+    "bound_figure",
     "bounds",
     "closeness",
     "committee_rows",
@@ -155,6 +168,8 @@ __all__ = [
     "corollary_3",
     "coverage_curve",
     "decide",
+    "enter",
+    "entry_figure",
     "equilibrium_schemes",
     "estimation_error",
     "families",
@@ -176,7 +191,9 @@ __all__ = [
     "market_alignment",
     "market_bounds",
     "market_from_prior",
+    "market_promises",
     "market_regret",
+    "market_rows",
     "market_theorem_3_1",
     "market_theorem_4_3",
     "market_theorem_4_4",
@@ -190,29 +207,37 @@ __all__ = [
     "oblivious_utility",
     "oblivious_values",
     "plot_all",
+    "plot_markets",
     "proposition_2",
     "proposition_3",
     "proposition_a_2_market",
+    "providers_figure",
     "providers_needed",
     "random_markets",
+    "random_newcomers",
     "rater_matrix",
     "read_committees",
     "read_ethics",
+    "read_market",
     "read_movielens",
     "read_opinionqa",
     "read_opinionqa_respondents",
     "read_raters",
     "read_tables",
+    "read_users",
     "register_family",
     "revealed_utility",
+    "run_market_sweep",
     "run_sweep",
     "sample_tables",
     "sample_transcript",
     "separable_market",
     "shared_utility",
+    "show_outcomes",
     "simulate_answers",
     "simulate_raters",
     "solve",
+    "solve_games",
     "strong_alignment",
     "strong_market_alignment",
     "subset_analysis",
@@ -225,9 +250,11 @@ __all__ = [
     "theorem_5_2_market",
     "theorem_6",
     "transfer_factors",
+    "user_rows",
     "users_versus_error",
     "weak_alignment",
     "weak_market_alignment",
+    "write_market",
     "write_parquet",
     "write_table",
 ]

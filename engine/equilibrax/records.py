@@ -314,33 +314,42 @@ def iter_committees(path: str | os.PathLike[str]) -> Iterator[pa.Table]:
         ...     sum(part.num_rows for part in iter_committees(folder))
         62
     """
+    return iter_rows(path, "committees", COMMITTEE_SCHEMA)
+
+
+def iter_rows(path: str | os.PathLike[str], kind: str, columns: pa.Schema) -> Iterator[pa.Table]:
+    """The rows with these columns of a Parquet file, or file by file of the files `kind*.parquet` of a folder.
+
+    Raises:
+        ValueError: as `iter_committees`.
+    """
     path = Path(path)
     if not path.exists():
         raise ValueError(f"path: expected a Parquet file or a folder, got {path}, which does not exist")
-    files = sorted(path.glob("committees*.parquet")) if path.is_dir() else [path]
+    files = sorted(path.glob(f"{kind}*.parquet")) if path.is_dir() else [path]
     if not files:
-        raise ValueError(f"path: expected a folder with files committees*.parquet, got none in {path}")
-    return map(_read_committee_file, files)
+        raise ValueError(f"path: expected a folder with files {kind}*.parquet, got none in {path}")
+    return (_read_file(file, columns) for file in files)
 
 
-def _read_committee_file(file: Path) -> pa.Table:
+def _read_file(file: Path, wanted: pa.Schema) -> pa.Table:
     try:
         with pq.ParquetFile(file) as parquet:
             schema = parquet.schema_arrow
-            for expected in COMMITTEE_SCHEMA:
+            for expected in wanted:
                 if expected.name not in schema.names:
                     raise ValueError(f"{file}: expected a column {expected.name!r}, got {schema.names}")
-            rows = parquet.read(columns=COMMITTEE_SCHEMA.names).select(COMMITTEE_SCHEMA.names)
+            rows = parquet.read(columns=wanted.names).select(wanted.names)
     except pa.ArrowInvalid as error:
         raise ValueError(f"{file}: expected a Parquet file, got: {error}") from error
     columns = []
-    for expected, column in zip(COMMITTEE_SCHEMA, rows.columns):
+    for expected, column in zip(wanted, rows.columns):
         try:  # other writers have other strings: dictionaries, large ones
             columns.append(column.cast(expected.type))
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
             came = f"{column.type}: {error}"
             raise ValueError(f"{file}: column {expected.name!r}: expected {expected.type}, got {came}") from error
-    return pa.Table.from_arrays(columns, schema=COMMITTEE_SCHEMA)
+    return pa.Table.from_arrays(columns, schema=wanted)
 
 
 @contextmanager

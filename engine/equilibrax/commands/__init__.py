@@ -17,10 +17,12 @@ COMMANDS = {
     "reproduce": ("Reproduce", "Recompute Figures 5, 6 and 7 of the paper, exactly, and for random tables."),
     "solve": ("Solve", "Solve your own tables, for every committee of providers."),
     "sweep": ("Sweep", "Solve many random tables, in bounded memory, and keep every result."),
+    "market": ("MarketCommand", "Solve markets of many users: personalized rules, or one public rule for all."),
+    "entry": ("EntryCommand", "Let new users enter a market, and show what becomes of those who were there."),
     "compare": ("Compare", "Compare the user's utility in every game, for your tables or random ones."),
     "data": ("Data", "Fetch MovieLens, or write its utility table, from raw ratings."),
     "bench": ("Bench", "Measure equilibrax beside its peers, in one run on this machine."),
-    "plot": ("Plot", "Draw Figures 5, 6 and 7 for any output of the other commands."),
+    "plot": ("Plot", "Draw the figures for any output of the other commands."),
 }
 """Name of each command: the class in `equilibrax.commands._<name>` that runs it, and what it does."""
 
@@ -30,7 +32,9 @@ usage: equilibrax COMMAND [options]        equilibrax COMMAND --help
 equilibrax computes what happens when several AI providers, each misaligned in
 its own way, compete for a user: the exact equilibria of best-provider
 selection (Collina et al., Emergent Alignment via Competition, arXiv
-2509.15090), for every committee of providers at once.
+2509.15090) and of markets with many users (Collina et al., Personalization
+Aids Pluralistic Alignment Under Competition, arXiv 2602.13451), for every
+committee of providers at once.
 
 commands:
 {commands}
