@@ -22,6 +22,8 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from equilibrax._prepare import check_choice
+from equilibrax.raters import RaterMatrix
+from equilibrax.raters import rater_matrix as make_rater_matrix
 
 Score = Literal["linear", "log", "brier"]
 
@@ -138,6 +140,42 @@ class AnswerDistributions:
         elif score == "brier":
             values = 0.5 + values - 0.5 * (values**2).sum(axis=2, keepdims=True)
         return np.where(self.options, values, 0.0 * values)
+
+    def rater_matrix(
+        self, score: Score = "linear", user: int | str | None = None, *, normalized: bool = False
+    ) -> RaterMatrix:
+        """The models as raters and the users as targets: one row per (question, option), one group per question.
+
+        Args:
+            score: the models' utility component, see `scores`.
+            user: position or name of the only target; None for all users.
+            normalized: weights 1/m_q for a question with m_q options, so that every question counts the same: the same
+                as vectors of answers divided by the root of m_q (2509.15090, Section 6). Otherwise all rows weigh 1.
+
+        Returns:
+            A `RaterMatrix`; NaN at questions that a user did not see or a model did not answer.
+
+        Raises:
+            ValueError: on an unknown score or user, or if no target has an answer.
+        """
+        question, option = np.nonzero(self.options)
+        if user is None:
+            chosen = list(range(self.num_users))
+        elif isinstance(user, str) and user in self.user_names:
+            chosen = [self.user_names.index(user)]
+        elif isinstance(user, int | np.integer) and 0 <= user < self.num_users:
+            chosen = [int(user)]
+        else:
+            raise ValueError(f"user: expected a name or a position below {self.num_users}, got {user!r}")
+        return make_rater_matrix(
+            self.scores(score)[:, question, option].T,
+            self.users[chosen][:, question, option].T,
+            weights=1.0 / self.num_options[question] if normalized else None,
+            groups=question,
+            items=[f"{self.question_names[q]}: {self.option_names[q][a]}" for q, a in zip(question, option)],
+            raters=self.model_names,
+            targets_names=[self.user_names[i] for i in chosen],
+        )
 
 
 def answer_distributions(
