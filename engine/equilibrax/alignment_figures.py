@@ -123,7 +123,9 @@ def sparsity_figure(curves: Curves, path: str | os.PathLike[str]) -> None:
                 m = curve.methods.index(method)
                 _line(panel, curve.sizes, means[m], spreads[m], method)
                 top = max(top, float(np.nanmax(np.nan_to_num(means[m] + spreads[m]))))
-            panel.plot([0, curve.sizes[-1]], [0, curve.sizes[-1]], color=draw.GREY, linestyle=":", linewidth=1, zorder=1)
+            panel.plot(
+                [0, curve.sizes[-1]], [0, curve.sizes[-1]], color=draw.GREY, linestyle=":", linewidth=1, zorder=1
+            )
             size_axis(panel, np.asarray(curve.sizes))
             panel.set_ylim(0, 1.08 * max(top, 1.0))
             panel.yaxis.set_major_locator(MaxNLocator(5, integer=True))
