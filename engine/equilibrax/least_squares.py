@@ -10,22 +10,23 @@ scales `w'Dw` by t^2: one solver does both.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal, get_args
 
+import jax
 import numpy as np
+from equilibrax_kernels.least_squares import nonnegative_lanes
 from jaxtyping import Bool, Float, Int
 
-from equilibrax._active_set import solve_one
+from equilibrax._batching import batch_mesh, by_rows, over_batch, run_in_chunks
+from equilibrax._fit_units import TOLERANCE, kkt_residual, lanes_per_chunk, not_converged, refine, unit_scale
 from equilibrax._prepare import check_choice
-from equilibrax.status import SolveError
 
 Constraint = Literal["nonnegative", "simplex"]
 Array = Any
-
-TOLERANCE = 1e-8
-"""KKT residuals above this are refined, and what is still above it is reported."""
 
 
 @dataclass(frozen=True)
@@ -101,68 +102,41 @@ def nonnegative_least_squares(
     """
     check_choice("constraint", constraint, get_args(Constraint))
     grams, moments, masks, batch = _checked(gram, moment, members, square, constraint)
-    weights, iterations = np.zeros(moments.shape), np.zeros(len(moments), np.int64)
-    for i in range(len(moments)):
-        weights[i], iterations[i] = refine(grams[i], moments[i], masks[i], constraint)
+    scaled, wanted, factors = unit_scale(grams, moments, masks, np.full(len(masks), constraint == "simplex"))
+    mesh = batch_mesh(devices)
+    with jax.enable_x64(True):
+        raw = run_in_chunks(
+            _compiled(mesh), (scaled, wanted, masks), None, lanes_per_chunk(len(masks), masks.shape[1], mesh), mesh
+        )
+    weights = np.array(raw["weights"]) * factors
+    if constraint == "simplex":
+        total = weights.sum(axis=1, keepdims=True)
+        weights = weights / np.where(total > 0, total, 1.0)
     residual = kkt_residual(grams, moments, weights, masks, constraint)
+    again = np.flatnonzero(~(residual <= TOLERANCE))
+    for i in again:
+        found, _ = refine(grams[i], moments[i], masks[i], constraint)
+        better = kkt_residual(grams[i], moments[i], found, masks[i], constraint)
+        if not better >= residual[i]:
+            weights[i], residual[i] = found, better
     if throw and not (residual <= TOLERANCE).all():
         raise not_converged(residual)
     return LeastSquaresFit(
         weights=weights.reshape(*batch, -1),
         kkt_residual=residual.reshape(batch),
-        iterations=iterations.reshape(batch),
-        refined=0,
+        iterations=raw["pivots"].reshape(batch).astype(np.int64),
+        refined=len(again),
     )
 
 
-def refine(gram: np.ndarray, moment: np.ndarray, members: np.ndarray, constraint: str) -> tuple[np.ndarray, int]:
-    """Weights of one fit by the careful solver, and its iterations; shapes `[K, K]`, `[K]`, `[K]`."""
-    inside = np.ix_(members, members)
-    weights = np.zeros(len(moment))
-    if constraint == "simplex":
-        sigma = penalty(np.diag(gram), members)
-        found, steps = solve_one(gram[inside] + sigma, np.full(members.sum(), sigma))
-        weights[members] = found / found.sum()
-    else:
-        weights[members], steps = solve_one(gram[inside], moment[members])
-    return weights, steps
+@lru_cache(maxsize=8)
+def _compiled(mesh: Any):
+    def solve(batched, _):
+        gram, moment, member = batched
+        weights, pivots = nonnegative_lanes(gram, moment, member, step_limit=10 * moment.shape[1] + 20)
+        return {"weights": weights, "pivots": pivots}
 
-
-def penalty(squares: Array, members: Array) -> Any:
-    """`[..]` sigma: the squared error of the best single column, and something positive where that is zero."""
-    best = np.where(members, squares, np.inf).min(axis=-1)
-    mean = np.where(members, squares, 0.0).sum(axis=-1) / np.maximum(members.sum(axis=-1), 1)
-    floor = np.where(mean > 0, 1e-10 * mean, 1.0)
-    return np.maximum(best, floor)
-
-
-def kkt_residual(gram: Array, moment: Array, weights: Array, members: Array, constraint: str) -> np.ndarray:
-    """`[..]` as `LeastSquaresFit.kkt_residual` defines it, for `[.., K, K]`, `[.., K]`, `[.., K]`, `[.., K]`."""
-    squares = np.diagonal(gram, axis1=-2, axis2=-1)
-    applied = np.matmul(gram, weights[..., None])[..., 0]
-    if constraint == "simplex":
-        best = np.where(members, squares, np.inf).min(axis=-1)
-        mean = np.where(members, squares, 0.0).sum(axis=-1) / np.maximum(members.sum(axis=-1), 1)
-        unit = np.maximum(best, 1e-8 * mean)
-        unit = np.where(unit > 0, unit, 1.0)[..., None]
-        gradient = ((weights * applied).sum(axis=-1, keepdims=True) - applied) / unit
-    else:
-        norms = np.sqrt(np.maximum(squares, 0.0))
-        norms = np.where(norms > 0, norms, 1.0)
-        height = np.where(members, np.abs(moment) / norms, 0.0).max(axis=-1, initial=0.0, keepdims=True)
-        gradient = (moment - applied) / norms / np.where(height > 0, height, 1.0)
-    worst = np.where(weights > 0, np.abs(gradient), np.maximum(gradient, 0.0))
-    return np.where(members, worst, 0.0).max(axis=-1, initial=0.0)
-
-
-def not_converged(residual: np.ndarray) -> SolveError:
-    """The error for fits above `TOLERANCE`."""
-    bad = ~(residual <= TOLERANCE)
-    return SolveError(
-        f"{int(bad.sum())} of {residual.size} fits have a KKT residual above {TOLERANCE:g}, the largest "
-        f"{float(np.nanmax(residual)):.3g}: columns are almost, but not quite, linearly dependent, or of very "
-        f"different sizes. throw=False returns them all with their residuals."
-    )
+    return jax.jit(over_batch(by_rows(solve), mesh))
 
 
 def _checked(gram: Any, moment: Any, members: Any, square: Any, constraint: str):
@@ -199,7 +173,7 @@ def _checked(gram: Any, moment: Any, members: Any, square: Any, constraint: str)
     except ValueError:
         shapes = ", ".join(map(str, (grams.shape, moments.shape, masks.shape)))
         raise ValueError(f"gram, moment, members: expected leading axes that agree, got shapes {shapes}") from None
-    count = int(np.prod(batch))
+    count = math.prod(batch)
     return (
         np.ascontiguousarray(np.broadcast_to(grams, (*batch, size, size))).reshape(count, size, size),
         np.ascontiguousarray(np.broadcast_to(moments, (*batch, size))).reshape(count, size),
