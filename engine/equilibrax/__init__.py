@@ -8,6 +8,7 @@ from equilibrax.closeness import closeness, estimation_error, identical_induced_
 from equilibrax.comparison import Comparison, GameLine, compare
 from equilibrax.comparison_figure import comparison_figure
 from equilibrax.conversation import Conversation, conversation_utility, converse
+from equilibrax.ethics import read_ethics
 from equilibrax.families import families, register_family, sample_tables
 from equilibrax.figures import figure5, figure6, figure7, plot_all
 from equilibrax.hearing import oblivious_utility, oblivious_values
@@ -21,8 +22,17 @@ from equilibrax.lemmas import (
 )
 from equilibrax.listing import equilibrium_schemes
 from equilibrax.misalignment import misalignment
+from equilibrax.movielens import (
+    MovieLens,
+    MovieLensTargets,
+    movielens_table,
+    movielens_targets,
+    read_movielens,
+)
+from equilibrax.movielens_raters import movielens_raters
 from equilibrax.noisy_market import proposition_3, providers_needed
 from equilibrax.oblivious import ObliviousRules, oblivious_rules
+from equilibrax.opinionqa import read_opinionqa, read_opinionqa_respondents
 from equilibrax.partition_result import PartitionResult
 from equilibrax.promises import (
     ConversationPromises,
@@ -30,6 +40,7 @@ from equilibrax.promises import (
     conversation_promises,
     information_substitutes,
 )
+from equilibrax.rater_files import read_raters
 from equilibrax.reading import PAPER_TABLES, TableFileError, load_paper_table, read_tables, write_table
 from equilibrax.records import committee_rows, iter_committees, read_committees, table_rows, write_parquet
 from equilibrax.result import SelectionResult
@@ -63,6 +74,8 @@ __all__ = [
     "GameLine",
     "InducedDistribution",
     "Labels",
+    "MovieLens",
+    "MovieLensTargets",
     "ObliviousRules",
     "PartitionResult",
     "PersuasionGame",
@@ -109,6 +122,9 @@ __all__ = [
     "markdown_table",
     "market_alignment",
     "misalignment",
+    "movielens_raters",
+    "movielens_table",
+    "movielens_targets",
     "oblivious_rules",
     "oblivious_utility",
     "oblivious_values",
@@ -117,6 +133,11 @@ __all__ = [
     "proposition_3",
     "providers_needed",
     "read_committees",
+    "read_ethics",
+    "read_movielens",
+    "read_opinionqa",
+    "read_opinionqa_respondents",
+    "read_raters",
     "read_tables",
     "register_family",
     "run_sweep",

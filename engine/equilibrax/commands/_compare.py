@@ -11,7 +11,7 @@ import pyarrow as pa
 import tyro
 from rich.console import Console
 
-from equilibrax.commands._games import named_tables, parse_rationality
+from equilibrax.commands._games import RESOLUTION, named_tables, parse_rationality
 from equilibrax.commands._solve import numbered_on
 from equilibrax.commands._sweep import parse_parameters
 from equilibrax.comparison import compare
@@ -43,7 +43,8 @@ class Compare:
     """
 
     tables_given: Annotated[tyro.conf.Positional[tuple[str, ...]], tyro.conf.arg(metavar="TABLE...")] = ()
-    """CSV or npz files, or names of the paper's tables: synthetic-1, synthetic-2, movielens."""
+    """CSV or npz files, folders or zip files of MovieLens, or names of the paper's tables: synthetic-1, synthetic-2,
+    movielens."""
     family: str = ""
     """Family of random tables, instead of TABLE; `equilibrax sweep --list-families` describes them."""
     tables: int = 1000
@@ -62,8 +63,9 @@ class Compare:
     """The lambdas of quantal users, joined by commas; inf is one, and an empty text means none."""
     tolerance: float = TOLERANCE
     """Utilities under quantal response that differ by no more are equal."""
-    resolution: int = 10_000
-    """Fixed-point steps per unit of utility."""
+    resolution: int | None = None
+    """Fixed-point steps per unit of utility; utilities are rounded to this grid once. Default: 10,000; for raw
+    ratings 1,000,000,000, so that none is rounded by more than 5e-10."""
     out: Annotated[Path | None, tyro.conf.arg(metavar="FILE.parquet")] = None
     """Parquet file to write, a row per table and game."""
     figure: Annotated[Path | None, tyro.conf.arg(metavar="FILE.png")] = None
@@ -99,9 +101,10 @@ class Compare:
         return 1 if unsolved else 0
 
     def _drawn(self) -> UtilityTables:
+        resolution = RESOLUTION if self.resolution is None else self.resolution
         parameters: dict[str, Any] = dict(parse_parameters(self.parameter))
         parameters |= {"states": self.states, "actions": self.actions, "providers": self.providers}
-        return sample_tables(self.family, self.tables, seed=self.seed, resolution=self.resolution, **parameters)
+        return sample_tables(self.family, self.tables, seed=self.seed, resolution=resolution, **parameters)
 
 
 def _merged(parts: list[pa.Table]) -> pa.Table:

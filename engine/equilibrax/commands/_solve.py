@@ -26,7 +26,8 @@ class Solve:
     A table is a CSV file with one row per (state, action): columns `state`, `action`, `user`, then one column per
     provider, whose header is the provider's name. Optional columns: `prior`, a weight of any scale that is constant
     within a state (default: uniform), and `table`, to keep several tables in one file. Or an .npz file with the arrays
-    user [B, X, A] and providers [B, K, X, A], optionally prior [B, X] and available [B, X, A].
+    user [B, X, A] and providers [B, K, X, A], optionally prior [B, X] and available [B, X, A]. Or a folder or zip file
+    with ratings.csv and movies.csv of MovieLens: the table of Appendix D of the paper, with all digits.
 
     The result has one row per table and committee: the user's optimum, her worst and best utility in equilibrium, the
     number of equilibria, where best-response dynamics ends, the misalignment score and the bound of Theorem 6. In the
@@ -34,10 +35,12 @@ class Solve:
 
     Example: equilibrax solve market.csv --out -
     Example: equilibrax solve market.csv --game joint --rationality 1,10,inf
+    Example: equilibrax solve ml-latest-small.zip --out movielens.parquet
     """
 
     tables: Annotated[tyro.conf.Positional[tuple[Path, ...]], tyro.conf.arg(metavar="TABLE...")]
-    """CSV or npz files, or names of the paper's tables: synthetic-1, synthetic-2, movielens."""
+    """CSV or npz files, folders or zip files of MovieLens, or names of the paper's tables: synthetic-1, synthetic-2,
+    movielens."""
     out: Annotated[str, tyro.conf.arg(metavar="FILE.parquet")] = "-"
     """Parquet file to write, or - to print a readable table."""
     game: Game = "selection"
@@ -64,8 +67,9 @@ class Solve:
     """How providers deviate in the dynamics: to their best scheme, or by the smallest gain that is profitable."""
     random_order: Annotated[int | None, tyro.conf.arg(metavar="SEED")] = None
     """Seed for drawing who deviates next in the dynamics; default is round robin."""
-    resolution: int = 10_000
-    """Fixed-point steps per unit of utility; utilities are rounded to this grid once."""
+    resolution: int | None = None
+    """Fixed-point steps per unit of utility; utilities are rounded to this grid once. Default: 10,000; for raw
+    ratings 1,000,000,000, so that none is rounded by more than 5e-10."""
     dynamics: bool = True
     """Whether to run best-response dynamics."""
     misalignment: bool = True
