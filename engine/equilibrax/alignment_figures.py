@@ -29,7 +29,7 @@ Curves = AlignmentCurve | Mapping[str, AlignmentCurve]
 
 METHOD_NAMES = {
     "best_individual": "best individual",
-    "best_individual_hindsight": "best individual, in hindsight",
+    "best_individual_hindsight": "best in hindsight",
     "average": "simple average",
     "nnls": "non-negative (NNLS)",
     "simplex": "convex (simplex)",
@@ -49,6 +49,7 @@ FAILURE = 0.05
 """Probability with which the average may be further away than the curve of Proposition 3 says."""
 
 _SHADE = 0.18
+_EVERY = {"color": draw.GREY, "linestyle": ":", "linewidth": 1, "zorder": 1}
 
 
 def curve_figure(curves: Curves, path: str | os.PathLike[str], *, band: Band | None = None) -> None:
@@ -131,7 +132,7 @@ def sparsity_figure(curves: Curves, path: str | os.PathLike[str]) -> None:
             panel.yaxis.set_major_locator(MaxNLocator(5, integer=True))
             panel.set_title(name)
         draw.axis_labels(axes, "number of raters K", "raters with weight")
-        every = Line2D([], [], color=draw.GREY, linestyle=":", linewidth=1, label="all K")
+        every = Line2D([], [], label="all K", **_EVERY)
         draw.legend(figure, [method_entry("nnls"), method_entry("simplex"), every])
 
 
@@ -265,7 +266,9 @@ def _line(panel: Axes, sizes: Sequence[int], mean: np.ndarray, spread: np.ndarra
 
 def _style(method: str) -> dict[str, Any]:
     hindsight = method == "best_individual_hindsight"
-    style = {"linestyle": "--", "linewidth": 1.0} if hindsight else {"linestyle": "-", "linewidth": 1.8}
+    # Later lines are thinner, so that those that coincide are all seen.
+    width = {"average": 2.6, "nnls": 2.2, "simplex": 1.2}.get(method, 1.6)
+    style = {"linestyle": "--", "linewidth": 1.0} if hindsight else {"linestyle": "-", "linewidth": width}
     return {**style, "color": METHOD_COLOURS[method], "zorder": 2 + 0.1 * list(METHOD_NAMES).index(method)}
 
 
@@ -275,7 +278,7 @@ def _drawn(curve: AlignmentCurve) -> list[int]:
 
 def _error_axis(panel: Axes, means: np.ndarray) -> None:
     """From zero, and as high as the means: a band or a first point far above must not flatten the rest."""
-    low, high = panel.get_ylim()
+    high = panel.get_ylim()[1]
     top = float(np.nanmax(means))
     panel.set_ylim(0, min(high, 1.25 * top))
     panel.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))

@@ -49,12 +49,12 @@ def score_figure(fits: Fits, path: str | os.PathLike[str]) -> None:
         >>> eq.score_figure(eq.market_fit(answers, scores=["log"]), "scores.png")
     """
     named = named_fits(fits)
-    scores = {score: None for fit in named.values() for score in fit.scores if score != fit.score}
+    scores: dict[Score, None] = {score: None for fit in named.values() for score in fit.scores if score != fit.score}
     if not scores or any(set(fit.scores) != {fit.score, *scores} for fit in named.values()):
         raise ValueError("fits: expected markets with the same scores, and with another beside their own")
     across = len(scores) + 1
-    note = "Errors: as in the figure of weak alignment. Transfer factors: medians over all sets of K models, of users that "
-    note += "some model covers."
+    note = "Errors: as in the figure of weak alignment. Transfer factors: medians over all sets of K models, of users "
+    note += "that some model covers."
     with draw.page(path, across * len(named), note, panel_width=2.8, columns=across) as (figure, panels):
         for row, (name, fit) in enumerate(named.items()):
             mine = panels[across * row : across * (row + 1)]
@@ -64,7 +64,7 @@ def score_figure(fits: Fits, path: str | os.PathLike[str]) -> None:
                 panel.set_xlabel("number of models K")
                 panel.set_ylabel("mean RMSE over users")
             weights = {_SCORE_COLOURS[s]: one.strong.weights for s, one in fit.scores.items()}
-            draw_coverage(mine[-1], {colour: one[:, one.any(axis=0)] for colour, one in weights.items()})
+            draw_coverage(mine[-1], {colour: one[:, one.max(axis=0) > 0] for colour, one in weights.items()})
             mine[-1].set_title(_title(name, "coverage"))
             mine[-1].set_xlabel("number of models K")
             mine[-1].set_ylabel("transfer factor 1/λ*")
@@ -103,7 +103,7 @@ def weights_figure(fits: Fits, path: str | os.PathLike[str]) -> None:
     )
     note += "alignment, whom a model covers. Blank: no weight."
     height = 1.3 + _CELL * largest
-    with draw.page(path, 2 * len(named), note, panel_width=width, height=height, columns=2) as (figure, panels):
+    with draw.page(path, 2 * len(named), note, panel_width=width, height=height, columns=2) as (_, panels):
         for row, (name, fit) in enumerate(named.items()):
             users, models = fit.strong.user_names, fit.strong.model_names
             left, right = panels[2 * row : 2 * row + 2]

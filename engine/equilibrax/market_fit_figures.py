@@ -61,7 +61,7 @@ def weak_figure(fits: Fits, path: str | os.PathLike[str]) -> None:
     named = named_fits(fits)
     note = "Root mean squared error on held-out questions, its mean over all sets of K models; above also over users."
     note += " Shaded: ±1 standard error over folds."
-    with _pairs(path, named, note) as (figure, columns, all_panels):
+    with _pairs(path, named, note) as (figure, columns, _):
         for (name, fit), (above, below) in zip(named.items(), columns):
             draw_methods(above, fit.curve)
             above.set_title(name)
@@ -100,9 +100,9 @@ def transfer_figure(fits: Fits, path: str | os.PathLike[str]) -> None:
     with _pairs(path, named, note) as (figure, columns, _):
         rights = []
         for (name, fit), (above, below) in zip(named.items(), columns):
-            uncovered = ~fit.strong.weights.any(axis=0)
-            draw_coverage(above, {draw.BLUE: fit.strong.weights[:, ~uncovered]}, uncovered.any())
-            _name_uncovered(above, [name for name, yes in zip(fit.strong.user_names, uncovered) if yes])
+            uncovered = fit.strong.weights.max(axis=0) == 0
+            draw_coverage(above, {draw.BLUE: fit.strong.weights[:, ~uncovered]}, bool(uncovered.any()))
+            _name_uncovered(above, _chosen(fit.strong.user_names, uncovered))
             above.set_title(name)
             rights.append(_draw_more_users(below, fit))
         _labels(columns, "number of models K", ("transfer factor 1/λ*", "worst user's 1/λ*"))
@@ -142,27 +142,27 @@ def subset_figure(fits: Fits, path: str | os.PathLike[str]) -> None:
     colours = (draw.GREEN, draw.BLUE, RED)
     with draw.page(path, len(named), note, panel_width=3.1, height=2.8) as (figure, panels):
         for (name, fit), panel in zip(named.items(), panels):
-            uncovered = ~fit.strong.weights.any(axis=0)
+            uncovered = fit.strong.weights.max(axis=0) == 0
             found = fit.subsets
             if uncovered.any() and not uncovered.all():
                 found = subset_analysis(fit.strong.weights[:, ~uncovered])
             lines = [found.best, found.mean, found.worst]
-            top = infinity_axis(panel, [*lines, found.covered_mean], uncovered.any())
+            top = infinity_axis(panel, [*lines, found.covered_mean], bool(uncovered.any()))
             panel.plot(found.sizes, found.covered_mean, color=draw.BLUE, linestyle=":", linewidth=1.4, zorder=2)
             for place in (2, 1, 0):
                 style = {"color": colours[place], "marker": "^ov"[place], "zorder": 5 - place}
                 plot_factors(panel, found.sizes, lines[place], top, hollow=3.5 + 1.8 * place, **style)
-            _name_uncovered(panel, [name for name, yes in zip(fit.strong.user_names, uncovered) if yes])
+            _name_uncovered(panel, _chosen(fit.strong.user_names, uncovered))
             size_axis(panel, found.sizes)
             panel.set_title(name)
             _inset(panel, found.sizes, lines, colours)
         draw.axis_labels(panels, "size of the set |T|", "worst user's transfer factor 1/λ*")
-        style = {"linewidth": 1.8, "markersize": 3.5}
+        style: dict[str, Any] = {"linewidth": 1.8, "markersize": 3.5}
         entries: list[Artist] = [
             Line2D([], [], label=label, color=colour, marker=marker, **style)
             for label, colour, marker in zip(("best T", "mean T", "worst T"), colours, ("^", "o", "v"))
         ]
-        entries.append(Line2D([], [], label="mean, sets that cover all", color=draw.BLUE, linestyle=":"))
+        entries.append(Line2D([], [], label="mean of covering T", color=draw.BLUE, linestyle=":"))
         draw.legend(figure, [*entries, infinity_entry()])
 
 
@@ -196,7 +196,12 @@ def draw_coverage(panel: Axes, weights: Mapping[str, np.ndarray], always: bool =
     top = infinity_axis(panel, list(lines.values()), always)
     for (colour, user), values in lines.items():
         worst = user == "worst_user"
-        style = {"linestyle": "--" if worst else "-", "marker": "s" if worst else "o", "color": colour, "zorder": 3 if worst else 4}
+        style = {
+            "linestyle": "--" if worst else "-",
+            "marker": "s" if worst else "o",
+            "color": colour,
+            "zorder": 3 if worst else 4,
+        }
         plot_factors(panel, curves[colour].sizes, values, top, hollow=6.5 if worst else 4.5, **style)
     size_axis(panel, np.arange(1, 1 + len(next(iter(weights.values())))))
 
@@ -237,7 +242,7 @@ def plot_factors(panel: Axes, at: np.ndarray, values: np.ndarray, infinity: floa
     """A line of transfer factors; what is infinite is a hollow marker, of size `hollow`, at the marked line."""
     endless = np.isinf(values)
     shown = np.where(endless, np.nan if infinity is None else infinity, values)
-    large = style.pop("hollow", 5)
+    large = style.pop("hollow", 4.5)
     style = {"linewidth": 1.8, "markersize": 3.5, "zorder": 3, **style}
     panel.plot(at, shown, **style)
     panel.plot(
@@ -247,8 +252,8 @@ def plot_factors(panel: Axes, at: np.ndarray, values: np.ndarray, infinity: floa
 
 def infinity_entry() -> Artist:
     """Legend entry of an infinite transfer factor."""
-    hollow = {"markerfacecolor": "white", "markeredgecolor": "#444444", "linestyle": "", "marker": "o"}
-    return Line2D([], [], label="∞: a user is not covered", markersize=5, **hollow)
+    hollow: dict[str, Any] = {"markerfacecolor": "white", "markeredgecolor": "#444444", "linestyle": "", "marker": "o"}
+    return Line2D([], [], label="∞: user not covered", markersize=5, **hollow)
 
 
 def user_style(number: int, of: int) -> dict[str, Any]:
@@ -342,6 +347,10 @@ def _draw_more_users(panel: Axes, fit: MarketFit) -> Axes:
     return right
 
 
+def _chosen(names: Sequence[str], mask: np.ndarray) -> list[str]:
+    return [name for name, yes in zip(names, mask.tolist()) if yes]
+
+
 def _name_uncovered(panel: Axes, names: list[str]) -> None:
     """Says who is infinite for every set, where the line of infinity is."""
     if names:
@@ -366,7 +375,7 @@ def _inset(panel: Axes, sizes: np.ndarray, lines: list[np.ndarray], colours: Seq
     for values, colour in zip(lines, colours):
         inset.plot(sizes[start:], values[start:], color=colour, linewidth=1.2, marker=".", markersize=3)
     inset.set_ylim(bottom=0)
-    inset.xaxis.set_major_locator(FixedLocator(sizes[start:]))
+    inset.xaxis.set_major_locator(FixedLocator(sizes[start:].tolist()))
     inset.yaxis.set_major_locator(MaxNLocator(3))
     inset.tick_params(labelsize=5.5, length=2, pad=1.5)
 

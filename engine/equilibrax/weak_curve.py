@@ -65,7 +65,7 @@ class WeakCurve:
     @property
     def answering(self) -> np.ndarray:
         """`[N]` bool: users with numbers."""
-        return np.isfinite(self.rmse).all(axis=(1, 2))
+        return np.asarray(np.isfinite(self.rmse).all(axis=(1, 2)))
 
     def mean(self) -> Float[np.ndarray, "M S"]:
         """Mean over users of `rmse`."""
