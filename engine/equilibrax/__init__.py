@@ -1,6 +1,7 @@
 """equilibrax: exact, batched equilibrium search for users who choose among misaligned AI providers."""
 
 from equilibrax.alignment import market_alignment
+from equilibrax.answers import AnswerDistributions, answer_distributions
 from equilibrax.bound import Bound
 from equilibrax.bounds import BoundReport, bounds
 from equilibrax.certified import CertifiedFit
@@ -8,6 +9,14 @@ from equilibrax.closeness import closeness, estimation_error, identical_induced_
 from equilibrax.comparison import Comparison, GameLine, compare
 from equilibrax.comparison_figure import comparison_figure
 from equilibrax.conversation import Conversation, conversation_utility, converse
+from equilibrax.coverage import (
+    CoverageCurve,
+    SubsetAnalysis,
+    anonymous_slack,
+    coverage_curve,
+    subset_analysis,
+    transfer_factors,
+)
 from equilibrax.ethics import read_ethics
 from equilibrax.families import families, register_family, sample_tables
 from equilibrax.figures import figure5, figure6, figure7, plot_all
@@ -22,6 +31,7 @@ from equilibrax.lemmas import (
 )
 from equilibrax.listing import equilibrium_schemes
 from equilibrax.misalignment import misalignment
+from equilibrax.more_users import UsersVersusError, users_versus_error
 from equilibrax.movielens import (
     MovieLens,
     MovieLensTargets,
@@ -44,8 +54,10 @@ from equilibrax.rater_files import read_raters
 from equilibrax.reading import PAPER_TABLES, TableFileError, load_paper_table, read_tables, write_table
 from equilibrax.records import committee_rows, iter_committees, read_committees, table_rows, write_parquet
 from equilibrax.result import SelectionResult
+from equilibrax.simulated_answers import simulate_answers
 from equilibrax.solver import solve
 from equilibrax.status import SolveError, Status
+from equilibrax.strong_alignment import StrongAlignment, strong_alignment
 from equilibrax.summary import Summary, markdown_table, summarize
 from equilibrax.sweep import SweepConfig, SweepReport, run_sweep
 from equilibrax.tables import Labels, UtilityTables, concatenate, from_arrays, from_integers
@@ -59,11 +71,13 @@ from equilibrax.transcripts import (
     induced_distribution,
     sample_transcript,
 )
+from equilibrax.weak_alignment import WeakAlignment, weak_alignment
 
 __version__ = "0.1.0"
 
 __all__ = [
     "PAPER_TABLES",
+    "AnswerDistributions",
     "Bound",
     "BoundReport",
     "CertifiedFit",
@@ -71,6 +85,7 @@ __all__ = [
     "Conversation",
     "ConversationPromises",
     "ConversationRules",
+    "CoverageCurve",
     "GameLine",
     "InducedDistribution",
     "Labels",
@@ -82,13 +97,19 @@ __all__ = [
     "SelectionResult",
     "SolveError",
     "Status",
+    "StrongAlignment",
+    "SubsetAnalysis",
     "Summary",
     "SweepConfig",
     "SweepReport",
     "TableFileError",
     "Transcripts",
+    "UsersVersusError",
     "UtilityTables",
+    "WeakAlignment",
     "agreement_rounds",
+    "anonymous_slack",
+    "answer_distributions",
     "bounds",
     "closeness",
     "committee_rows",
@@ -102,6 +123,7 @@ __all__ = [
     "corollary_1",
     "corollary_2",
     "corollary_3",
+    "coverage_curve",
     "decide",
     "equilibrium_schemes",
     "estimation_error",
@@ -143,13 +165,19 @@ __all__ = [
     "run_sweep",
     "sample_tables",
     "sample_transcript",
+    "simulate_answers",
     "solve",
+    "strong_alignment",
+    "subset_analysis",
     "summarize",
     "table_rows",
     "theorem_1",
     "theorem_2",
     "theorem_5",
     "theorem_6",
+    "transfer_factors",
+    "users_versus_error",
+    "weak_alignment",
     "write_parquet",
     "write_table",
 ]

@@ -9,7 +9,7 @@ Given a question y, with a_i ~ p_i(. | y) independent, x_i = p_i(a_i | y) and u_
 where E_i, Var_i and Cov_i are over a ~ p_i(. | y): sums over A options stand for sums over A^n profiles. The
 covariances are sums of products of differences from the mean, so nothing cancels.
 
-Letters: N users, K providers, Q questions, A options, M profiles.
+Letters: N users, K providers, Q questions, A options, F sets of questions, M profiles.
 """
 
 from __future__ import annotations
@@ -18,8 +18,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float
-
-from equilibrax._folds import fit_centered
 
 
 @dataclass(frozen=True)
@@ -60,12 +58,6 @@ class ProfileMoments:
         moment += np.matmul(providers[:, :, None], weighed)[:, :, 0]
         square = (share * (self.provider_variance[:, None] + providers**2)).sum(axis=2)
         return (gram + np.swapaxes(gram, 2, 3)) / 2, moment, square, user_center, provider_center
-
-    def fit(self, train: Bool[np.ndarray, "K F Q"]):
-        """`(weights [K, F, N], constants [K, F], kkt_residual [K, F])` of least squares with a constant."""
-        gram, moment, square, user_center, provider_center = self.centered(train)
-        weights, residual = fit_centered(gram, moment, square)
-        return weights, provider_center - (weights * user_center).sum(axis=2), residual
 
     def squared_error(self, weights: Float[np.ndarray, "K F N"], constants: Float[np.ndarray, "K F"]) -> np.ndarray:
         """`[K, F, Q]` expected squared error of given fits on each question."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from equilibrax.alignment_figures import FAILURE, METHOD_NAMES, largest_miss, promised_distance
+from equilibrax.coverage import anonymous_slack
 from equilibrax.least_squares import TOLERANCE
 from equilibrax.market_fit import MarketFit
 from equilibrax.noisy_market import providers_needed
@@ -144,24 +145,27 @@ def _noise(study: AlignmentStudy) -> str:
         "Proposition 3 of 2509.15090: if raters are independent draws around the user, unbiased and within [0, 1], "
         f"their average misses her by at most {promise:.3g} on all {matrix.num_items:,} items, with probability "
         f"{1 - FAILURE:g}, for K = {matrix.num_raters}; to be within 0.1 takes K = {needed:,}. Here the largest miss "
-        f"is {missed:.3g}. (Unbiased normal noise with a standard deviation of at most 1/2 obeys the same bound. Answers "
-        "clipped to 0..1 are biased near the ends, and correlated or systematic errors do not average out.) It is about "
-        "the average only; `noise.png` has it for every K.\n"
+        f"is {missed:.3g}. (Unbiased normal noise with a standard deviation of at most 1/2 obeys the same bound. "
+        "Answers clipped to 0..1 are biased near the ends, and correlated or systematic errors do not average out.) It "
+        "is about the average only; `noise.png` has it for every K.\n"
     )
 
 
 def _market(market: MarketFit) -> str:
     weak, strong = market.weak, market.strong
     factors = _inverse(strong.weights.max(axis=0))
+    slack = np.full(len(factors), np.nan) if np.isnan(strong.worst_case).any() else anonymous_slack(strong)
     size = len(strong.model_names)
     rows = [
         f"## The market: {_count(len(weak.user_names), 'user')}, {_count(size, 'provider')}, {market.score} score\n",
-        "| user | RMSE of NNLS + intercept | of her standard deviation | ε_U (worst case) | 1/λ* |",
-        "|---|---|---|---|---|",
+        "| user | RMSE of NNLS + intercept | of her standard deviation | ε_U (worst case) | 1/λ* | 2ε/λ* (worst case) |",
+        "|---|---|---|---|---|---|",
     ]
     for i in np.argsort(-weak.rmse):
         share = f"{100 * weak.rmse[i] / weak.constant_rmse[i]:.0f} %" if weak.constant_rmse[i] > 0 else "–"
-        numbers = f"{weak.rmse[i]:.4f} | {share} | {weak.worst_case[i]:.4f} | {_factor(factors[i])}"
+        numbers = (
+            f"{weak.rmse[i]:.4f} | {share} | {weak.worst_case[i]:.4f} | {_factor(factors[i])} | {_factor(slack[i])}"
+        )
         rows.append(f"| {_cell(weak.user_names[i])} | {numbers} |")
     curve, error = market.curve.mean(), market.curve.standard_error()
     lines = [

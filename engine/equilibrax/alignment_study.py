@@ -13,7 +13,6 @@ import pyarrow as pa
 from equilibrax._study_text import study_text
 from equilibrax.alignment_curve import AlignmentCurve, FoldAssignment, Sets, alignment_curve
 from equilibrax.alignment_figures import curve_figure, noise_figure, sparsity_figure
-from equilibrax.answer_raters import answer_raters
 from equilibrax.answers import AnswerDistributions, Score
 from equilibrax.market_detail_figures import score_figure, weights_figure
 from equilibrax.market_fit import SCORES, MarketFit, market_fit
@@ -140,7 +139,7 @@ def alignment_study(
         ((1, 5, 4, 3), None)
     """
     answers = given if isinstance(given, AnswerDistributions) else None
-    raters = given if isinstance(given, RaterMatrix) else answer_raters(given, score)
+    raters = given if isinstance(given, RaterMatrix) else given.rater_matrix(score, normalized=True)
     if subsets is None:
         subsets = "all" if answers is not None and raters.num_raters <= _FEW_RATERS else "permutations"
     curve = alignment_curve(

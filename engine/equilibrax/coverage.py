@@ -141,6 +141,36 @@ def transfer_factors(alignment: StrongAlignment | Any, providers: Sequence[int] 
     return _inverse(weights.max(axis=0))
 
 
+def anonymous_slack(alignment: StrongAlignment, providers: Sequence[int] | None = None) -> np.ndarray:
+    """What users may lose in an anonymous market, 2 eps / lambda*_i (2602.13451, Theorem 4.3), in the worst case.
+
+    It has the worst-case eps, the largest over the providers of the set, and the weights that attain it: unlike RMSE
+    and the weights of the mean fit, they are those of Definition 2.14.
+
+    Args:
+        alignment: a `StrongAlignment` with its worst case.
+        providers: positions of the providers in the set T; None for all.
+
+    Returns:
+        `[N]` in units of the users' utility, which is a probability, so that 1 and more promises nothing; inf for a
+        user to whom no provider of the set gives any weight, even where eps is zero.
+
+    Raises:
+        ValueError: if the worst case was not solved for, or on positions that are none.
+
+    Example:
+        >>> import equilibrax as eq
+        >>> answers = eq.answer_distributions([[[0.9, 0.1], [0.2, 0.8]]], [[[0.8, 0.2], [0.3, 0.7]]])
+        >>> eq.anonymous_slack(eq.strong_alignment(answers, folds=2)).round(9).tolist()
+        [0.04]
+    """
+    if not isinstance(alignment, StrongAlignment) or np.isnan(alignment.worst_case).any():
+        raise ValueError("alignment: expected a StrongAlignment with worst_case=True, got none for some provider")
+    factors = transfer_factors(alignment.worst_case_weights, providers)
+    eps = alignment.worst_case[slice(None) if providers is None else np.asarray(providers)].max()
+    return np.where(np.isinf(factors), np.inf, 2 * eps * np.where(np.isinf(factors), 0.0, factors))
+
+
 def subset_analysis(alignment: StrongAlignment | Any) -> SubsetAnalysis:
     """The worst user's transfer factor for all 2^K - 1 sets of providers (2602.13451, Figures 3 and 9).
 

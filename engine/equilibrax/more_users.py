@@ -14,17 +14,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from math import comb
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
 from jaxtyping import Float, Int
 
-from equilibrax._folds import FoldAssignment
+from equilibrax._action_profiles import exact_moments
+from equilibrax._folds import FoldAssignment, assign_folds
 from equilibrax._prepare import check_whole
 from equilibrax.answers import AnswerDistributions, Score
 from equilibrax.coverage import transfer_factors
-from equilibrax.strong_alignment import strong_alignment
+from equilibrax.strong_alignment import common_folds, cross_validated
 from equilibrax.weak_alignment import numbers
 
 
@@ -110,6 +111,7 @@ def users_versus_error(
 
     Raises:
         ValueError: on an unknown option, a size outside 1 to N, or more than 100,000 sets.
+        SolveError: if a fit is not optimal to 1e-8.
 
     Example:
         >>> import equilibrax as eq
@@ -124,27 +126,33 @@ def users_versus_error(
         check_whole("sizes", size, 1, n)
     if subsets != "all":
         check_whole("subsets", subsets, 1)
+    assign_folds(np.arange(answers.num_questions), folds, fold_assignment, seed)  # refuses bad options for all sets
     members = _sets(n, chosen, subsets, seed)
-    error, relative, transfer, questions = (np.full(len(members), np.nan) for _ in range(4))
+    error, relative, transfer = (np.full(len(members), np.nan) for _ in range(3))
+    questions = np.zeros(len(members), np.int64)
+    components = answers.scores(score)
+    ready: dict[int, list[tuple[int, Any, np.ndarray]]] = {}
     for s, some in enumerate(members):
         part = answers.select(users=some)
-        common = part.seen.all(axis=0) & part.modelled
-        questions[s] = part.seen.all(axis=0).sum()
-        if questions[s] < folds or not common.any(axis=1).all():
+        common: np.ndarray = np.asarray(part.seen.all(axis=0))
+        questions[s] = common.sum()
+        if questions[s] < folds or not (common & part.modelled).any(axis=1).all():
             continue
-        fit = strong_alignment(
-            part, score=score, folds=folds, fold_assignment=fold_assignment, seed=seed, worst_case=False
-        )
-        spread = np.where(fit.constant_rmse > 0, fit.constant_rmse, 1.0)
-        error[s], relative[s] = fit.rmse.mean(), (fit.rmse / spread).mean()
-        transfer[s] = transfer_factors(fit).max()
+        moments = exact_moments(part.users, components, part.seen, part.modelled)
+        ready.setdefault(len(some), []).append((s, moments, common_folds(part, folds, fold_assignment, seed)))
+    for same_size in ready.values():
+        places, moments, fold = zip(*same_size)
+        for s, fit in zip(places, cross_validated(moments, fold, folds)):
+            spread = np.where(fit.constant_rmse > 0, fit.constant_rmse, 1.0)
+            error[s], relative[s] = fit.rmse.mean(), (fit.rmse / spread).mean()
+            transfer[s] = transfer_factors(fit.weights).max()
     return UsersVersusError(
         users=np.array([len(some) for some in members]),
         members=tuple(members),
         error=error,
         relative_error=relative,
         transfer=transfer,
-        questions=questions.astype(np.int64),
+        questions=questions,
         user_names=answers.user_names,
     )
 

@@ -7,24 +7,28 @@ Provider j gets u_j(a_1 ... a_n, y) = (1/n) sum_i v_j(a_i, y) from the actions o
 in the mean over a uniform question y and independent actions a_i ~ p_i(. | y), by least squares, and in the worst case
 over all questions and all A^n profiles of actions. Means are exact sums, or over sampled profiles as in the paper.
 
-What users' numbers mean: if all n users and the provider answer alike, lambda[j, i] = 1/n, because u_j is a mean over
-users. A transfer factor 1/lambda of n is therefore as good as agreement gets, and grows with n by definition; the slack
+The scale: if all n users and the provider answer alike, lambda[j, i] = 1/n and eps = 0, because u_j is a mean over
+users. A transfer factor 1/lambda of n is therefore what full agreement gives, and grows with n by definition; the slack
 2 eps / lambda of Theorem 4.3 has both. A provider that answers as the users do on average is not strongly aligned
-when they differ: u_j then values a_i by what the others say too.
+when they differ: u_j then values the answer a_i by what the others say too. And a user who always gives one answer is
+worth the same in every profile that is drawn (p_i(a_i | y) = 1), so the mean says nothing of her weight and it is zero;
+the worst case, over all profiles, knows better.
 
 Letters: N users, K providers, Q questions, A options, F folds.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 from jaxtyping import Bool, Float, Int
 
 from equilibrax._action_profiles import ProfileMoments, exact_moments, sampled_moments
-from equilibrax._folds import FoldAssignment, assign_folds
+from equilibrax._folds import FoldAssignment, assign_folds, fit_centered
 from equilibrax._prepare import check_whole
 from equilibrax._worst_profile import WorstProfiles, worst_profiles
 from equilibrax.answers import AnswerDistributions, Score
@@ -159,16 +163,15 @@ def strong_alignment(
     if (counts == 0).any():
         name = answers.model_names[int(np.flatnonzero(counts == 0)[0])]
         raise ValueError(f"answers: expected a question that {name!r} and all users answered, got none")
-    fold = np.full(answers.num_questions, -1)
-    fold[common] = assign_folds(np.flatnonzero(common), folds, fold_assignment, seed)
+    fold = common_folds(answers, folds, fold_assignment, seed)
     moments = exact_moments(*given) if profiles is None else sampled_moments(*given, profiles, seed)
-    weights, constants, residual, fit_rmse, fold_rmse, rmse = cross_validated(moments, fold, folds)
+    (fit,) = cross_validated([moments], [fold], folds)
 
     k, n = answers.num_models, answers.num_users
     nothing = np.full(k, np.nan)
     worst = WorstProfiles(nothing, np.full((k, n), np.nan), nothing, nothing, np.zeros(k, bool), np.zeros(k, int))
     if worst_case:
-        worst = worst_profiles(answers.users, components, answers.options, moments.used, weights)
+        worst = worst_profiles(answers.users, components, answers.options, moments.used, fit.weights)
         if throw and not worst.certified.all():
             lost = np.flatnonzero(~worst.certified)
             raise SolveError(
@@ -176,18 +179,12 @@ def strong_alignment(
                 f"{answers.model_names[int(lost[0])]!r}; throw=False returns the others"
             )
     return StrongAlignment(
-        weights=weights,
-        constants=constants,
-        rmse=rmse,
-        fold_rmse=fold_rmse,
-        fit_rmse=fit_rmse,
-        constant_rmse=np.sqrt(moments.centered(moments.used[:, None])[2][:, 0]),
+        **fit._asdict(),
         worst_case=worst.eps,
         worst_case_weights=worst.weights,
         worst_case_constants=worst.constants,
         gap=worst.gap,
         certified=worst.certified,
-        kkt_residual=residual,
         questions=counts,
         skipped=int((~common).sum()),
         profiles=profiles,
@@ -197,27 +194,62 @@ def strong_alignment(
     )
 
 
-def cross_validated(moments: ProfileMoments, fold: Int[np.ndarray, " Q"], folds: int):
-    """Fits on all questions and their errors on questions held out.
+class MeanFit(NamedTuple):
+    """Least squares of K providers by N users; attributes as for `StrongAlignment`, NaN where there is nothing."""
+
+    weights: Float[np.ndarray, "K N"]
+    constants: Float[np.ndarray, " K"]
+    kkt_residual: Float[np.ndarray, " K"]
+    rmse: Float[np.ndarray, " K"]
+    fold_rmse: Float[np.ndarray, "K F"]
+    fit_rmse: Float[np.ndarray, " K"]
+    constant_rmse: Float[np.ndarray, " K"]
+
+
+def cross_validated(several: Sequence[ProfileMoments], fold: Sequence[np.ndarray], folds: int) -> list[MeanFit]:
+    """Fits on all questions and their errors on questions held out, for several sets of N users at once.
 
     Args:
-        moments: of the profiles.
-        fold: the fold of each question, -1 for none.
+        several: moments of profiles, one for each set of users.
+        fold: for each of them `[Q]`, the fold of each question, -1 for none.
         folds: F, how many there are.
-
-    Returns:
-        `(weights [K, N], constants [K], kkt_residual [K], fit_rmse [K], fold_rmse [K, F], rmse [K])`; errors are NaN
-        where a provider has no question to fit to.
     """
-    held_out = moments.used[:, None] & (fold == np.arange(folds)[:, None])  # [K, F, Q]
-    train = np.concatenate([moments.used[:, None], moments.used[:, None] & ~held_out], axis=1)
-    weights, constants, residual = moments.fit(train)
-    error = moments.squared_error(weights, constants)
-    count = held_out.sum(axis=2)
-    squares = (error[:, 1:] * held_out).sum(axis=2)
-    impossible = (count > 0) & ~train[:, 1:].any(axis=2)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        fold_rmse = np.where(impossible, np.nan, np.sqrt(squares / count))
-        rmse = np.where(impossible.any(axis=1), np.nan, np.sqrt(squares.sum(axis=1) / count.sum(axis=1)))
-    fit_rmse = np.sqrt((error[:, 0] * moments.used).sum(axis=1) / moments.used.sum(axis=1))
-    return weights[:, 0], constants[:, 0], residual[:, 0], fit_rmse, fold_rmse, rmse
+    all_held_out = [one.used[:, None] & (own == np.arange(folds)[:, None]) for one, own in zip(several, fold)]
+    all_train = [
+        np.concatenate([one.used[:, None], one.used[:, None] & ~held_out], axis=1)
+        for one, held_out in zip(several, all_held_out)
+    ]
+    gram, moment, square, user_center, provider_center = (
+        np.stack(parts) for parts in zip(*(one.centered(train) for one, train in zip(several, all_train)))
+    )
+    weights, residual = fit_centered(gram, moment, square)
+    constants = provider_center - (weights * user_center).sum(axis=-1)
+    found = []
+    for s, (one, held_out, train) in enumerate(zip(several, all_held_out, all_train)):
+        error = one.squared_error(weights[s], constants[s])
+        count = held_out.sum(axis=2)
+        squares = (error[:, 1:] * held_out).sum(axis=2)
+        impossible = (count > 0) & ~train[:, 1:].any(axis=2)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            fold_rmse = np.where(impossible, np.nan, np.sqrt(squares / count))
+            rmse = np.where(impossible.any(axis=1), np.nan, np.sqrt(squares.sum(axis=1) / count.sum(axis=1)))
+        found.append(
+            MeanFit(
+                weights=weights[s, :, 0],
+                constants=constants[s, :, 0],
+                kkt_residual=residual[s, :, 0],
+                rmse=rmse,
+                fold_rmse=fold_rmse,
+                fit_rmse=np.sqrt((error[:, 0] * one.used).sum(axis=1) / one.used.sum(axis=1)),
+                constant_rmse=np.sqrt(square[s, :, 0]),
+            )
+        )
+    return found
+
+
+def common_folds(answers: AnswerDistributions, folds: int, assignment: FoldAssignment, seed: int) -> np.ndarray:
+    """`[Q]` folds of the questions that all users saw, -1 for the others."""
+    common = answers.seen.all(axis=0)
+    fold = np.full(answers.num_questions, -1)
+    fold[common] = assign_folds(np.flatnonzero(common), folds, assignment, seed)
+    return fold
