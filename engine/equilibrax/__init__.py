@@ -1,6 +1,9 @@
 """equilibrax: exact, batched equilibrium search for users who choose among misaligned AI providers."""
 
 from equilibrax.alignment import market_alignment
+from equilibrax.alignment_curve import AlignmentCurve, alignment_curve
+from equilibrax.alignment_figures import curve_figure, noise_figure, sparsity_figure
+from equilibrax.alignment_study import AlignmentStudy, alignment_study, write_studies
 from equilibrax.answers import AnswerDistributions, answer_distributions
 from equilibrax.bound import Bound
 from equilibrax.bounds import BoundReport, bounds
@@ -22,6 +25,7 @@ from equilibrax.families import families, register_family, sample_tables
 from equilibrax.figures import figure5, figure6, figure7, plot_all
 from equilibrax.hearing import oblivious_utility, oblivious_values
 from equilibrax.information import PersuasionGame
+from equilibrax.least_squares import LeastSquaresFit, nonnegative_least_squares
 from equilibrax.lemmas import (
     corollary_1,
     corollary_2,
@@ -30,6 +34,9 @@ from equilibrax.lemmas import (
     proposition_2,
 )
 from equilibrax.listing import equilibrium_schemes
+from equilibrax.market_detail_figures import score_figure, weights_figure
+from equilibrax.market_fit import MarketFit, ScoreFit, market_fit
+from equilibrax.market_fit_figures import subset_figure, transfer_figure, weak_figure
 from equilibrax.misalignment import misalignment
 from equilibrax.more_users import UsersVersusError, users_versus_error
 from equilibrax.movielens import (
@@ -51,10 +58,12 @@ from equilibrax.promises import (
     information_substitutes,
 )
 from equilibrax.rater_files import read_raters
+from equilibrax.raters import RaterMatrix, rater_matrix
 from equilibrax.reading import PAPER_TABLES, TableFileError, load_paper_table, read_tables, write_table
 from equilibrax.records import committee_rows, iter_committees, read_committees, table_rows, write_parquet
 from equilibrax.result import SelectionResult
 from equilibrax.simulated_answers import simulate_answers
+from equilibrax.simulated_raters import RATER_FAMILIES, simulate_raters
 from equilibrax.solver import solve
 from equilibrax.status import SolveError, Status
 from equilibrax.strong_alignment import StrongAlignment, strong_alignment
@@ -72,11 +81,15 @@ from equilibrax.transcripts import (
     sample_transcript,
 )
 from equilibrax.weak_alignment import WeakAlignment, weak_alignment
+from equilibrax.weak_curve import WeakCurve, weak_curve
 
 __version__ = "0.1.0"
 
 __all__ = [
     "PAPER_TABLES",
+    "RATER_FAMILIES",
+    "AlignmentCurve",
+    "AlignmentStudy",
     "AnswerDistributions",
     "Bound",
     "BoundReport",
@@ -89,11 +102,15 @@ __all__ = [
     "GameLine",
     "InducedDistribution",
     "Labels",
+    "LeastSquaresFit",
+    "MarketFit",
     "MovieLens",
     "MovieLensTargets",
     "ObliviousRules",
     "PartitionResult",
     "PersuasionGame",
+    "RaterMatrix",
+    "ScoreFit",
     "SelectionResult",
     "SolveError",
     "Status",
@@ -107,7 +124,10 @@ __all__ = [
     "UsersVersusError",
     "UtilityTables",
     "WeakAlignment",
+    "WeakCurve",
     "agreement_rounds",
+    "alignment_curve",
+    "alignment_study",
     "anonymous_slack",
     "answer_distributions",
     "bounds",
@@ -124,6 +144,7 @@ __all__ = [
     "corollary_2",
     "corollary_3",
     "coverage_curve",
+    "curve_figure",
     "decide",
     "equilibrium_schemes",
     "estimation_error",
@@ -143,10 +164,13 @@ __all__ = [
     "load_paper_table",
     "markdown_table",
     "market_alignment",
+    "market_fit",
     "misalignment",
     "movielens_raters",
     "movielens_table",
     "movielens_targets",
+    "noise_figure",
+    "nonnegative_least_squares",
     "oblivious_rules",
     "oblivious_utility",
     "oblivious_values",
@@ -154,6 +178,7 @@ __all__ = [
     "proposition_2",
     "proposition_3",
     "providers_needed",
+    "rater_matrix",
     "read_committees",
     "read_ethics",
     "read_movielens",
@@ -165,10 +190,14 @@ __all__ = [
     "run_sweep",
     "sample_tables",
     "sample_transcript",
+    "score_figure",
     "simulate_answers",
+    "simulate_raters",
     "solve",
+    "sparsity_figure",
     "strong_alignment",
     "subset_analysis",
+    "subset_figure",
     "summarize",
     "table_rows",
     "theorem_1",
@@ -176,8 +205,13 @@ __all__ = [
     "theorem_5",
     "theorem_6",
     "transfer_factors",
+    "transfer_figure",
     "users_versus_error",
     "weak_alignment",
+    "weak_curve",
+    "weak_figure",
+    "weights_figure",
     "write_parquet",
+    "write_studies",
     "write_table",
 ]

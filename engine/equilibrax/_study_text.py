@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,6 +32,21 @@ def study_text(study: AlignmentStudy, title: str) -> str:
     elif study.no_market:
         parts.append(f"## The market of many users\n\nNot fitted: {study.no_market}.\n")
     return "\n".join(part for part in parts if part)
+
+
+def overview_text(studies: Mapping[str, AlignmentStudy]) -> str:
+    """Several studies as Markdown: errors with all raters, and where the rest is."""
+    head = f"| | raters | targets | {' | '.join(METHOD_NAMES.values())} | NNLS: less than best individual |"
+    rows = ["# Alignment error (MSE) with all raters\n", head, "|---" * (head.count("|") - 1) + "|"]
+    for name, study in studies.items():
+        curve = study.curve
+        last = dict(zip(curve.methods, curve.mean()[:, -1]))
+        cells = [f"[{_cell(name)}](<{name}/summary.md>)", str(study.raters.num_raters), str(study.raters.num_targets)]
+        cells += [f"{last[m]:.5g}" if np.isfinite(last.get(m, np.nan)) else "–" for m in METHOD_NAMES]
+        fitted = last.get("nnls", np.nan)
+        cells.append(_less(fitted, last.get("best_individual"), not np.isfinite(fitted)))
+        rows.append(f"| {' | '.join(cells)} |")
+    return "\n".join(rows) + "\n"
 
 
 def _data(study: AlignmentStudy) -> str:
@@ -158,7 +174,7 @@ def _market(market: MarketFit) -> str:
     size = len(strong.model_names)
     rows = [
         f"## The market: {_count(len(weak.user_names), 'user')}, {_count(size, 'provider')}, {market.score} score\n",
-        "| user | RMSE of NNLS + intercept | of her standard deviation | ε_U (worst case) | 1/λ* | 2ε/λ* (worst case) |",
+        "| user | RMSE, NNLS + intercept | of her standard deviation | ε_U (worst case) | 1/λ* | 2ε/λ*, worst case |",
         "|---|---|---|---|---|---|",
     ]
     for i in np.argsort(-weak.rmse):

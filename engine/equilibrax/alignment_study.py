@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from equilibrax._study_text import study_text
+from equilibrax._study_text import overview_text, study_text
 from equilibrax.alignment_curve import AlignmentCurve, FoldAssignment, Sets, alignment_curve
 from equilibrax.alignment_figures import curve_figure, noise_figure, sparsity_figure
 from equilibrax.answers import AnswerDistributions, Score
@@ -197,7 +197,9 @@ def write_studies(studies: Mapping[str, AlignmentStudy], folder: str | os.PathLi
     written = [path for name, study in studies.items() for path in study.write(folder / name, name)]
     if len(studies) <= MAX_PANELS:
         written += _draw(dict(studies), folder)
-    return written
+    with whole_file(folder / "summary.md") as file:
+        file.write(overview_text(studies).encode())
+    return [*written, folder / "summary.md"]
 
 
 def _draw(studies: Mapping[str, AlignmentStudy], folder: Path) -> list[Path]:

@@ -18,6 +18,7 @@ COMMANDS = {
     "solve": ("Solve", "Solve your own tables, for every committee of providers."),
     "sweep": ("Sweep", "Solve many random tables, in bounded memory, and keep every result."),
     "compare": ("Compare", "Compare the user's utility in every game, for your tables or random ones."),
+    "align": ("Align", "How closely mixtures of raters match a user, from your ratings or simulated ones."),
     "data": ("Data", "Fetch MovieLens, or write its utility table, from raw ratings."),
     "bench": ("Bench", "Measure equilibrax beside its peers, in one run on this machine."),
     "plot": ("Plot", "Draw Figures 5, 6 and 7 for any output of the other commands."),
