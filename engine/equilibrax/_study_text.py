@@ -111,7 +111,8 @@ def _errors(study: AlignmentStudy) -> str:
 def _less(value: float, other: float | None, same: bool) -> str:
     if other is None or same or other <= 0:
         return "–"
-    return f"{100 * (1 - value / other):.1f} %"
+    ratio = value / other
+    return f"{100 * (1 - ratio):.1f} %" if ratio < 2 else f"{ratio:.3g} times as much"
 
 
 def _hardest(study: AlignmentStudy) -> str:
