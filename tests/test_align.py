@@ -181,8 +181,7 @@ def test_align_polls(tmp_path, capsys):
     random = np.random.default_rng(1)
     counts = random.integers(1, 50, (30, 3, 3)).tolist()
     data = {
-        key: {"MC_options": refused, "question_text": "Do you?"}
-        | {g: dict(zip(words, c)) for g, c in zip(groups, asked)}
+        key: {"MC_options": refused, "question_text": "?"} | {g: dict(zip(words, c)) for g, c in zip(groups, asked)}
         for key, asked in zip(keys, counts)
     }
     (wave / "AGE_data.json").write_text(json.dumps(data))

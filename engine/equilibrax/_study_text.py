@@ -67,9 +67,9 @@ def _data(study: AlignmentStudy) -> str:
     gone = int(np.isnan(raters.ratings).sum())
     if gone:
         share = 100 * gone / raters.ratings.size
-        lines.append(f"- {gone:,} ratings of raters are missing ({share:.2g} %){_dropped(curve)}.")
+        lines.append(f"- Missing of raters: {_count(gone, 'rating')} ({share:.2g} %){_dropped(curve)}.")
     if unrated := int(np.isnan(raters.targets).sum()):
-        lines.append(f"- {unrated:,} ratings of targets are missing: those items are left out for that target.")
+        lines.append(f"- Missing of targets: {_count(unrated, 'rating')}; those items are left out for that target.")
     for status in dict.fromkeys(s for s in curve.status if s != "solved"):
         names = [n for n, s in zip(curve.target_names, curve.status) if s == status]
         lines.append(f"- Without numbers ({status}): {_listed(names)}.")
