@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import itertools
 
 import equilibrax as eq
 import numpy as np
 import oracles_raters as oracles
 import pytest
-from equilibrax import _fit_units
+from equilibrax import _curve_fits, _fit_units
 from equilibrax.alignment_curve import METHODS, alignment_curve
 from equilibrax.raters import rater_matrix
 from equilibrax.simulated_raters import RATER_FAMILIES, simulate_raters
@@ -89,6 +90,8 @@ def test_the_same_seed_gives_the_same_bits_and_other_options_do_not_move_orders_
     assert np.isnan(some.kkt_residual).all()
     np.testing.assert_array_equal(some.mse[:, 0], curves[False].mse[:, 2][:, [2, 6], :2])
     np.testing.assert_array_equal(some.mse[:, 1], curves[False].mse[:, 0][:, [2, 6], :2])
+    fits = alignment_curve(awkward(), permutations=2, folds=4, seed=5, methods=("simplex", "nnls"), sizes=(3, 7))
+    np.testing.assert_allclose(fits.mse, curves[False].mse[:, :2:-1][:, :, [2, 6], :2], rtol=1e-12)
     other = alignment_curve(awkward(), permutations=4, folds=4, seed=6, methods=("average",))
     assert not np.array_equal(other.orders, again.orders)
     assert not np.array_equal(other.fold_of, again.fold_of)
@@ -177,9 +180,8 @@ def test_missing_ratings():
 
 
 def test_fits_that_stay_above_the_tolerance_are_said(monkeypatch):
-    monkeypatch.setattr("equilibrax._curve_fits.TOLERANCE", -1.0)
-    monkeypatch.setattr("equilibrax.alignment_curve.TOLERANCE", -1.0)
-    monkeypatch.setattr(_fit_units, "TOLERANCE", -1.0)
+    for module in (_curve_fits, _fit_units, importlib.import_module("equilibrax.alignment_curve")):
+        monkeypatch.setattr(module, "TOLERANCE", -1.0)
     matrix, options = (
         awkward().select(raters=range(5), targets=[0]),
         {"folds": 4, "subsets": "all", "methods": ("nnls",)},

@@ -1,7 +1,7 @@
 """equilibrax: exact, batched equilibrium search for users who choose among misaligned AI providers."""
 
 from equilibrax.alignment import market_alignment
-from equilibrax.alignment_curve import AlignmentCurve, alignment_curve
+from equilibrax.alignment_curve import METHODS, AlignmentCurve, alignment_curve
 from equilibrax.alignment_figures import curve_figure, noise_figure, sparsity_figure
 from equilibrax.alignment_study import AlignmentStudy, alignment_study, write_studies
 from equilibrax.answers import AnswerDistributions, answer_distributions
@@ -86,6 +86,7 @@ from equilibrax.weak_curve import WeakCurve, weak_curve
 __version__ = "0.1.0"
 
 __all__ = [
+    "METHODS",
     "PAPER_TABLES",
     "RATER_FAMILIES",
     "AlignmentCurve",

@@ -17,7 +17,6 @@ those of the first persona are close to the user, and the average is drawn away 
 
 from __future__ import annotations
 
-from types import MappingProxyType
 from zlib import crc32
 
 import numpy as np
@@ -25,14 +24,12 @@ import numpy as np
 from equilibrax._prepare import check_choice, check_whole
 from equilibrax.raters import RaterMatrix, rater_matrix
 
-RATER_FAMILIES = MappingProxyType(
-    {
-        "independent": "unbiased, with independent noise",
-        "correlated": "unbiased, with noise of which a share is common to all raters",
-        "systematic": "every rater reacts to traits of the items in its own way, around a way common to all",
-        "personas": "clusters of raters around persona points, some close to the user and some far away",
-    }
-)
+RATER_FAMILIES = {
+    "independent": "unbiased, with independent noise",
+    "correlated": "unbiased, with noise of which a share is common to all raters",
+    "systematic": "every rater reacts to traits of the items in its own way, around a way common to all",
+    "personas": "clusters of raters around persona points, some close to the user and some far away",
+}
 """Families of `simulate_raters` and what they are."""
 
 _TRAITS = 6
