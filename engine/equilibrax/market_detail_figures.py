@@ -72,7 +72,7 @@ def score_figure(fits: Fits, path: str | os.PathLike[str]) -> None:
             Line2D([], [], color=_SCORE_COLOURS[s], linewidth=1.8, label=SCORE_LABELS[s])
             for s in next(iter(named.values())).scores
         ]
-        entries = [*method_entries(), band_entry("±1 standard error over folds"), *lines]
+        entries = [*method_entries(), band_entry("±1 s.e. over folds"), *lines]
         draw.legend(figure, [*entries, *coverage_entries(draw.GREY), infinity_entry()])
 
 

@@ -24,7 +24,7 @@ from equilibrax import _figure_drawing as draw
 from equilibrax.alignment_figures import METHOD_COLOURS, band_entry, size_axis
 from equilibrax.coverage import coverage_curve, subset_analysis
 from equilibrax.market_fit import MarketFit
-from equilibrax.weak_curve import WEAK_METHODS, WeakCurve
+from equilibrax.weak_curve import MAX_ALL_SETS, WEAK_METHODS, WeakCurve
 
 Fits = MarketFit | Mapping[str, MarketFit]
 
@@ -59,7 +59,9 @@ def weak_figure(fits: Fits, path: str | os.PathLike[str]) -> None:
         >>> eq.weak_figure(fit, "weak.png")
     """
     named = named_fits(fits)
-    note = "Root mean squared error on held-out questions, its mean over all sets of K models; above also over users."
+    models = max(len(fit.curve.model_names) for fit in named.values())
+    sets = "all sets of K models" if models <= MAX_ALL_SETS else "sets of K models (random orders where there are many)"
+    note = f"Root mean squared error on held-out questions, its mean over {sets}; above also over users."
     note += " Shaded: ±1 standard error over folds."
     with _pairs(path, named, note) as (figure, columns, _):
         for (name, fit), (above, below) in zip(named.items(), columns):
@@ -67,7 +69,7 @@ def weak_figure(fits: Fits, path: str | os.PathLike[str]) -> None:
             above.set_title(name)
             _draw_users(below, fit.curve)
         _labels(columns, "number of models K", ("mean RMSE over users", "RMSE of NNLS, by user"))
-        draw.legend(figure, [*method_entries(), band_entry("±1 standard error over folds")])
+        draw.legend(figure, [*method_entries(), band_entry("±1 s.e. over folds")])
 
 
 def transfer_figure(fits: Fits, path: str | os.PathLike[str]) -> None:
