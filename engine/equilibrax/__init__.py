@@ -2,6 +2,8 @@
 
 from equilibrax.alignment import market_alignment
 from equilibrax.alignment_curve import METHODS, AlignmentCurve, alignment_curve
+from equilibrax.alignment_figures import curve_figure, noise_figure, sparsity_figure
+from equilibrax.alignment_study import AlignmentStudy, alignment_study, write_studies
 from equilibrax.answers import AnswerDistributions, answer_distributions
 from equilibrax.bound import Bound
 from equilibrax.bounds import BoundReport, bounds
@@ -42,8 +44,11 @@ from equilibrax.market_conditions import (
     strong_market_alignment,
     weak_market_alignment,
 )
+from equilibrax.market_detail_figures import score_figure, weights_figure
 from equilibrax.market_figures import bound_figure, entry_figure, plot_markets, providers_figure
 from equilibrax.market_files import read_market, write_market
+from equilibrax.market_fit import MarketFit, ScoreFit, market_fit
+from equilibrax.market_fit_figures import subset_figure, transfer_figure, weak_figure
 from equilibrax.market_instances import (
     Newcomer,
     answer_market,
@@ -92,6 +97,7 @@ from equilibrax.transcripts import (
     sample_transcript,
 )
 from equilibrax.weak_alignment import WeakAlignment, weak_alignment
+from equilibrax.weak_curve import WeakCurve, weak_curve
 
 __version__ = "0.1.0"
 
@@ -100,6 +106,7 @@ __all__ = [
     "PAPER_TABLES",
     "RATER_FAMILIES",
     "AlignmentCurve",
+    "AlignmentStudy",
     "AnswerDistributions",
     "Bound",
     "BoundReport",
@@ -116,6 +123,7 @@ __all__ = [
     "Labels",
     "LeastSquaresFit",
     "Market",
+    "MarketFit",
     "MarketLabels",
     "MarketOutcome",
     "MarketPromises",
@@ -130,6 +138,7 @@ __all__ = [
     "PartitionResult",
     "PersuasionGame",
     "RaterMatrix",
+    "ScoreFit",
     "SelectionResult",
     "SharedUtility",
     "SolveError",
@@ -145,9 +154,11 @@ __all__ = [
     "UsersVersusError",
     "UtilityTables",
     "WeakAlignment",
+    "WeakCurve",
     "WeakMarketAlignment",
     "agreement_rounds",
     "alignment_curve",
+    "alignment_study",
     "anonymous_slack",
     "answer_distributions",
     "answer_market",
@@ -167,6 +178,7 @@ __all__ = [
     "corollary_2",
     "corollary_3",
     "coverage_curve",
+    "curve_figure",
     "decide",
     "enter",
     "entry_figure",
@@ -190,6 +202,7 @@ __all__ = [
     "markdown_table",
     "market_alignment",
     "market_bounds",
+    "market_fit",
     "market_from_prior",
     "market_promises",
     "market_regret",
@@ -202,6 +215,7 @@ __all__ = [
     "movielens_raters",
     "movielens_table",
     "movielens_targets",
+    "noise_figure",
     "nonnegative_least_squares",
     "oblivious_rules",
     "oblivious_utility",
@@ -231,6 +245,7 @@ __all__ = [
     "run_sweep",
     "sample_tables",
     "sample_transcript",
+    "score_figure",
     "separable_market",
     "shared_utility",
     "show_outcomes",
@@ -238,9 +253,11 @@ __all__ = [
     "simulate_raters",
     "solve",
     "solve_games",
+    "sparsity_figure",
     "strong_alignment",
     "strong_market_alignment",
     "subset_analysis",
+    "subset_figure",
     "summarize",
     "table_rows",
     "theorem_1",
@@ -250,11 +267,16 @@ __all__ = [
     "theorem_5_2_market",
     "theorem_6",
     "transfer_factors",
+    "transfer_figure",
     "user_rows",
     "users_versus_error",
     "weak_alignment",
+    "weak_curve",
+    "weak_figure",
     "weak_market_alignment",
+    "weights_figure",
     "write_market",
     "write_parquet",
+    "write_studies",
     "write_table",
 ]

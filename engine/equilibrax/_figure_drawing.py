@@ -72,6 +72,7 @@ def page(
     share: bool | str = False,
     panel_width: float = 2.7,
     height: float = _PANEL_HEIGHT,
+    columns: int | None = None,
 ) -> Iterator[tuple[Figure, list[Axes]]]:
     """A figure and its `count` panels, written to `path` on leaving: all of it, or nothing if anything fails.
 
@@ -81,6 +82,7 @@ def page(
         footnote: what the figure shows and leaves out.
         share: give all panels the same ranges; "y" only that of y.
         panel_width, height: of a panel, in inches.
+        columns: panels beside each other; by default as their number suggests.
 
     Raises:
         ValueError: if `path` does not end in .png.
@@ -88,7 +90,7 @@ def page(
     path = Path(path)
     if path.suffix != ".png":
         raise ValueError(f"path: expected a name that ends in .png; got {path.name}")
-    columns = {4: 2, 7: 4, 8: 4}.get(count, min(count, 3 if count <= 9 else 4))
+    columns = columns or {4: 2, 7: 4, 8: 4}.get(count, min(count, 3 if count <= 9 else 4))
     rows = ceil(count / columns)
     width, height = max(panel_width * columns, _LEAST_WIDTH), height * rows + 0.7
     with matplotlib.style.context(["default", _STYLE]):
