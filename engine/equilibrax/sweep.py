@@ -17,38 +17,24 @@ was interrupted, it ends with the same bytes; two processes that work on one fol
 
 from __future__ import annotations
 
-import json
 import math
 import os
-import time
-from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
-
-import equilibrax
+from equilibrax._sweep_folder import MAX_SHARDS, SweepReport, Work, Written, count_statuses, describe, run_work
 from equilibrax.families import _check_known, _find, sample_tables
 from equilibrax.partition_result import PartitionResult
-from equilibrax.records import committee_rows, remove_abandoned, table_rows, whole_file, write_parquet
+from equilibrax.records import committee_rows, table_rows, write_parquet
 from equilibrax.result import SelectionResult
 from equilibrax.solver import MAX_CAPACITY, TOLERANCE, TieBreak, check_game, solve
-from equilibrax.status import status_names
 from equilibrax.tables import MAX_PROVIDERS, UtilityTables
-
-FORMAT_VERSION = 1
-"""Version of the folder's layout. A folder of a newer one is refused."""
 
 MAX_SHARD_ROWS = 2**22
 """Most rows, one per (table, committee), of a shard. Two shards are in memory at a time: about 3 GB at this limit."""
-
-_MAX_SHARDS = 10**8  # eight digits, so that sorting by name sorts by shard
-_FILES = r"sweep\.json|(?:tables|committees)-\d{8}\.parquet"
 
 
 @dataclass(frozen=True)
@@ -105,49 +91,6 @@ class SweepConfig:
         return (1 if self.game == "aligned" else 2**self.providers - 1) * max(1, len(self.rationality))
 
 
-@dataclass(frozen=True)
-class SweepReport:
-    """What one call of `run_sweep` did. Everything but `shards` and `shards_before` is about this call alone.
-
-    Attributes:
-        shards: number of shards of the sweep.
-        shards_before: how many were done before.
-        shards_done: how many this call did.
-        tables: tables solved.
-        rows: (table, committee) rows written.
-        statuses: rows by the name of their status, the most frequent first.
-        retries: how often a table was solved again with more room.
-        resolved: misalignment scores that were solved again by HiGHS.
-        seconds: wall-clock time, compilation included.
-        first_seconds: the part of it up to the end of the first shard's solving, so with nearly all compilation.
-        first_tables: tables of that shard.
-    """
-
-    shards: int
-    shards_before: int
-    shards_done: int
-    tables: int
-    rows: int
-    statuses: dict[str, int]
-    retries: int
-    resolved: int
-    seconds: float
-    first_seconds: float
-    first_tables: int
-
-    @property
-    def complete(self) -> bool:
-        """Whether every shard is done."""
-        return self.shards_before + self.shards_done == self.shards
-
-    @property
-    def tables_per_second(self) -> float:
-        """Throughput after the first shard, which compiles; of everything if there was no other; 0 of nothing."""
-        if self.tables > self.first_tables:
-            return (self.tables - self.first_tables) / (self.seconds - self.first_seconds)
-        return self.tables / self.seconds if self.tables else 0.0
-
-
 def run_sweep(
     config: SweepConfig,
     directory: str | os.PathLike[str],
@@ -193,49 +136,8 @@ def run_sweep(
         >>> again.shards_before, again.tables
         (2, 0)
     """
-    started = time.perf_counter()
     validate(config)
-    folder = _open(config, Path(directory))
-    shards = _shards(config)
-    missing = [shard for shard in range(shards) if not _is_done(config, folder, shard)]
-    if missing and not os.access(folder, os.W_OK | os.X_OK):
-        raise PermissionError(f"directory: expected a folder to write to, got {folder}")
-    tally = _Tally(done=config.tables - sum(len(_ids(config, shard)) for shard in missing))
-    first: tuple[float, int] = (0.0, 0)
-
-    def finish(writing: Future[_Written] | None) -> None:
-        if writing is not None:
-            tally.add(writing.result())
-            if progress is not None:
-                progress(tally.done, config.tables)
-
-    if progress is not None:
-        progress(tally.done, config.tables)
-    writing: Future[_Written] | None = None
-    with ThreadPoolExecutor(1, "equilibrax-writer") as writer:  # leaving waits for the shard that is being written
-        for shard in missing:
-            if should_stop is not None and should_stop():
-                break
-            tables, result = _solve(config, shard)
-            if not first[1]:
-                first = (time.perf_counter() - started, len(result.table_id))
-            finish(writing)
-            writing = writer.submit(_write, folder, shard, tables, result)
-            del tables, result  # the writer's alone, to be freed when it is written
-        finish(writing)
-    return SweepReport(
-        shards=shards,
-        shards_before=shards - len(missing),
-        shards_done=tally.shards,
-        tables=tally.tables,
-        rows=tally.rows,
-        statuses=tally.by_name(),
-        retries=tally.retries,
-        resolved=tally.resolved,
-        seconds=time.perf_counter() - started,
-        first_seconds=first[0],
-        first_tables=first[1],
-    )
+    return run_work(_work(config), directory, progress, should_stop)
 
 
 def validate(config: SweepConfig) -> None:
@@ -268,11 +170,11 @@ def validate(config: SweepConfig) -> None:
             f"shard_size: expected at most {MAX_SHARD_ROWS // rows} tables for {config.providers} providers "
             f"({what}, {MAX_SHARD_ROWS} rows), got {config.shard_size}"
         )
-    if _shards(config) > _MAX_SHARDS:
-        least = -(-config.tables // _MAX_SHARDS)
+    if -(-config.tables // config.shard_size) > MAX_SHARDS:
+        least = -(-config.tables // MAX_SHARDS)
         raise ValueError(f"shard_size: expected at least {least} for {config.tables} tables, got {config.shard_size}")
     _check_parameters(config)
-    _draw(config, 0)
+    _draw(config, range(min(config.shard_size, config.tables)))
 
 
 def _check_game(config: SweepConfig) -> None:
@@ -310,51 +212,26 @@ def _check_parameters(config: SweepConfig) -> None:
 # --- shards -------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class _Written:
-    """Counts of a shard that is on disk."""
-
-    tables: int
-    rows: int
-    statuses: Counter[int]
-    retries: int
-    resolved: int
-
-
-class _Tally:
-    """Counts of all shards of this call; `done` counts tables of earlier calls too."""
-
-    def __init__(self, done: int):
-        self.done = done
-        self.shards = self.tables = self.rows = self.retries = self.resolved = 0
-        self.statuses: Counter[int] = Counter()
-
-    def add(self, shard: _Written) -> None:
-        self.done += shard.tables
-        self.shards += 1
-        self.tables += shard.tables
-        self.rows += shard.rows
-        self.retries += shard.retries
-        self.resolved += shard.resolved
-        self.statuses += shard.statuses
-
-    def by_name(self) -> dict[str, int]:
-        common = self.statuses.most_common()
-        names = status_names(np.array([status for status, _ in common], np.int32))
-        return {name: count for name, (_, count) in zip(names.tolist(), common)}
+def _work(config: SweepConfig) -> Work[tuple[UtilityTables, SelectionResult | PartitionResult]]:
+    described = {**asdict(config), "parameters": dict(sorted(config.parameters))}
+    described["rationality"] = [str(float(r)) for r in config.rationality]  # JSON has no infinity
+    for name in ("game", "obedience", "rationality", "tolerance"):  # as before there were other games than selection
+        if getattr(config, name) == getattr(SweepConfig, name):
+            del described[name]
+    return Work(
+        unit="tables",
+        count=config.tables,
+        shard_size=config.shard_size,
+        rows_each=config.rows_per_table,
+        inputs="tables",
+        results="committees",
+        description=describe(_find(config.family).version, described),
+        solve=partial(_solve, config),
+        write=_write,
+    )
 
 
-def _shards(config: SweepConfig) -> int:
-    return -(-config.tables // config.shard_size)
-
-
-def _ids(config: SweepConfig, shard: int) -> range:
-    """Table ids of a shard."""
-    return range(shard * config.shard_size, min((shard + 1) * config.shard_size, config.tables))
-
-
-def _draw(config: SweepConfig, shard: int) -> UtilityTables:
-    ids = _ids(config, shard)
+def _draw(config: SweepConfig, ids: range) -> UtilityTables:
     count = min(config.shard_size, config.tables)  # as many for a last, smaller shard: another count compiles anew
     tables = sample_tables(
         config.family,
@@ -370,8 +247,8 @@ def _draw(config: SweepConfig, shard: int) -> UtilityTables:
     return tables if len(ids) == count else tables[count - len(ids) :]
 
 
-def _solve(config: SweepConfig, shard: int) -> tuple[UtilityTables, SelectionResult | PartitionResult]:
-    tables = _draw(config, shard)
+def _solve(config: SweepConfig, ids: range) -> tuple[UtilityTables, SelectionResult | PartitionResult]:
+    tables = _draw(config, ids)
     options: dict[str, Any] = {"tie_break": config.tie_break, "throw": False}
     if config.game not in ("aligned", "oblivious"):
         options["dynamics"] = config.dynamics
@@ -383,114 +260,16 @@ def _solve(config: SweepConfig, shard: int) -> tuple[UtilityTables, SelectionRes
     return tables, solve(tables, game=config.game, **options)
 
 
-def _write(folder: Path, shard: int, tables: UtilityTables, result: SelectionResult | PartitionResult) -> _Written:
-    """Write a shard, its committees last. Runs in the writer's thread."""
-    write_parquet(table_rows(tables), folder / f"tables-{shard:08}.parquet")
-    write_parquet(committee_rows(result), _committees_file(folder, shard))
-    codes, counts = np.unique(result.status, return_counts=True)
-    return _Written(
+def _write(
+    tables_file: Path, committees_file: Path, solved: tuple[UtilityTables, SelectionResult | PartitionResult]
+) -> Written:
+    tables, result = solved
+    write_parquet(table_rows(tables), tables_file)
+    write_parquet(committee_rows(result), committees_file)
+    return Written(
         tables=len(result.table_id),
         rows=result.status.size,
-        statuses=Counter(dict(zip(codes.tolist(), counts.tolist()))),
+        statuses=count_statuses(result.status),
         retries=int(result.retries.sum()),
         resolved=result.fit.resolved if isinstance(result, SelectionResult) and result.fit is not None else 0,
     )
-
-
-def _committees_file(folder: Path, shard: int) -> Path:
-    return folder / f"committees-{shard:08}.parquet"
-
-
-def _is_done(config: SweepConfig, folder: Path, shard: int) -> bool:
-    """Whether the shard's committees are there, all of them: a sweep of fewer tables may have ended within it."""
-    file = _committees_file(folder, shard)
-    try:
-        rows = pq.read_metadata(file).num_rows
-    except FileNotFoundError:
-        return False
-    except pa.ArrowInvalid as error:
-        raise ValueError(f"{file}: expected a Parquet file, got: {error}; remove it to have it made again") from error
-    return rows == len(_ids(config, shard)) * config.rows_per_table
-
-
-# --- the folder ---------------------------------------------------------------------------------------------
-
-
-def _open(config: SweepConfig, folder: Path) -> Path:
-    """The folder, ready for shards: made, cleaned, and with the `sweep.json` of this configuration."""
-    if folder.exists() and not folder.is_dir():
-        raise ValueError(f"directory: expected a folder, got the file {folder}")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OSError(error.errno, f"directory: cannot make it: {error.strerror}", str(folder)) from error
-    file = folder / "sweep.json"
-    description = _describe(config)
-    found = _read_description(file)
-    if found is None:
-        results = sorted(path.name for path in folder.glob("committees*.parquet"))
-        if results:
-            raise ValueError(
-                f"directory: expected the folder of a sweep or one without results, got {folder}, which has "
-                f"{results[0]} but no sweep.json; use another folder"
-            )
-    else:
-        _check_same(found, description, folder)
-    remove_abandoned(folder, _FILES)
-    if found != description:
-        with whole_file(file) as out:
-            out.write((json.dumps(description, indent=2, allow_nan=False) + "\n").encode())
-    return folder
-
-
-def _describe(config: SweepConfig) -> dict[str, Any]:
-    """What `sweep.json` holds."""
-    described = {**asdict(config), "parameters": dict(sorted(config.parameters))}
-    described["rationality"] = [str(float(r)) for r in config.rationality]  # JSON has no infinity
-    for name in ("game", "obedience", "rationality", "tolerance"):  # as before there were other games than selection
-        if getattr(config, name) == getattr(SweepConfig, name):
-            del described[name]
-    return {
-        "format": FORMAT_VERSION,
-        "equilibrax": equilibrax.__version__,
-        "family_version": _find(config.family).version,
-        "config": described,
-    }
-
-
-def _read_description(file: Path) -> dict[str, Any] | None:
-    """The contents of `sweep.json`, None if there is none."""
-    try:
-        found = json.loads(file.read_bytes())
-        version = found["format"]
-        if isinstance(version, int) and version > FORMAT_VERSION:
-            raise _Newer(
-                f"{file}: expected a format of at most {FORMAT_VERSION}, got {version}; this folder was made by a "
-                f"newer equilibrax ({found.get('equilibrax')}), this one is {equilibrax.__version__}"
-            )
-        if not isinstance(found["config"], dict):
-            raise TypeError("config is not an object")
-    except FileNotFoundError:
-        return None
-    except _Newer:
-        raise
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(
-            f"{file}: expected the description of a sweep, got something else ({error}); use another folder"
-        ) from error
-    return found
-
-
-class _Newer(ValueError):
-    """A folder of a format of the future."""
-
-
-def _check_same(found: dict[str, Any], wanted: dict[str, Any], folder: Path) -> None:
-    """Raise unless `found` describes the same sweep, or one of fewer tables."""
-    before, now = ({**{k: v for k, v in d.items() if k != "config"}, **d["config"]} for d in (found, wanted))
-    different = [name for name in {**now, **before} if before.get(name) != now.get(name)]
-    if different == ["tables"] and isinstance(before.get("tables"), int) and before["tables"] < now["tables"]:
-        return
-    if different:
-        came = "; ".join(f"{name} is {before.get(name)!r} there, {now.get(name)!r} here" for name in different)
-        raise ValueError(f"directory: {folder} holds another sweep: {came}. Use another folder")
