@@ -133,7 +133,7 @@ def _dense_equilibria(result: SelectionResult, cap: int) -> tuple[np.ndarray, np
     counts, listed = [], []
     for start in range(0, len(tables), step):
         part = weighted[start : start + step]
-        values = sum(part[:, :, i, schemes[:, i]] for i in range(x))  # [b, K + 1, S]
+        values = np.sum([part[:, :, i, schemes[:, i]] for i in range(x)], axis=0)  # [b, K + 1, S]
         stable = _stable(values, result.committees, result.tie_break == "lowest_index")
         stable &= result.solved[start : start + step, :, None]
         stable &= np.cumsum(stable, axis=2, dtype=np.int32) <= cap

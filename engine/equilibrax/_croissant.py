@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from equilibrax._column_meanings import meaning
-from equilibrax._dataset_card import CITATION, licence
+from equilibrax._dataset_card import CITATION, filled, licence
 from equilibrax._folder_layout import Layout
 
 _PARTS = ("citeAs", "column", "extract", "field", "fileProperty", "fileObject", "fileSet", "format", "includes")
@@ -32,6 +32,7 @@ _CONTEXT: dict[str, Any] = {name: f"cr:{name}" for name in _PARTS} | {
 def croissant(layout: Layout, schemas: dict[str, pa.Schema], totals: dict[str, Any]) -> str:
     """The whole text; the arguments are those of `dataset_card`."""
     version = layout.description["equilibrax"]
+    parts = [(kind, split) for kind in layout.kinds for split in filled(layout, totals)]
     what = (
         f"{totals[layout.unit]:,} random {layout.unit} of a user and several AI providers that compete for her, with "
         f"the exact equilibria of every committee of providers: {totals['rows']:,} rows of results."
@@ -46,8 +47,8 @@ def croissant(layout: Layout, schemas: dict[str, pa.Schema], totals: dict[str, A
         "version": version,
         "creator": {"@type": "sc:Organization", "name": "equilibrax contributors"},
         "citeAs": CITATION.replace("VERSION", version),
-        "distribution": [_files(kind, split) for kind in layout.kinds for split in layout.splits],
-        "recordSet": [_records(kind, split, schemas[kind]) for kind in layout.kinds for split in layout.splits],
+        "distribution": [_files(kind, split) for kind, split in parts],
+        "recordSet": [_records(kind, split, schemas[kind]) for kind, split in parts],
     }
     return json.dumps(described, indent=1) + "\n"
 

@@ -110,7 +110,7 @@ def _front_matter(layout: Layout, schemas: dict[str, pa.Schema], totals: dict[st
         lines += (
             [f"- config_name: {kind}"] + (["  default: true"] if kind == layout.kinds[1] else []) + ["  data_files:"]
         )
-        for split in layout.splits:
+        for split in filled(layout, totals):
             lines += [f"  - split: {split}", f"    path: {kind}/{split}-*.parquet"]
     lines.append("dataset_info:")
     for kind, schema in schemas.items():
@@ -121,6 +121,11 @@ def _front_matter(layout: Layout, schemas: dict[str, pa.Schema], totals: dict[st
             lines += [f"{' ' * (4 + 2 * i)}list:" for i in range(depth - 1)]
             lines.append(f"{' ' * (4 + 2 * max(0, depth - 1))}{key}: {name.removeprefix('list of ' * depth)}")
     return "\n".join(lines) + "\n"
+
+
+def filled(layout: Layout, totals: dict[str, Any]) -> list[str]:
+    """The splits with rows; readers refuse to load one without."""
+    return [split for split in layout.splits if any(totals["splits"][split].values())]
 
 
 def yaml_type(kind: pa.DataType) -> tuple[str, str]:

@@ -43,6 +43,9 @@ class MixturePart:
 def read_mixture(file: str | Path) -> tuple[MixturePart, ...]:
     """The parts of a TOML file: tables `[[part]]` with the fields of `MixturePart`, `parameters` as a table.
 
+    Args:
+        file: its path.
+
     Raises:
         ValueError: naming the file and what is wrong in it.
         OSError: if it cannot be read.

@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 from itertools import accumulate
+from typing import Any
 
 import numpy as np
 
@@ -27,7 +28,7 @@ SPLITS = ("train", "validation", "test")
 DEFAULT_SHARES = (0.9, 0.05, 0.05)
 
 
-def check_shares(shares: object) -> None:
+def check_shares(shares: Any) -> None:
     """Refuse what are no shares of three splits.
 
     Raises:
