@@ -21,6 +21,7 @@ import numpy as np
 import pyarrow as pa
 
 import equilibrax
+from equilibrax._batching import steady_shapes
 from equilibrax._folder_layout import (
     CLOSING,
     DESCRIPTION,
@@ -184,7 +185,8 @@ def run_work(
         for shard in missing:
             if should_stop is not None and should_stop():
                 break
-            solved = work.solve(layout.ids(shard))
+            with steady_shapes():
+                solved = work.solve(layout.ids(shard))
             if not first[1]:
                 first = (time.perf_counter() - started, len(layout.ids(shard)))
             finish(writing)
