@@ -10,9 +10,8 @@ import json
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -33,6 +32,7 @@ from equilibrax._folder_layout import (
     read_record,
 )
 from equilibrax._git import git_revision
+from equilibrax._going_on import HOW, saying_how_to_go_on
 from equilibrax._splits import split_of
 from equilibrax.merging import close
 from equilibrax.records import remove_abandoned, whole_file, write_summed
@@ -165,7 +165,7 @@ def run_work(
     missing = [shard for shard in mine if read_record(layout, shard) is None]
     if missing and not os.access(layout.folder, os.W_OK | os.X_OK):
         raise PermissionError(
-            errno.EACCES, f"directory: expected a folder to write to; {_HOW[errno.EACCES]}", str(directory)
+            errno.EACCES, f"directory: expected a folder to write to; {HOW[errno.EACCES]}", str(directory)
         )
     total = sum(len(layout.ids(shard)) for shard in mine)
     tally = _Tally(done=total - sum(len(layout.ids(shard)) for shard in missing))
@@ -292,28 +292,6 @@ def _write_shard(work: Work[Any], layout: Layout, shard: int, solved: Any) -> tu
     with whole_file(record) as out:
         out.write((json.dumps(said, indent=1, allow_nan=False) + "\n").encode())
     return rows, len(ids)
-
-
-_AGAIN = "every shard that was done is whole; give the same command again to go on"
-_HOW = {
-    errno.ENOSPC: f"make room; {_AGAIN}",
-    errno.EDQUOT: f"make room; {_AGAIN}",
-    errno.EACCES: f"make it writable; {_AGAIN}",
-    errno.EPERM: f"make it writable; {_AGAIN}",
-    errno.EROFS: f"make it writable; {_AGAIN}",
-}
-
-
-@contextmanager
-def saying_how_to_go_on() -> Iterator[None]:
-    """Errors of the operating system, with what to do about them."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno is None:
-            raise
-        how = _HOW.get(error.errno, _AGAIN)
-        raise OSError(error.errno, f"{error.strerror}; {how}", error.filename) from error
 
 
 # --- opening the folder -------------------------------------------------------------------------------------
