@@ -57,7 +57,8 @@ def swept(tmp_path_factory):
 
 
 def digests(folder) -> dict[str, str]:
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in Path(folder).iterdir()}
+    files = (path for path in Path(folder).rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
 # --- files ------------------------------------------------------------------------------------------------------------
@@ -307,16 +308,19 @@ def test_a_sweep_is_the_markets_solved(swept):
     folder, report = swept
     assert (report.tables, report.rows, report.shards, report.complete) == (10, 120, 3, True)
     assert sum(report.statuses.values()) == 120
-    names = [f"{kind}-0000000{shard}.parquet" for kind in ("markets", "users") for shard in range(3)]
-    assert sorted(digests(folder)) == sorted([*names, "sweep.json"])
+    splits = ("train", "validation", "test")
+    names = [f"{kind}/{s}-0000000{i}.parquet" for kind in ("markets", "users") for s in splits for i in range(3)]
+    names += [f"shards/0000000{i}.json" for i in range(3)]
+    assert sorted(digests(folder)) == sorted([*names, "sweep.json", "manifest.json", "README.md", "croissant.json"])
     rows = eq.read_users(folder)
     markets = eq.random_markets(10, 2, 2, 2, 2)
     shards = [markets[:4], markets[4:8], markets[6:]]  # as many in each, so that they are compiled once
     alone = [one.rows() for shard in shards for one in eq.solve_games(shard, dynamics=False, promises=False)]
     alone[4:] = [part.slice(part.num_rows // 2) for part in alone[4:]]  # of the last four, two are in the last shard
-    assert rows.equals(pa.concat_tables(alone))
-    drawn = pq.read_table(folder / "markets-00000001.parquet")
-    assert drawn["market"].to_pylist() == [4, 5, 6, 7]
+    alone = pa.concat_tables(alone)
+    assert rows.equals(alone.take(np.argsort(alone["market"].to_numpy(), kind="stable")))
+    drawn = pa.concat_tables(pq.read_table(folder / f"markets/{split}-00000001.parquet") for split in splits)
+    assert sorted(drawn["market"].to_pylist()) == [4, 5, 6, 7]
     described = json.loads((folder / "sweep.json").read_text())["config"]
     assert (described["markets"], described["users"], described["game"]) == (10, 2, "both")
 

@@ -62,6 +62,7 @@ from equilibrax.market_records import market_rows, read_users, user_rows
 from equilibrax.market_regret import market_regret
 from equilibrax.market_result import MarketRegret, MarketResult
 from equilibrax.market_sweep import MarketSweepConfig, run_market_sweep
+from equilibrax.merging import MergeReport, merge
 from equilibrax.misalignment import misalignment
 from equilibrax.more_users import UsersVersusError, users_versus_error
 from equilibrax.movielens import MovieLens, MovieLensTargets, movielens_table, movielens_targets, read_movielens
@@ -84,7 +85,7 @@ from equilibrax.solver import solve
 from equilibrax.status import SolveError, Status
 from equilibrax.strong_alignment import StrongAlignment, strong_alignment
 from equilibrax.summary import Summary, markdown_table, summarize
-from equilibrax.sweep import SweepConfig, SweepReport, run_sweep
+from equilibrax.sweep import MixturePart, SweepConfig, SweepReport, read_mixture, run_sweep
 from equilibrax.tables import Labels, UtilityTables, concatenate, from_arrays, from_integers
 from equilibrax.theorems import corollary_3, theorem_1, theorem_2, theorem_5, theorem_6
 from equilibrax.transcripts import (
@@ -130,6 +131,8 @@ __all__ = [
     "MarketRegret",
     "MarketResult",
     "MarketSweepConfig",
+    "MergeReport",
+    "MixturePart",
     "MovieLens",
     "MovieLensTargets",
     "Newcomer",
@@ -211,6 +214,7 @@ __all__ = [
     "market_theorem_4_3",
     "market_theorem_4_4",
     "market_theorem_5_1",
+    "merge",
     "misalignment",
     "movielens_raters",
     "movielens_table",
@@ -233,6 +237,7 @@ __all__ = [
     "read_committees",
     "read_ethics",
     "read_market",
+    "read_mixture",
     "read_movielens",
     "read_opinionqa",
     "read_opinionqa_respondents",

@@ -3,8 +3,8 @@
 | file | what it holds |
 |---|---|
 | `sweep.json` | the configuration, with the versions of the format, of equilibrax and of the random markets |
-| `markets-00000007.parquet` | the markets of shard 7, `market_rows` |
-| `users-00000007.parquet` | their results, `user_rows`: every game and lambda, one after the other |
+| `markets/train-00000007.parquet` | the markets of shard 7 in the split train, `market_rows` |
+| `users/train-00000007.parquet` | their results, `user_rows`: every game and lambda, one after the other |
 
 Everything that `equilibrax.sweep` says about shards, interruptions and bytes holds here too.
 """
@@ -15,21 +15,21 @@ import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import partial
-from pathlib import Path
 from typing import get_args
 
 import numpy as np
 import pyarrow as pa
 
+from equilibrax._columns import plain
 from equilibrax._prepare import check_choice
-from equilibrax._sweep_folder import MAX_SHARDS, SweepReport, Work, Written, count_statuses, describe, run_work
+from equilibrax._splits import DEFAULT_SHARES, check_shares
+from equilibrax._sweep_config import MAX_SHARD_ROWS, _check_whole, check_licence
+from equilibrax._sweep_folder import MAX_SHARDS, Rows, SweepReport, Work, check_share, count_statuses, run_work
 from equilibrax.market import Market
 from equilibrax.market_outcomes import Games, MarketOutcome, solve_games
 from equilibrax.market_records import market_rows
 from equilibrax.random_markets import _VERSION, Alignment, random_markets
-from equilibrax.records import write_parquet
 from equilibrax.solver import TOLERANCE
-from equilibrax.sweep import MAX_SHARD_ROWS, _check_whole
 from equilibrax.tables import MAX_PROVIDERS
 
 
@@ -54,6 +54,8 @@ class MarketSweepConfig:
         promises: whether to compute benchmarks and bounds.
         resolution: fixed-point steps per unit of utility.
         shard_size: markets per shard.
+        splits: shares of train, validation and test, see `SweepConfig`.
+        licence: of the dataset, an SPDX name.
     """
 
     markets: int = 10_000
@@ -72,6 +74,8 @@ class MarketSweepConfig:
     promises: bool = True
     resolution: int = 10_000
     shard_size: int = 1024
+    splits: tuple[float, float, float] = DEFAULT_SHARES
+    licence: str = "CC0-1.0"
 
     @property
     def rows_per_market(self) -> int:
@@ -84,6 +88,7 @@ def run_market_sweep(
     config: MarketSweepConfig,
     directory: str | os.PathLike[str],
     *,
+    shard: tuple[int, int] = (0, 1),
     progress: Callable[[int, int], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
 ) -> SweepReport:
@@ -94,6 +99,7 @@ def run_market_sweep(
     Args:
         config: what to solve.
         directory: the folder, made if need be. Other files in it are left alone.
+        shard: i and n, 0 <= i < n: do only the shards whose number is i modulo n.
         progress: called with the number of markets done and of all markets, at the start and after each shard.
         should_stop: asked before every shard; if true, the call ends early, with a report that is not `complete`.
 
@@ -108,16 +114,18 @@ def run_market_sweep(
 
     Example:
         >>> import tempfile
+        >>> from pathlib import Path
         >>> config = MarketSweepConfig(markets=5, states=2, actions=2, shard_size=4, promises=False)
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     report = run_market_sweep(config, folder)
-        ...     sorted(path.name for path in Path(folder).glob("users-*"))
-        ['users-00000000.parquet', 'users-00000001.parquet']
+        ...     sorted(path.name for path in Path(folder, "users").glob("train-*"))
+        ['train-00000000.parquet', 'train-00000001.parquet']
         >>> report.tables, report.rows, report.complete
         (5, 60, True)
     """
+    check_share(shard)
     validate_markets(config)
-    return run_work(_work(config), directory, progress, should_stop)
+    return run_work(_work(config), directory, progress, should_stop, shard)
 
 
 def validate_markets(config: MarketSweepConfig) -> None:
@@ -142,6 +150,8 @@ def validate_markets(config: MarketSweepConfig) -> None:
     check_choice("game", config.game, get_args(Games))
     if not isinstance(config.rationality, tuple):
         raise ValueError(f"rationality: expected a tuple of numbers, got {config.rationality!r}")
+    check_shares(config.splits)
+    check_licence(config.licence)
     rows = config.rows_per_market
     if min(config.shard_size, config.markets) * rows > MAX_SHARD_ROWS:
         raise ValueError(
@@ -158,14 +168,13 @@ def _work(config: MarketSweepConfig) -> Work[tuple[Market, list[MarketOutcome]]]
     described = {**asdict(config), "rationality": [str(float(r)) for r in config.rationality]}  # JSON has no infinity
     return Work(
         unit="markets",
-        count=config.markets,
-        shard_size=config.shard_size,
-        rows_each=config.rows_per_market,
         inputs="markets",
         results="users",
-        description=describe(_VERSION, described),
+        config=described,
+        version=_VERSION,
         solve=partial(_solve, config),
-        write=_write,
+        rows=_rows,
+        key="market",
     )
 
 
@@ -195,10 +204,12 @@ def _solve(config: MarketSweepConfig, ids: range) -> tuple[Market, list[MarketOu
     return markets, games
 
 
-def _write(markets_file: Path, users_file: Path, solved: tuple[Market, list[MarketOutcome]]) -> Written:
+def _rows(solved: tuple[Market, list[MarketOutcome]]) -> Rows:
     markets, outcomes = solved
-    write_parquet(market_rows(markets), markets_file)
     rows = pa.concat_tables([one.rows() for one in outcomes]).combine_chunks()
-    write_parquet(rows, users_file)
     status = np.stack([one.result.status for one in outcomes])
-    return Written(tables=len(markets), rows=rows.num_rows, statuses=count_statuses(status, markets.users))
+    return Rows(
+        inputs=plain(market_rows(markets), False),
+        results=plain(rows, False),
+        statuses=count_statuses(status, markets.users),
+    )

@@ -17,6 +17,7 @@ COMMANDS = {
     "reproduce": ("Reproduce", "Recompute Figures 5, 6 and 7 of the paper, exactly, and for random tables."),
     "solve": ("Solve", "Solve your own tables, for every committee of providers."),
     "sweep": ("Sweep", "Solve many random tables, in bounded memory, and keep every result."),
+    "merge": ("Merge", "Check that a sweep is complete, and write its manifest and dataset card."),
     "market": ("MarketCommand", "Solve markets of many users: personalized rules, or one public rule for all."),
     "entry": ("EntryCommand", "Let new users enter a market, and show what becomes of those who were there."),
     "compare": ("Compare", "Compare the user's utility in every game, for your tables or random ones."),
@@ -44,8 +45,9 @@ options:
   --help, -h   this page; after a command, its manual page
   --version    the version
 
-exit status: 0 done; 1 done, but some tables are not solved and say so;
-2 bad input, with one message and no output; 130 interrupted.
+exit status: 0 done; 1 done, but some tables are not solved, or some shards of a
+dataset are missing, and say so; 2 bad input, with one message and no output;
+130 interrupted.
 
 Start with
   equilibrax reproduce --out reproduction

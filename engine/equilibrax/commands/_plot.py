@@ -32,7 +32,7 @@ class Plot:
     """
 
     source: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="DIR")]
-    """A folder with `committees*.parquet` or `users*.parquet`, or one such file."""
+    """The folder of a sweep, one with `committees*.parquet` or `users*.parquet`, or one such file."""
     out: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
     """Folder for the figures; default is beside the data."""
 
@@ -49,7 +49,10 @@ class Plot:
 def _is_market(source: Path) -> bool:
     """Whether the rows are of users."""
     if source.is_dir():
-        return any(source.glob("users*.parquet")) and not any(source.glob("committees*.parquet"))
+        found = {
+            kind for kind in ("users", "committees") if (source / kind).is_dir() or any(source.glob(f"{kind}*.parquet"))
+        }
+        return found == {"users"}
     try:
         return "committee" in (names := pq.read_schema(source).names) and "user" in names and "market" in names
     except (OSError, pa.ArrowInvalid):
