@@ -20,6 +20,7 @@ from equilibrax.lemmas import (
     proposition_2,
 )
 from equilibrax.listing import equilibrium_schemes
+from equilibrax.merging import MergeReport, merge
 from equilibrax.misalignment import misalignment
 from equilibrax.noisy_market import proposition_3, providers_needed
 from equilibrax.oblivious import ObliviousRules, oblivious_rules
@@ -36,7 +37,7 @@ from equilibrax.result import SelectionResult
 from equilibrax.solver import solve
 from equilibrax.status import SolveError, Status
 from equilibrax.summary import Summary, markdown_table, summarize
-from equilibrax.sweep import SweepConfig, SweepReport, run_sweep
+from equilibrax.sweep import MixturePart, SweepConfig, SweepReport, read_mixture, run_sweep
 from equilibrax.tables import Labels, UtilityTables, concatenate, from_arrays, from_integers
 from equilibrax.theorems import corollary_3, theorem_1, theorem_2, theorem_5, theorem_6
 from equilibrax.transcripts import (
@@ -63,6 +64,8 @@ __all__ = [
     "GameLine",
     "InducedDistribution",
     "Labels",
+    "MergeReport",
+    "MixturePart",
     "ObliviousRules",
     "PartitionResult",
     "PersuasionGame",
@@ -108,6 +111,7 @@ __all__ = [
     "load_paper_table",
     "markdown_table",
     "market_alignment",
+    "merge",
     "misalignment",
     "oblivious_rules",
     "oblivious_utility",
@@ -117,6 +121,7 @@ __all__ = [
     "proposition_3",
     "providers_needed",
     "read_committees",
+    "read_mixture",
     "read_tables",
     "register_family",
     "run_sweep",

@@ -1,30 +1,41 @@
-"""The folder of a sweep: shards that are whole or absent, a description that is never mixed up, restarts.
+"""The folder of a sweep: shards that are done or not, a description that is never mixed up, restarts.
 
 What is solved is a `Work`; what is said about folders in `equilibrax.sweep` holds for every one.
 """
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 import equilibrax
-from equilibrax.records import remove_abandoned, whole_file
+from equilibrax._folder_layout import (
+    CLOSING,
+    DESCRIPTION,
+    FORMAT_VERSION,
+    RECORDS,
+    Layout,
+    first_results,
+    read_layout,
+    read_record,
+)
+from equilibrax._git import git_revision
+from equilibrax._splits import split_of
+from equilibrax.merging import close
+from equilibrax.records import remove_abandoned, whole_file, write_summed
 from equilibrax.status import status_names
-
-FORMAT_VERSION = 1
-"""Version of the folder's layout. A folder of a newer one is refused."""
 
 MAX_SHARDS = 10**8  # eight digits, so that sorting by name sorts by shard
 
@@ -36,8 +47,8 @@ class SweepReport:
     """What one call of a sweep did. Everything but `shards` and `shards_before` is about this call alone.
 
     Attributes:
-        shards: number of shards of the sweep.
-        shards_before: how many were done before.
+        shards: number of shards of the sweep, or of this process's share of it.
+        shards_before: how many of them were done before.
         shards_done: how many this call did.
         tables: tables, or markets, solved.
         rows: (table, committee) rows written, or (market, committee, user) rows.
@@ -47,6 +58,8 @@ class SweepReport:
         seconds: wall-clock time, compilation included.
         first_seconds: the part of it up to the end of the first shard's solving, so with nearly all compilation.
         first_tables: tables of that shard.
+        short: tables that were asked for and not found, see `SweepConfig.stratify`.
+        closed: whether all shards, of every process, are done, and manifest, card and metadata are written.
     """
 
     shards: int
@@ -60,10 +73,12 @@ class SweepReport:
     seconds: float
     first_seconds: float
     first_tables: int
+    short: int = 0
+    closed: bool = False
 
     @property
     def complete(self) -> bool:
-        """Whether every shard is done."""
+        """Whether every shard, of this process's share, is done."""
         return self.shards_before + self.shards_done == self.shards
 
     @property
@@ -75,14 +90,22 @@ class SweepReport:
 
 
 @dataclass(frozen=True)
-class Written:
-    """Counts of a shard that is on disk."""
+class Rows:
+    """What is written about a shard.
 
-    tables: int
-    rows: int
+    Attributes:
+        inputs, results: its rows; every row of results has the id of a row of inputs.
+        statuses: rows by status.
+        retries, resolved: see `SweepReport`.
+        more: what its record says besides.
+    """
+
+    inputs: pa.Table
+    results: pa.Table
     statuses: Counter[int]
     retries: int = 0
     resolved: int = 0
+    more: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -91,33 +114,37 @@ class Work(Generic[Solved]):
 
     Attributes:
         unit: what is counted, and the name of the field of the configuration that counts it: "tables" or "markets".
-        count: how many.
-        shard_size: how many in a shard.
-        rows_each: rows of results of each.
-        inputs, results: the first words of the names of its files; those of results are written last.
-        description: what `sweep.json` holds.
-        solve: the ids of a shard to whatever `write` takes. Runs in the calling thread.
-        write: writes the two files (inputs, results) of a shard. Runs in the writer's thread.
+        inputs, results: names of the folders of its files.
+        config: the configuration as JSON, with `seed`, `shard_size` and `unit` in it, and perhaps `splits`, the shares
+            of train, validation and test, and `licence`.
+        version: of what is drawn.
+        solve: the ids of a shard to whatever `rows` takes. Runs in the calling thread.
+        rows: what is written of it. Runs in the writer's thread.
+        key: the column of both inputs and results that holds the id.
     """
 
     unit: str
-    count: int
-    shard_size: int
-    rows_each: int
     inputs: str
     results: str
-    description: dict[str, Any]
+    config: dict[str, Any]
+    version: Any
     solve: Callable[[range], Solved]
-    write: Callable[[Path, Path, Solved], Written]
+    rows: Callable[[Solved], Rows]
+    key: str = "table_id"
 
     @property
-    def shards(self) -> int:
-        """Number of shards."""
-        return -(-self.count // self.shard_size)
-
-    def ids(self, shard: int) -> range:
-        """Ids of a shard."""
-        return range(shard * self.shard_size, min((shard + 1) * self.shard_size, self.count))
+    def description(self) -> dict[str, Any]:
+        """What `sweep.json` holds."""
+        layout = {"unit": self.unit, "inputs": self.inputs, "results": self.results, "key": self.key}
+        described = {
+            "format": FORMAT_VERSION,
+            "equilibrax": equilibrax.__version__,
+            "git_revision": git_revision(),
+            "family_version": self.version,
+            "layout": layout,
+            "config": self.config,
+        }
+        return json.loads(json.dumps(described, allow_nan=False))
 
 
 def run_work(
@@ -125,40 +152,50 @@ def run_work(
     directory: str | os.PathLike[str],
     progress: Callable[[int, int], None] | None,
     should_stop: Callable[[], bool] | None,
+    share: tuple[int, int] = (0, 1),
 ) -> SweepReport:
-    """Do the shards that are missing; the arguments are those of `run_sweep`."""
+    """Do the shards that are missing of share i of n, those whose number is i modulo n, and close a complete folder.
+
+    The arguments are those of `run_sweep`.
+    """
     started = time.perf_counter()
-    folder = _open(work, Path(directory))
-    missing = [shard for shard in range(work.shards) if not _is_done(work, folder, shard)]
-    if missing and not os.access(folder, os.W_OK | os.X_OK):
-        raise PermissionError(f"directory: expected a folder to write to, got {folder}")
-    tally = _Tally(done=work.count - sum(len(work.ids(shard)) for shard in missing))
+    layout = _open(work, Path(directory))
+    mine = range(share[0], layout.shards, share[1])
+    missing = [shard for shard in mine if read_record(layout, shard) is None]
+    if missing and not os.access(layout.folder, os.W_OK | os.X_OK):
+        raise PermissionError(
+            errno.EACCES, f"directory: expected a folder to write to; {_HOW[errno.EACCES]}", str(directory)
+        )
+    total = sum(len(layout.ids(shard)) for shard in mine)
+    tally = _Tally(done=total - sum(len(layout.ids(shard)) for shard in missing))
     first: tuple[float, int] = (0.0, 0)
 
-    def finish(writing: Future[Written] | None) -> None:
+    def finish(writing: Future[tuple[Rows, int]] | None) -> None:
         if writing is not None:
-            tally.add(writing.result())
+            with saying_how_to_go_on():
+                tally.add(*writing.result())
             if progress is not None:
-                progress(tally.done, work.count)
+                progress(tally.done, total)
 
     if progress is not None:
-        progress(tally.done, work.count)
-    writing: Future[Written] | None = None
+        progress(tally.done, total)
+    writing: Future[tuple[Rows, int]] | None = None
     with ThreadPoolExecutor(1, "equilibrax-writer") as writer:  # leaving waits for the shard that is being written
         for shard in missing:
             if should_stop is not None and should_stop():
                 break
-            solved = work.solve(work.ids(shard))
+            solved = work.solve(layout.ids(shard))
             if not first[1]:
-                first = (time.perf_counter() - started, len(work.ids(shard)))
+                first = (time.perf_counter() - started, len(layout.ids(shard)))
             finish(writing)
-            inputs, results = (_file(folder, kind, shard) for kind in (work.inputs, work.results))
-            writing = writer.submit(work.write, inputs, results, solved)
+            writing = writer.submit(_write_shard, work, layout, shard, solved)
             del solved  # the writer's alone, to be freed when it is written
         finish(writing)
+    with saying_how_to_go_on():
+        closed = all(read_record(layout, shard) is not None for shard in range(layout.shards)) and close(layout)
     return SweepReport(
-        shards=work.shards,
-        shards_before=work.shards - len(missing),
+        shards=len(mine),
+        shards_before=len(mine) - len(missing),
         shards_done=tally.shards,
         tables=tally.tables,
         rows=tally.rows,
@@ -168,6 +205,8 @@ def run_work(
         seconds=time.perf_counter() - started,
         first_seconds=first[0],
         first_tables=first[1],
+        short=tally.short,
+        closed=closed,
     )
 
 
@@ -176,22 +215,21 @@ class _Tally:
 
     def __init__(self, done: int):
         self.done = done
-        self.shards = self.tables = self.rows = self.retries = self.resolved = 0
+        self.shards = self.tables = self.rows = self.retries = self.resolved = self.short = 0
         self.statuses: Counter[int] = Counter()
 
-    def add(self, shard: Written) -> None:
-        self.done += shard.tables
+    def add(self, shard: Rows, asked: int) -> None:
+        self.done += asked
         self.shards += 1
-        self.tables += shard.tables
-        self.rows += shard.rows
+        self.tables += shard.inputs.num_rows
+        self.rows += shard.results.num_rows
         self.retries += shard.retries
         self.resolved += shard.resolved
+        self.short += asked - shard.inputs.num_rows
         self.statuses += shard.statuses
 
     def by_name(self) -> dict[str, int]:
-        common = self.statuses.most_common()
-        names = status_names(np.array([status for status, _ in common], np.int32))
-        return {name: count for name, (_, count) in zip(names.tolist(), common)}
+        return _by_name(self.statuses)
 
 
 def count_statuses(status: np.ndarray, times: int = 1) -> Counter[int]:
@@ -200,23 +238,71 @@ def count_statuses(status: np.ndarray, times: int = 1) -> Counter[int]:
     return Counter(dict(zip(codes.tolist(), (counts * times).tolist())))
 
 
-def _file(folder: Path, kind: str, shard: int) -> Path:
-    return folder / f"{kind}-{shard:08}.parquet"
+def _by_name(statuses: Counter[int]) -> dict[str, int]:
+    common = sorted(statuses.items(), key=lambda item: (-item[1], item[0]))
+    names = status_names(np.array([status for status, _ in common], np.int32))
+    return {name: count for name, (_, count) in zip(names.tolist(), common)}
 
 
-def _is_done(work: Work[Any], folder: Path, shard: int) -> bool:
-    """Whether the shard's results are there, all of them: a sweep of fewer tables may have ended within it."""
-    file = _file(folder, work.results, shard)
+# --- writing a shard ----------------------------------------------------------------------------------------
+
+
+def _write_shard(work: Work[Any], layout: Layout, shard: int, solved: Any) -> tuple[Rows, int]:
+    """Write all files of a shard, then its record; what was written, and how many tables were asked for."""
+    rows, ids = work.rows(solved), layout.ids(shard)
+    record = layout.record(shard)
+    if read_record(layout, shard) is None:
+        record.unlink(missing_ok=True)  # about fewer tables, or about files that are gone
+    files: dict[str, Any] = {}
+    for kind, table in ((work.inputs, rows.inputs), (work.results, rows.results)):
+        split = split_of(table[work.key].to_numpy(), layout.seed, layout.shares)
+        for position, name in enumerate(layout.files(shard, kind)):
+            part = table.filter(pa.array(split == position)) if len(layout.splits) > 1 else table
+            size, digest = write_summed(part, layout.folder / name)
+            files[name] = {"rows": part.num_rows, "bytes": size, "sha256": digest}
+    said = {
+        "shard": shard,
+        "configuration": layout.fingerprint,
+        "ids": [ids.start, ids.stop],
+        work.unit: rows.inputs.num_rows,
+        "rows": rows.results.num_rows,
+        "statuses": _by_name(rows.statuses),
+        "retries": rows.retries,
+        "resolved": rows.resolved,
+        **rows.more,
+        "files": files,
+    }
+    with whole_file(record) as out:
+        out.write((json.dumps(said, indent=1, allow_nan=False) + "\n").encode())
+    return rows, len(ids)
+
+
+_AGAIN = "every shard that was done is whole; give the same command again to go on"
+_HOW = {
+    errno.ENOSPC: f"make room; {_AGAIN}",
+    errno.EDQUOT: f"make room; {_AGAIN}",
+    errno.EACCES: f"make it writable; {_AGAIN}",
+    errno.EPERM: f"make it writable; {_AGAIN}",
+    errno.EROFS: f"make it writable; {_AGAIN}",
+}
+
+
+@contextmanager
+def saying_how_to_go_on() -> Iterator[None]:
+    """Errors of the operating system, with what to do about them."""
     try:
-        rows = pq.read_metadata(file).num_rows
-    except FileNotFoundError:
-        return False
-    except pa.ArrowInvalid as error:
-        raise ValueError(f"{file}: expected a Parquet file, got: {error}; remove it to have it made again") from error
-    return rows == len(work.ids(shard)) * work.rows_each
+        yield
+    except OSError as error:
+        if error.errno is None:
+            raise
+        how = _HOW.get(error.errno, _AGAIN)
+        raise OSError(error.errno, f"{error.strerror}; {how}", error.filename) from error
 
 
-def _open(work: Work[Any], folder: Path) -> Path:
+# --- opening the folder -------------------------------------------------------------------------------------
+
+
+def _open(work: Work[Any], folder: Path) -> Layout:
     """The folder, ready for shards: made, cleaned, and with the `sweep.json` of this work."""
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"directory: expected a folder, got the file {folder}")
@@ -224,67 +310,55 @@ def _open(work: Work[Any], folder: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OSError(error.errno, f"directory: cannot make it: {error.strerror}", str(folder)) from error
-    file = folder / "sweep.json"
-    found = _read_description(file)
+    found, wanted = read_layout(folder), Layout(folder, work.description)
     if found is None:
-        results = sorted(path.name for path in folder.glob(f"{work.results}*.parquet"))
-        if results:
+        for name in first_results(folder):
             raise ValueError(
-                f"directory: expected the folder of a sweep or one without results, got {folder}, which has "
-                f"{results[0]} but no sweep.json; use another folder"
+                f"directory: expected the folder of a sweep or one without results, got {folder}, which has {name} but "
+                f"no {DESCRIPTION}; use another folder"
             )
+        described = True
     else:
-        _check_same(found, work.description, folder, work.unit)
-    remove_abandoned(folder, rf"sweep\.json|(?:{work.inputs}|{work.results})-\d{{8}}\.parquet")
-    if found != work.description:
-        with whole_file(file) as out:
-            out.write((json.dumps(work.description, indent=2, allow_nan=False) + "\n").encode())
-    return folder
+        described = _check_same(found, wanted)
+    _remove_abandoned(folder, work)
+    if described:
+        with saying_how_to_go_on():
+            for name in CLOSING:  # true of fewer tables
+                (folder / name).unlink(missing_ok=True)
+            with whole_file(folder / DESCRIPTION) as out:
+                out.write((json.dumps(wanted.description, indent=2, allow_nan=False) + "\n").encode())
+    layout = read_layout(folder) or wanted
+    _check_same(layout, wanted)  # another process, of another sweep, may have begun at the same time
+    if os.access(folder, os.W_OK | os.X_OK):
+        with saying_how_to_go_on():
+            for name in (work.inputs, work.results, RECORDS):
+                (folder / name).mkdir(exist_ok=True)
+    return layout
 
 
-def describe(family_version: int, config: dict[str, Any]) -> dict[str, Any]:
-    """What `sweep.json` holds."""
-    return {
-        "format": FORMAT_VERSION,
-        "equilibrax": equilibrax.__version__,
-        "family_version": family_version,
-        "config": config,
-    }
+def _remove_abandoned(folder: Path, work: Work[Any]) -> None:
+    """What killed processes have left: files under temporary names that nobody holds a lock on, whatever their age."""
+    remove_abandoned(folder, "|".join(map(str, (DESCRIPTION, *CLOSING))).replace(".", r"\."))
+    for name, pattern in (
+        (work.inputs, r"[a-z]+-\d{8}\.parquet"),
+        (work.results, r"[a-z]+-\d{8}\.parquet"),
+        (RECORDS, r"\d{8}\.json"),
+    ):
+        if (folder / name).is_dir():
+            remove_abandoned(folder / name, pattern)
 
 
-def _read_description(file: Path) -> dict[str, Any] | None:
-    """The contents of `sweep.json`, None if there is none."""
-    try:
-        found = json.loads(file.read_bytes())
-        version = found["format"]
-        if isinstance(version, int) and version > FORMAT_VERSION:
-            raise _Newer(
-                f"{file}: expected a format of at most {FORMAT_VERSION}, got {version}; this folder was made by a "
-                f"newer equilibrax ({found.get('equilibrax')}), this one is {equilibrax.__version__}"
-            )
-        if not isinstance(found["config"], dict):
-            raise TypeError("config is not an object")
-    except FileNotFoundError:
-        return None
-    except _Newer:
-        raise
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(
-            f"{file}: expected the description of a sweep, got something else ({error}); use another folder"
-        ) from error
-    return found
-
-
-class _Newer(ValueError):
-    """A folder of a format of the future."""
-
-
-def _check_same(found: dict[str, Any], wanted: dict[str, Any], folder: Path, unit: str) -> None:
-    """Raise unless `found` describes the same sweep, or one of fewer `unit`."""
-    before, now = ({**{k: v for k, v in d.items() if k != "config"}, **d["config"]} for d in (found, wanted))
+def _check_same(found: Layout, wanted: Layout) -> bool:
+    """Raise unless `found` describes the same sweep, or one of fewer tables; whether it is of fewer."""
+    before, now = (
+        {**{k: v for k, v in d.items() if k not in ("config", "git_revision")}, **d["config"]}
+        for d in (found.description, wanted.description)
+    )
     different = [name for name in {**now, **before} if before.get(name) != now.get(name)]
+    unit = wanted.unit
     if different == [unit] and isinstance(before.get(unit), int) and before[unit] < now[unit]:
-        return
+        return True
     if different:
         came = "; ".join(f"{name} is {before.get(name)!r} there, {now.get(name)!r} here" for name in different)
-        raise ValueError(f"directory: {folder} holds another sweep: {came}. Use another folder")
+        raise ValueError(f"directory: {wanted.folder} holds another sweep: {came}. Use another folder")
+    return False

@@ -9,6 +9,7 @@ stable value, in lexicographic order.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import get_args
 
 import numpy as np
@@ -49,6 +50,22 @@ def equilibrium_schemes(
     check_choice("tie_break", tie_break, get_args(TieBreak))
     if len(table) != 1:
         raise ValueError(f"table: expected one table (tables[i]), got a batch of {len(table)}")
+    total, schemes = _count_and_walk(table, committee, tie_break)
+    if total > limit:
+        raise ValueError(
+            f"limit: expected at most {limit:,} equilibrium schemes, got {approximate(total)}; raise the limit"
+        )
+    return np.array(list(schemes), np.int16).reshape(-1, table.states)
+
+
+def first_equilibria(table: UtilityTables, committee: int, tie_break: TieBreak, most: int) -> np.ndarray:
+    """The first `most` of them: `[E, X]` int16, all if there are no more."""
+    _, schemes = _count_and_walk(table, committee, tie_break)
+    return np.array(list(islice(schemes, most)), np.int16).reshape(-1, table.states)
+
+
+def _count_and_walk(table: UtilityTables, committee: int, tie_break: TieBreak) -> tuple[int, Iterator[list[int]]]:
+    """How many equilibria there are, and each of them when it is asked for."""
     mask = int(committee_masks([committee], table.num_providers)[0])
     utilities = np.concatenate([np.asarray(table.user), np.asarray(table.providers)[0]]).astype(np.int64)
     contributions = np.moveaxis(utilities * np.asarray(table.prior)[0].astype(np.int64)[:, None], 0, -1)  # [X, A, P]
@@ -67,9 +84,7 @@ def equilibrium_schemes(
             if tie_break == "lowest_index" and j == members[0]:
                 threshold = np.maximum(threshold, _best_among_equals(values[:, 0], values[:, 1 + j]))
             accepted &= values[:, 1 + j] >= threshold
-    return np.array(list(_paths(edges, [1, *map(len, layers[:-1])], accepted, limit)), np.int16).reshape(
-        -1, table.states
-    )
+    return _paths(edges, [1, *map(len, layers[:-1])], accepted)
 
 
 def _layers(contributions: np.ndarray, available: np.ndarray, members: list[int]):
@@ -112,8 +127,8 @@ def _best_among_equals(user: np.ndarray, provider: np.ndarray) -> np.ndarray:
     return best[group]
 
 
-def _paths(edges, sizes: list[int], accepted: np.ndarray, limit: int) -> Iterator[list[int]]:
-    """Schemes of all paths from the start to accepted values, in lexicographic order."""
+def _paths(edges, sizes: list[int], accepted: np.ndarray) -> tuple[int, Iterator[list[int]]]:
+    """Number of the paths from the start to accepted values, and their schemes in lexicographic order."""
     counts, children = accepted.astype(object), []
     for (parent, action, child), size in zip(reversed(edges), reversed(sizes)):
         alive = counts[child] > 0
@@ -125,11 +140,6 @@ def _paths(edges, sizes: list[int], accepted: np.ndarray, limit: int) -> Iterato
             before[p] += counts[c]
         children.append(nodes)
         counts = before
-    total = int(counts[0])
-    if total > limit:
-        raise ValueError(
-            f"limit: expected at most {limit:,} equilibrium schemes, got {approximate(total)}; raise the limit"
-        )
     children.reverse()
 
     def walk(x: int, node: int) -> Iterator[list[int]]:
@@ -140,4 +150,4 @@ def _paths(edges, sizes: list[int], accepted: np.ndarray, limit: int) -> Iterato
             for rest in walk(x + 1, child):
                 yield [action, *rest]
 
-    return walk(0, 0)
+    return int(counts[0]), walk(0, 0)

@@ -15,6 +15,8 @@ Letters: B tables, K providers, X states, A actions, C committees.
 
 from __future__ import annotations
 
+import hashlib
+import io
 import os
 import re
 import secrets
@@ -23,7 +25,7 @@ from contextlib import contextmanager, suppress
 from functools import reduce
 from operator import or_
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
@@ -250,29 +252,57 @@ def write_parquet(table: pa.Table, path: str | os.PathLike[str]) -> None:
         ...     pq.read_table(f"{folder}/a.parquet").to_pydict()
         {'a': [1, 2]}
     """
+    write_summed(table, path)
+
+
+def write_summed(table: pa.Table, path: str | os.PathLike[str]) -> tuple[int, str]:
+    """As `write_parquet`; the number of bytes and their SHA-256."""
     versioned = table.replace_schema_metadata({"equilibrax": equilibrax.__version__})
     with whole_file(path) as file:
-        pq.write_table(
-            versioned,
-            file,
-            row_group_size=_ROWS_PER_GROUP,
-            compression="zstd",
-            compression_level=1,
-            use_dictionary=_repetitive(table.schema),  # pyright: ignore[reportArgumentType]
-        )
+        summing = _Summing(file)
+        options: dict[str, Any] = {"compression": "zstd", "compression_level": 1}
+        options["use_dictionary"] = _repetitive(table.schema)
+        if table.num_rows:
+            pq.write_table(versioned, summing, row_group_size=_ROWS_PER_GROUP, **options)
+        else:  # no row group: some readers stumble over empty ones
+            pq.ParquetWriter(summing, versioned.schema, **options).close()
+    return summing.size, summing.digest.hexdigest()
+
+
+class _Summing(io.RawIOBase):
+    """What is written to a file, with its SHA-256: what was meant, whatever the disk makes of it."""
+
+    def __init__(self, file: BinaryIO):
+        self.file, self.size, self.digest = file, 0, hashlib.sha256()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self.file.write(data)
+        self.digest.update(data)
+        self.size += len(data)
+        return len(data)
 
 
 def _repetitive(schema: pa.Schema) -> list[str]:
     """Columns worth a dictionary, as Parquet calls them: all but results (half the time, and smaller)."""
-    lists = [f"{field.name}.list.element" for field in schema if pa.types.is_fixed_size_list(field.type)]
-    return [field.name for field in schema if not pa.types.is_floating(field.type)] + lists
+    names = []
+    for field in schema:
+        name, kind = field.name, field.type
+        while pa.types.is_list(kind) or pa.types.is_fixed_size_list(kind):
+            name, kind = f"{name}.list.element", kind.value_type
+        if name != field.name or not pa.types.is_floating(kind):
+            names.append(name)
+    return names
 
 
 def read_committees(path: str | os.PathLike[str]) -> pa.Table:
-    """The rows of `committee_rows` from a Parquet file, or from all files `committees*.parquet` of a folder.
+    """The rows of `committee_rows` from a Parquet file, a sweep, or all files `committees*.parquet` of a folder.
 
     Args:
-        path: a file, or a folder, whose files are read in the order of their names.
+        path: a file; the folder of a sweep, whose finished shards are read in order; or another folder, whose files are
+            read in the order of their names.
 
     Returns:
         A table with the columns of `COMMITTEE_SCHEMA`; other columns are not read.
@@ -294,12 +324,12 @@ def read_committees(path: str | os.PathLike[str]) -> pa.Table:
 
 
 def iter_committees(path: str | os.PathLike[str]) -> Iterator[pa.Table]:
-    """As `read_committees`, file by file, for folders that are larger than memory.
+    """As `read_committees`, file by file or shard by shard, for folders that are larger than memory.
 
-    A shard of a sweep is a file, so all rows of a table come together.
+    All rows of a table of a sweep come together, whatever its split: tables in the order of their ids.
 
     Args:
-        path: a file, or a folder, whose files are read in the order of their names.
+        path: a file or a folder, see `read_committees`.
 
     Raises:
         ValueError: as `read_committees`; at once if there is no file, else when the file's turn comes.
@@ -314,33 +344,65 @@ def iter_committees(path: str | os.PathLike[str]) -> Iterator[pa.Table]:
         ...     sum(part.num_rows for part in iter_committees(folder))
         62
     """
+    return iter_rows(path, "committees", COMMITTEE_SCHEMA)
+
+
+def iter_rows(path: str | os.PathLike[str], kind: str, columns: pa.Schema) -> Iterator[pa.Table]:
+    """The rows with these columns of a Parquet file, of a sweep's shards, or of the files `kind*.parquet` of a folder.
+
+    The first column is the one that shards are in the order of.
+
+    Raises:
+        ValueError: as `iter_committees`.
+    """
     path = Path(path)
     if not path.exists():
         raise ValueError(f"path: expected a Parquet file or a folder, got {path}, which does not exist")
-    files = sorted(path.glob("committees*.parquet")) if path.is_dir() else [path]
+    if (path / kind).is_dir():
+        return _iter_shards(path, kind, columns)
+    files = sorted(path.glob(f"{kind}*.parquet")) if path.is_dir() else [path]
     if not files:
-        raise ValueError(f"path: expected a folder with files committees*.parquet, got none in {path}")
-    return map(_read_committee_file, files)
+        raise ValueError(f"path: expected a folder with files {kind}*.parquet, got none in {path}")
+    return (_read_file(file, columns) for file in files)
 
 
-def _read_committee_file(file: Path) -> pa.Table:
+def _iter_shards(folder: Path, kind: str, columns: pa.Schema) -> Iterator[pa.Table]:
+    """The shards that are done; all shards of a folder that came without `shards/`."""
+    shards: dict[str, list[Path]] = {}
+    for file in sorted((folder / kind).glob("*.parquet")):
+        shards.setdefault(file.stem.rpartition("-")[2], []).append(file)
+    if (folder / "shards").is_dir():
+        shards = {shard: files for shard, files in shards.items() if (folder / "shards" / f"{shard}.json").exists()}
+    if not shards:
+        raise ValueError(f"path: expected a sweep with a finished shard, got none in {folder}")
+    return (_read_shard(shards[shard], columns) for shard in sorted(shards))
+
+
+def _read_shard(files: list[Path], columns: pa.Schema) -> pa.Table:
+    """The splits of a shard, in the order that they were in before they were split."""
+    rows = pa.concat_tables(_read_file(file, columns) for file in files)
+    order = np.argsort(rows.column(0).to_numpy(), kind="stable")
+    return rows.take(order).combine_chunks()
+
+
+def _read_file(file: Path, wanted: pa.Schema) -> pa.Table:
     try:
         with pq.ParquetFile(file) as parquet:
             schema = parquet.schema_arrow
-            for expected in COMMITTEE_SCHEMA:
+            for expected in wanted:
                 if expected.name not in schema.names:
                     raise ValueError(f"{file}: expected a column {expected.name!r}, got {schema.names}")
-            rows = parquet.read(columns=COMMITTEE_SCHEMA.names).select(COMMITTEE_SCHEMA.names)
+            rows = parquet.read(columns=wanted.names).select(wanted.names)
     except pa.ArrowInvalid as error:
         raise ValueError(f"{file}: expected a Parquet file, got: {error}") from error
     columns = []
-    for expected, column in zip(COMMITTEE_SCHEMA, rows.columns):
+    for expected, column in zip(wanted, rows.columns):
         try:  # other writers have other strings: dictionaries, large ones
             columns.append(column.cast(expected.type))
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
             came = f"{column.type}: {error}"
             raise ValueError(f"{file}: column {expected.name!r}: expected {expected.type}, got {came}") from error
-    return pa.Table.from_arrays(columns, schema=COMMITTEE_SCHEMA)
+    return pa.Table.from_arrays(columns, schema=wanted)
 
 
 @contextmanager

@@ -17,6 +17,7 @@ COMMANDS = {
     "reproduce": ("Reproduce", "Recompute Figures 5, 6 and 7 of the paper, exactly, and for random tables."),
     "solve": ("Solve", "Solve your own tables, for every committee of providers."),
     "sweep": ("Sweep", "Solve many random tables, in bounded memory, and keep every result."),
+    "merge": ("Merge", "Check that a sweep is complete, and write its manifest and dataset card."),
     "compare": ("Compare", "Compare the user's utility in every game, for your tables or random ones."),
     "bench": ("Bench", "Measure equilibrax beside its peers, in one run on this machine."),
     "plot": ("Plot", "Draw Figures 5, 6 and 7 for any output of the other commands."),
@@ -38,8 +39,9 @@ options:
   --help, -h   this page; after a command, its manual page
   --version    the version
 
-exit status: 0 done; 1 done, but some tables are not solved and say so;
-2 bad input, with one message and no output; 130 interrupted.
+exit status: 0 done; 1 done, but some tables are not solved, or some shards of a
+dataset are missing, and say so; 2 bad input, with one message and no output;
+130 interrupted.
 
 Start with
   equilibrax reproduce --out reproduction

@@ -25,7 +25,7 @@ class Plot:
     """
 
     source: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="DIR")]
-    """A folder with `committees*.parquet`, or one such file."""
+    """The folder of a sweep, one with `committees*.parquet`, or one such file."""
     out: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
     """Folder for the figures; default is beside the data."""
 

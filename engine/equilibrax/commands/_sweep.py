@@ -4,29 +4,33 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 from rich.console import Console
 
+from equilibrax._splits import DEFAULT_SHARES
 from equilibrax.commands._games import parse_rationality
 from equilibrax.commands._progress import table_progress
 from equilibrax.families import families
 from equilibrax.solver import TOLERANCE, Game, TieBreak
-from equilibrax.sweep import SweepConfig, SweepReport, run_sweep
+from equilibrax.sweep import SweepConfig, SweepReport, read_mixture, run_sweep
 
 
 @dataclass(frozen=True)
 class Sweep:
     """Solve many random tables, in bounded memory, and keep every result.
 
-    Writes `committees-*.parquet` (a row per table and committee) and `tables-*.parquet` (the utilities) in shards, each
-    of them whole or absent. The same command run again continues where it stopped and changes nothing that is done. A
-    table depends on family, parameters, sizes, seed and its number alone, never on the shard or the machine.
+    Writes `committees/*.parquet` (a row per table and committee) and `tables/*.parquet` (the utilities) in shards, each
+    of them whole or absent, and at the end a manifest and a dataset card: `datasets.load_dataset`, polars and duckdb
+    read the folder as it is. The same command run again continues where it stopped and changes nothing that is done. A
+    table depends on family, parameters, sizes, seed and its number alone, never on the shard or the machine, so several
+    processes can share the work: give each `--shard i/N`.
 
     Families: uniform, noisy, biased, systematic, hull, near_hull, zero_sum; `--list-families` describes them.
 
     Example: equilibrax sweep --family near_hull --tables 100000 --out my-sweep
+    Example: equilibrax sweep --tables 1000000 --out big --shard 3/16
     Example: equilibrax sweep --game joint --rationality 1,3,10,30,inf --out quantal
     """
 
@@ -66,6 +70,31 @@ class Sweep:
     """Fixed-point steps per unit of utility."""
     shard_size: int = 4096
     """Tables per shard."""
+    shard: Annotated[str, tyro.conf.arg(metavar="I/N")] = "0/1"
+    """Do only the shards whose number is I modulo N, I from 0. Processes with the other I, on any machine that shares
+    the folder, do the others; none waits for another."""
+    splits: Annotated[str, tyro.conf.arg(metavar="NUMBER,NUMBER,NUMBER")] = ",".join(map(str, DEFAULT_SHARES))
+    """Shares of train, validation and test."""
+    columns: Annotated[str, tyro.conf.arg(metavar="NAME,...")] = ""
+    """Optional columns, joined by commas: schemes (worst, best, dynamics), equilibria (all of a committee), weights (of
+    the misalignment)."""
+    equilibria_cap: int = 100
+    """With --columns equilibria: list at most so many per committee."""
+    float32: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """Store utilities and results in 32 bits."""
+    mixture: Annotated[Path | None, tyro.conf.arg(metavar="FILE.toml")] = None
+    """Families and sizes in proportions, as tables [[part]] with family, proportion, states, actions, providers and
+    parameters, instead of the options of those names."""
+    stratify: Literal["", "misalignment"] = ""
+    """Fill bins of the misalignment of all providers together evenly, by rejection."""
+    bins: int = 10
+    """How many."""
+    bin_range: Annotated[str, tyro.conf.arg(name="range", metavar="LOW,HIGH")] = ""
+    """Where the first bin begins and the last ends; default is from 0 to what 95 of 100 tables stay below."""
+    candidates: int = 100
+    """Tables drawn per bin's place, at most, before a shard gives up and says so."""
+    licence: str = "CC0-1.0"
+    """Licence of the dataset, an SPDX name."""
     list_families: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Describe the families and stop."""
 
@@ -93,10 +122,20 @@ class Sweep:
             obedience=self.obedience,
             rationality=parse_rationality(self.rationality),
             tolerance=self.tolerance,
+            splits=parse_numbers("--splits", self.splits, 3),  # pyright: ignore[reportArgumentType]
+            columns=tuple(self.columns.split(",")) if self.columns else (),  # pyright: ignore[reportArgumentType]
+            equilibria_cap=self.equilibria_cap,
+            float32=self.float32,
+            mixture=read_mixture(self.mixture) if self.mixture else (),
+            stratify=self.stratify,
+            bins=self.bins,
+            bin_range=parse_numbers("--range", self.bin_range, 2) if self.bin_range else None,  # pyright: ignore[reportArgumentType]
+            candidates=self.candidates,
+            licence=self.licence,
         )
-        size = f"{self.states}x{self.actions}x{self.providers}"
-        with table_progress(console, f"{self.family} {size}", self.tables) as progress:
-            report = run_sweep(config, self.out, progress=progress)
+        size = "mixture" if config.mixture else f"{self.family} {self.states}x{self.actions}x{self.providers}"
+        with table_progress(console, size, self.tables) as progress:
+            report = run_sweep(config, self.out, shard=parse_shard(self.shard), progress=progress)
         for line in report_lines(report):
             console.print(line, markup=False)
         return 0
@@ -105,7 +144,7 @@ class Sweep:
 def report_lines(report: SweepReport) -> list[str]:
     """What a sweep did, for people."""
     if not report.shards_done:
-        return [f"All {report.shards} shards were done before; nothing to do."]
+        return [f"All {report.shards} shards were done before; nothing to do.", *_whole(report)]
     lines = [
         f"{report.tables:,} tables, {report.rows:,} rows in {report.seconds:.1f} s "
         f"({report.tables_per_second:,.0f} tables/s after the first shard, which compiles)."
@@ -119,7 +158,35 @@ def report_lines(report: SweepReport) -> list[str]:
     unsolved = {name: count for name, count in report.statuses.items() if name != "OK"}
     if unsolved:
         lines.append("Rows whose status is not OK: " + ", ".join(f"{n:,} {name}" for name, n in unsolved.items()))
-    return lines
+    if report.short:
+        lines.append(
+            f"{report.short:,} tables were not found: bins are not even, the shards' records say which; give more "
+            "--candidates or a narrower --range"
+        )
+    return lines + _whole(report)
+
+
+def _whole(report: SweepReport) -> list[str]:
+    return [] if report.closed else ["Shards of other processes are not done; `equilibrax merge` says which."]
+
+
+def parse_numbers(option: str, text: str, count: int) -> tuple[float, ...]:
+    """`count` numbers joined by commas."""
+    try:
+        numbers = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        numbers = ()
+    if len(numbers) != count:
+        raise ValueError(f"{option}: expected {count} numbers joined by commas, got {text!r}")
+    return numbers
+
+
+def parse_shard(text: str) -> tuple[int, int]:
+    """`I/N`, a share of the shards."""
+    first, separator, second = text.partition("/")
+    if not separator or not first.isdecimal() or not second.isdecimal() or int(first) >= int(second):
+        raise ValueError(f"--shard: expected I/N with I from 0 to N - 1, got {text!r}")
+    return int(first), int(second)
 
 
 def parse_parameters(given: tuple[str, ...]) -> tuple[tuple[str, float], ...]:
