@@ -49,6 +49,7 @@ from equilibrax.transcripts import (
     induced_distribution,
     sample_transcript,
 )
+from equilibrax.verification import Verification, verify
 
 __version__ = "0.1.0"
 
@@ -78,6 +79,7 @@ __all__ = [
     "TableFileError",
     "Transcripts",
     "UtilityTables",
+    "Verification",
     "agreement_rounds",
     "bounds",
     "closeness",
@@ -134,6 +136,7 @@ __all__ = [
     "theorem_2",
     "theorem_5",
     "theorem_6",
+    "verify",
     "write_parquet",
     "write_table",
 ]

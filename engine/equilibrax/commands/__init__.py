@@ -18,6 +18,7 @@ COMMANDS = {
     "solve": ("Solve", "Solve your own tables, for every committee of providers."),
     "sweep": ("Sweep", "Solve many random tables, in bounded memory, and keep every result."),
     "merge": ("Merge", "Check that a sweep is complete, and write its manifest and dataset card."),
+    "verify": ("Verify", "Check a dataset by other means than those that made it."),
     "compare": ("Compare", "Compare the user's utility in every game, for your tables or random ones."),
     "bench": ("Bench", "Measure equilibrax beside its peers, in one run on this machine."),
     "plot": ("Plot", "Draw Figures 5, 6 and 7 for any output of the other commands."),

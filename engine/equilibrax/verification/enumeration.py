@@ -54,7 +54,7 @@ def enumerate_games(games: Games, dynamics: bool) -> Answers:
     alone = valid[:, None] & replies.optimal
     shape = (len(games), len(games.committees))
     worst, best = np.empty(shape, np.int64), np.empty(shape, np.int64)
-    count, first = np.empty(shape, np.int64), np.empty(shape, np.int64)
+    count, first, last = (np.empty(shape, np.int64) for _ in range(3))
     outcomes = np.empty((*shape, games.states * games.actions), bool)
     attained = (schemes[:, :, None] == np.arange(games.actions)).reshape(len(schemes), -1).astype(np.float32)
     small = len(schemes) * len(games.committees) * len(games) <= 4 * _CELLS
@@ -65,7 +65,9 @@ def enumerate_games(games: Games, dynamics: bool) -> Answers:
         user = np.where(stable, values[:, 0], highest)
         first[:, c] = user.argmin(axis=1)
         worst[:, c] = user.min(axis=1)
-        best[:, c] = np.where(stable, values[:, 0], LOWEST).max(axis=1)
+        user = np.where(stable, values[:, 0], LOWEST)
+        last[:, c] = user.argmax(axis=1)
+        best[:, c] = user.max(axis=1)
         count[:, c] = stable.sum(axis=1)
         outcomes[:, c] = stable.astype(np.float32) @ attained > 0
         if equilibria is not None:
@@ -81,6 +83,7 @@ def enumerate_games(games: Games, dynamics: bool) -> Answers:
         proven=np.ones(shape, bool),
         method="all schemes",
         worst_scheme=schemes[first],
+        best_scheme=schemes[last],
         equilibria=equilibria,
         schemes=schemes,
         dynamics=values[tables, 0, ends[0]] if ends else None,

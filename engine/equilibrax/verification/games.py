@@ -97,10 +97,12 @@ class Answers:
         proven: `[B, C]` whether all equilibria were looked at. Else `worst`, `best`, `count` and `outcomes` are of the
             equilibria that attacks found, which are none where `count` is 0.
         method: how.
-        worst_scheme: `[B, C, X]` the lexicographically first worst one, if all schemes were listed.
+        worst_scheme, best_scheme: `[B, C, X]` the lexicographically first worst and best ones, if all were listed.
         equilibria: `[B, C, S]` bool, and `schemes` `[S, X]` in lexicographic order, if all schemes were listed.
         dynamics, dynamics_scheme, dynamics_steps: `[B, C]`, `[B, C, X]`, `[B, C]`, where best-response dynamics ends,
             if all schemes were listed.
+        user_values: for each committee the user's values in equilibrium, if there is one table and not all schemes of
+            it were listed.
     """
 
     optimum: np.ndarray
@@ -111,8 +113,10 @@ class Answers:
     proven: np.ndarray
     method: str
     worst_scheme: np.ndarray | None = None
+    best_scheme: np.ndarray | None = None
     equilibria: np.ndarray | None = None
     schemes: np.ndarray | None = None
     dynamics: np.ndarray | None = None
     dynamics_scheme: np.ndarray | None = None
     dynamics_steps: np.ndarray | None = None
+    user_values: list[np.ndarray] | None = None

@@ -75,6 +75,7 @@ def solve_table(games: Games, attacks: int, seed: int) -> Answers:
     outcomes = np.zeros((*shape, games.states * games.actions), bool)
     worst, best = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
     count, proven = np.zeros(shape, object), np.zeros(shape, bool)
+    user_values = []
     for c, mask in enumerate(masks.tolist()):
         members = [j for j in range(games.providers) if mask >> j & 1]
         exact = [j for j in members if j in lists]
@@ -87,6 +88,7 @@ def solve_table(games: Games, attacks: int, seed: int) -> Answers:
         found = among[_stable(among.values, members, fronts, games.ties)]
         proven[0, c] = bool(exact)
         count[0, c] = sum(found.count.tolist())
+        user_values.append(np.unique(found.values[:, 0]))
         if len(found.count):
             worst[0, c], best[0, c] = found.values[:, 0].min(), found.values[:, 0].max()
             outcomes[0, c] = found.outcomes.any(axis=0)
@@ -98,6 +100,7 @@ def solve_table(games: Games, attacks: int, seed: int) -> Answers:
         outcomes=outcomes.reshape(*shape, games.states, games.actions),
         proven=proven,
         method="lists of what a provider accepts",
+        user_values=user_values,
     )
 
 
