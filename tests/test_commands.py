@@ -64,7 +64,7 @@ def test_solve_prints_a_readable_table(table, capsys):
         (["sweep", "--out", "weather.csv"], "weather.csv"),
         (["plot", "."], "committees"),
         (["reproduce", "--out", "r", "--tables", "-1"], "--tables: expected 0 or more, got -1"),
-        (["swep"], "expected a command (reproduce, solve, sweep, compare, bench, plot), got 'swep'"),
+        (["swep"], "expected a command (reproduce, solve, sweep, merge, compare, bench, plot), got 'swep'"),
     ],
 )
 def test_bad_input_gets_one_message_and_exit_status_2(table, args, message, monkeypatch, capsys):
@@ -119,10 +119,10 @@ def test_reproduce_makes_everything_and_continues(tmp_path, monkeypatch):
     assert "125 of 125" in text
     assert "2 committees of synthetic-2, at ε = 0.07" in text
     assert "near_hull" in text
-    written = {path: path.read_bytes() for path in (out / "sweep").glob("*.parquet")}
-    assert len(written) == 2
+    written = {path: path.read_bytes() for path in (out / "sweep").rglob("*.parquet")}
+    assert len(written) == 6
     assert main(["reproduce", "--out", str(out), "--tables", "100"]) == 0
-    assert {path: path.read_bytes() for path in (out / "sweep").glob("*.parquet")} == written
+    assert {path: path.read_bytes() for path in (out / "sweep").rglob("*.parquet")} == written
 
 
 def test_sweep_then_plot(tmp_path, capsys):
@@ -131,7 +131,7 @@ def test_sweep_then_plot(tmp_path, capsys):
     options = ["--family", "noisy", "--parameter", "noise=0.25"]
     assert main(["sweep", "--out", str(folder), *sizes, *options]) == 0
     assert "50 tables, 150 rows" in capsys.readouterr().err
-    assert len(list(folder.glob("committees-*.parquet"))) == 3
+    assert len(list(folder.glob("committees/*.parquet"))) == 9
     assert main(["sweep", "--out", str(folder), *sizes, *options]) == 0
     assert "nothing to do" in capsys.readouterr().err
     assert main(["sweep", "--out", str(folder), *sizes, "--family", "uniform"]) == 2

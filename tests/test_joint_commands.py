@@ -89,9 +89,9 @@ def test_sweeps_of_other_games_are_whole_and_continue(tmp_path):
     options = {"response": "quantal", "rationality": (3.0, math.inf), "dynamics": False}
     expected = [eq.solve(tables[part], "joint", **options).worst_utility for part in (slice(8), slice(4, 12))]
     np.testing.assert_array_equal(rows["worst_utility"], np.concatenate([expected[0], expected[1][4:]]).ravel())
-    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    before = {path.name: path.read_bytes() for path in tmp_path.rglob("*.*")}
     assert main(args) == 0
-    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    assert {path.name: path.read_bytes() for path in tmp_path.rglob("*.*")} == before
     assert json.loads(before["sweep.json"])["config"]["rationality"] == ["3.0", "inf"]
     assert main([*args[:-1], "3"]) == 2  # another sweep
     assert main([*args[:-4], "--game", "aligned"]) == 2

@@ -17,23 +17,37 @@ import equilibrax as eq
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from equilibrax import records, sweep
+from equilibrax import _sweep_folder, _sweep_shards, records
 from equilibrax.families import register_family, sample_tables
 from equilibrax.records import committee_rows, read_committees
 from equilibrax.solver import solve
 from equilibrax.sweep import SweepConfig, run_sweep, validate
 
 SMALL = SweepConfig(tables=44, states=2, actions=2, providers=2, shard_size=16)
-MANY = replace(SMALL, tables=2000, shard_size=8)
-FILES = [f"{kind}-0000000{shard}.parquet" for kind in ("committees", "tables") for shard in range(3)]
+MANY = replace(SMALL, tables=800, shard_size=8)
+CLOSING = ["README.md", "croissant.json", "manifest.json"]
+
+
+def files_of(shard: int) -> list[str]:
+    """The files of a shard, in the order of writing."""
+    kinds, splits = ("tables", "committees"), ("train", "validation", "test")
+    parquet = [f"{kind}/{split}-0000000{shard}.parquet" for kind in kinds for split in splits]
+    return [*parquet, f"shards/0000000{shard}.json"]
+
+
+FILES = [*files_of(0), *files_of(1), *files_of(2), "sweep.json"]
+
+
+def files(folder) -> dict[str, Path]:
+    return {str(path.relative_to(folder)): path for path in Path(folder).rglob("*") if path.is_file()}
 
 
 def digests(folder) -> dict[str, str]:
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in Path(folder).iterdir()}
+    return {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in files(folder).items()}
 
 
 def times(folder) -> dict[str, tuple[int, int]]:
-    return {path.name: (path.stat().st_mtime_ns, path.stat().st_ino) for path in Path(folder).iterdir()}
+    return {name: (path.stat().st_mtime_ns, path.stat().st_ino) for name, path in files(folder).items()}
 
 
 @pytest.fixture(scope="module")
@@ -47,14 +61,15 @@ def reference(tmp_path_factory):
 @pytest.fixture
 def begun(reference, tmp_path):
     """A copy of it of which shard 1 is missing."""
-    for path in reference.iterdir():
-        if "-00000001" not in path.name:
-            (tmp_path / path.name).write_bytes(path.read_bytes())
+    for name, path in files(reference).items():
+        if "00000001" not in name:
+            (tmp_path / name).parent.mkdir(exist_ok=True)
+            (tmp_path / name).write_bytes(path.read_bytes())
     return tmp_path
 
 
 def test_a_sweep_is_the_tables_solved(reference):
-    assert sorted(digests(reference)) == sorted([*FILES, "sweep.json"])
+    assert sorted(digests(reference)) == sorted([*FILES, *CLOSING])
     rows = read_committees(reference)
     assert rows["table_id"].to_pylist() == np.repeat(np.arange(44), 3).tolist()
     tables = sample_tables("uniform", 44, states=2, actions=2, providers=2, seed=0)
@@ -63,9 +78,10 @@ def test_a_sweep_is_the_tables_solved(reference):
     assert rows.select(exact).equals(alone.select(exact))
     for name in ("misalignment", "bound"):
         np.testing.assert_allclose(rows[name].to_numpy(), alone[name].to_numpy(), rtol=0, atol=1e-9)
-    drawn = pq.read_table(reference / "tables-00000002.parquet")
-    assert drawn["table_id"].to_pylist() == list(range(32, 44))
-    assert drawn["user"][0].as_py() == (np.asarray(tables.user)[32].reshape(-1) / 10_000).tolist()
+    drawn = [row for split in files_of(2)[:3] for row in pq.read_table(reference / split).to_pylist()]
+    assert sorted(row["table_id"] for row in drawn) == list(range(32, 44))
+    users = np.asarray(tables.user).reshape(44, -1) / 10_000
+    assert all(row["user"] == users[row["table_id"]].tolist() for row in drawn)
 
 
 def test_the_report_counts(tmp_path):
@@ -84,7 +100,7 @@ def test_options_reach_the_solver(tmp_path, monkeypatch):
     def narrow(tables, **options):
         return solve(tables, method="frontier", capacity=1, **options)
 
-    monkeypatch.setattr(sweep, "solve", narrow)
+    monkeypatch.setattr(_sweep_shards, "solve", narrow)
     config = replace(SMALL, family="noisy", parameters=(("noise", 0.25),), tables=32, seed=9, resolution=100)
     options = {"tie_break": "lowest_index", "dynamics": False, "misalignment": False, "max_capacity": 2}
     report = run_sweep(replace(config, **options), tmp_path)
@@ -120,7 +136,7 @@ def test_a_missing_shard_is_made_again_alone(reference, begun):
     assert {name: after[name] for name in before} == before
 
 
-@pytest.mark.parametrize("moment", range(7))
+@pytest.mark.parametrize("moment", [0, 1, 3, 6, 7, 8, 13, 21, 22, 23, 24])
 @pytest.mark.parametrize("call", ["fsync", "replace"])
 def test_an_interruption_at_any_write_leaves_only_whole_files(reference, tmp_path, monkeypatch, moment, call):
     calls, original = [], getattr(os, call)
@@ -137,9 +153,10 @@ def test_an_interruption_at_any_write_leaves_only_whole_files(reference, tmp_pat
             run_sweep(SMALL, tmp_path)
     expected = digests(reference)
     done = digests(tmp_path)
-    assert len(done) in (moment, moment + 2)  # the shard after a failed one is not begun
+    assert len(done) == moment  # the shard after a failed one is not begun
     assert done.items() <= expected.items()
-    assert all(name.replace("committees", "tables") in done for name in done)
+    for shard in range(3):
+        assert f"shards/0000000{shard}.json" not in done or set(files_of(shard)) <= set(done)
     run_sweep(SMALL, tmp_path)
     assert digests(tmp_path) == expected
 
@@ -153,11 +170,11 @@ def test_ctrl_c_while_solving_finishes_the_shard_that_is_written(reference, tmp_
         solved.append(tables)
         return solve(tables, **options)
 
-    monkeypatch.setattr(sweep, "solve", interrupted)
+    monkeypatch.setattr(_sweep_shards, "solve", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run_sweep(SMALL, tmp_path)
     done = digests(tmp_path)
-    assert sorted(done) == sorted([*FILES[:2], *FILES[3:5], "sweep.json"])
+    assert sorted(done) == sorted([*files_of(0), *files_of(1), "sweep.json"])
     assert done.items() <= digests(reference).items()
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("equilibrax-writer")]
 
@@ -166,7 +183,8 @@ def test_should_stop_ends_between_shards(reference, tmp_path):
     answers = iter([False, True])
     report = run_sweep(SMALL, tmp_path, should_stop=lambda: next(answers))
     assert (report.shards_done, report.tables, report.complete) == (1, 16, False)
-    assert len(digests(tmp_path)) == 3
+    assert sorted(digests(tmp_path)) == sorted([*files_of(0), "sweep.json"])
+    assert not report.closed
     assert run_sweep(SMALL, tmp_path).complete
     assert digests(tmp_path) == digests(reference)
 
@@ -176,7 +194,7 @@ import sys
 from equilibrax.sweep import SweepConfig, run_sweep
 def progress(done, total):
     print(done, flush=True)
-run_sweep(SweepConfig(tables=2000, states=2, actions=2, providers=2, shard_size=8), sys.argv[1], progress=progress)
+run_sweep(SweepConfig(tables=800, states=2, actions=2, providers=2, shard_size=8), sys.argv[1], progress=progress)
 """
 
 
@@ -222,12 +240,12 @@ def test_two_at_a_time_do_no_harm(reference, tmp_path):
 
 
 def test_leftovers_of_killed_runs_are_removed_and_other_files_kept(begun):
-    for name in (".committees-00000001.parquet.0123456789abcdef.tmp", ".sweep.json.0123456789abcdef.tmp"):
-        (begun / name).write_bytes(b"half")
+    for name in ("committees/.test-00000001.parquet", ".sweep.json", ".manifest.json", "shards/.00000001.json"):
+        (begun / f"{name}.0123456789abcdef.tmp").write_bytes(b"half")
     (begun / "notes.txt").write_text("mine")
     (begun / ".notes.txt.0123456789abcdef.tmp").write_text("mine")
     run_sweep(SMALL, begun)
-    assert sorted(digests(begun)) == sorted([*FILES, "sweep.json", "notes.txt", ".notes.txt.0123456789abcdef.tmp"])
+    assert sorted(digests(begun)) == sorted([*FILES, *CLOSING, "notes.txt", ".notes.txt.0123456789abcdef.tmp"])
 
 
 def test_an_error_of_the_writer_is_raised(tmp_path, monkeypatch):
@@ -235,9 +253,12 @@ def test_an_error_of_the_writer_is_raised(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(records.pq, "write_table", full)
-    with pytest.raises(OSError, match=r"cannot write: No space left on device: .*tables-00000000\.parquet"):
+    with pytest.raises(
+        OSError, match=r"No space left on device; make room; .*same command.*train-00000000\.parquet"
+    ) as e:
         run_sweep(SMALL, tmp_path)
-    assert os.listdir(tmp_path) == ["sweep.json"]
+    assert e.value.errno == 28
+    assert list(files(tmp_path)) == ["sweep.json"]
 
 
 def test_more_tables_continue_a_sweep(reference, tmp_path):
@@ -246,13 +267,13 @@ def test_more_tables_continue_a_sweep(reference, tmp_path):
     report = run_sweep(SMALL, tmp_path)
     assert (report.shards_before, report.tables) == (1, 28)
     assert digests(tmp_path) == digests(reference)
-    assert times(tmp_path)[FILES[0]] == before[FILES[0]]
+    assert {name: times(tmp_path)[name] for name in files_of(0)} == {name: before[name] for name in files_of(0)}
 
 
 def test_more_tables_survive_an_interruption(reference, tmp_path, monkeypatch):
     run_sweep(replace(SMALL, tables=23), tmp_path)
     with monkeypatch.context() as patch:
-        patch.setattr(sweep, "committee_rows", lambda result: 1 / 0)  # the tables of the shard are written
+        patch.setattr(_sweep_folder, "_by_name", lambda counts: 1 / 0)  # the rows of the shard are written
         with pytest.raises(ZeroDivisionError):
             run_sweep(SMALL, tmp_path)
     run_sweep(SMALL, tmp_path)
@@ -285,8 +306,11 @@ def test_another_version_is_refused(begun, monkeypatch):
     description = json.loads((begun / "sweep.json").read_text())
     assert description["config"]["parameters"] == {}
     assert description["family_version"] == 1
-    (begun / "sweep.json").write_text(json.dumps({**description, "format": 2, "equilibrax": "98.0"}))
-    with pytest.raises(ValueError, match=r"sweep\.json: expected a format of at most 1, got 2; .* \(98\.0\)"):
+    (begun / "sweep.json").write_text(json.dumps({**description, "format": 3, "equilibrax": "98.0"}))
+    with pytest.raises(ValueError, match=r"sweep\.json: expected a format of at most 2, got 3; .* \(98\.0\)"):
+        run_sweep(SMALL, begun)
+    (begun / "sweep.json").write_text(json.dumps({**description, "format": 1}))
+    with pytest.raises(ValueError, match=r"sweep\.json: expected format 2, got 1, .* sweep into a new folder"):
         run_sweep(SMALL, begun)
 
 
@@ -304,7 +328,7 @@ def test_another_version_of_ones_own_family_is_refused(tmp_path):
         run_sweep(config, tmp_path)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"format": 1}', '{"format": 1, "config": 3}'])
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"format": 2}', '{"format": 2, "config": 3}'])
 def test_a_sweep_json_of_something_else_is_named(tmp_path, text):
     (tmp_path / "sweep.json").write_text(text)
     with pytest.raises(ValueError, match=r"sweep\.json: expected the description of a sweep"):
@@ -315,15 +339,26 @@ def test_a_sweep_json_of_something_else_is_named(tmp_path, text):
 def test_results_without_a_description_are_refused(begun):
     (begun / "sweep.json").unlink()
     before = times(begun)
-    with pytest.raises(ValueError, match=r"has committees-00000000\.parquet but no sweep\.json"):
+    with pytest.raises(ValueError, match=r"has shards/00000000\.json but no sweep\.json"):
         run_sweep(SMALL, begun)
     assert times(begun) == before
 
 
-def test_a_broken_shard_is_named(begun):
-    (begun / "committees-00000001.parquet").write_bytes(b"not written by us")
-    with pytest.raises(ValueError, match=r"committees-00000001\.parquet: expected a Parquet file.*remove it"):
+def test_a_broken_record_is_named(begun):
+    (begun / "shards/00000001.json").write_bytes(b"not written by us")
+    with pytest.raises(ValueError, match=r"00000001\.json: expected the record of a shard.*remove it"):
         run_sweep(SMALL, begun)
+    record = json.loads((begun / "shards/00000000.json").read_text())
+    (begun / "shards/00000001.json").write_text(json.dumps({**record, "configuration": "of another"}))
+    with pytest.raises(ValueError, match=r"00000001\.json: expected a shard of this sweep, got one of another; remove"):
+        run_sweep(SMALL, begun)
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_bytes(b"short")])
+def test_a_shard_whose_files_are_not_there_is_made_again(reference, begun, damage):
+    damage(begun / files_of(2)[3])
+    assert run_sweep(SMALL, begun).shards_before == 1
+    assert digests(begun) == digests(reference)
 
 
 def test_paths_that_cannot_be_folders_are_named(tmp_path, reference, begun, monkeypatch):
@@ -333,8 +368,8 @@ def test_paths_that_cannot_be_folders_are_named(tmp_path, reference, begun, monk
         run_sweep(SMALL, file)
     with pytest.raises(NotADirectoryError, match=r"directory: cannot make it: .*file/below"):
         run_sweep(SMALL, file / "below")
-    monkeypatch.setattr(sweep.os, "access", lambda path, mode: False)  # root may write anywhere
-    with pytest.raises(PermissionError, match="directory: expected a folder to write to, got"):
+    monkeypatch.setattr(_sweep_folder.os, "access", lambda path, mode: False)  # root may write anywhere
+    with pytest.raises(PermissionError, match="directory: expected a folder to write to; make it writable"):
         run_sweep(SMALL, begun)
     assert run_sweep(SMALL, reference).complete
 

@@ -57,7 +57,7 @@ def split_of(table_id: np.ndarray, seed: int, shares: Sequence[float]) -> np.nda
 
     Example:
         >>> split_of(np.arange(10), 0, (0.5, 0.0, 0.5)).tolist()
-        [0, 1, 0, 0, 1, 1, 0, 0, 1, 0]
+        [1, 0, 1, 1, 0, 0, 1, 0, 1, 1]
     """
     positive = [share for share in _exact(shares) if share > 0]
     limits = [int(share * 2**64) for share in accumulate(positive)][:-1]

@@ -192,7 +192,7 @@ def run_work(
             del solved  # the writer's alone, to be freed when it is written
         finish(writing)
     with saying_how_to_go_on():
-        closed = all(read_record(layout, shard) is not None for shard in range(layout.shards)) and close(layout)
+        closed = close(layout)
     return SweepReport(
         shards=len(mine),
         shards_before=len(mine) - len(missing),
@@ -251,7 +251,7 @@ def _write_shard(work: Work[Any], layout: Layout, shard: int, solved: Any) -> tu
     """Write all files of a shard, then its record; what was written, and how many tables were asked for."""
     rows, ids = work.rows(solved), layout.ids(shard)
     record = layout.record(shard)
-    if read_record(layout, shard) is None:
+    if record.exists() and read_record(layout, shard) is None:
         record.unlink(missing_ok=True)  # about fewer tables, or about files that are gone
     files: dict[str, Any] = {}
     for kind, table in ((work.inputs, rows.inputs), (work.results, rows.results)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -13,6 +14,7 @@ from equilibrax._columns import optional_columns, plain
 from equilibrax._stratify import Bins, fill, scores_of
 from equilibrax._sweep_config import SweepConfig, described
 from equilibrax._sweep_folder import Rows, Work, count_statuses
+from equilibrax.certified import TOLERANCE as CERTIFIED
 from equilibrax.families import sample_tables
 from equilibrax.partition_result import PartitionResult
 from equilibrax.records import committee_rows, table_rows
@@ -75,8 +77,9 @@ def draw(config: SweepConfig, ids: range) -> UtilityTables:
 def _usual_range(config: SweepConfig) -> tuple[float, float]:
     """From 0 to what 95 of 100 of the first candidates stay below, rounded up to thousandths."""
     scores = _scores(config, draw(config, range(config.batch)))
-    high = float(np.ceil(np.nanquantile(scores, 0.95) * 1000) / 1000) if np.isfinite(scores).any() else 0.0
-    if high <= 0:
+    usual = float(np.nanquantile(scores, 0.95)) if np.isfinite(scores).any() else 0.0
+    high = math.ceil(usual * 1000) / 1000
+    if usual <= CERTIFIED:
         raise ValueError(
             f"stratify: expected a family with some misalignment, got {config.family!r}, of which 95 of 100 tables "
             "have none; give bin_range"

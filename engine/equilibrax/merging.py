@@ -108,20 +108,31 @@ def merge(
 
 
 def close(layout: Layout) -> bool:
-    """Write manifest, card and metadata of a complete folder; what is there and right is not touched."""
-    totals = _totals(layout)
-    schemas = {kind: schema_of(layout, kind) for kind in layout.kinds}
-    _write(layout.folder / "croissant.json", lambda: iter([croissant(layout, schemas, totals)]))
-    _write(layout.folder / "README.md", lambda: iter([dataset_card(layout, schemas, totals)]))
-    _write(layout.folder / "manifest.json", lambda: _manifest(layout, totals))
+    """Write manifest, card and metadata of a complete folder; what is there and right is not touched.
+
+    Returns:
+        False if a shard is not done, and nothing is written then.
+    """
+    try:
+        totals = _totals(layout)
+        schemas = {kind: schema_of(layout, kind) for kind in layout.kinds}
+        _write(layout.folder / "croissant.json", lambda: iter([croissant(layout, schemas, totals)]))
+        _write(layout.folder / "README.md", lambda: iter([dataset_card(layout, schemas, totals)]))
+        _write(layout.folder / "manifest.json", lambda: _manifest(layout, totals))
+    except _Incomplete:
+        return False
     return True
+
+
+class _Incomplete(Exception):
+    """A shard is not done, or no longer."""
 
 
 def _records(layout: Layout) -> Iterator[dict[str, Any]]:
     for shard in range(layout.shards):
         record = read_record(layout, shard)
         if record is None:
-            raise FileNotFoundError(2, "expected a shard that is done; sweep again", str(layout.record(shard)))
+            raise _Incomplete
         yield record
 
 
