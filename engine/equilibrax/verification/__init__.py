@@ -38,7 +38,7 @@ def verify(
     """Check a dataset: files, checksums, ids and splits of all of it; tables and results of all or of a sample.
 
     Every table that is checked is drawn again from its seed and solved again by other means than the solver's, so that
-    a wrong number is found even if all checksums are right. Memory does not depend on the number of shards.
+    a wrong number is found even if all checksums are right. A shard is in memory at a time, and `manifest.json`.
 
     Statistics that are not checked: `retries` and `resolved` of the records, and the words of card and metadata.
     Results of games other than the selection game without obedience are not solved again, and tables of families of

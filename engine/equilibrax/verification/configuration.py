@@ -93,8 +93,8 @@ class Configuration:
         return self._part(parts[which], versions[which])
 
     def _part(self, said: Mapping[str, Any], version: int) -> Part:
-        sizes = (int(said[name]) for name in ("states", "actions", "providers"))
-        return Part(said["family"], *sizes, said["parameters"], version)
+        states, actions, providers = (int(said[name]) for name in ("states", "actions", "providers"))
+        return Part(said["family"], states, actions, providers, said["parameters"], version)
 
     def rows_each(self, part: Part) -> int:
         """Rows of results of each table."""
@@ -170,6 +170,9 @@ def read_configuration(folder: Path) -> Configuration:
         configuration.split_of(np.zeros(1, np.int64))
         configuration.schema("committees")
         configuration.ids(0)
+        needed = ("seed", "resolution", "tie_break", "dynamics", "misalignment", "equilibria_cap")
+        for name in needed + (("bins", "bin_range") if configuration["stratify"] else ()):
+            configuration[name]
     except (KeyError, TypeError, IndexError, AttributeError, ZeroDivisionError) as error:
         raise NoDataset(f"{file}: expected the description of a dataset, got something else ({error!r})") from error
     return configuration

@@ -94,18 +94,18 @@ def _biased(key, cells, providers, resolution, parameters) -> Drawn:
 
 def _systematic(key, cells, providers, resolution, parameters) -> Drawn:
     bonus = round(parameters.get("bonus", 0.3) * resolution)
-    user = _utility(_words(_fold(key, np.uint32(0)), cells), resolution)
-    favourite = _below(_words(_fold(key, np.uint32(1)), (providers,)), cells[1])
+    user = _utility(_words(_fold(key, 0), cells), resolution)
+    favourite = _below(_words(_fold(key, 1), (providers,)), cells[1])
     likes = favourite[:, :, None] == np.arange(cells[1])
     return user, user[:, None] + bonus * likes[:, :, None, :].astype(np.int64)
 
 
 def _hull(key, cells, providers, resolution, parameters) -> Drawn:
-    words = _words(_fold(key, np.uint32(0)), (providers, *cells))
+    words = _words(_fold(key, 0), (providers, *cells))
     if providers == 1:
         utilities = _utility(words, resolution)
         return utilities[:, 0], utilities
-    mixing = _words(_fold(key, np.uint32(1)), (providers,))
+    mixing = _words(_fold(key, 1), (providers,))
     weights = _run_lengths(mixing[:, :-1], providers)[:, :, None, None]
     others = _utility(words[:, :-1], resolution)
     target = mixing[:, -1].astype(np.int64)[:, None, None] % _UNITS
@@ -120,7 +120,7 @@ def _hull(key, cells, providers, resolution, parameters) -> Drawn:
 def _near_hull(key, cells, providers, resolution, parameters) -> Drawn:
     noise = round(parameters.get("misalignment", 0.05) * resolution)
     user, utilities = _hull(key, cells, providers, resolution, {})
-    words = _words(_fold(key, np.uint32(2)), cells)
+    words = _words(_fold(key, 2), cells)
     return user + _symmetric(words, _room(user, resolution, noise)), utilities
 
 
@@ -190,9 +190,9 @@ def _halves(values: np.ndarray) -> np.ndarray:
     return np.stack([values >> np.uint64(32), values & np.uint64(0xFFFFFFFF)], axis=1).astype(np.uint32)
 
 
-def _fold(key: np.ndarray, word: np.ndarray) -> np.ndarray:
+def _fold(key: np.ndarray, word: np.ndarray | int) -> np.ndarray:
     """`[B, 2]` keys with a word, or `[B]` words, folded in."""
-    word = np.broadcast_to(word, (len(key),))
+    word = np.broadcast_to(np.asarray(word, np.uint32), (len(key),))
     return np.stack(_threefry(key[:, 0], key[:, 1], np.zeros_like(word), word), axis=1)
 
 

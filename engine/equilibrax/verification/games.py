@@ -67,10 +67,10 @@ class Games:
 
     def values_of(self, schemes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Values `[B, C, 1 + K]` of schemes `[B, C, X]`, and whether their actions exist `[B, C]`; 0 if they do not."""
-        known = ((schemes >= 0) & (schemes < self.actions)).all(axis=2)
+        known = np.all((schemes >= 0) & (schemes < self.actions), axis=2)
         chosen = np.where(known[..., None], schemes, 0).astype(np.int64)
         tables, x = np.arange(len(self))[:, None, None], np.arange(self.states)
-        known &= self.available[tables, x, chosen].all(axis=2)
+        known = known & np.all(self.available[tables, x, chosen], axis=2)
         values = self.contributions.transpose(0, 2, 3, 1)[tables, x, chosen].sum(axis=2)
         return np.where(known[..., None], values, 0), known
 

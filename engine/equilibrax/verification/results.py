@@ -222,10 +222,9 @@ def _listed(block: Block, solved: np.ndarray) -> None:
         broken[row[(inner != expected).any(axis=1)]] = True
     else:
         size, committees = block.games.actions, block.shape[1]
-        known = ((inner >= 0) & (inner < size)).all(axis=1)
-        known &= block.games.available[
-            (row // committees)[:, None], np.arange(inner.shape[1]), np.where(known[:, None], inner, 0)
-        ].all(axis=1)
+        known = np.all((inner >= 0) & (inner < size), axis=1)
+        places = (row // committees)[:, None], np.arange(inner.shape[1]), np.where(known[:, None], inner, 0)
+        known = known & np.all(block.games.available[places], axis=1)
         broken[row[~known]] = True
         rising = np.zeros(len(row), bool)
         difference = inner[1:].astype(np.int64) - inner[:-1]
@@ -379,5 +378,6 @@ def _programs(block: Block, score, sure, flags, utilities, upper, lower, slack) 
         uncertified = flags[row] & columns.UNCERTIFIED > 0
         bad[i] = not least - slack[row] <= score[row] or (not uncertified and not score[row] <= most + slack[row])
         expected.append(f"{least!r} to {most!r}")
-    block.report.compare("programs", block.file, "misalignment", block.rows[rows], expected, score[rows], bad)
+    said = np.array(expected, object)
+    block.report.compare("programs", block.file, "misalignment", block.rows[rows], said, score[rows], bad)
     block.report.leave_out("misalignment scores by HiGHS", int(sure.sum()) - len(rows))
