@@ -24,6 +24,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from equilibrax import _columns, _mixture, _sweep_folder, _sweep_shards, records
+from equilibrax._column_meanings import column_table
+from equilibrax._dataset_card import yaml_type
 from equilibrax._splits import split_of
 from equilibrax.commands import main
 from equilibrax.merging import merge
@@ -187,12 +189,13 @@ run_sweep(config, sys.argv[1], shard=(int(sys.argv[2]), 4), progress=lambda *don
 
 def start(folder, share: int) -> subprocess.Popen:
     command = [sys.executable, "-c", CHILD, str(folder), str(share)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    devices = {"JAX_NUM_CPU_DEVICES": str(1 + share)}
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, **devices})
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
 def test_four_processes_one_of_them_killed_make_the_same_bytes(dataset, tmp_path):
-    """Shares 0 to 2 at the same time; 0 is killed after its first shard. The last share closes what 0 left undone."""
+    """Shares 0 to 2 at the same time, on one to three devices; 0 is killed after its first shard, and done again."""
     children = [start(tmp_path, share) for share in range(3)]
     for _ in range(2):
         assert children[0].stdout.readline()
@@ -243,6 +246,16 @@ def test_interrupted_twenty_times_at_random(dataset, tmp_path, monkeypatch):
     for folder in tmp_path.iterdir():
         run_sweep(FULL, folder)  # removes what is left of the dead
         assert digests(folder) == expected
+
+
+def test_single_shards_may_be_done_anywhere(dataset, tmp_path):
+    work = _sweep_shards.work_of(FULL)
+    layout = _sweep_folder.open_folder(work, tmp_path)
+    for shard in (5, 0, 3, 3):
+        record = _sweep_folder.do_shard(work, layout, shard)
+        assert record == json.loads((dataset / f"shards/0000000{shard}.json").read_text())
+    assert run_sweep(FULL, tmp_path).shards_before == 3
+    assert digests(tmp_path) == digests(dataset)
 
 
 def test_readers_see_only_finished_shards_in_the_order_of_tables(copy):
@@ -583,6 +596,19 @@ def test_mlcroissant_validates_it(dataset):
     manifest = json.loads((dataset / "manifest.json").read_text())
     assert len(rows) == manifest["totals"]["splits"]["train"]["committees"]
     assert rows[0]["committees-train/equilibrium_schemes"] == rows_of(dataset, "committees")[0]["equilibrium_schemes"]
+
+
+def test_the_documentation_has_every_column(dataset):
+    text = (Path(__file__).parents[1] / "docs/datasets.md").read_text()
+    for kind in ("tables", "committees"):
+        schema = pq.read_schema(dataset / kind / "train-00000000.parquet")
+        assert column_table(kind, {field.name: yaml_type(field.type)[1] for field in schema}) in text
+
+
+def test_a_licence_of_ones_own(tmp_path):
+    run_sweep(replace(FULL, tables=8, licence="CC-BY-4.0"), tmp_path)
+    assert "license: cc-by-4.0" in (tmp_path / "README.md").read_text()
+    assert json.loads((tmp_path / "croissant.json").read_text())["license"].endswith("/CC-BY-4.0")
 
 
 def test_the_card_has_every_column_and_setting(dataset):

@@ -1,8 +1,9 @@
 """Batches of any size through kernels of a fixed size, on all devices.
 
 Work is cut into chunks that fit the cache of a CPU (or the memory of an accelerator), the last chunk is padded to a
-power of two by repeating a row, and every chunk is split evenly over the devices. Rows never interact, so results do
-not depend on any of this, and a second batch compiles nothing new.
+power of two by repeating a row, and every chunk is split evenly over the devices. Rows never interact, so integers do
+not depend on any of this, and a second batch compiles nothing new. The last bits of floating-point results depend on
+how many rows a device works on, because XLA compiles other loops for other shapes; see `steady_shapes`.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import jax
@@ -26,23 +29,42 @@ _ACCELERATOR_MAX_CHUNK = 1 << 18
 # Fewer lanes do not fill vector registers and amortize no loop's overhead, so the cache may be left for so many bytes.
 _FEWEST_LANES, _FEWEST_LANES_BYTES = 64, 128 << 20
 
+_STEADY_CHUNKS = {"cpu": 16}  # at least so many of a batch, for as many cores
+_steady: ContextVar[bool] = ContextVar("steady", default=False)
+
+
+@contextmanager
+def steady_shapes() -> Iterator[None]:
+    """Within it, no bit of a result depends on how many devices a CPU is divided into, or how many accelerators work.
+
+    On a CPU, chunks of the same shape are solved by the same program, for one device, side by side in threads. The
+    price is more and smaller chunks there, and accelerators that repeat a row where rows are too few for all of them.
+    """
+    token = _steady.set(True)
+    try:
+        yield
+    finally:
+        _steady.reset(token)
+
 
 def batch_mesh(devices: Sequence[Any] | None = None) -> Mesh:
     """The devices (default: all local ones) as a mesh with the single axis `batch`."""
     chosen = jax.local_devices() if devices is None else list(devices)
+    if _steady.get() and devices is None and chosen[0].platform == "cpu":
+        chosen = chosen[:1]
     if not chosen:
         raise ValueError("devices: expected at least one JAX device, got none")
     return Mesh(np.array(chosen), ("batch",))
 
 
 def chunk_size(rows: int, bytes_per_row: int, mesh: Mesh) -> int:
-    """Rows per chunk: a power of two times the number of devices, no more than needed for `rows`."""
+    """Rows per chunk: a power of two times the number of devices, no more than `rows` need, see `steady_shapes`."""
     platform = mesh.devices.flat[0].platform
     budget = _CHUNK_BYTES.get(platform, _ACCELERATOR_CHUNK_BYTES)
     limit = _MAX_CHUNK.get(platform, _ACCELERATOR_MAX_CHUNK)
     fewest = min(_FEWEST_LANES, _FEWEST_LANES_BYTES // max(1, bytes_per_row))
     per_device = max(1, fewest, min(limit, budget // max(1, bytes_per_row)))
-    needed = -(-rows // mesh.size)
+    needed = -(-rows // (_STEADY_CHUNKS.get(platform, 1) if _steady.get() else mesh.size))
     per_device = min(1 << (per_device.bit_length() - 1), 1 << max(0, (needed - 1).bit_length()))
     return per_device * mesh.size
 

@@ -21,6 +21,7 @@ import numpy as np
 import pyarrow as pa
 
 import equilibrax
+from equilibrax._batching import steady_shapes
 from equilibrax._folder_layout import (
     CLOSING,
     DESCRIPTION,
@@ -159,7 +160,7 @@ def run_work(
     The arguments are those of `run_sweep`.
     """
     started = time.perf_counter()
-    layout = _open(work, Path(directory))
+    layout = open_folder(work, Path(directory))
     mine = range(share[0], layout.shards, share[1])
     missing = [shard for shard in mine if read_record(layout, shard) is None]
     if missing and not os.access(layout.folder, os.W_OK | os.X_OK):
@@ -184,7 +185,7 @@ def run_work(
         for shard in missing:
             if should_stop is not None and should_stop():
                 break
-            solved = work.solve(layout.ids(shard))
+            solved = solve_shard(work, layout, shard)
             if not first[1]:
                 first = (time.perf_counter() - started, len(layout.ids(shard)))
             finish(writing)
@@ -208,6 +209,22 @@ def run_work(
         short=tally.short,
         closed=closed,
     )
+
+
+def do_shard(work: Work[Any], layout: Layout, shard: int) -> dict[str, Any]:
+    """Solve and write one shard unless it is done, wherever the folder is shared; what its record says."""
+    record = read_record(layout, shard)
+    if record is None:
+        with saying_how_to_go_on():
+            _write_shard(work, layout, shard, solve_shard(work, layout, shard))
+        record = json.loads(layout.record(shard).read_bytes())
+    return record
+
+
+def solve_shard(work: Work[Any], layout: Layout, shard: int) -> Any:
+    """What is written of a shard, the same on any number of devices."""
+    with steady_shapes():
+        return work.solve(layout.ids(shard))
 
 
 class _Tally:
@@ -302,7 +319,7 @@ def saying_how_to_go_on() -> Iterator[None]:
 # --- opening the folder -------------------------------------------------------------------------------------
 
 
-def _open(work: Work[Any], folder: Path) -> Layout:
+def open_folder(work: Work[Any], folder: Path) -> Layout:
     """The folder, ready for shards: made, cleaned, and with the `sweep.json` of this work."""
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"directory: expected a folder, got the file {folder}")
