@@ -64,7 +64,7 @@ def test_solve_prints_a_readable_table(table, capsys):
         (["sweep", "--out", "weather.csv"], "weather.csv"),
         (["plot", "."], "committees"),
         (["reproduce", "--out", "r", "--tables", "-1"], "--tables: expected 0 or more, got -1"),
-        (["swep"], "expected a command (reproduce, solve, sweep, merge, compare, bench, plot), got 'swep'"),
+        (["swep"], "expected a command (reproduce, solve, sweep, merge, verify, compare, bench, plot), got 'swep'"),
     ],
 )
 def test_bad_input_gets_one_message_and_exit_status_2(table, args, message, monkeypatch, capsys):

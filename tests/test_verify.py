@@ -36,7 +36,7 @@ ALL = SweepConfig(
     resolution=4,  # so that there are ties, and many equilibria
     shard_size=32,
     splits=(0.5, 0.25, 0.25),
-    columns=("schemes", "equilibria", "weights"),
+    columns=("weights", "schemes", "equilibria"),
     equilibria_cap=3,
 )
 TRAIN = "committees/train-00000000.parquet"

@@ -131,13 +131,13 @@ class Configuration:
             fields |= {"game": pa.string(), "response": pa.string(), "rationality": pa.float64()}
             fields |= {"tolerance": pa.float64(), "worst_partition": pa.list_(pa.int8())}
         scheme = pa.list_(pa.int16())
-        for group in self["columns"]:
-            if group == "schemes":
-                fields |= dict.fromkeys(("worst_scheme", "best_scheme", "dynamics_scheme"), scheme)
-            elif group == "equilibria":
-                fields |= {"equilibrium_schemes": pa.list_(scheme), "equilibrium_schemes_cap": pa.int32()}
-            elif group == "weights":
-                fields |= {"misalignment_weights": pa.list_(real), "misalignment_offset": real}
+        groups = self["columns"]
+        if "schemes" in groups:
+            fields |= dict.fromkeys(("worst_scheme", "best_scheme", "dynamics_scheme"), scheme)
+        if "equilibria" in groups:
+            fields |= {"equilibrium_schemes": pa.list_(scheme), "equilibrium_schemes_cap": pa.int32()}
+        if "weights" in groups:
+            fields |= {"misalignment_weights": pa.list_(real), "misalignment_offset": real}
         return pa.schema(fields)
 
 
