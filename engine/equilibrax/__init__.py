@@ -97,6 +97,7 @@ from equilibrax.transcripts import (
     induced_distribution,
     sample_transcript,
 )
+from equilibrax.verification import Verification, verify
 from equilibrax.weak_alignment import WeakAlignment, weak_alignment
 from equilibrax.weak_curve import WeakCurve, weak_curve
 
@@ -156,6 +157,7 @@ __all__ = [
     "Transcripts",
     "UsersVersusError",
     "UtilityTables",
+    "Verification",
     "WeakAlignment",
     "WeakCurve",
     "WeakMarketAlignment",
@@ -275,6 +277,7 @@ __all__ = [
     "transfer_figure",
     "user_rows",
     "users_versus_error",
+    "verify",
     "weak_alignment",
     "weak_curve",
     "weak_figure",

@@ -18,6 +18,7 @@ COMMANDS = {
     "solve": ("Solve", "Solve your own tables, for every committee of providers."),
     "sweep": ("Sweep", "Solve many random tables, in bounded memory, and keep every result."),
     "merge": ("Merge", "Check that a sweep is complete, and write its manifest and dataset card."),
+    "verify": ("Verify", "Check a dataset by other means than those that made it."),
     "market": ("MarketCommand", "Solve markets of many users: personalized rules, or one public rule for all."),
     "entry": ("EntryCommand", "Let new users enter a market, and show what becomes of those who were there."),
     "compare": ("Compare", "Compare the user's utility in every game, for your tables or random ones."),

@@ -1,0 +1,85 @@
+"""The misalignment score (2509.15090, Remark 5) by HiGHS, with what its solution and its multipliers prove.
+
+    minimize e   such that   w . u_j + c <= u_0 + e on U,   w . u_j + c >= u_0 - e on L,   w >= 0, e >= 0
+
+where U are the outcomes of equilibria, L those of the user's optimal schemes and w are weights on the members.
+"""
+
+from __future__ import annotations
+
+import highspy
+import numpy as np
+
+
+class Programs:
+    """One HiGHS, used for one linear program after another."""
+
+    def __init__(self) -> None:
+        self._solver = highspy.Highs()
+        for option, value in (
+            ("output_flag", False),
+            ("presolve", "off"),
+            ("threads", 1),
+            ("primal_feasibility_tolerance", 1e-10),
+            ("dual_feasibility_tolerance", 1e-10),
+        ):
+            self._solver.setOptionValue(option, value)
+
+    def score(self, user: np.ndarray, members: np.ndarray, upper: np.ndarray, lower: np.ndarray) -> tuple[float, float]:
+        """What the score is at least and at most, in units of utility.
+
+        Args:
+            user: `[N]` utilities of the outcomes.
+            members: `[M, N]` those of the committee's members.
+            upper, lower: `[N]` bool, U and L.
+        """
+        unit = max(float(np.ptp(user[upper | lower])), 1e-300)
+        above, below = np.flatnonzero(upper), np.flatnonzero(lower)
+        number = len(members)
+        rows = np.concatenate([above, below])
+        matrix = np.empty((len(rows), number + 2))
+        matrix[:, :number] = members[:, rows].T / unit
+        matrix[:, number] = 1.0
+        matrix[:, number + 1] = np.where(np.arange(len(rows)) < len(above), -1.0, 1.0)
+        sides = (user[rows] - user[lower].min()) / unit
+        problem = highspy.HighsLp()
+        problem.num_col_, problem.num_row_ = number + 2, len(rows)
+        problem.col_cost_ = np.concatenate([np.zeros(number + 1), [1.0]])
+        problem.col_lower_ = np.concatenate([np.zeros(number), [-np.inf, 0.0]])
+        problem.col_upper_ = np.full(number + 2, np.inf)
+        problem.row_lower_ = np.concatenate([np.full(len(above), -np.inf), sides[len(above) :]])
+        problem.row_upper_ = np.concatenate([sides[: len(above)], np.full(len(below), np.inf)])
+        problem.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
+        problem.a_matrix_.start_ = np.arange(len(rows) + 1) * (number + 2)
+        problem.a_matrix_.index_ = np.tile(np.arange(number + 2), len(rows))
+        problem.a_matrix_.value_ = matrix.ravel()
+        self._solver.passModel(problem)
+        self._solver.run()
+        solution = self._solver.getSolution()
+        weights = np.maximum(np.asarray(solution.col_value)[:number], 0.0)
+        duals = np.abs(np.asarray(solution.row_dual))
+        most = attained(user, members, weights, upper, lower)
+        return min(_proved(user, members, above, below, duals), most), most
+
+
+def attained(user: np.ndarray, members: np.ndarray, weights: np.ndarray, upper, lower) -> float:
+    """The score that these weights attain, with the best offset: `max(0, max over L - min over U) / 2` of u_0 - w u."""
+    left = user - weights @ members
+    return max(0.0, float(left[lower].max() - left[upper].min())) / 2
+
+
+def _proved(user, members, above, below, duals) -> float:
+    """What multipliers prove: the difference of the user's averages under two measures of equal mass at most 1/2.
+
+    With measures l on L and m on U such that no member likes l better, every weights' score is at least E_l u_0 -
+    E_m u_0. The multipliers of HiGHS are made of equal mass; what little they violate is of the size of its tolerance.
+    """
+    on_upper, on_lower = duals[: len(above)], duals[len(above) :]
+    mass = min(on_upper.sum(), on_lower.sum(), 0.5)
+    if mass <= 0:
+        return 0.0
+    on_upper, on_lower = on_upper * (mass / on_upper.sum()), on_lower * (mass / on_lower.sum())
+    excess = members[:, below] @ on_lower - members[:, above] @ on_upper
+    if excess.max(initial=0.0) > 1e-8 * max(1.0, float(np.abs(members).max())):
+        return 0.0
+    return max(0.0, float(user[below] @ on_lower - user[above] @ on_upper))

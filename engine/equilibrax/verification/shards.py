@@ -1,0 +1,325 @@
+"""The rows of a shard: its ids, splits and constant columns, its tables drawn again, its results solved again.
+
+Letters: B tables, K providers, X states, A actions, C committees.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from equilibrax.verification import columns
+from equilibrax.verification.configuration import Configuration, Part
+from equilibrax.verification.draws import draw_again, known_family
+from equilibrax.verification.enumeration import MOST_SCHEMES, block_size, enumerate_games
+from equilibrax.verification.folder import KINDS, file_name, read_rows, record_name
+from equilibrax.verification.games import Answers, Games
+from equilibrax.verification.lists import TooLong, solve_table
+from equilibrax.verification.programs import Programs
+from equilibrax.verification.report import Verification
+from equilibrax.verification.results import Block, check_results
+
+ATTACKS = 2000
+"""Schemes that are tried where equilibria can be neither enumerated nor listed."""
+
+
+@dataclass
+class Choice:
+    """Which tables are drawn and solved again, and which scores by HiGHS.
+
+    Attributes:
+        tables: `[N]` numbers of tables in the order of shards and ids, rising; None is all.
+        programs: how likely a score is solved again.
+        generator: of random numbers.
+        seen: how many tables there were in earlier shards.
+    """
+
+    tables: np.ndarray | None
+    programs: float
+    generator: np.random.Generator
+    seen: int = 0
+
+    def of_next(self, number: int) -> np.ndarray:
+        """`[number]` bool, which tables of the next shard, in the order of their ids."""
+        first, self.seen = self.seen, self.seen + number
+        if self.tables is None:
+            return np.ones(number, bool)
+        start, stop = np.searchsorted(self.tables, [first, self.seen])
+        chosen = np.zeros(number, bool)
+        chosen[self.tables[start:stop] - first] = True
+        return chosen
+
+
+class ShardCheck:
+    """Checks one shard after another."""
+
+    def __init__(self, report: Verification, configuration: Configuration, folder: Path, choice: Choice):
+        self.report, self.configuration, self.folder, self.choice = report, configuration, folder, choice
+        self.solver = Programs()
+
+    def check(self, shard: int, record: dict[str, Any] | None) -> None:
+        """Check all files of a shard and what its record counts."""
+        part = self.configuration.part(shard)
+        files = record["files"] if record else {}
+        read: dict[str, dict[str, pa.Table | None]] = {}
+        for split in self.configuration.splits:
+            names = {kind: file_name(kind, split, shard) for kind in KINDS}
+            read[split] = {
+                kind: read_rows(self.report, self.configuration, self.folder, name, files.get(name))
+                for kind, name in names.items()
+            }
+        self._check_counts(shard, record, read)
+        ids = self._check_ids(shard, record, read)
+        chosen = self.choice.of_next(len(ids))
+        wanted = np.unique(ids)[chosen[: len(np.unique(ids))]]
+        for position, split in enumerate(self.configuration.splits):
+            tables, results = read[split]["tables"], read[split]["committees"]
+            if tables is not None:
+                self.report.tables += tables.num_rows
+                self._check_tables(shard, part, split, position, tables, wanted)
+            if results is not None:
+                self.report.rows += results.num_rows
+                self._check_constants(file_name("committees", split, shard), part, results, "providers")
+            if tables is not None and results is not None:
+                if self._aligned(shard, part, split, tables, results):
+                    self._check_results(shard, part, split, tables, results, wanted)
+                else:
+                    self.report.leave_out("results whose rows are not those of the tables, in order", results.num_rows)
+        if record and self.configuration["stratify"]:
+            self._check_strata(shard, part, record, read)
+
+    def _check_counts(self, shard: int, record: dict[str, Any] | None, read) -> None:
+        results = [kinds["committees"] for kinds in read.values()]
+        if record is None or any(rows is None for rows in results):
+            return
+        count = Counter(status for rows in results for status in rows["status"].to_pylist())
+        self.report.passed("records")
+        if dict(count) != record["statuses"]:
+            self.report.fail("records", record_name(shard), dict(count), record["statuses"], column="statuses")
+
+    # --- ids --------------------------------------------------------------------------------------------------------
+
+    def _check_ids(self, shard: int, record: dict[str, Any] | None, read) -> np.ndarray:
+        """`[N]` all ids of the shard's tables, sorted."""
+        span, seen = self.configuration.ids(shard), []
+        whole = True
+        for split, kinds in read.items():
+            rows, name = kinds["tables"], file_name("tables", split, shard)
+            if rows is None:
+                whole = False
+                continue
+            ids, missing = columns.numbers(rows, "table_id")
+            number = np.arange(len(ids))
+            said = f"an id from {span.start} to {span.stop - 1}"
+            self.report.compare("ids", name, "table_id", number, said, ids, (ids < span.start) | (ids >= span.stop))
+            self.report.compare("ids", name, "table_id", number, "an id", ids, missing)
+            falling = np.zeros(len(ids), bool)
+            falling[1:] = ids[1:] <= ids[:-1]
+            self.report.compare("ids", name, "table_id", number, "rising ids, each once", ids, falling)
+            here = np.isin(ids, np.concatenate(seen)) if seen else np.zeros(len(ids), bool)
+            self.report.compare("ids", name, "table_id", number, "an id that no other split has", ids, here)
+            seen.append(ids)
+        ids = np.sort(np.concatenate(seen)) if seen else np.zeros(0, np.int64)
+        if whole and not self.configuration["stratify"]:
+            absent = np.setdiff1d(np.arange(span.start, span.stop), ids)
+            if len(absent):
+                some = ", ".join(map(str, absent[:5].tolist()))
+                got = f"none with the ids {some}" + (f" and {len(absent) - 5} others" if len(absent) > 5 else "")
+                self.report.fail("ids", record_name(shard), f"{len(span)} tables", got, column="table_id")
+        return ids
+
+    def _aligned(self, shard: int, part: Part, split: str, tables: pa.Table, results: pa.Table) -> bool:
+        """Whether there is a row for each table, lambda and committee, in this order."""
+        name, each = file_name("committees", split, shard), self.configuration.rows_each(part)
+        ids, _ = columns.numbers(tables, "table_id")
+        found, _ = columns.numbers(results, "table_id")
+        mask, _ = columns.numbers(results, "committee")
+        if len(found) != len(ids) * each:
+            got = f"{len(found)}"
+            self.report.fail("ids", name, f"{len(ids) * each} rows, {each} for each of {len(ids)} tables", got)
+            return False
+        number = np.arange(len(found))
+        repeated = np.repeat(ids, each)
+        committees = np.arange(1, 2) if self.configuration["game"] == "aligned" else np.arange(1, 2**part.providers)
+        masks = np.tile(committees, len(found) // len(committees))
+        self.report.compare("ids", name, "table_id", number, repeated, found, found != repeated)
+        self.report.compare("ids", name, "committee", number, masks, mask, mask != masks)
+        return bool((found == repeated).all() and (mask == masks).all())
+
+    # --- tables -----------------------------------------------------------------------------------------------------
+
+    def _check_tables(self, shard, part: Part, split: str, position: int, rows: pa.Table, wanted: np.ndarray) -> None:
+        name = file_name("tables", split, shard)
+        ids, _ = columns.numbers(rows, "table_id")
+        number = np.arange(len(ids))
+        names = np.array(self.configuration.splits, object)
+        belongs = self.configuration.split_of(ids)
+        got = np.full(len(ids), split, object)
+        self.report.compare("splits", name, "table_id", number, names[belongs], got, belongs != position)
+        self._check_constants(name, part, rows, "num_providers")
+        self._constant(name, rows, "resolution", self.configuration["resolution"])
+        if not known_family(part.family, part.version):
+            self.report.leave_out(f"tables of the family {part.family}, which cannot be drawn again", len(ids))
+            return
+        chosen = np.flatnonzero(np.isin(ids, wanted))
+        drawn = self._draw(part, ids[chosen])
+        resolution = self.configuration["resolution"]
+        kind = np.float32 if self.configuration["float32"] else np.float64
+        cells, some = part.states * part.actions, rows.take(pa.array(chosen))
+        for column, truth, width in (
+            ("user", (drawn[:, 0] / resolution).astype(kind), cells),
+            ("providers", (drawn[:, 1:] / resolution).astype(kind), part.providers * cells),
+            ("prior", np.ones((len(chosen), part.states), np.int32), part.states),
+            ("available", np.ones((len(chosen), cells), bool), cells),
+        ):
+            stored, missing, bad = columns.lists(some, column, width)
+            truth = truth.reshape(len(chosen), width)
+            wrong = missing | bad | (stored != truth).any(axis=1)
+            self.report.compare("tables", name, column, chosen, truth, stored, wrong)
+
+    def _check_constants(self, name: str, part: Part, rows: pa.Table, providers: str) -> None:
+        family = np.array(rows["family"].to_pylist(), object)
+        self.report.compare(
+            "constants", name, "family", np.arange(len(family)), part.family, family, family != part.family
+        )
+        values = {"seed": self.configuration["seed"], "states": part.states, "actions": part.actions}
+        alone = providers == "providers" and self.configuration["game"] == "aligned"  # with herself
+        for column, value in {**values, providers: 1 if alone else part.providers}.items():
+            self._constant(name, rows, column, value)
+        if providers == "providers":
+            mask, _ = columns.numbers(rows, "committee")
+            size = (mask[:, None] >> np.arange(16) & 1).sum(axis=1)
+            stored, missing = columns.numbers(rows, "committee_size")
+            wrong = missing | (stored != size)
+            self.report.compare("constants", name, "committee_size", np.arange(len(size)), size, stored, wrong)
+
+    def _constant(self, name: str, rows: pa.Table, column: str, value: int) -> None:
+        stored, missing = columns.numbers(rows, column)
+        self.report.compare(
+            "constants", name, column, np.arange(len(stored)), str(value), stored, missing | (stored != value)
+        )
+
+    def _draw(self, part: Part, ids: np.ndarray) -> np.ndarray:
+        """`[B, 1 + K, X, A]` utilities drawn again."""
+        user, providers = draw_again(
+            part.family,
+            ids,
+            states=part.states,
+            actions=part.actions,
+            providers=part.providers,
+            seed=self.configuration["seed"],
+            resolution=self.configuration["resolution"],
+            parameters=part.parameters,
+        )
+        return np.concatenate([user[:, None], providers], axis=1)
+
+    def _games(self, part: Part, rows: pa.Table) -> Games:
+        """The games of some rows: drawn again if that can be done, else as they are stored."""
+        resolution, shape = (
+            self.configuration["resolution"],
+            (rows.num_rows, 1 + part.providers, part.states, part.actions),
+        )
+        if known_family(part.family, part.version):
+            utilities = self._draw(part, columns.numbers(rows, "table_id")[0])
+            prior = np.ones((rows.num_rows, part.states), np.int64)
+            available = np.ones((rows.num_rows, part.states, part.actions), bool)
+        else:
+            cells = part.states * part.actions
+            stored = [
+                columns.lists(rows, column, width)[0].astype(np.float64)
+                for column, width in (("user", cells), ("providers", part.providers * cells))
+            ]
+            utilities = np.rint(np.concatenate(stored, axis=1) * resolution).astype(np.int64).reshape(shape)
+            prior = columns.lists(rows, "prior", part.states)[0].astype(np.int64)
+            available = columns.lists(rows, "available", cells)[0].reshape(utilities[:, 0].shape)
+        return Games(utilities, prior, available, resolution, self.configuration["tie_break"] == "lowest_index")
+
+    # --- results ----------------------------------------------------------------------------------------------------
+
+    def _check_results(self, shard, part: Part, split: str, tables: pa.Table, results: pa.Table, wanted) -> None:
+        name, each = file_name("committees", split, shard), self.configuration.rows_each(part)
+        if not self.configuration.selection:
+            game = self.configuration["game"] + (" with obedience" if self.configuration["obedience"] else "")
+            self.report.leave_out(f"results of the game {game}: they are not solved again", results.num_rows)
+            _, unknown = columns.statuses(results, self.configuration)
+            got = np.array(results["status"].to_pylist(), object)
+            self.report.compare("status", name, "status", np.arange(len(got)), "a status of this game", got, unknown)
+            return
+        if self.configuration["float32"] and not known_family(part.family, part.version):
+            why = "results of tables that are stored in 32 bits and cannot be drawn again"
+            self.report.leave_out(why, results.num_rows)
+            return
+        chosen = np.flatnonzero(np.isin(columns.numbers(tables, "table_id")[0], wanted))
+        self.report.leave_out("results of tables that were not in the sample", (tables.num_rows - len(chosen)) * each)
+        games = self._games(part, tables.take(pa.array(chosen)))
+        small = part.actions**part.states <= MOST_SCHEMES
+        step = block_size(games) if small else 1
+        for start in range(0, len(chosen), step):
+            mine = chosen[start : start + step]
+            answers = self._solve(games[start : start + step], small)
+            rows = (mine[:, None] * each + np.arange(each)).reshape(-1)
+            if answers is None:
+                self.report.leave_out("results of tables that are too large to solve again", len(rows))
+                continue
+            self.report.tables_checked += len(mine)
+            check_results(
+                Block(
+                    report=self.report,
+                    configuration=self.configuration,
+                    file=name,
+                    games=games[start : start + step],
+                    answers=answers,
+                    results=results.take(pa.array(rows)),
+                    rows=rows,
+                    programs=self.choice.generator.random(len(rows)) < self.choice.programs,
+                    solver=self.solver,
+                )
+            )
+
+    def _solve(self, games: Games, small: bool) -> Answers | None:
+        if small:
+            return enumerate_games(games, self.configuration["dynamics"])
+        try:
+            return solve_table(games, ATTACKS, seed=0)
+        except TooLong:
+            return None
+
+    def _check_strata(self, shard: int, part: Part, record: dict[str, Any], read) -> None:
+        """Whether as many tables as the record says are in each bin, and as many as the shard's numbers want."""
+        configuration, name, number = self.configuration, record_name(shard), self.configuration["bins"]
+        results = [kinds["committees"] for kinds in read.values()]
+        if any(rows is None for rows in results):
+            return
+        everyone = 2**part.providers - 1
+        scores = np.concatenate(
+            [
+                columns.numbers(rows, "misalignment")[0][columns.numbers(rows, "committee")[0] == everyone]
+                for rows in results
+            ]
+        ).astype(np.float64)
+        self.report.passed("strata", len(scores))
+        low, high = configuration["bin_range"]
+        place = (scores[np.isfinite(scores)] - low) / ((high - low) / number)
+        near = int((np.abs(place - np.rint(place)) < 1e-6).sum())  # stored in 32 bits, these may be in either bin
+        bins = np.bincount(np.floor(place[(place >= 0) & (place < number)]).astype(int), minlength=number)
+        size = configuration["shard_size"]
+        numbers = np.arange(shard * size, min((shard + 1) * size, configuration["tables"]))
+        wanted = np.bincount(numbers % number, minlength=number).tolist()
+        said = record.get("stratify")
+        try:
+            found = np.array(said["found"], np.int64)  # pyright: ignore[reportOptionalSubscript]
+            differs = np.abs(bins - found).sum() > 2 * near or found.sum() != len(scores)
+            status = "FILLED" if found.tolist() == wanted else "GAVE_UP"
+            wrong = differs or (said["wanted"], said["status"]) != (wanted, status)  # pyright: ignore[reportOptionalSubscript]
+        except (KeyError, TypeError, ValueError):
+            wrong, status = True, "FILLED" if bins.tolist() == wanted else "GAVE_UP"
+        if wrong:
+            expected = {"status": status, "wanted": wanted, "found": bins.tolist()}
+            self.report.fail("strata", name, expected, said, column="stratify")
+        rejected = len(configuration.ids(shard)) - len(scores)
+        self.report.leave_out("candidates of a stratified sweep that were not taken", rejected)
