@@ -3,8 +3,9 @@
     OUT=results python benchmarks/gpu.py            # everything
     OUT=results python benchmarks/gpu.py --tiny     # seconds; checks, and times of no meaning
 
-Nothing has to be installed: the kernels are taken from `../kernels`. Integers must be the CPU backend's bit for bit and
-misalignment scores within 1e-9; a difference is an error (exit status 1). Writes `$OUT/<device name>.json`.
+Nothing has to be installed: the kernels are taken from `../kernels`. Integers must be the CPU backend's bit for bit,
+misalignment scores and least squares within 1e-9; a difference is an error (exit status 1). Writes
+`$OUT/<device name>.json`. A "table" of a curve is one fold of one permutation of the raters.
 
 Times are of whole batches, all work done (`block_until_ready`), the median of several after a warm-up, compilation
 apart: `resident`, with tables on the device and results left there, and `through_host`, with tables from NumPy arrays
@@ -41,6 +42,7 @@ import numpy as np
 from equilibrax_kernels import families
 from equilibrax_kernels.dense import dense_schemes
 from equilibrax_kernels.frontier import frontier_schemes
+from equilibrax_kernels.least_squares import prefix_lanes
 from equilibrax_kernels.misalignment import misalignment_lanes
 from equilibrax_kernels.selection import solve_listed
 
@@ -122,6 +124,42 @@ def misalignment(states: int, actions: int, providers: int, batch: int, check: i
     return Case(name, kernel, lambda count: (uniform_tables(count, states, actions, providers),), batch, check)
 
 
+def curve(raters: int, items: int, batch: int, check: int) -> Case:
+    """Non-negative least squares on the first 1, 2, .., K raters of an order, in one of five folds."""
+    pieces = (raters,) if raters <= 64 else (-(-raters // 2), raters)
+
+    def kernel(order, fold, grams, moments):
+        def gram_of(first, last):
+            return grams[fold[:, None, None], order[:, first:last, None], order[:, None, :last]]
+
+        moment = moments[fold[:, None], order]
+        weights, pivots = prefix_lanes(gram_of, moment, pieces=pieces)
+        applied = jnp.einsum("lmk,lkj->lmj", weights, gram_of(0, raters))
+        gradient = moment[:, None] - applied
+        slack = jnp.where(weights > 0, jnp.abs(gradient), gradient)
+        member = jnp.arange(raters) <= jnp.arange(raters)[:, None]
+        return {
+            "error": (weights * (applied - 2 * moment[:, None])).sum(axis=-1),  # but for the target's square
+            "certified": (jnp.where(member, slack, 0.0).max(axis=-1) <= 1e-8).all(axis=-1),
+            "pivots": pivots,
+        }
+
+    def inputs(count: int) -> tuple:
+        rng = np.random.default_rng(0)
+        user, traits = rng.random((items, 1)), rng.standard_normal((items, 6))
+        answers = user + 0.12 * traits @ rng.standard_normal((6, raters)) + 0.2 * rng.standard_normal((items, raters))
+        both = np.rint(100 * np.clip(np.concatenate([answers, user], axis=1), 0, 1)) / 100
+        both /= np.linalg.norm(both, axis=0)
+        products = [both[rows].T @ both[rows] for rows in (np.arange(items) % 5 != f for f in range(5))]
+        norms = [np.sqrt(np.diagonal(product)) for product in products]
+        scaled = np.stack([product / norm / norm[:, None] for product, norm in zip(products, norms)])
+        moments = scaled[:, :-1, -1] / scaled[:, :-1, -1].max(axis=1, keepdims=True)
+        order = np.argsort(rng.random((count, raters)), axis=1).astype(np.int32)
+        return order, np.arange(count, dtype=np.int32) % 5, scaled[:, :-1, :-1], moments
+
+    return Case(f"curve-nnls-{raters}x{items}", kernel, inputs, batch, check)
+
+
 def sampling(family: str, states: int, actions: int, providers: int, batch: int, check: int) -> Case:
     """Drawing tables of a family from their ids."""
     draw = getattr(families, family)
@@ -148,6 +186,7 @@ def cases(tiny: bool) -> list[Case]:
             selection(3, 2, 2, 0, True, 8, 8),
             selection(4, 2, 2, 16, False, 8, 8),
             misalignment(3, 2, 2, 8, 8),
+            curve(5, 30, 8, 8),
             sampling("uniform", 2, 2, 2, 8, 8),
         ]
     return [
@@ -158,6 +197,7 @@ def cases(tiny: bool) -> list[Case]:
         selection(20, 10, 5, 1440, False, 1 << 11, 16),
         misalignment(9, 3, 5, 1 << 17, 2048),
         misalignment(10, 10, 16, 1 << 14, 512),
+        curve(100, 1000, 1 << 10, 32),
         *(sampling(family, 3, 3, 5, 1 << 20, 4096) for family in ("uniform", "noisy", "near_hull", "zero_sum")),
     ]
 

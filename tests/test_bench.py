@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,8 @@ from equilibrax.bench.engines import load_engine
 from equilibrax.bench.figure import draw_figure
 from equilibrax.bench.process import WorkerFailed, WorkerProcess
 from equilibrax.bench.report import exit_status
-from equilibrax.bench.workloads import ENGINES, RATIONALITY, WORKLOADS, Workload, choose, from_json
+from equilibrax.bench.worker import calibrated
+from equilibrax.bench.workloads import ENGINES, RATIONALITY, USERS, WORKLOADS, Workload, choose, from_json
 
 PACKAGES = {
     "numba_dense": "numba",
@@ -32,10 +34,10 @@ PACKAGES = {
 }
 
 
-def run(engine: str, workload: Workload, data: Data) -> dict[str, np.ndarray]:
+def run(engine: str, workload: Workload, data: Data, count: int | None = None) -> dict[str, np.ndarray]:
     if engine in PACKAGES:
         pytest.importorskip(PACKAGES[engine])
-    answer = load_engine(engine).prepare(workload, data)(len(data.prior))
+    answer = load_engine(engine).prepare(workload, data)(len(data.prior) if count is None else count)
     return answer() if callable(answer) else answer
 
 
@@ -110,6 +112,40 @@ def test_general_solvers_find_the_same_pure_equilibria(engine):
     data = draw(workload, seed=3)
     assert run("jax", workload, data)["pure"].any()
     assert difference(run(engine, workload, data), run("jax", workload, data)) is None
+
+
+@pytest.mark.parametrize("kind", ["curve-nnls", "curve-simplex"])
+def test_loops_over_fits_find_the_same_curve(kind):
+    workload = replace(tiny(kind, 33, 1, 5, tables=3), family="systematic")
+    data = draw(workload, seed=7)
+    assert data.utilities.shape == (1, 6, 33, 1)
+    assert data.utilities.min() >= 0
+    assert data.utilities.max() <= 100
+    ours = run("equilibrax", workload, data, 3)
+    assert ours["mse"].shape == (3, 5)
+    for engine in ("daqp", "scipy") if kind == "curve-nnls" else ("daqp",):
+        two = run(engine, workload, data, 2)
+        assert difference(two, ours) is None  # of the permutations that both have
+    assert float(np.ptp(ours["mse"][:, 0])) > 1e-3  # which differ
+
+
+def test_a_market_is_the_games_of_its_users():
+    workload = tiny("personalized", 3, 2, 2, tables=2 * USERS)
+    data = draw(workload, seed=8)
+    data.utilities[USERS:] //= 2500  # ties
+    found = run("equilibrax", workload, data)
+    assert found["worst"].shape == (2 * USERS, 3)
+    assert difference(found, run("selection_alone", workload, data)) is None
+    # Where nobody is indifferent, that is the paper's own procedure.
+    assert difference(run("python", workload, Data(data.utilities[:USERS], data.prior[:USERS])), found) is None
+
+
+def test_a_loop_is_first_tried_with_as_many_fits_as_it_can_do():
+    begun = []
+    for workload in (tiny("selection", 2, 2, 2, tables=100), tiny("curve-nnls", 40, 1, 6, tables=100)):
+        task, _ = calibrated(lambda count: {}, workload, 64, 0.0)
+        begun.append(task.tables)
+    assert begun == [64, 64 // 30]
 
 
 def test_a_sweep_writes_what_its_kernels_find():
@@ -208,6 +244,10 @@ def test_the_floor_counts_what_must_be_done():
     assert 2 * 5 * 32 < least["operations"] <= floor.listed(27, 5) + 2 * 5 * 32
     assert least["seconds"] == max(least["bytes"], least["operations"]) / 1e9
     assert floor.operations(tiny("joint", 2, 3, 2), data) == 2 * 9 / 2 + 3 * 3 * 3 / 2
+    fits = replace(tiny("curve-nnls", 40, 1, 6, tables=10), family="systematic")
+    operations = floor.operations(fits, draw(fits, 0))
+    assert 5 * (6 + 7) * 2 <= operations <= 5 * (6 + 7) * 6 * 7
+    assert floor.bytes_moved(fits) == 4 * 7 * 40 / 10 + 8 * 3 * 6
     sizes = floor.candidates(draw(tiny("selection", 8, 4, 3), 0).contributions(4))
     assert sizes[0] == 4
     assert sizes[-1] < 4**8 / 10
@@ -269,5 +309,5 @@ def test_the_script_for_gpus_runs_on_a_cpu_and_finds_no_difference(tmp_path):
     )
     assert done.returncode == 0, done.stdout + done.stderr
     measured = json.loads((tmp_path / "cpu.json").read_text())
-    assert len(measured["rows"]) == 4
+    assert len(measured["rows"]) == 5
     assert all(case["wrong"] is None for case in measured["rows"])

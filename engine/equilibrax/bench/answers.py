@@ -15,7 +15,8 @@ Answer = dict[str, Any]
 """Arrays `[B, ...]` by name. Names that begin with an underscore are scalars that count things: retries, overflows."""
 
 TOLERANCE = 1e-9
-"""Largest difference of misalignment scores and of quantal utilities, in units of utility."""
+"""Largest difference of misalignment scores and of quantal utilities, in units of utility, and of mean squared errors
+of answers from 0 to 1."""
 
 MOST_TABLES = 4096
 """Tables whose answers are written and compared."""

@@ -11,14 +11,20 @@ from jaxtyping import Int
 from equilibrax.bench.workloads import Workload
 
 RESOLUTION = 10_000
+SCALE = 100
+"""Answers of raters and of the user of a curve are whole numbers from 0 to this."""
 
 
 @dataclass(frozen=True)
 class Data:
     """B tables as plain integers, all actions available.
 
+    A market is `USERS` tables one after the other. A curve is one table, whatever the number of permutations: what
+    the user and K raters say of I items, which are its states.
+
     Attributes:
-        utilities: `[B, K + 1, X, A]` int32, the user first; of bimatrix games `[B, 2, A, A]`, row player first.
+        utilities: `[B, K + 1, X, A]` int32, the user first; of bimatrix games `[B, 2, A, A]`, row player first; of
+            curves `[1, K + 1, I, 1]`, from 0 to SCALE.
         prior: `[B, X]` int32.
     """
 
@@ -34,16 +40,20 @@ class Data:
 
 
 def draw(workload: Workload, seed: int, count: int | None = None) -> Data:
-    """The first `count` tables of a workload (default: all of them)."""
+    """The first `count` tables of a workload (default: all of them); of a curve, its one table."""
     count = workload.tables if count is None else count
     if workload.kind == "bimatrix":
         rng = np.random.default_rng(seed)
         size = (count, 2, workload.actions, workload.actions)
         # Few values, so that ties occur: equilibria in weakly best responses count.
         return Data(rng.integers(0, 20, size, dtype=np.int32), np.ones((count, 1), np.int32))
-    from equilibrax import load_paper_table, sample_tables
+    from equilibrax import load_paper_table, sample_tables, simulate_raters
     from equilibrax._prepare import prepare
 
+    if workload.kind.startswith("curve"):
+        raters = simulate_raters(workload.family, workload.states, workload.providers, seed=seed, quantize=True)
+        answers = np.rint(SCALE * np.concatenate([raters.targets, raters.ratings], axis=1)).astype(np.int32)
+        return Data(np.ascontiguousarray(answers.T)[None, :, :, None], np.ones((1, workload.states), np.int32))
     if workload.family == "movielens":
         prepared = prepare(load_paper_table("movielens"))
         if not np.asarray(prepared.available).all():

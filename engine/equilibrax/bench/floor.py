@@ -17,6 +17,12 @@ Integer operations per table, over the rate of 32-bit additions that all cores r
 - misalignment: every pivot of a simplex passes twice over the `R` outcomes in K + 1 multiply-adds, and at least
   K + 1 pivots;
 - a bimatrix game: a comparison for the maximum and one for equality per payoff;
+- a personalized game: selection and dynamics of the user's table;
+- a permutation of a curve: in every fold the weights change at least as often as there are weights in the fit on all K
+  raters, P, and with s of them not zero the gradients of K raters and the errors of R = min(I / 5, K + 1) rows (the
+  triangular factor of the held-out ones) are sums of s products: `2 s (K + R)` for s = 1..P, in doubles, which count as
+  one operation each. P is measured, on Gram matrices, which are free. Bytes: the answers of all raters once for all
+  permutations, and three numbers (error, weights, optimality) per K out;
 - a sweep: its selection, dynamics and misalignment (with all committees).
 """
 
@@ -28,9 +34,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
+from equilibrax._fit_units import refine
 from equilibrax.bench.data import Data, draw
+from equilibrax.bench.engines._fits import folds_of, raters_of
 from equilibrax.bench.machine import cores
-from equilibrax.bench.workloads import Workload
+from equilibrax.bench.workloads import FOLDS, Workload
 
 _SAMPLE = 4  # tables on which the frontier is measured
 
@@ -84,9 +92,13 @@ def bytes_moved(workload: Workload) -> float:
     if workload.kind == "bimatrix":
         return 4.0 * 2 * workload.actions**2 + workload.actions**2
     utilities = 4.0 * (workload.providers + 1) * cells
+    if workload.kind.startswith("curve"):
+        return utilities / workload.tables + 8.0 * 3 * workload.providers
     if workload.kind == "misalignment":
         return utilities + 8.0 * (workload.providers + 3)
-    per_committee = {"selection": 2, "joint": 2, "joint-quantal": 2, "dynamics": 4}.get(workload.kind, 7)
+    per_committee = {"selection": 2, "joint": 2, "joint-quantal": 2, "dynamics": 4, "personalized": 4}.get(
+        workload.kind, 7
+    )
     return utilities + 8.0 * per_committee * (2**workload.providers - 1)
 
 
@@ -97,6 +109,8 @@ def operations(workload: Workload, data: Data) -> float:
         return 4.0 * workload.actions**2
     if workload.kind == "misalignment":
         return _fit_operations(workload)
+    if workload.kind.startswith("curve"):
+        return _curve_operations(workload, data)
     if workload.kind.startswith("joint"):
         return 0.5 * 3.0**workload.states * k + 3 * (2**k - 1) * 0.5 * 3.0 ** (workload.states - 1)
     if workload.kind.startswith("sweep"):
@@ -115,6 +129,17 @@ def operations(workload: Workload, data: Data) -> float:
 
 def _fit_operations(workload: Workload) -> float:
     return 2.0 * (workload.providers + 1) ** 2 * 2 * workload.states * workload.actions
+
+
+def _curve_operations(workload: Workload, data: Data) -> float:
+    k, simplex = workload.providers, workload.kind == "curve-simplex"
+    rows, total = min(workload.states // FOLDS, k + 1), 0.0
+    for fold in folds_of(raters_of(data)):
+        gram, moment = (fold.gaps, np.zeros(k)) if simplex else (fold.gram, fold.moment)
+        weights, _ = refine(gram, moment, np.ones(k, bool), "simplex" if simplex else "nonnegative")
+        positive = int((weights > 0).sum())
+        total += (k + rows) * positive * (positive + 1)
+    return total
 
 
 def listed(schemes: float, providers: int) -> float:

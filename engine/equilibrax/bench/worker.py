@@ -71,13 +71,14 @@ def calibrated(run: Run, workload: Workload, first: int | None, seconds: float) 
     Args:
         run: of an engine.
         workload: says the first number of tables, unless `first` does, and the largest.
+        first: number of problems to begin with, of an engine that solves them one by one.
         seconds: per run.
     """
     task = Task(run)
     if workload.kind.startswith("sweep"):
         # A sweep of its full length. For its memory one is enough.
         return task, task.settle(workload.tables, again=workload.kind == "sweep")
-    tables = min(first or workload.start, workload.tables)
+    tables = min(max(1, first // workload.problems) if first else workload.start, workload.tables)
     spent = task.settle(tables, again=True)
     while seconds and spent < 0.7 * seconds and tables < workload.tables:
         growth = seconds / max(spent, 1e-6)

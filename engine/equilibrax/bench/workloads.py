@@ -8,13 +8,31 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-Kind = Literal["selection", "dynamics", "joint", "joint-quantal", "misalignment", "sweep", "sweep-memory", "bimatrix"]
+Kind = Literal[
+    "selection",
+    "dynamics",
+    "joint",
+    "joint-quantal",
+    "misalignment",
+    "sweep",
+    "sweep-memory",
+    "bimatrix",
+    "personalized",
+    "curve-nnls",
+    "curve-simplex",
+]
 
 RATIONALITY = 3.0
 """Of the quantal user of "joint-quantal"."""
 
 NEAR = 1e-9
 """Of the same: players tell values apart that differ by more, in units of utility (the default of `solve`)."""
+
+USERS = 10
+"""Of every market of "personalized"."""
+
+FOLDS = 5
+"""Of the cross-validation of curves."""
 
 
 @dataclass(frozen=True)
@@ -27,12 +45,16 @@ class Workload:
             best-response dynamics), "joint" (worst equilibrium and number of equilibria of all committees when the
             user hears everybody), "joint-quantal" (the same with a quantal user), "misalignment" (the LP of the full
             committee with all outcomes on both sides), "sweep" (draw, solve and write to disk), "sweep-memory" (peak
-            memory of a sweep), "bimatrix" (pure equilibria of two-player games).
-        states, actions, providers: X, A, K. A bimatrix game is actions x actions.
+            memory of a sweep), "bimatrix" (pure equilibria of two-player games), "personalized" (markets of
+            `USERS` users each: worst equilibrium, number of equilibria and best-response dynamics of all committees
+            and users; a table is one user's game), "curve-nnls" and "curve-simplex" (least squares on the first
+            1, 2, .., K raters of a permutation in `FOLDS` folds; a table is one permutation).
+        states, actions, providers: X, A, K. A bimatrix game is actions x actions. A curve has items for states, one
+            action, and raters for providers.
         engines: who takes part, the reference first.
         tables: most tables in one run; for "sweep" and "sweep-memory" the number of tables exactly.
         start: tables that a batched engine is first tried with; a fast engine then gets more, up to `tables`.
-        family: "uniform", or "movielens": the paper's table, repeated.
+        family: "uniform", or "movielens": the paper's table, repeated; of a curve, the family of simulated raters.
         quick: the same workload in a size that is solved in no time, for checking answers.
         default: whether it runs unless named.
     """
@@ -55,6 +77,11 @@ class Workload:
         return float(self.actions) ** self.states
 
     @property
+    def problems(self) -> int:
+        """What a loop solves one by one, per table: the fits of a permutation, otherwise the table itself."""
+        return FOLDS * self.providers if self.kind.startswith("curve") else 1
+
+    @property
     def rows(self) -> int:
         """Inequalities of the misalignment LP: every outcome bounds the fit from both sides."""
         return 2 * self.states * self.actions
@@ -62,7 +89,8 @@ class Workload:
     def as_quick(self, tables: int = 8) -> Workload:
         """The tiny form, under the same name."""
         states, actions, providers = self.quick or (self.states, self.actions, self.providers)
-        few = min(self.tables, 64 if self.kind.startswith("sweep") else tables)
+        few = {"sweep": 64, "sweep-memory": 64, "personalized": 2 * USERS}.get(self.kind, tables)
+        few = min(self.tables, few)
         return replace(
             self, states=states, actions=actions, providers=providers, tables=few, start=min(self.start, few)
         )
@@ -104,6 +132,11 @@ def _of_sizes(kind: Kind) -> list[Workload]:
     return found
 
 
+def _curve(kind: Kind, engines: tuple[str, ...]) -> Workload:
+    name, family = f"{kind}-100x1000", "systematic"
+    return Workload(name, kind, 1_000, 1, 100, engines, tables=100, start=100, family=family, quick=(40, 1, 6))
+
+
 WORKLOADS: tuple[Workload, ...] = (
     *_of_sizes("selection"),
     *_of_sizes("dynamics"),
@@ -111,6 +144,19 @@ WORKLOADS: tuple[Workload, ...] = (
     Workload("joint-quantal-12x5x5", "joint-quantal", 12, 5, 5, _JOINT, 1 << 9, 1 << 4, quick=(5, 3, 3)),
     Workload("misalignment-5x54", "misalignment", 9, 3, 5, _LP, 1 << 16, 1 << 13, quick=(4, 3, 3)),
     Workload("misalignment-16x200", "misalignment", 10, 10, 16, _LP, 1 << 13, 1 << 10, quick=(4, 3, 5)),
+    Workload(
+        "personalized-10x6x3x5",
+        "personalized",
+        6,
+        3,
+        5,
+        ("equilibrax", "selection_alone"),
+        1_000 * USERS,
+        1_000 * USERS,
+        quick=(3, 2, 2),
+    ),
+    _curve("curve-nnls", ("equilibrax", "daqp", "scipy")),
+    _curve("curve-simplex", ("equilibrax", "daqp")),
     Workload("sweep-3x3x5", "sweep", 3, 3, 5, ("equilibrax", "kernels_alone"), 1 << 14, 1 << 14),
     Workload("movielens", "selection", 6, 3, 6, _DENSE, 10_000, 10_000, family="movielens"),
     Workload("sweep-memory-1e4", "sweep-memory", 3, 3, 5, ("equilibrax",), 10_000, 10_000),

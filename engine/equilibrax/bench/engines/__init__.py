@@ -5,19 +5,21 @@
 `Run` is a function of a number of tables that solves the first so many and returns their `Answer` in NumPy arrays,
 all work done (or a function that fetches the answer, off the clock: a sweep's is on disk). What `prepare` does is not
 timed: it puts data into the form that the engine takes. An engine that needs a package which is not installed raises
-ImportError when its file is imported. `FIRST` is how many tables an engine is first tried with (None: the workload
-says); `HOSTS` names the engines that run in another engine's process.
+ImportError when its file is imported. `FIRST` is how many problems an engine is first tried with, which are tables or
+the fits that make up a table (None: the workload says); `HOSTS` names the engines that run in another engine's process.
 
 | engine | what it is |
 |---|---|
 | `equilibrax` | the public API, from `UtilityTables` to NumPy results, on all devices |
 | `kernels_alone` | `solve` on the tables of a sweep, without drawing or writing them; in equilibrax's process |
+| `selection_alone` | `solve` on the games of a market's users as tables; in equilibrax's process |
 | `numpy` | dense enumeration, vectorized over tables |
 | `numba_dense` | dense enumeration, compiled, tables in parallel over all cores |
 | `numba_frontier` | schemes state by state with pruning, compiled, tables in parallel over all cores |
 | `numba_subsets` | the joint game by subset programs over stable cells, compiled, tables in parallel over all cores |
 | `python` | the paper's own procedure, one pair of schemes at a time |
 | `highs`, `daqp`, `scipy` | LP solvers in a loop |
+| `daqp`, `scipy` | the fits of a curve in a loop: quadratic programs on Gram matrices, and `optimize.nnls` on rows |
 | `jax`, `quantecon`, `gambit` | pure equilibria of bimatrix games; `jax` is ours |
 """
 
@@ -44,7 +46,7 @@ class Engine(Protocol):
         ...
 
 
-HOSTS = {"kernels_alone": "equilibrax"}
+HOSTS = {"kernels_alone": "equilibrax", "selection_alone": "equilibrax"}
 """Engines that run in another engine's process."""
 
 

@@ -12,7 +12,8 @@ import equilibrax as eq
 from equilibrax.bench.answers import Answer
 from equilibrax.bench.data import RESOLUTION, Data
 from equilibrax.bench.engines import Run
-from equilibrax.bench.workloads import NEAR, RATIONALITY, Workload
+from equilibrax.bench.engines._fits import SEED, raters_of
+from equilibrax.bench.workloads import FOLDS, NEAR, RATIONALITY, USERS, Workload
 
 FIRST = None
 
@@ -20,6 +21,10 @@ FIRST = None
 def prepare(workload: Workload, data: Data) -> Run:
     if workload.kind in ("sweep", "sweep-memory"):
         return lambda count: sweep(workload, count)
+    if workload.kind.startswith("curve"):
+        return curve(workload, data)
+    if workload.kind == "personalized":
+        return personalized(data)
     tables = tables_of(data)
 
     @lru_cache(maxsize=4)
@@ -55,6 +60,57 @@ def prepare(workload: Workload, data: Data) -> Run:
 
     runs = {"misalignment": misalign, "joint": hear_all, "joint-quantal": hear_all_quantally}
     return runs.get(workload.kind, select)
+
+
+def curve(workload: Workload, data: Data) -> Run:
+    """The cross-validated curve of one method over so many permutations."""
+    raters, method = raters_of(data), workload.kind.removeprefix("curve-")
+
+    def run(count: int) -> Answer:
+        how = {"permutations": count, "folds": FOLDS, "methods": (method,), "seed": SEED}
+        found = eq.alignment_curve(raters, **how)
+        return {"mse": found.mse[0, 0].T, "_refined": np.int64(found.refined)}
+
+    return run
+
+
+def personalized(data: Data) -> Run:
+    """Markets of `USERS` tables each; the rows of the answer are users' games."""
+    markets = market_of(data)
+
+    @lru_cache(maxsize=4)
+    def first(count: int) -> eq.Market:
+        return markets[: count // USERS]
+
+    def run(count: int) -> Callable[[], Answer]:
+        found = eq.solve(first(count), "personalized", rules="delegation", throw=False)
+
+        def answer() -> Answer:
+            values = {
+                "worst": found.worst_value,
+                "count": found.equilibria,
+                "dynamics": found.dynamics_value,
+                "steps": found.dynamics_steps,
+            }
+            rows = {name: np.moveaxis(np.asarray(value), 2, 1) for name, value in values.items()}
+            overflow = (found.status & int(eq.Status.FRONTIER_OVERFLOW)) != 0
+            return {name: value.reshape(-1, value.shape[2]) for name, value in rows.items()} | {
+                "_overflow": np.int64(overflow.any(axis=1).sum())
+            }
+
+        return answer
+
+    return run
+
+
+def market_of(data: Data) -> eq.Market:
+    """Tables of `USERS` users at a time as markets; every provider cares as much for every user."""
+    tables, players, states, actions = data.utilities.shape
+    grouped = data.utilities.reshape(tables // USERS, USERS, players, states, actions) / RESOLUTION
+    weights = np.full((len(grouped), players - 1, USERS), 1 / USERS)
+    return eq.separable_market(
+        grouped[:, :, 0], np.swapaxes(grouped[:, :, 1:], 1, 2), weights, data.prior[::USERS], resolution=RESOLUTION
+    )
 
 
 def tables_of(data: Data) -> eq.UtilityTables:

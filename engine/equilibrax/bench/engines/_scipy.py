@@ -1,4 +1,4 @@
-"""scipy's linprog (HiGHS inside), one LP at a time."""
+"""scipy: linprog (HiGHS inside), one LP at a time; for curves `optimize.nnls`, one fit at a time on its rows."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from equilibrax.bench.data import Data
-from equilibrax.bench.engines import Run
+from equilibrax.bench.engines import Run, _fits
 from equilibrax.bench.engines._lp import Programs, loop
 from equilibrax.bench.workloads import Workload
 
@@ -17,7 +17,15 @@ FIRST = 16
 
 
 def prepare(workload: Workload, data: Data) -> Run:
-    return loop(data, solve_block)
+    return _fits.loop(workload, data, fit_prefixes) if workload.kind == "curve-nnls" else loop(data, solve_block)
+
+
+def fit_prefixes(fold: _fits.Fold, order: np.ndarray) -> np.ndarray:
+    """`[K, K]`, as `_fits.loop` wants it."""
+    ratings, weights = np.asfortranarray(fold.ratings[:, order]), np.zeros((len(order), len(order)))
+    for k in range(len(order)):
+        weights[k, : k + 1] = optimize.nnls(ratings[:, : k + 1], fold.target)[0]
+    return weights
 
 
 def solve_block(programs: Programs) -> np.ndarray:
