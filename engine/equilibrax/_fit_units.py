@@ -63,8 +63,9 @@ def not_converged(residual: np.ndarray) -> SolveError:
     bad = ~(residual <= TOLERANCE)
     return SolveError(
         f"{int(bad.sum())} of {residual.size} fits have a KKT residual above {TOLERANCE:g}, the largest "
-        f"{float(np.nanmax(residual)):.3g}: columns are almost, but not quite, linearly dependent, or of very "
-        f"different sizes. throw=False returns them all with their residuals."
+        f"{float(np.nanmax(residual)):.3g}: columns are of very different sizes, or almost the same. Bring raters to "
+        f"one scale, or leave out those that say almost the same as others; throw=False returns all fits with their "
+        f"residuals."
     )
 
 
