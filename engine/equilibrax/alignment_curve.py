@@ -184,7 +184,7 @@ def alignment_curve(
             says the same of all training rows then gets no weight in nnls. Individuals and averages never have one.
         methods: what to compute, out of METHODS.
         missing: what to do about missing ratings of raters; see `RaterMatrix.complete`.
-        seed: of folds and orders, from 0. The same seed gives the same bits.
+        seed: of folds and orders, from 0. The same seed gives the same bits, on any number of devices of one kind.
         devices: JAX devices to spread the fits over; default all local devices.
         throw: raise if a fit is not optimal to a KKT residual of 1e-8 even after refinement (otherwise `kkt_residual`
             says so).
