@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import highspy
 import numpy as np
 from scipy.optimize import nnls
 
@@ -41,6 +42,31 @@ def simplex(columns: np.ndarray, target: np.ndarray) -> np.ndarray:
                 longest = min(longest, 0.995 * float((-value[change < 0] / change[change < 0]).min()))
         w, z, level = w + longest * dw, z + longest * dz, level + longest * dlevel
     return w / w.sum()
+
+
+def quadratic_program(columns: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Weights on the simplex of least squared error by HiGHS, as a quadratic program."""
+    gaps = columns - target[:, None]
+    gram, size = gaps.T @ gaps, columns.shape[1]
+    gram = gram / max(float(np.diag(gram).mean()), 1e-300)
+    solver = highspy.Highs()
+    solver.setOptionValue("output_flag", False)
+    model = highspy.HighsModel()
+    model.lp_.num_col_, model.lp_.num_row_ = size, 1
+    model.lp_.col_cost_ = model.lp_.col_lower_ = np.zeros(size)
+    model.lp_.col_upper_ = np.full(size, highspy.kHighsInf)
+    model.lp_.row_lower_ = model.lp_.row_upper_ = np.ones(1)
+    model.lp_.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
+    model.lp_.a_matrix_.start_, model.lp_.a_matrix_.index_ = np.array([0, size]), np.arange(size)
+    model.lp_.a_matrix_.value_ = np.ones(size)
+    model.hessian_.dim_, model.hessian_.format_ = size, highspy.HessianFormat.kTriangular
+    model.hessian_.start_ = np.append(0, np.cumsum(np.arange(size, 0, -1)))
+    model.hessian_.index_ = np.concatenate([np.arange(k, size) for k in range(size)])
+    model.hessian_.value_ = np.concatenate([gram[k:, k] for k in range(size)])
+    solver.passModel(model)
+    solver.run()
+    weights = np.maximum(solver.getSolution().col_value, 0)
+    return weights / weights.sum()
 
 
 def curve(ratings, target, weights, fold_of, order, size, intercept):

@@ -97,6 +97,13 @@ def test_the_same_seed_gives_the_same_bits_and_other_options_do_not_move_orders_
     assert not np.array_equal(other.fold_of, again.fold_of)
 
 
+def test_more_permutations_add_to_those_that_were_there_bit_by_bit():
+    matrix = simulate_raters("systematic", 200, 8, seed=0)
+    one, many = (alignment_curve(matrix, permutations=count) for count in (1, 60))
+    np.testing.assert_array_equal(one.mse, many.mse[..., :1])
+    np.testing.assert_array_equal(one.kkt_residual, many.kkt_residual[..., :1])
+
+
 def test_all_subsets_are_the_orders_that_begin_with_them():
     matrix = awkward().select(raters=(0, 1, 2, 3, 5), targets=[0])
     curve = alignment_curve(matrix, subsets="all", folds=4, fold_assignment="modulo")

@@ -76,6 +76,43 @@ def test_objectives_agree_with_other_solvers(solved, constraint):
             assert mine == pytest.approx(other, rel=1e-7, abs=1e-7), NAMES[b]
 
 
+@pytest.mark.parametrize("intercept", [False, True])
+def test_objectives_agree_for_every_number_of_raters_up_to_a_hundred(intercept):
+    """Random, collinear, duplicated and rank-deficient columns, K = 1..100, more raters than items from K = 61 on."""
+    rng, rows, size, kinds = np.random.default_rng(7), 60, 100, 4
+    target = rng.random(rows)
+    plain = np.clip(target[:, None] + rng.normal(0, 0.3, (rows, size)) + rng.normal(0, 0.2, size), 0, 1)
+    columns = np.stack(
+        [
+            plain,
+            plain[:, rng.integers(0, 20, size)] + 1e-5 * rng.normal(size=plain.shape),
+            plain[:, rng.integers(0, 20, size)],
+            rng.random((rows, 8)) @ rng.dirichlet(np.ones(8), size).T,
+        ]
+    )
+    if intercept:  # a free constant is fitted by taking means out of columns and target
+        columns, target = columns - columns.mean(axis=1, keepdims=True), target - target.mean()
+    gaps = columns - target[:, None]
+    members = np.arange(size) <= np.arange(size)[:, None, None]
+    free = nonnegative_least_squares(columns.swapaxes(1, 2) @ columns, columns.swapaxes(1, 2) @ target, members=members)
+    convex = nonnegative_least_squares(gaps.swapaxes(1, 2) @ gaps, members=members, constraint="simplex")
+    assert free.weights.shape == (size, kinds, size)
+    for k in range(size):
+        for b in range(kinds):
+            some = columns[b][:, : k + 1]
+
+            def objective(weights, some=some):
+                return ((some @ weights - target) ** 2).sum()
+
+            for mine, other in (
+                (free.weights, oracles.nonnegative(some, target)),
+                (convex.weights, oracles.quadratic_program(some, target)),
+            ):
+                mine, other = objective(mine[k, b, : k + 1]), objective(other)
+                assert mine == pytest.approx(other, abs=1e-7, rel=0), (k, b)
+                assert mine <= other + 1e-10, (k, b)
+
+
 def test_residual_does_not_depend_on_units_and_is_the_definition():
     rng = np.random.default_rng(1)
     columns, target = rng.random((20, 5)), rng.random(20)

@@ -267,9 +267,9 @@ def test_users_and_questions_without_answers():
     assert fit.users().column("rmse").null_count == 2
     with pytest.raises(ValueError, match="answers: expected a question that 'model 1' and all users answered"):
         strong_alignment(answers)
-    with pytest.raises(ValueError, match="folds: expected at most 1, the number of groups"):
+    with pytest.raises(ValueError, match="folds: expected at most the number of groups of items, 1"):
         strong_alignment(answers.select(users=[0, 1]))
-    with pytest.raises(ValueError, match="folds: expected at most 6"):
+    with pytest.raises(ValueError, match="folds: expected at most the number of groups of items, 5"):
         weak_alignment(answers, folds=7)
     # A uniform user gains nothing from any answer: her utility is constant, no weight helps, and nobody covers her.
     models[0, 5] = [0.5, 0.5]

@@ -221,6 +221,27 @@ def test_answers_as_a_market(score, expected):
     assert (np.asarray(market.weights) / market.weight_resolution == 0.5).all()
 
 
+def test_answers_with_names_are_the_same_market_by_the_same_scores():
+    answers = eq.simulate_answers(2, 3, 4, 3, seed=1, ragged=True)
+    market = eq.answer_market(answers, score="brier", resolution=10**6)
+    for i in range(2):
+        np.testing.assert_allclose(
+            np.asarray(market.components)[0, :, i] / market.resolution, answers.scores("brier"), atol=1e-6
+        )
+    assert (np.asarray(market.user)[0][:, ~answers.options] == 0).all()
+    assert (market.labels.states, market.labels.users) == (answers.question_names, answers.user_names)
+    assert market.labels.providers == answers.model_names
+    same = eq.simulate_answers(2, 3, 4, 3, seed=1)
+    assert eq.answer_market(same).labels.actions == (same.option_names[0],) * 2
+    users = answers.users.copy()
+    users[0, 2] = np.nan
+    silent = eq.answer_distributions(users, answers.models, answers.options)
+    with pytest.raises(ValueError, match=r"got none of somebody to 'question 3' \(1 such of 4 questions\)"):
+        eq.answer_market(silent)
+    with pytest.raises(ValueError, match="models: expected None"):
+        eq.answer_market(answers, answers.models)
+
+
 def test_bad_input_is_refused():
     market = eq.proposition_a_2_market(1)
     for call, message in [
@@ -231,12 +252,12 @@ def test_bad_input_is_refused():
         (lambda: eq.theorem_4_1_market(eps=0.5, c=0.5), "eps, c: expected 0 < eps < c <= 1"),
         (lambda: eq.theorem_4_1_market(d=1), "d: expected a finite number above 1"),
         (lambda: eq.proposition_a_2_market(0), "grid: expected a whole number of at least 1"),
-        (lambda: eq.answer_market([[[0.5, 0.4]]], [[[1, 0]]]), "users: expected distributions"),
+        (lambda: eq.answer_market([[[0.5, 0.4]]], [[[1, 0]]]), "users: expected shares with sum 1, got sum 0.9"),
         (
             lambda: eq.answer_market([[[0.5, 0.5]]], [[[1, 0, 0]]]),
-            "models: expected the questions",
+            "models: expected 1 questions and 2 options as for users",
         ),
-        (lambda: eq.answer_market([[[1]]], [[[1]]], floor=0), "floor: expected a number between 0 and 1"),
+        (lambda: eq.answer_market([[[1]]], [[[1]]], floor=0), "floor: expected a probability between 0 and 1"),
         (lambda: eq.random_markets(1, 1, 1, 1, 1, error=0.7), "error: expected a number from 0 to 0.5"),
         (lambda: eq.random_markets(1, 1, 1, 1, 1, error=0.5), "resolution: expected at least 16 steps"),
         (lambda: eq.random_markets(1, 1, 1, 1, 1, seed=-1), "seed: expected a whole number from 0"),

@@ -51,6 +51,12 @@ def test_several_targets_scales_and_what_is_left_out(tmp_path):
     assert plain.ratings.tolist() == [[7, 1], [-1, -1]]
 
 
+@pytest.mark.parametrize("text", ["", "NA", "n/a", "#N/A", "NaN", "null", "None"])
+def test_what_stands_for_a_missing_number(tmp_path, text):
+    matrix = eq.read_raters(written(tmp_path, f"item,target,Ann\na,1,{text}\nb,2,3\n"))
+    np.testing.assert_array_equal(matrix.ratings[:, 0], [np.nan, 3])
+
+
 def test_the_columns_of_a_long_file_may_be_raters_of_a_wide_one(tmp_path):
     matrix = eq.read_raters(written(tmp_path, "item,rater,value,target\na,1,2,3\n"), format="wide")
     assert matrix.rater_names == ("rater", "value")
@@ -88,6 +94,11 @@ def test_the_columns_of_a_long_file_may_be_raters_of_a_wide_one(tmp_path):
         ),
         ("item,rater,value\na,target,1\na,Ann,7\n", {"scale": 5}, "line 3: .* expected 0 to 5, got 7 of 'Ann'"),
         ("item,target,Ann\na,1,2\n", {"format": "long"}, "line 1: expected 'rater' among"),
+        ("item;target;Ann\na;1;2,5\n", {}, "line 1: expected names with commas between them, got semicolons"),
+        ("item\ttarget\tAnn\na\t1\t2\n", {}, "line 1: expected names with commas between them, got tabs"),
+        ("Item,target,Ann\n1,1,2\n", {}, "line 1: column 1: expected 'item' as the name of .* of names, got 'Item'"),
+        ("film,target,Ann\nJaws,1,2\n", {}, "line 1: column 1: expected 'item' as the name .* numbers, got 'film'"),
+        ("PK\x03\x04\n", {}, r"expected a CSV file, got a zip file \(.xlsx is one: save the sheet as CSV\)"),
     ],
 )  # fmt: skip
 def test_faults_name_file_line_and_column(tmp_path, text, options, message):

@@ -80,7 +80,7 @@ def fit_all(problems: Problems, of_lane: np.ndarray, raters: np.ndarray, mesh) -
                     problems.held_out,
                 )
             ),
-            lanes_per_chunk(len(of_lane), size, mesh),
+            lanes_per_chunk(size, mesh),
             mesh,
         )
     error, nonzero, residual = (np.array(raw[name]) for name in ("error", "nonzero", "residual"))

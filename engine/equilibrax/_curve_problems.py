@@ -8,7 +8,6 @@ Letters: I items, K raters, F folds, N targets.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,27 +40,6 @@ class TargetProblem:
     grams: np.ndarray
     moments: np.ndarray
     held_out: np.ndarray
-
-
-def assign_folds(groups: np.ndarray, folds: int, assignment: str, draws: np.ndarray) -> np.ndarray:
-    """`[I]` the fold of every row: groups dealt round in the order of `draws` (`shuffled`), or by number (`modulo`)."""
-    names, group_of = np.unique(groups, return_inverse=True)
-    if len(names) < folds:
-        raise ValueError(f"folds: expected at most the number of groups of items, {len(names)}, got {folds}")
-    if assignment == "modulo":
-        fold_of = names % folds
-        if len(np.unique(fold_of)) < folds:
-            raise ValueError(f"folds: expected groups in every fold, but no group's number leaves some rest by {folds}")
-    else:
-        fold_of = np.empty(len(names), np.int64)
-        fold_of[np.argsort(draws[: len(names)], kind="stable")] = np.arange(len(names)) % folds
-    return fold_of[group_of]
-
-
-def random_words(seed: int, purpose: int, shape: Sequence[int]) -> np.ndarray:
-    """Random 64-bit words, the same on every machine and in every version; the first rows do not depend on the rest."""
-    generator = np.random.PCG64(np.random.SeedSequence([seed, purpose]))
-    return np.asarray(generator.random_raw(int(np.prod(shape)))).reshape(shape)
 
 
 def target_problem(raters: RaterMatrix, target: int, fold_of: np.ndarray, folds: int, intercept: bool) -> TargetProblem:

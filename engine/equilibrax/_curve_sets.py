@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from equilibrax._curve_problems import TargetProblem, random_words
+from equilibrax._curve_problems import TargetProblem
+from equilibrax._folds import random_words
 
 _MOST_SUBSETS = 1 << 17
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from equilibrax.reading import _NUMBER, TableFileError, _at, _records
 
-MISSING = frozenset(("", "na", "nan", "null", "none"))
+MISSING = frozenset(("", "na", "n/a", "#n/a", "nan", "null", "none"))
 """What stands for a missing number, in any case."""
 
 
@@ -77,6 +77,11 @@ class Sheet:
         return values
 
 
+def is_number(text: str) -> bool:
+    """Whether a field has a number, or the lack of one."""
+    return text.lower() in MISSING or _NUMBER.fullmatch(text) is not None
+
+
 def read_bytes(path: Path) -> bytes:
     """The bytes of a file, or a clear refusal."""
     if path.is_dir():
@@ -92,9 +97,15 @@ def read_sheet(
 ) -> Sheet:
     """A CSV file with a header; `unnamed` allows columns without a name, such as a row number."""
     path = Path(path)
-    records = _records(read_bytes(path) if data is None else data, path)
+    content = read_bytes(path) if data is None else data
+    if content.startswith(b"PK\x03\x04"):
+        raise TableFileError(f"{path}: expected a CSV file, got a zip file (.xlsx is one: save the sheet as CSV)")
+    records = _records(content, path)
     line, columns = next(records, (1, []))
     where = _at(path, line)
+    for sign, name in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars")):
+        if len(columns) == 1 and sign in columns[0]:
+            raise TableFileError(f"{where}: expected names with commas between them, got {name}")
     if not columns:
         wanted = f"a header with {', '.join(required)}" if required else "a header"
         raise TableFileError(f"{where}: expected {wanted}, got an empty file")

@@ -63,8 +63,9 @@ def not_converged(residual: np.ndarray) -> SolveError:
     bad = ~(residual <= TOLERANCE)
     return SolveError(
         f"{int(bad.sum())} of {residual.size} fits have a KKT residual above {TOLERANCE:g}, the largest "
-        f"{float(np.nanmax(residual)):.3g}: columns are almost, but not quite, linearly dependent, or of very "
-        f"different sizes. throw=False returns them all with their residuals."
+        f"{float(np.nanmax(residual)):.3g}: columns are of very different sizes, or almost the same. Bring raters to "
+        f"one scale, or leave out those that say almost the same as others; throw=False returns all fits with their "
+        f"residuals."
     )
 
 
@@ -88,9 +89,18 @@ def unit_scale(grams: np.ndarray, moments: np.ndarray, members: np.ndarray, simp
     return scaled, wanted / height, height / norms
 
 
-def lanes_per_chunk(lanes: int, size: int, mesh) -> int:
-    """A power of two times the number of devices: tableaus that fit the cache, no more lanes than there are."""
+def lanes_per_chunk(size: int, mesh, lanes: int | None = None) -> int:
+    """A power of two times the number of devices: tableaus of `size` columns that fit the cache.
+
+    Args:
+        size: K.
+        mesh: the devices.
+        lanes: how many there are, and no more than needed are taken. None where the last bits of results would depend
+            on it: XLA picks one of several ways to add up a matrix product by the size of the whole batch.
+    """
     platform = mesh.devices.flat[0].platform
     fitting = max(8, _CACHE_BYTES.get(platform, _ACCELERATOR_BYTES) // (8 * size * size))
-    needed = -(-lanes // mesh.size)
-    return min(1 << (fitting.bit_length() - 1), 4096, 1 << max(0, (needed - 1).bit_length())) * mesh.size
+    each = min(1 << (fitting.bit_length() - 1), 4096)
+    if lanes is not None:
+        each = min(each, 1 << max(0, (-(-lanes // mesh.size) - 1).bit_length()))
+    return each * mesh.size

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, get_args
 
 import numpy as np
@@ -16,18 +17,41 @@ _NOISE = 1e-13  # a part of a column or a moment below this share of the whole i
 
 
 def assign_folds(groups: Int[np.ndarray, " I"], folds: int, assignment: FoldAssignment, seed: int) -> np.ndarray:
-    """`[I]` the fold of each item: groups shuffled by `seed` and dealt round, or group g to fold g modulo `folds`."""
+    """`[I]` the fold of every item; the same groups and seed give the same folds wherever they are needed.
+
+    Args:
+        groups: `[I]` whole numbers; items of one group are in the same fold.
+        folds: how many, at least 2.
+        assignment: "shuffled" deals the groups round in random order, "modulo" puts group g into fold g % folds.
+        seed: of the order.
+
+    Raises:
+        ValueError: on an option that is none, or if some fold would be empty.
+    """
     check_choice("fold_assignment", assignment, get_args(FoldAssignment))
-    check_whole("seed", seed, 0)
     check_whole("folds", folds, 2)
-    distinct, place = np.unique(groups, return_inverse=True)
-    if len(distinct) < folds:
-        raise ValueError(f"folds: expected at most {len(distinct)}, the number of groups of items, got {folds}")
+    check_whole("seed", seed, 0, 2**63 - 1)
+    names, group_of = np.unique(groups, return_inverse=True)
+    if len(names) < folds:
+        raise ValueError(f"folds: expected at most the number of groups of items, {len(names)}, got {folds}")
     if assignment == "modulo":
-        return np.asarray(groups) % folds
-    dealt = np.empty(len(distinct), np.int64)
-    dealt[np.random.default_rng(seed).permutation(len(distinct))] = np.arange(len(distinct)) % folds
-    return dealt[place]
+        fold_of = names % folds
+        if len(np.unique(fold_of)) < folds:
+            raise ValueError(
+                f"folds: expected groups in every fold, but no group's number leaves some rest by {folds}; "
+                f"try other folds or 'shuffled'"
+            )
+    else:
+        fold_of = np.empty(len(names), np.int64)
+        words = random_words(seed, 0, (len(names),))
+        fold_of[np.argsort(words, kind="stable")] = np.arange(len(names)) % folds
+    return fold_of[group_of]
+
+
+def random_words(seed: int, purpose: int, shape: Sequence[int]) -> np.ndarray:
+    """Random 64-bit words, the same on every machine and in every version; the first rows do not depend on the rest."""
+    generator = np.random.PCG64(np.random.SeedSequence([seed, purpose]))
+    return np.asarray(generator.random_raw(int(np.prod(shape)))).reshape(shape)
 
 
 def fit_centered(

@@ -20,16 +20,16 @@ from jaxtyping import Bool, Float, Int
 
 from equilibrax._batching import batch_mesh
 from equilibrax._curve_fits import Problems, fit_all
-from equilibrax._curve_problems import SOLVED, TargetProblem, assign_folds, random_words, target_problem
+from equilibrax._curve_problems import SOLVED, TargetProblem, target_problem
 from equilibrax._curve_sets import Orders, Subsets, chosen_sizes, individual_error
 from equilibrax._fit_units import TOLERANCE, not_converged
+from equilibrax._folds import FoldAssignment, assign_folds
 from equilibrax._prepare import check_choice, check_whole
 from equilibrax.raters import Missing, RaterMatrix
 
 METHODS = ("best_individual", "best_individual_hindsight", "average", "nnls", "simplex")
 """What a curve can be of; see `alignment_curve`."""
 
-FoldAssignment = Literal["shuffled", "modulo"]
 Sets = Literal["permutations", "all"]
 Array = Any
 
@@ -184,7 +184,7 @@ def alignment_curve(
             says the same of all training rows then gets no weight in nnls. Individuals and averages never have one.
         methods: what to compute, out of METHODS.
         missing: what to do about missing ratings of raters; see `RaterMatrix.complete`.
-        seed: of folds and orders, from 0. The same seed gives the same bits.
+        seed: of folds and orders, from 0. The same seed gives the same bits, on any number of devices of one kind.
         devices: JAX devices to spread the fits over; default all local devices.
         throw: raise if a fit is not optimal to a KKT residual of 1e-8 even after refinement (otherwise `kkt_residual`
             says so).
@@ -208,13 +208,10 @@ def alignment_curve(
     """
     for name, value, choices in (
         ("subsets", subsets, get_args(Sets)),
-        ("fold_assignment", fold_assignment, get_args(FoldAssignment)),
         ("missing", missing, get_args(Missing)),
     ):
         check_choice(name, value, choices)
-    check_whole("folds", folds, 2)
     check_whole("permutations", permutations, 1)
-    check_whole("seed", seed, 0, 2**63 - 1)
     wanted = tuple(methods)
     for method in wanted:
         check_choice("methods", method, METHODS)
@@ -222,7 +219,7 @@ def alignment_curve(
         raise ValueError(f"methods: expected different names out of {', '.join(METHODS)}, got {wanted!r}")
     matrix = raters.complete(missing)
     chosen = chosen_sizes(sizes, matrix.num_raters)
-    fold_of = assign_folds(matrix.groups, folds, fold_assignment, random_words(seed, 0, (matrix.num_items,)))
+    fold_of = assign_folds(matrix.groups, folds, fold_assignment, seed)
     sets = (
         Orders.draw(matrix.num_raters, permutations, chosen, seed)
         if subsets == "permutations"

@@ -106,7 +106,7 @@ def nonnegative_least_squares(
     mesh = batch_mesh(devices)
     with jax.enable_x64(True):
         raw = run_in_chunks(
-            _compiled(mesh), (scaled, wanted, masks), None, lanes_per_chunk(len(masks), masks.shape[1], mesh), mesh
+            _compiled(mesh), (scaled, wanted, masks), None, lanes_per_chunk(masks.shape[1], mesh, len(masks)), mesh
         )
     weights = np.array(raw["weights"]) * factors
     if constraint == "simplex":

@@ -13,15 +13,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 
-from equilibrax._prepare import check_choice
+from equilibrax.answers import LOG_FLOOR, AnswerDistributions, Score, answer_distributions
 from equilibrax.market import Market, MarketLabels, separable_market
 from equilibrax.random_markets import whole
-
-Score = Literal["linear", "log", "brier"]
 
 
 @dataclass(frozen=True)
@@ -169,32 +167,30 @@ def proposition_a_2_market(grid: int = 4) -> Market:
 
 def answer_market(
     users: Any,
-    models: Any,
+    models: Any = None,
     score: Score = "linear",
     *,
     prior: Any = None,
-    floor: float = 1e-3,
+    floor: float = LOG_FLOOR,
     resolution: int = 10_000,
     labels: MarketLabels | None = None,
 ) -> Market:
     """A market of answers: questions are states, answers are actions (2602.13451, Section 6 and Appendix B).
 
     User i's utility of answer a to question y is p_i(a | y), how often her group gives it. Provider j is paid
-    v_j(a, y) / N for every user: with q_j(a | y) what the model predicts,
-
-    - linear: v = q,
-    - log: v = 1 - log(q) / log(floor) with q at least floor, so 1 for certainty and 0 at the floor (the paper says that
-      the score is normalized to [0, 1], not how),
-    - brier: v = 1/2 + q - |q|^2 / 2.
+    v_j(a, y) / N for every user, where v_j is a score of q_j(a | y), what the model predicts: see
+    `AnswerDistributions.scores`. An answer that a question does not have is worth nothing to anybody.
 
     Args:
-        users: `[N, Q, A]` p, distributions over answers.
-        models: `[K, Q, A]` q, likewise.
+        users: `AnswerDistributions` in which everybody answered all questions; or `[N, Q, A]` p, distributions over
+            answers.
+        models: `[K, Q, A]` q, likewise; None if `users` has the models too.
         score: "linear", "log" or "brier".
         prior: `[Q]` weights of the questions; None is uniform.
         floor: smallest probability of the log score, between 0 and 1.
         resolution: steps per unit of utility.
-        labels: names of questions (states), groups (users), models (providers) and answers (actions).
+        labels: names of questions (states), groups (users), models (providers) and answers (actions); None takes those
+            of `AnswerDistributions`, and the answers' if all questions have the same.
 
     Raises:
         ValueError: naming the argument, what was expected and what came.
@@ -205,32 +201,37 @@ def answer_market(
         >>> (market.components[0, :, 0, 0] / market.resolution).tolist()
         [[0.75, 0.75], [1.0, 0.0]]
     """
-    check_choice("score", score, get_args(Score))
-    p, q = _distributions("users", users), _distributions("models", models)
-    if p.shape[1:] != q.shape[1:]:
-        raise ValueError(f"models: expected the questions and answers of users, {list(p.shape[1:])}, got {q.shape[1:]}")
-    if isinstance(floor, bool) or not isinstance(floor, int | float | np.number) or not 0 < floor < 1:
-        raise ValueError(f"floor: expected a number between 0 and 1, got {floor!r}")
-    if score == "linear":
-        v = q
-    elif score == "log":
-        v = 1 - np.log(np.maximum(q, floor)) / np.log(floor)
+    if isinstance(users, AnswerDistributions):
+        if models is not None:
+            raise ValueError("models: expected None, as the answers have models already, got others")
+        answers, labels = users, _names(users) if labels is None else labels
     else:
-        v = 0.5 + q - (q**2).sum(axis=2, keepdims=True) / 2
-    n, k = len(p), len(q)
+        answers = answer_distributions(users, models)
+    silent = ~(answers.seen.all(axis=0) & answers.modelled.all(axis=0))
+    if silent.any():
+        name = answers.question_names[int(np.flatnonzero(silent)[0])]
+        raise ValueError(
+            f"users: expected answers of everybody, got none of somebody to {name!r} ({int(silent.sum())} such of "
+            f"{answers.num_questions} questions); choose others with select(questions=...)"
+        )
+    v = answers.scores(score, floor=floor)
+    n, k = answers.num_users, answers.num_models
     components = np.broadcast_to(v[:, None], (k, n, *v.shape[1:]))
     weights = np.full((k, n), 1 / n)
-    return separable_market(p, components, weights, prior, resolution=resolution, weight_resolution=n, labels=labels)
+    return separable_market(
+        answers.users, components, weights, prior, resolution=resolution, weight_resolution=n, labels=labels
+    )
+
+
+def _names(answers: AnswerDistributions) -> MarketLabels:
+    same = answers.option_names[0] if len(set(answers.option_names)) == 1 else None
+    options = (
+        same if same and len(set(same)) == len(same) else tuple(str(a + 1) for a in range(answers.options.shape[1]))
+    )
+    return MarketLabels(answers.question_names, answers.user_names, answers.model_names, (options,) * answers.num_users)
 
 
 def _exact(name: str, value: Any, resolution: int) -> Fraction:
     if isinstance(value, bool) or not isinstance(value, int | float | Fraction | np.number) or not -9 < value < 9:
         raise ValueError(f"{name}: expected a number, got {value!r}")
     return Fraction(round(value * resolution), resolution)
-
-
-def _distributions(name: str, value: Any) -> np.ndarray:
-    array = np.asarray(value, np.float64)
-    if array.ndim != 3 or not array.size or not (array >= 0).all() or np.abs(array.sum(axis=2) - 1).max() > 1e-6:
-        raise ValueError(f"{name}: expected distributions of shape [players, questions, answers], got {array.shape}")
-    return array

@@ -136,7 +136,8 @@ def users_versus_error(
         part = answers.select(users=some)
         common: np.ndarray = np.asarray(part.seen.all(axis=0))
         questions[s] = common.sum()
-        if questions[s] < folds or not (common & part.modelled).any(axis=1).all():
+        dealt = np.flatnonzero(common) % folds if fold_assignment == "modulo" else np.arange(questions[s]) % folds
+        if len(np.unique(dealt)) < folds or not (common & part.modelled).any(axis=1).all():
             continue
         moments = exact_moments(part.users, components, part.seen, part.modelled)
         ready.setdefault(len(some), []).append((s, moments, common_folds(part, folds, fold_assignment, seed)))

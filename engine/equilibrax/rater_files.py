@@ -12,8 +12,9 @@ Long, one row per rating; the targets are among the raters:
     lying,target,0.1
     lying,Ann,0.2
 
-A number that is missing is an empty field, NA or NaN (any case); in a long file, also a row that is not there. UTF-8,
-commas, quotes where needed; blank lines, lines that start with `#`, and space around a field are ignored.
+A number that is missing is an empty field, NA, N/A, NaN, null or None (any case); in a long file, also a row that is
+not there. UTF-8, commas, quotes where needed; blank lines, lines that start with `#`, and space around a field are
+ignored.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from equilibrax._delimited import Sheet, check_scale, naming, read_sheet
+from equilibrax._delimited import Sheet, check_scale, is_number, naming, read_sheet
 from equilibrax._prepare import check_choice
 from equilibrax.raters import RaterMatrix, rater_matrix
 from equilibrax.reading import TableFileError, _at
@@ -110,9 +111,9 @@ def _wide(sheet: Sheet, targets, weight, group, ignore, scale, target_scale) -> 
     if not raters:
         where = _at(sheet.path, sheet.header)
         raise TableFileError(f"{where}: expected a column of some rater, got only {reprlib.repr(sheet.columns)}")
-    ratings = sheet.numbers(raters, scale)
+    _no_names(sheet, item, raters[0])
     return rater_matrix(
-        ratings,
+        sheet.numbers(raters, scale),
         sheet.numbers(targets, target_scale),
         weights=None if weight is None else sheet.positive(weight),
         groups=None if group is None else _numbered(sheet.names(group)),
@@ -120,6 +121,16 @@ def _wide(sheet: Sheet, targets, weight, group, ignore, scale, target_scale) -> 
         raters=raters,
         targets_names=targets,
     )
+
+
+def _no_names(sheet: Sheet, item: str | None, rater: str) -> None:
+    """Refuse a first column that has names instead of numbers."""
+    if item is not None or rater != sheet.columns[0]:
+        return
+    cased = rater.lower() == "item"
+    if cased or not any(is_number(text) for text in sheet.texts(rater)):
+        expected = "'item' as the name of the column of names" + ("" if cased else ", or a column of numbers")
+        raise TableFileError(f"{_at(sheet.path, sheet.header)}: column 1: expected {expected}, got {rater!r}")
 
 
 def _long(sheet: Sheet, targets, weight, group, ignore, scale, target_scale) -> RaterMatrix:

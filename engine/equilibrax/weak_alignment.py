@@ -140,7 +140,7 @@ def weak_alignment(
         A `WeakAlignment`.
 
     Raises:
-        ValueError: on an unknown option, more folds than questions, or no question that all models answered.
+        ValueError: on an unknown option, more folds than questions that all models answered, or no such question.
         SolveError: with `throw`, if eps_U of a user is not certified.
 
     Example:
@@ -156,7 +156,8 @@ def weak_alignment(
     if not usable.any():
         raise ValueError("answers: expected a question that all models answered, got none")
     components = answers.scores(score)
-    fold = assign_folds(np.arange(answers.num_questions), folds, fold_assignment, seed)
+    fold = np.full(answers.num_questions, -1)
+    fold[usable] = assign_folds(np.flatnonzero(usable), folds, fold_assignment, seed)
     k, n = answers.num_models, answers.num_users
     question, option = np.nonzero(answers.options & usable[:, None])
     columns = components[:, question, option].T  # [R, K]

@@ -28,8 +28,8 @@ class MovieLensTable:
     """Write the utility table of MovieLens, from raw ratings.
 
     States are six genres, actions the three most rated movies of each. The user's utility is a movie's average rating,
-    a provider's its average among the fans of a genre (at least 20 ratings of it, 4.0 on average), divided by 5: Table
-    3 of the paper, with all digits.
+    a provider's its average among the fans of a genre (at least 20 ratings of it, 4.0 on average), divided by 5. This
+    is Table 3 of the paper, with all digits.
 
     Averages are not decimals. They are rounded once, half to even, to 9 decimals: by at most 5e-10.
 
@@ -119,6 +119,7 @@ class Data:
     the data set if you accept its licence.
 
     Example: equilibrax data movielens --accept-licence
+
     Example: equilibrax data movielens-table ml-latest-small.zip --out movielens.csv
     """
 
