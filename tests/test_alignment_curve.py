@@ -97,6 +97,16 @@ def test_the_same_seed_gives_the_same_bits_and_other_options_do_not_move_orders_
     assert not np.array_equal(other.fold_of, again.fold_of)
 
 
+def test_the_scale_of_weights_and_of_ratings_does_not_matter(curves):
+    plain, matrix = curves[False], awkward()
+    for scale, unit in ((1e-28, 1.0), (1e12, 1.0), (1.0, 1e6), (1.0, 1e-6)):
+        other = dataclasses.replace(
+            matrix, weights=scale * matrix.weights, ratings=unit * matrix.ratings, targets=unit * matrix.targets
+        )
+        curve = alignment_curve(other, permutations=4, folds=4, seed=5)
+        np.testing.assert_allclose(curve.mse[:3] / unit**2, plain.mse[:3], rtol=1e-9)
+
+
 def test_more_permutations_add_to_those_that_were_there_bit_by_bit():
     matrix = simulate_raters("systematic", 200, 8, seed=0)
     one, many = (alignment_curve(matrix, permutations=count) for count in (1, 60))
@@ -225,12 +235,18 @@ def test_bad_options(options, message):
         alignment_curve(awkward(), **options)
 
 
+def test_an_array_is_no_matrix():
+    with pytest.raises(ValueError, match="raters: expected a RaterMatrix, as rater_matrix makes it, got ndarray"):
+        alignment_curve(np.ones((20, 3)))
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ({"ratings": [1.0, 2.0], "targets": [1.0, 2.0]}, "ratings: expected shape"),
         ({"ratings": np.zeros((0, 2)), "targets": np.zeros(0)}, "ratings: expected shape"),
         ({"ratings": [[np.inf], [1.0]], "targets": [1.0, 2.0]}, "ratings: expected finite numbers or NaN, got inf"),
+        ({"ratings": [[1e200], [1.0]], "targets": [1.0, 2.0]}, r"numbers up to 1e\+100, got 1e\+200 at index \[0, 0\]"),
         ({"ratings": [["a"], ["b"]], "targets": [1.0, 2.0]}, "ratings: expected an array of numbers"),
         ({"ratings": [[1.0], [1.0]], "targets": [1.0]}, "targets: expected shape"),
         ({"ratings": [[1.0], [1.0]], "targets": [np.nan, None]}, "targets: expected at least one number"),

@@ -66,8 +66,9 @@ def target_problem(raters: RaterMatrix, target: int, fold_of: np.ndarray, folds:
     for fold in range(folds):
         test = here == fold
         center = np.average(both[~test], axis=0, weights=weights[~test]) if intercept else 0.0
-        train = _clean((both[~test] - center) * root[~test], both[~test] * root[~test])
-        apart = _clean(train[:, :-1] - train[:, -1:], np.abs(both[~test, :-1] * root[~test]) + np.abs(both[~test, -1:]))
+        before = np.abs(both[~test]) * root[~test]
+        train = _clean((both[~test] - center) * root[~test], before)
+        apart = _clean(train[:, :-1] - train[:, -1:], before[:, :-1] + before[:, -1:])
         problem.alone[fold] = (gaps[test] ** 2).sum(axis=0)
         problem.grams[fold] = train[:, :-1].T @ train[:, :-1], apart.T @ apart
         problem.moments[fold, 0] = train[:, :-1].T @ train[:, -1]

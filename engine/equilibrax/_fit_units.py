@@ -16,6 +16,7 @@ Array = Any
 
 _CACHE_BYTES = {"cpu": 5 << 18}  # of tableaus that are pivoted together: with room to spare in a second-level cache
 _ACCELERATOR_BYTES = 1 << 27
+_FEWEST_LANES, _FEWEST_LANES_BYTES = 8, 1 << 24  # the cache may be left for so many lanes, up to so many bytes
 
 
 def refine(gram: np.ndarray, moment: np.ndarray, members: np.ndarray, constraint: str) -> tuple[np.ndarray, int]:
@@ -99,7 +100,9 @@ def lanes_per_chunk(size: int, mesh, lanes: int | None = None) -> int:
             on it: XLA picks one of several ways to add up a matrix product by the size of the whole batch.
     """
     platform = mesh.devices.flat[0].platform
-    fitting = max(8, _CACHE_BYTES.get(platform, _ACCELERATOR_BYTES) // (8 * size * size))
+    tableau = 8 * size * size
+    fewest = max(2, min(_FEWEST_LANES, _FEWEST_LANES_BYTES // tableau))
+    fitting = max(fewest, _CACHE_BYTES.get(platform, _ACCELERATOR_BYTES) // tableau)
     each = min(1 << (fitting.bit_length() - 1), 4096)
     if lanes is not None:
         each = min(each, 1 << max(0, (-(-lanes // mesh.size) - 1).bit_length()))

@@ -44,8 +44,9 @@ class AlignmentCurve:
     Attributes:
         methods: M names out of METHODS.
         sizes: `[S]` numbers of raters.
-        mse: `[N, M, S, P]` cross-validated mean squared error: over the held-out rows of all folds, weighted by the
-            rows' weights. NaN for targets whose status is not "solved", and beyond `count`.
+        mse: `[N, M, S, P]` cross-validated mean squared error, in squares of the ratings' unit: over the held-out rows
+            of all folds, weighted by the rows' weights. NaN for targets whose status is not "solved", and beyond
+            `count`.
         nonzero: `[N, M, S, P]` number of weights above 1e-6, averaged over folds (1 for individuals, all for the
             average); NaN where `mse` is.
         kkt_residual: `[N, 2, S, P]` of nnls and simplex, the largest over folds, as `LeastSquaresFit` defines it; NaN
@@ -84,7 +85,7 @@ class AlignmentCurve:
 
     @property
     def rmse(self) -> Float[Array, "N M S P"]:
-        """`[N, M, S, P]` square roots of `mse`."""
+        """`[N, M, S, P]` square roots of `mse`, in the ratings' unit."""
         return np.sqrt(self.mse)
 
     def mean(self, of: str = "mse") -> Float[Array, "M S"]:
@@ -170,6 +171,9 @@ def alignment_curve(
     - `nnls`: weights w >= 0 that minimize the squared error on the training rows.
     - `simplex`: the same with weights that sum to one.
 
+    Time grows with targets x folds x orders (or subsets), memory does not, but for the results: 16 bytes per target,
+    method, size and order. Fits need about 0.7 GB for 100 to 400 raters, 1.3 GB for 1,000 and 4 GB for 2,000.
+
     Args:
         raters: I items, K raters, N targets; each target is fitted on its own, on the items that it rated.
         sizes: numbers of raters; None is 1..K.
@@ -217,6 +221,8 @@ def alignment_curve(
         check_choice("methods", method, METHODS)
     if not wanted or len(set(wanted)) < len(wanted):
         raise ValueError(f"methods: expected different names out of {', '.join(METHODS)}, got {wanted!r}")
+    if not isinstance(raters, RaterMatrix):
+        raise ValueError(f"raters: expected a RaterMatrix, as rater_matrix makes it, got {type(raters).__name__}")
     matrix = raters.complete(missing)
     chosen = chosen_sizes(sizes, matrix.num_raters)
     fold_of = assign_folds(matrix.groups, folds, fold_assignment, seed)

@@ -22,6 +22,8 @@ from equilibrax._prepare import check_choice
 Missing = Literal["drop_items", "drop_raters", "mean"]
 Array = Any
 
+_LARGEST = 1e100
+
 
 @dataclass(frozen=True)
 class RaterMatrix:
@@ -207,6 +209,9 @@ def _numbers(name: str, values: Any) -> np.ndarray:
     if np.isinf(array).any():
         where = [int(i) for i in np.argwhere(np.isinf(array))[0]]
         raise ValueError(f"{name}: expected finite numbers or NaN, got {array[tuple(where)]} at index {where}")
+    if (large := np.abs(array) > _LARGEST).any():  # squares of them, and sums of squares, must stay finite
+        where = [int(i) for i in np.argwhere(large)[0]]
+        raise ValueError(f"{name}: expected numbers up to {_LARGEST:g}, got {array[tuple(where)]} at index {where}")
     return array
 
 
