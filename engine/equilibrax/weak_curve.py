@@ -143,7 +143,8 @@ def weak_curve(
     if not usable.any():
         raise ValueError("answers: expected a question that all models answered, got none")
     sets, size = _sets(k, subsets, permutations, seed)
-    fold = assign_folds(np.arange(answers.num_questions), folds, fold_assignment, seed)
+    fold = np.full(answers.num_questions, -1)
+    fold[usable] = assign_folds(np.flatnonzero(usable), folds, fold_assignment, seed)
     question, option = np.nonzero(answers.options & usable[:, None])
     columns = answers.scores(score)[:, question, option].T
     squares = np.full((answers.num_users, len(WEAK_METHODS), len(sets), folds), np.nan)
