@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 
 import equilibrax as eq
-from equilibrax._curve_problems import assign_folds, random_words
 from equilibrax._curve_sets import Orders
+from equilibrax._folds import assign_folds
 from equilibrax.bench.answers import Answer
 from equilibrax.bench.data import SCALE, Data
 from equilibrax.bench.engines import Run
@@ -51,7 +51,7 @@ def raters_of(data: Data) -> eq.RaterMatrix:
 
 def folds_of(raters: eq.RaterMatrix) -> list[Fold]:
     """The folds that `alignment_curve` takes."""
-    of_item = assign_folds(raters.groups, FOLDS, "shuffled", random_words(SEED, 0, (raters.num_items,)))
+    of_item = assign_folds(raters.groups, FOLDS, "shuffled", SEED)
     found = []
     for fold in range(FOLDS):
         train = of_item != fold
