@@ -45,7 +45,8 @@ def solve_market(
     check_choice("rules", rules, get_args(MarketRules))
     tie_break = "lowest_index" if tie_break is None else tie_break
     check_choice("tie_break", tie_break, ("incumbent", "lowest_index"))
-    check_choice("dynamics", dynamics, (None, True, False, "only"))
+    if not (dynamics is None or isinstance(dynamics, bool) or dynamics == "only"):
+        raise ValueError(f'dynamics: expected True, False or "only", got {dynamics!r}')
     check_whole("step_limit", step_limit, 0)
     if len(market) == 0:
         raise ValueError("market: expected at least one market, got an empty batch")

@@ -151,9 +151,11 @@ def _solve_selections(market: Market, masks: np.ndarray, how: Rationality, toler
     small = np.int8 if market.actions <= 127 else np.int16
 
     def posted(rules: np.ndarray) -> np.ndarray:
-        seen = by_market(rules.astype(small, copy=False))
-        seen = seen if market.states == rules.shape[-1] else seen[..., row]
-        return np.where(member[:, None, :, None], seen[:, :, :, None], small(-1))
+        """`[B, C, N, K, X]`; in memory the games are the last axis, as in `rules`, so long runs are copied."""
+        seen = np.moveaxis(rules, 0, -1).astype(small)  # [C, cells, B N]
+        seen = seen if market.states == seen.shape[1] else seen[:, row]
+        of_members = np.where(member[:, :, None, None], seen[:, None], small(-1))
+        return np.transpose(of_members.reshape(c, k, market.states, b, n), (3, 0, 4, 1, 2))
 
     flags = by_market(found.status) & ~int(Status.COUNT_SATURATED)
     saturated = found.status & int(Status.COUNT_SATURATED)

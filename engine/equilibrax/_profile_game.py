@@ -25,7 +25,7 @@ class Program:
     """Everything that a compiled solver depends on besides the shapes of its inputs.
 
     Attributes:
-        committees: bitmasks.
+        committees: bitmasks of those whose profiles are listed.
         quantal: whether users respond quantally.
         resolution: fixed-point steps per unit of utility.
         delegation: whether rules are maps to actions.
@@ -90,7 +90,7 @@ def solve_postings(
     if dynamics:
         per_row += strategies * len(masks) * item * 4
     program = Program(
-        committees=tuple(int(mask) for mask in masks),
+        committees=tuple(int(mask) for mask in masks) if listed else (),
         quantal=game.how.quantal,
         resolution=game.market.resolution,
         delegation=game.delegation,
@@ -101,14 +101,14 @@ def solve_postings(
     batched = _inputs(game)
     chunk = chunk_size(len(game.market), per_row, mesh)
     with jax.enable_x64(True):
-        shared = (_shared(game), jnp.asarray(step_limit, jnp.int32), jnp.zeros((), jnp.int32))
+        shared = (_shared(game), jnp.asarray(step_limit, jnp.int32), jnp.asarray(masks, jnp.int32))
         return run_in_chunks(_compiled(program, mesh), batched, shared, chunk, mesh)
 
 
 def check_postings(game: PostingGame, profile: np.ndarray, mask: int, mesh) -> dict[str, np.ndarray]:
     """What each provider earns in a profile `[B, K]` of strategies and could earn by any other strategy."""
     program = Program(
-        committees=(int(mask),),
+        committees=(),
         quantal=game.how.quantal,
         resolution=game.market.resolution,
         delegation=game.delegation,
@@ -121,7 +121,7 @@ def check_postings(game: PostingGame, profile: np.ndarray, mask: int, mesh) -> d
     batched = (*_inputs(game), profile.astype(np.int32))
     chunk = chunk_size(len(game.market), per_row, mesh)
     with jax.enable_x64(True):
-        shared = (_shared(game), jnp.zeros((), jnp.int32), jnp.zeros((), jnp.int32))
+        shared = (_shared(game), jnp.zeros((), jnp.int32), jnp.full(1, mask, jnp.int32))
         return run_in_chunks(_compiled(program, mesh), batched, shared, chunk, mesh)
 
 
@@ -196,12 +196,11 @@ def _shared(game: PostingGame) -> tuple[jax.Array, ...]:
 @lru_cache(maxsize=32)
 def _compiled(program: Program, mesh):
     def games(batched, shared):
-        (own, exists, *lists), step_limit, _ = shared
+        (own, exists, *lists), step_limit, masks = shared
         game = _postings(program, batched[:7], own, exists, lists)
         results = {}
         if program.listed:
             results |= _by_size(program.committees, game)._asdict()
-        masks = jnp.array(program.committees, jnp.int32)
         if program.dynamics:
             found = market_dynamics(game, masks, step_limit)
             results |= {f"dynamics_{name}": value for name, value in found._asdict().items()}
@@ -234,7 +233,7 @@ def _postings(program: Program, batched, own, exists, lists):
         values, does = learned_values(contributions, available, lists[0], quantal, sets)
         here = jnp.broadcast_to(exists[..., None], (*exists.shape, contributions.shape[-1]))
     tolerances = (of_users, of_providers)
-    if program.separable:
+    if does is None:
         return separable_postings(values, own, here, tolerances, program.quantal)
     assert does is not None  # `learned_values` names actions where it is given the sets
     return general_postings(values[0], does, tensor, own, here, tolerances, program.quantal)

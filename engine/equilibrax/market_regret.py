@@ -108,8 +108,9 @@ def _posted(market: Market, profile: Any, game: str) -> tuple[np.ndarray, np.nda
     labels = np.broadcast_to(labels, (b, *shape))
     labels = np.broadcast_to(labels[:, None], (b, n, k, x)) if game == "anonymous" else labels
     out = labels < 0
-    member = np.asarray(~out.any(axis=(0, 1, 3)))
-    if not member.any() or not out.all(axis=(0, 1, 3))[~member].all():
+    member = np.logical_not(np.any(out, axis=(0, 1, 3)))
+    absent = np.all(out, axis=(0, 1, 3))
+    if not member.any() or not (member | absent).all():
         raise ValueError("profile: expected labels of at least 0 in all states, or -1 in all states and markets")
     return labels, member
 

@@ -204,4 +204,4 @@ class MarketRegret:
     @property
     def equilibrium(self) -> Bool[np.ndarray, " B"]:
         """`[B]` whether nobody can gain."""
-        return np.asarray((self.value <= self.tolerance * self.scale[:, None]).all(axis=1))
+        return np.all(self.value <= self.tolerance * self.scale[:, None], axis=1)

@@ -1,0 +1,272 @@
+"""Games between the providers of markets against brute force over all profiles, and laws that they obey."""
+
+import random
+from dataclasses import replace
+
+import equilibrax as eq
+import numpy as np
+import oracles_market as oracle
+import pytest
+from equilibrax.status import SolveError
+
+
+def random_markets(count, users, providers, states, actions, **options):
+    """Markets of the oracle that see alike, priors without a common factor; and the engine's batch of them."""
+    rng = random.Random(repr((count, users, providers, states, actions, sorted(options.items()))))
+    found = []
+    while len(found) < count:
+        new = oracle.random_market(rng, users, providers, states, actions, **options)
+        if np.gcd.reduce(new.prior) == 1:
+            found.append(
+                replace(new, provider_sees=found[0].provider_sees, user_sees=found[0].user_sees) if found else new
+            )
+    return found, batch(found)
+
+
+def batch(markets):
+    first = markets[0]
+    units = dict.fromkeys(("user", "components", "tensor"), first.resolution) | {"weights": first.weight_resolution}
+
+    def all_of(name):
+        return np.array([getattr(m, name) for m in markets]) / units.get(name, 1)
+
+    given = {"prior": all_of("prior"), "available": all_of("available").astype(bool), "resolution": first.resolution}
+    given |= {"provider_sees": first.provider_sees, "user_sees": first.user_sees}
+    if first.tensor is not None:
+        return eq.general_market(all_of("user"), all_of("tensor"), **given)
+    parts = all_of("components"), all_of("weights")
+    return eq.separable_market(all_of("user"), *parts, weight_resolution=first.weight_resolution, **given)
+
+
+def agrees(result, row, committee, user, found, own):
+    """One user's line of a result is what the oracle's list of equilibria says; `own` is her place in them."""
+    c = result.index(committee)
+    at, team = (row, c, user), oracle.members(committee)
+    count, worst, best = oracle.summary(found, own)
+    assert result.equilibria[at] == count
+    assert bool(result.status[row, c] & eq.Status.NO_EQUILIBRIUM) == (count == 0)
+    if count == 0:
+        assert np.isnan(result.worst_utility[at])
+        return
+    assert (result.worst_value[at], result.best_value[at]) == (worst, best)
+    first = next(e for e in found if e.values[own] == worst)
+    posted = [tuple(result.worst_rules[at][j].tolist()) for j in team]
+    vectors = len(first.choices) > 1 and not isinstance(first.rules[0][0], int)
+    assert posted == [rule[user] if vectors else rule for rule in first.rules]
+    if len(first.choices) > 1:
+        assert tuple(result.worst_choice[at].tolist()) == first.choices
+    else:
+        assert result.worst_choice[at][user] == first.choices[0]
+
+
+@pytest.mark.parametrize(
+    ("count", "providers", "states", "options"),
+    [
+        (64, 2, 3, {}),
+        (80, 3, 3, {}),
+        (64, 2, 4, {"provider_information": "private", "user_information": True, "ragged": True}),
+        (64, 2, 3, {"general": True}),
+    ],
+)
+def test_anonymous_games_are_what_brute_force_says(count, providers, states, options):
+    markets, solved = random_markets(count, 2, providers, states, 3, **options)
+    result = eq.solve(solved, "anonymous")
+    asymmetric = apart = 0
+    for row, market in enumerate(markets):
+        for committee in oracle.committees(market):
+            found = oracle.anonymous_equilibria(market, committee)
+            for user in range(2):
+                agrees(result, row, committee, user, found, user)
+            asymmetric += any(len(set(e.rules)) > 1 for e in found)
+            apart += any(len(set(e.choices)) > 1 for e in found)
+            ends_where_the_oracle_does(result, row, market, committee)
+    assert asymmetric > 0
+    assert apart > 0
+
+
+def ends_where_the_oracle_does(result, row, market, committee):
+    c, end = result.index(committee), oracle.dynamics(market, committee)
+    cycle = bool(result.status[row, c] & eq.Status.CYCLE)
+    assert cycle == (end.status == "cycle")
+    if cycle:
+        return
+    assert (result.dynamics_steps[row, c] == end.moves).all()
+    assert tuple(result.dynamics_choice[row, c].tolist()) == end.equilibrium.choices
+    assert tuple(result.dynamics_value[row, c].tolist()) == end.equilibrium.values
+    posted = [tuple(result.dynamics_rules[row, c, 0, j].tolist()) for j in oracle.members(committee)]
+    assert posted == list(end.equilibrium.rules)
+
+
+@pytest.mark.parametrize("rules", ["obedience", "delegation"])
+@pytest.mark.parametrize("sight", ["same", "private"])
+def test_personalized_games_of_separable_markets_are_what_brute_force_says(rules, sight):
+    options = {"provider_information": sight, "user_information": True, "ragged": True}
+    markets, solved = random_markets(16, 2, 2, 3, 2, **options)
+    result = eq.solve(solved, "personalized", rules=rules, dynamics=False)
+    assert result.counted == ("rules" if sight == "same" else "profiles")
+    for row, market in enumerate(markets):
+        for committee in oracle.committees(market):
+            for user in range(2):
+                if sight == "private":
+                    found = oracle.personalized_equilibria_of_user(market, committee, user, rules)
+                    agrees(result, row, committee, user, found, 0)
+                    continue
+                values = oracle.equilibrium_rules(market, committee, user, rules)
+                at = (row, result.index(committee), user)
+                assert result.equilibria[at] == len(values)
+                assert result.worst_value[at] == min(values.values())
+                assert result.best_value[at] == max(values.values())
+                posted = result.worst_rules[at][oracle.members(committee)[0]]
+                assert values[tuple(posted.tolist())] == result.worst_value[at]
+
+
+@pytest.mark.parametrize("rules", ["obedience", "delegation"])
+def test_personalized_games_of_general_markets_are_what_brute_force_says(rules):
+    markets, solved = random_markets(10, 2, 2, 2, 2, general=True, ragged=True)
+    result = eq.solve(solved, "personalized", rules=rules, dynamics=False)
+    for row, market in enumerate(markets):
+        for committee in oracle.committees(market):
+            found = oracle.personalized_equilibria(market, committee, rules)
+            for user in range(2):
+                agrees(result, row, committee, user, found, user)
+
+
+def test_a_separable_market_as_a_tensor_is_the_same_market():
+    markets, solved = random_markets(64, 2, 2, 3, 3)
+    one, other = (eq.solve(m, "anonymous") for m in (solved, batch([oracle.as_tensor(m) for m in markets])))
+    for name in ("worst_value", "best_value", "equilibria", "worst_rules", "worst_choice", "dynamics_rules", "status"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(other, name), err_msg=name)
+
+
+def test_names_of_users_providers_and_states_do_not_matter():
+    """Users in another order, states in another order, and utilities in other units; providers where nobody is tied."""
+    _, solved = random_markets(64, 2, 2, 3, 3, ties=False)
+    result = eq.solve(solved, "anonymous")
+    users = result.market.user[:, ::-1], result.market.components[:, :, ::-1], result.market.weights[:, :, ::-1]
+    states = np.array([2, 0, 1])
+    user, components = users[0][:, :, states] * 3 + 5, users[1][:, :, :, states] * 2 + 7
+    moved = eq.separable_market(user, components, users[2], solved.prior[:, states], resolution=1, weight_resolution=1)
+    other = eq.solve(moved, "anonymous")
+    np.testing.assert_array_equal(other.equilibria, result.equilibria)
+    added = 5 * solved.prior.sum(axis=1)[:, None, None]
+    np.testing.assert_array_equal(other.worst_value[:, :, ::-1], 3 * result.worst_value + added)
+    np.testing.assert_array_equal(other.best_value[:, :, ::-1], 3 * result.best_value + added)
+    swapped = eq.separable_market(
+        solved.user,
+        solved.components[:, ::-1],
+        solved.weights[:, ::-1],
+        solved.prior,
+        resolution=1,
+        weight_resolution=1,
+    )
+    other = eq.solve(swapped, "anonymous")  # who wins a user who is offered the same twice depends on the order
+    np.testing.assert_array_equal(other.worst_value[:, [1, 0]], result.worst_value[:, :2])
+
+
+def test_certificates_of_profiles():
+    """No regret in the equilibria found and where dynamics ends; elsewhere the regret is a gain that exists."""
+    markets, solved = random_markets(64, 2, 2, 3, 3)
+    for game in ("anonymous", "personalized"):
+        result = eq.solve(solved, game, dynamics=game == "anonymous")  # as in other tests: nothing new to compile
+        for c in range(1, 3):
+            worst = result.worst_rules[:, c, 0] if game == "anonymous" else result.worst_rules[:, c]
+            regret = eq.market_regret(solved, worst, game)
+            assert regret.equilibrium.all()
+            assert (regret.value == 0).all()
+    silent = np.zeros((2, 3), int)
+    regret = eq.market_regret(solved, silent)
+    for row, market in enumerate(markets):
+        play = oracle.AnonymousGame(market, 0b11)
+        for j in range(2):
+            options = [(s, 0) if j == 0 else (0, s) for s in range(5)]
+            earned = [play.payoffs(option)[j] for option in options]
+            assert regret.value[row, j] == max(earned) - earned[0]
+            assert tuple(regret.deviation[row, j].tolist()) == play.rules[j][earned.index(max(earned))]
+    assert not regret.equilibrium.all()
+    with pytest.raises(ValueError, match=r"profile: expected whole numbers of shape \[2, 3\]"):
+        eq.market_regret(solved, silent[0])
+    blind = replace(solved, provider_sees=((0, 0, 0), (0, 1, 2)))
+    with pytest.raises(ValueError, match="that provider 0 can post"):
+        eq.market_regret(blind, [[0, 1, 1], [0, 0, 0]])
+
+
+def test_the_silence_of_theorem_4_1():
+    """Silence is an equilibrium of the anonymous game, also among too many profiles to list; alone, users get c."""
+    small, large = (batch([oracle.theorem_4_1(eps, "9/10", 2)]) for eps in ("1/3", "1/10"))
+    result = eq.solve(small, "anonymous", committees=[3], dynamics=False)
+    np.testing.assert_allclose(result.worst_utility, 1 / 3)
+    assert not result.worst_rules.any()
+    alone = eq.solve(small, "personalized", committees=[3], dynamics=False)
+    np.testing.assert_allclose(alone.worst_utility, 0.9)
+    assert large.states == 10
+    with pytest.raises(ValueError, match=r'13,450,200,625 \(115,975 of each of 2 providers\).*dynamics="only"'):
+        eq.solve(large, "anonymous")
+    silent = eq.market_regret(large, np.zeros((2, 10), int))
+    assert silent.equilibrium.all()
+
+
+def test_theorem_5_2_the_newcomer_costs_the_incumbent_a_third():
+    before = batch([oracle.theorem_5_2()])
+    given = oracle.theorem_5_2_newcomer()
+    scaled = {name: np.array(given[name]) / 3 for name in ("utility", "components")}
+    after = before.add_user(**scaled, beta=given["betas"])
+    assert eq.solve(before, "anonymous", dynamics=False).worst_utility.tolist() == [[[1.0]]]
+    np.testing.assert_allclose(eq.solve(after, "anonymous", dynamics=False).best_utility, 2 / 3)
+
+
+def test_quantal_users():
+    """Without rationality nothing that is said matters; with much of it users respond best, where nothing is tied."""
+    _, solved = random_markets(64, 2, 2, 3, 3, ties=False)
+    none = eq.solve(solved, "anonymous", response="quantal", rationality=0, dynamics=False)
+    assert (none.equilibria == [[[5], [5], [25]]]).all()
+    np.testing.assert_allclose(none.worst_utility, none.best_utility)
+    sharp = eq.solve(solved, "anonymous", response="quantal", rationality=np.inf, dynamics=False)
+    best = eq.solve(solved, "anonymous")
+    np.testing.assert_allclose(sharp.worst_utility, best.worst_utility)
+    np.testing.assert_array_equal(sharp.equilibria, best.equilibria)
+
+
+def test_dynamics_stop_where_they_are_told_and_notice_cycles():
+    _, solved = random_markets(64, 2, 2, 3, 3, general=True)
+    result = eq.solve(solved, "anonymous", dynamics="only")
+    assert (result.equilibria == -1).all()
+    assert np.isnan(result.worst_utility).all()
+    moving = result.dynamics_steps[:, 2, 0] > 1
+    assert moving.any()
+    few = eq.solve(solved, "anonymous", dynamics="only", step_limit=1, throw=False)
+    limited = few.status[:, 2] & eq.Status.DYNAMICS_LIMIT > 0
+    np.testing.assert_array_equal(limited, moving)
+    with pytest.raises(SolveError, match="DYNAMICS_LIMIT"):
+        eq.solve(solved, "anonymous", dynamics="only", step_limit=1)
+    ended = result.status[:, 2] == 0
+    assert eq.market_regret(solved, result.dynamics_rules[:, 2, 0]).equilibrium[ended].all()
+
+
+@pytest.mark.parametrize(
+    ("game", "options", "message"),
+    [
+        ("selection", {}, "game: expected one of 'personalized', 'anonymous'"),
+        ("anonymous", {"rules": "delegation"}, 'rules: expected "obedience"'),
+        ("personalized", {"rules": "partition"}, "rules: expected one of"),
+        ("anonymous", {"tie_break": "incumbent"}, 'tie_break: expected "lowest_index"'),
+        ("anonymous", {"misalignment": True}, "misalignment: expected nothing in the game anonymous"),
+        ("anonymous", {"obedience": True}, "obedience: expected nothing"),
+        ("personalized", {"dynamics": "only"}, "dynamics: expected True or False"),
+        ("personalized", {"dynamics": "never"}, "dynamics: expected True, False"),
+        ("personalized", {"response": "quantal", "rationality": [1, 2]}, "rationality: expected one number"),
+        ("personalized", {"response": "quantal", "rationality": 1, "rules": "delegation"}, "response: expected"),
+        ("anonymous", {"committees": [4]}, "committees: expected bitmasks from 1 to 3"),
+    ],
+)
+def test_refuses(game, options, message):
+    market = batch([oracle.random_market(random.Random(0), 2, 2, 2, 2)])
+    with pytest.raises(ValueError, match=message):
+        eq.solve(market, game, **options)
+
+
+def test_refuses_markets_and_tables_in_each_others_games():
+    tables = eq.from_integers([[3, 1], [0, 2]], [[[1, 5], [2, 2]]])
+    with pytest.raises(ValueError, match="tables: expected a Market in the anonymous game, got UtilityTables"):
+        eq.solve(tables, "anonymous")
+    with pytest.raises(ValueError, match="dynamics: expected True, False or None"):
+        eq.solve(tables, dynamics="only")
