@@ -7,6 +7,7 @@ import equilibrax as eq
 import numpy as np
 import oracles_market as oracle
 import pytest
+import test_oracles_market as oracle_cases
 from equilibrax.status import SolveError
 
 
@@ -60,17 +61,22 @@ def agrees(result, row, committee, user, found, own):
 
 
 @pytest.mark.parametrize(
-    ("count", "providers", "states", "options"),
+    ("count", "providers", "states", "options", "dynamics"),
     [
-        (64, 2, 3, {}),
-        (80, 3, 3, {}),
-        (64, 2, 4, {"provider_information": "private", "user_information": True, "ragged": True}),
-        (64, 2, 3, {"general": True}),
+        (64, 2, 3, {}, None),
+        (80, 3, 3, {}, "with"),
+        (64, 2, 4, {"provider_information": "private", "user_information": True, "ragged": True}, None),
+        (64, 2, 3, {"general": True}, "only"),
     ],
 )
-def test_anonymous_games_are_what_brute_force_says(count, providers, states, options):
+def test_anonymous_games_are_what_brute_force_says(count, providers, states, options, dynamics):
+    """Worst, best, counts, the first of the worst profiles and what users choose in it; where dynamics ends."""
     markets, solved = random_markets(count, 2, providers, states, 3, **options)
-    result = eq.solve(solved, "anonymous")
+    if dynamics == "with":
+        markets[0] = third_wheel(oracle_cases.ROUND)
+        solved = batch(markets)
+    result = eq.solve(solved, "anonymous", dynamics=dynamics == "with")
+    moved = eq.solve(solved, "anonymous", dynamics="only") if dynamics == "only" else result
     asymmetric = apart = 0
     for row, market in enumerate(markets):
         for committee in oracle.committees(market):
@@ -79,9 +85,41 @@ def test_anonymous_games_are_what_brute_force_says(count, providers, states, opt
                 agrees(result, row, committee, user, found, user)
             asymmetric += any(len(set(e.rules)) > 1 for e in found)
             apart += any(len(set(e.choices)) > 1 for e in found)
-            ends_where_the_oracle_does(result, row, market, committee)
+            if dynamics:
+                ends_where_the_oracle_does(moved, row, market, committee)
     assert asymmetric > 0
     assert apart > 0
+    if dynamics == "with":  # equilibria exist, and best responses go round: its utilities are known, its end is not
+        cycling = result.status[0, result.index(0b011)]
+        assert cycling == eq.Status.CYCLE
+        assert np.isnan(result.dynamics_utility[0, 2]).all()
+        assert not np.isnan(result.worst_utility[0, 2]).any()
+
+
+def third_wheel(market):
+    """The same market with a provider more whom nobody earns anything, and an action more that nobody has."""
+    wider = {name: np.pad(getattr(market, name), [(0, 0)] * depth + [(0, 1)]) for name, depth in PADDED}
+    components, weights = np.pad(wider["components"], [(0, 1)] + [(0, 0)] * 3), [*market.weights, (0, 0)]
+    seen = [range(market.worlds)] * 3
+    return replace(market, **(wider | {"components": components, "weights": weights, "provider_sees": seen}))
+
+
+PADDED = (("user", 2), ("components", 3), ("available", 1))
+
+
+def test_a_market_without_equilibrium():
+    """Not an error: no utility, a count of zero and a status; and best responses cycle, as they must."""
+    result = eq.solve(batch([oracle_cases.NOWHERE]), "anonymous", committees=[0b11])
+    assert result.status.tolist() == [[eq.Status.NO_EQUILIBRIUM | eq.Status.CYCLE]]
+    assert result.status_names.tolist() == [["CYCLE|NO_EQUILIBRIUM"]]
+    assert result.equilibria.tolist() == [[[0, 0, 0]]]
+    assert not result.solved.any()
+    for values in (result.worst_utility, result.best_utility, result.dynamics_utility):
+        assert np.isnan(values).all()
+    for values in (result.worst_value, result.best_value, result.worst_rules, result.worst_choice):
+        assert (values == -1).all()
+    for bound in eq.market_bounds(result).values():
+        assert not bound.refuted.any()
 
 
 def ends_where_the_oracle_does(result, row, market, committee):
@@ -97,11 +135,13 @@ def ends_where_the_oracle_does(result, row, market, committee):
     assert posted == list(end.equilibrium.rules)
 
 
+PERSONALIZED = {"provider_information": "same", "user_information": True, "ragged": True}
+
+
 @pytest.mark.parametrize("rules", ["obedience", "delegation"])
 @pytest.mark.parametrize("sight", ["same", "private"])
 def test_personalized_games_of_separable_markets_are_what_brute_force_says(rules, sight):
-    options = {"provider_information": sight, "user_information": True, "ragged": True}
-    markets, solved = random_markets(16, 2, 2, 3, 2, **options)
+    markets, solved = random_markets(16, 2, 2, 3, 2, **PERSONALIZED | {"provider_information": sight})
     result = eq.solve(solved, "personalized", rules=rules, dynamics=False)
     assert result.counted == ("rules" if sight == "same" else "profiles")
     for row, market in enumerate(markets):
@@ -123,30 +163,30 @@ def test_personalized_games_of_separable_markets_are_what_brute_force_says(rules
 @pytest.mark.parametrize("rules", ["obedience", "delegation"])
 def test_personalized_games_of_general_markets_are_what_brute_force_says(rules):
     markets, solved = random_markets(10, 2, 2, 2, 2, general=True, ragged=True)
-    result = eq.solve(solved, "personalized", rules=rules, dynamics=False)
+    result = eq.solve(solved, "personalized", rules=rules, dynamics=False, committees=[0b11])
     for row, market in enumerate(markets):
-        for committee in oracle.committees(market):
-            found = oracle.personalized_equilibria(market, committee, rules)
-            for user in range(2):
-                agrees(result, row, committee, user, found, user)
+        found = oracle.personalized_equilibria(market, 0b11, rules)
+        for user in range(2):
+            agrees(result, row, 0b11, user, found, user)
 
 
 def test_a_separable_market_as_a_tensor_is_the_same_market():
     markets, solved = random_markets(64, 2, 2, 3, 3)
-    one, other = (eq.solve(m, "anonymous") for m in (solved, batch([oracle.as_tensor(m) for m in markets])))
-    for name in ("worst_value", "best_value", "equilibria", "worst_rules", "worst_choice", "dynamics_rules", "status"):
+    both = solved, batch([oracle.as_tensor(m) for m in markets])
+    one, other = (eq.solve(m, "anonymous", dynamics=False) for m in both)
+    for name in ("worst_value", "best_value", "equilibria", "worst_rules", "worst_choice", "status"):
         np.testing.assert_array_equal(getattr(one, name), getattr(other, name), err_msg=name)
 
 
 def test_names_of_users_providers_and_states_do_not_matter():
     """Users in another order, states in another order, and utilities in other units; providers where nobody is tied."""
     _, solved = random_markets(64, 2, 2, 3, 3, ties=False)
-    result = eq.solve(solved, "anonymous")
+    result = eq.solve(solved, "anonymous", dynamics=False)
     users = result.market.user[:, ::-1], result.market.components[:, :, ::-1], result.market.weights[:, :, ::-1]
     states = np.array([2, 0, 1])
     user, components = users[0][:, :, states] * 3 + 5, users[1][:, :, :, states] * 2 + 7
     moved = eq.separable_market(user, components, users[2], solved.prior[:, states], resolution=1, weight_resolution=1)
-    other = eq.solve(moved, "anonymous")
+    other = eq.solve(moved, "anonymous", dynamics=False)
     np.testing.assert_array_equal(other.equilibria, result.equilibria)
     added = 5 * solved.prior.sum(axis=1)[:, None, None]
     np.testing.assert_array_equal(other.worst_value[:, :, ::-1], 3 * result.worst_value + added)
@@ -159,18 +199,21 @@ def test_names_of_users_providers_and_states_do_not_matter():
         resolution=1,
         weight_resolution=1,
     )
-    other = eq.solve(swapped, "anonymous")  # who wins a user who is offered the same twice depends on the order
+    other = eq.solve(
+        swapped, "anonymous", dynamics=False
+    )  # who wins a user who is offered the same twice depends on the order
     np.testing.assert_array_equal(other.worst_value[:, [1, 0]], result.worst_value[:, :2])
 
 
 def test_certificates_of_profiles():
     """No regret in the equilibria found and where dynamics ends; elsewhere the regret is a gain that exists."""
     markets, solved = random_markets(64, 2, 2, 3, 3)
-    for game in ("anonymous", "personalized"):
-        result = eq.solve(solved, game, dynamics=game == "anonymous")  # as in other tests: nothing new to compile
+    _, others = random_markets(16, 2, 2, 3, 2, **PERSONALIZED)  # both as in other tests: nothing new to compile
+    for game, of_game in (("anonymous", solved), ("personalized", others)):
+        result = eq.solve(of_game, game, dynamics=False)
         for c in range(1, 3):
             worst = result.worst_rules[:, c, 0] if game == "anonymous" else result.worst_rules[:, c]
-            regret = eq.market_regret(solved, worst, game)
+            regret = eq.market_regret(of_game, worst, game)
             assert regret.equilibrium.all()
             assert (regret.value == 0).all()
     silent = np.zeros((2, 3), int)
@@ -190,28 +233,13 @@ def test_certificates_of_profiles():
         eq.market_regret(blind, [[0, 1, 1], [0, 0, 0]])
 
 
-def test_the_silence_of_theorem_4_1():
-    """Silence is an equilibrium of the anonymous game, also among too many profiles to list; alone, users get c."""
-    small, large = (batch([oracle.theorem_4_1(eps, "9/10", 2)]) for eps in ("1/3", "1/10"))
-    result = eq.solve(small, "anonymous", committees=[3], dynamics=False)
-    np.testing.assert_allclose(result.worst_utility, 1 / 3)
-    assert not result.worst_rules.any()
-    alone = eq.solve(small, "personalized", committees=[3], dynamics=False)
-    np.testing.assert_allclose(alone.worst_utility, 0.9)
+def test_too_many_profiles_to_list():
+    """Refused with their number; a profile can still be checked, and here silence is an equilibrium (Theorem 4.1)."""
+    large = batch([oracle.theorem_4_1("1/10", "9/10", 2)])
     assert large.states == 10
     with pytest.raises(ValueError, match=r'13,450,200,625 \(115,975 of each of 2 providers\).*dynamics="only"'):
         eq.solve(large, "anonymous")
-    silent = eq.market_regret(large, np.zeros((2, 10), int))
-    assert silent.equilibrium.all()
-
-
-def test_theorem_5_2_the_newcomer_costs_the_incumbent_a_third():
-    before = batch([oracle.theorem_5_2()])
-    given = oracle.theorem_5_2_newcomer()
-    scaled = {name: np.array(given[name]) / 3 for name in ("utility", "components")}
-    after = before.add_user(**scaled, beta=given["betas"])
-    assert eq.solve(before, "anonymous", dynamics=False).worst_utility.tolist() == [[[1.0]]]
-    np.testing.assert_allclose(eq.solve(after, "anonymous", dynamics=False).best_utility, 2 / 3)
+    assert eq.market_regret(large, np.zeros((2, 10), int)).equilibrium.all()
 
 
 def test_quantal_users():
@@ -221,7 +249,7 @@ def test_quantal_users():
     assert (none.equilibria == [[[5], [5], [25]]]).all()
     np.testing.assert_allclose(none.worst_utility, none.best_utility)
     sharp = eq.solve(solved, "anonymous", response="quantal", rationality=np.inf, dynamics=False)
-    best = eq.solve(solved, "anonymous")
+    best = eq.solve(solved, "anonymous", dynamics=False)
     np.testing.assert_allclose(sharp.worst_utility, best.worst_utility)
     np.testing.assert_array_equal(sharp.equilibria, best.equilibria)
 
