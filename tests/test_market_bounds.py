@@ -10,6 +10,7 @@ import pytest
 
 SIZES = {"users": 2, "providers": 3, "states": 3, "actions": 2}
 STATED = [[0.5, 0.2], [0.2, 0.5]]  # w of Theorem 4.1's market
+OF_THEOREM_4_1 = [(0.2, 0.5, 2.0), (0.25, 0.6, 1.5), (0.3, 0.8, 5.0), (0.4, 1.0, 1.01)]  # eps, c, D; three states each
 MATCH = np.eye(2)
 
 
@@ -20,7 +21,7 @@ def play(market, game, **options):
 @pytest.fixture(scope="module")
 def theorem_4_1():
     """Committees {1}, {2} and both, in both games."""
-    market = eq.theorem_4_1_market(eps=0.2, c=0.5, d=2)
+    market = eq.theorem_4_1_market(*OF_THEOREM_4_1[0])
     return {game: play(market, game) for game in ("personalized", "anonymous")}
 
 
@@ -38,7 +39,7 @@ def assert_kept(bound, share=1.0):
 
 @pytest.mark.parametrize("error", [0.0, 0.05])
 def test_theorem_3_1_on_random_markets(error):
-    markets = eq.random_markets(60, **SIZES, alignment="weak", error=error, seed=3)
+    markets = eq.random_markets(90, **SIZES | {"actions": 3}, alignment="weak", error=error, seed=3)
     result = play(markets, "personalized")
     found = eq.market_theorem_3_1(result)
     assert_kept(found)
@@ -84,6 +85,23 @@ def test_providers_who_see_different_things(different_sight):
         assert_kept(eq.market_theorem_4_3(result), 0.9)
         assert_kept(eq.market_theorem_4_4(result), 0.9)
         assert (eq.shared_utility(result.market).utility < result.market.optimum_utility[:, None] - 0.01).any()
+
+
+@pytest.mark.parametrize(("eps", "c", "d"), OF_THEOREM_4_1)
+def test_theorem_4_1_for_several_eps_c_and_d(eps, c, d):
+    """Silence is an anonymous equilibrium worth eps, and the worst; alone with providers everybody has c in all."""
+    market = eq.theorem_4_1_market(eps, c, d)
+    silent = np.zeros((2, market.states), int)
+    assert eq.market_regret(market, silent).value.tolist() == [[0, 0]]
+    assert eq.revealed_utility(market, silent[0])[0] == pytest.approx([eps, eps])
+    anonymous, personalized = (play(market, game) for game in ("anonymous", "personalized"))
+    assert anonymous.worst_utility[0, 2] == pytest.approx([eps, eps])
+    assert (anonymous.worst_rules[0, 2] == silent).all()
+    assert personalized.worst_utility[0, 2].min() >= c - 1e-12
+    assert eq.shared_utility(market, [0b11]).utility.tolist() == [[[c, c]]]
+    generous = replace(market, weights=market.weights[:, :, ::-1])  # D becomes 1 / D, which the theorem excludes
+    assert not eq.market_regret(generous, silent).equilibrium.any()
+    assert play(generous, "anonymous").worst_utility[0, 2].min() > eps + 1e-6
 
 
 def test_theorem_4_1(theorem_4_1):
@@ -188,14 +206,16 @@ def test_a_market_that_is_not_augmented_is_promised_nothing(theorem_5_2):
 
 
 def test_newcomers_to_random_markets():
+    """An action more than the others have; as many users in all as in the markets of Theorem 3.1 above."""
     rng = np.random.default_rng(1)
     markets = eq.random_markets(60, **SIZES, alignment="weak", error=0.03, seed=6)
     betas = [Fraction(1, 3), Fraction(3, 4), Fraction(1, 2)]
-    joined = markets.add_user(rng.random((60, 3, 3)), rng.random((60, 3, 3, 3)), betas)  # with an action more
-    found = eq.market_theorem_5_1(play(joined, "personalized"), markets)
+    joined = markets.add_user(rng.random((60, 3, 3)), rng.random((60, 3, 3, 3)), betas)
+    after = play(joined, "personalized")
+    found = eq.market_theorem_5_1(after, markets)
     assert found.bound.shape == (60, 7, 2)
     assert_kept(found)
-    alone = eq.market_theorem_3_1(play(markets, "personalized"))
+    alone = eq.market_theorem_3_1(replace(after, market=markets))  # what they were promised before
     assert (found.bound == alone.bound).all()
 
 
@@ -241,13 +261,42 @@ def test_bad_input_is_refused(theorem_4_1):
     stated = eq.weak_market_alignment(result.market, weights=STATED)
     with pytest.raises(ValueError, match="result: expected the best response, got 'quantal'"):
         eq.market_theorem_3_1(replace(result, response="quantal"))
-    with pytest.raises(ValueError, match="aligned: expected a bitmask, or 3 of them, got 2"):
+    with pytest.raises(ValueError, match=r"aligned: expected a bitmask, or 3 of them, got \[1, 2\]"):
         eq.market_theorem_4_3(result, aligned=[1, 2])
     with pytest.raises(ValueError, match="committees: expected bitmasks from 1 to 3"):
         eq.market_theorem_4_3(result, aligned=4)
     with pytest.raises(ValueError, match=r"alignment: expected the sets \[1, 2, 3\], got \[3\]"):
         eq.market_theorem_3_1(result, alignment=eq.weak_market_alignment(result.market, [3], weights=np.eye(2)))
+    with pytest.raises(ValueError, match="aligned: expected a bitmask, or 3 of them, got 'all'"):
+        eq.market_theorem_4_3(result, aligned="all")  # pyright: ignore[reportArgumentType]
+    for wrong, message in [
+        (eq.weak_market_alignment(result.market, weights=STATED), "expected a StrongMarketAlignment, got Weak"),
+        (
+            eq.strong_market_alignment(two_of(result.market)),
+            r"expected markets, providers and users \[1, 2, 2\], got \[2",
+        ),
+    ]:
+        with pytest.raises(ValueError, match=f"alignment: {message}"):
+            eq.market_theorem_4_3(result, alignment=wrong)  # pyright: ignore[reportArgumentType]
+    with pytest.raises(ValueError, match="result: expected what solving a Market returns, got Market"):
+        eq.market_bounds(result.market)
+    with pytest.raises(ValueError, match="original: expected a Market, got NoneType"):
+        eq.market_theorem_5_1(result, None)  # pyright: ignore[reportArgumentType]
+    with pytest.raises(ValueError, match="messages: expected a whole number from 1"):
+        eq.market_theorem_4_4(result, messages=0)
+    with pytest.raises(ValueError, match="delta: expected numbers of at least 0, got -1"):
+        eq.market_theorem_4_4(result, delta=-1)
+    with pytest.raises(ValueError, match="epsilon: expected numbers of at least 0, got nan"):
+        eq.market_theorem_4_3(result, epsilon=np.nan)
+    general = eq.general_market(np.broadcast_to(MATCH, (2, 2, 2)), np.ones((2, 2, 2, 2)))
+    with pytest.raises(ValueError, match="alignment: expected one for a general market"):
+        eq.market_theorem_3_1(replace(result, market=general))
     with pytest.raises(ValueError, match=r"epsilon: expected a number or shape \[1, 3\]"):
         eq.market_theorem_4_3(result, epsilon=np.zeros(5))
     with pytest.raises(ValueError, match="benchmark: expected"):
         eq.market_theorem_3_1(result, alignment=stated, benchmark="public")  # pyright: ignore[reportArgumentType]
+
+
+def two_of(market):
+    """A batch of two of the same market."""
+    return market.select([0, 0])

@@ -245,13 +245,43 @@ def test_too_many_profiles_to_list():
 def test_quantal_users():
     """Without rationality nothing that is said matters; with much of it users respond best, where nothing is tied."""
     _, solved = random_markets(64, 2, 2, 3, 3, ties=False)
-    none = eq.solve(solved, "anonymous", response="quantal", rationality=0, dynamics=False)
+    quantal = {"response": "quantal", "dynamics": False}
+    several = eq.solve(solved, "anonymous", rationality=[0, 7.5, np.inf], **quantal)
+    none, some, sharp = several.each
+    assert several.worst_utility.shape == (64, 3, 3, 2)
+    assert [one.rationality for one in several.each] == [0, 7.5, np.inf]
+    alone = eq.solve(solved, "anonymous", rationality=7.5, **quantal)
+    assert alone.each == (alone,)
+    for name in ("worst_utility", "best_utility", "equilibria", "worst_rules", "worst_choice", "status", "solved"):
+        np.testing.assert_array_equal(getattr(some, name), getattr(alone, name), err_msg=name)
+        np.testing.assert_array_equal(getattr(several, name)[:, 1], getattr(alone, name), err_msg=name)
+    with pytest.raises(ValueError, match="rationality: expected one number for a profile"):
+        eq.market_regret(solved, np.zeros((2, 3), int), rationality=[1, 2], response="quantal")
     assert (none.equilibria == [[[5], [5], [25]]]).all()
     np.testing.assert_allclose(none.worst_utility, none.best_utility)
-    sharp = eq.solve(solved, "anonymous", response="quantal", rationality=np.inf, dynamics=False)
     best = eq.solve(solved, "anonymous", dynamics=False)
     np.testing.assert_allclose(sharp.worst_utility, best.worst_utility)
     np.testing.assert_array_equal(sharp.equilibria, best.equilibria)
+
+
+def test_a_result_is_shown_with_names(capsys):
+    """A line for every committee, user and lambda; nothing where there is no number."""
+    _, solved = random_markets(64, 2, 2, 3, 3)
+    result = eq.solve(solved, "anonymous", dynamics=False)
+    empty = replace(result, equilibria=result.equilibria * 0, status=result.status + int(eq.Status.NO_EQUILIBRIUM))
+    for one in (result, empty):
+        one.show(3, width=120)
+    first, second = capsys.readouterr().out.split("anonymous, obedience, best response, ties: lowest_index")[:2]
+    assert f"{result.worst_utility[3, 2, 1]:.6f}" in first
+    assert first.count("user 2") == 3
+    for word in ("provider 1, provider 2", "optimum", "equilibria", "takes", "OK"):
+        assert word in first
+    assert second.count("NO_EQUILIBRIUM") == 6
+    assert result.index(["provider 1", "provider 2"]) == 2
+    quantal = eq.solve(solved, "anonymous", response="quantal", rationality=[0, 7.5, np.inf], dynamics=False)
+    quantal.show(0, width=120)
+    shown = capsys.readouterr().out
+    assert all(shown.count(f" {number} ") >= 6 for number in ("7.5", "inf"))
 
 
 def test_dynamics_stop_where_they_are_told_and_notice_cycles():
@@ -281,7 +311,11 @@ def test_dynamics_stop_where_they_are_told_and_notice_cycles():
         ("anonymous", {"obedience": True}, "obedience: expected nothing"),
         ("personalized", {"dynamics": "only"}, "dynamics: expected True or False"),
         ("personalized", {"dynamics": "never"}, "dynamics: expected True, False"),
-        ("personalized", {"response": "quantal", "rationality": [1, 2]}, "rationality: expected one number"),
+        (
+            "personalized",
+            {"response": "quantal", "rationality": [1, -2]},
+            "rationality: expected numbers of at least 0",
+        ),
         ("personalized", {"response": "quantal", "rationality": 1, "rules": "delegation"}, "response: expected"),
         ("anonymous", {"committees": [4]}, "committees: expected bitmasks from 1 to 3"),
     ],

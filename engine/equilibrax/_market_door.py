@@ -160,14 +160,13 @@ def labels_or_refuse(labels: Any, available: np.ndarray, states: int, providers:
     if labels is None:
         return None
     n, a = available.shape[1:]
-    try:
-        came = len(labels.states), len(labels.users), len(labels.providers), len(labels.actions)
-        several = [*labels.actions, labels.states, labels.users, labels.providers, labels.markets]
-    except (AttributeError, TypeError):
-        raise ValueError(f"labels: expected a MarketLabels of tuples of names, got {labels!r}") from None
-    for names in several:
-        if isinstance(names, str) or not all(isinstance(name, str) for name in names):
+    if not all(hasattr(labels, name) for name in ("states", "users", "providers", "actions", "markets")):
+        raise ValueError(f"labels: expected a MarketLabels, got {labels!r}")
+    of_actions = labels.actions if isinstance(labels.actions, tuple | list) else [labels.actions]
+    for names in (labels.states, labels.users, labels.providers, labels.markets, *of_actions):
+        if not isinstance(names, tuple | list) or not all(isinstance(name, str) for name in names):
             raise ValueError(f"labels: expected tuples of strings, got {names!r}")
+    came = len(labels.states), len(labels.users), len(labels.providers), len(labels.actions)
     if came != (states, n, providers, n):
         raise ValueError(
             f"labels: expected {states} states, {n} users, {providers} providers and {n} lists of actions, got {came}"
