@@ -1,6 +1,6 @@
 """Theorems 3.1, 4.3, 4.4 and 5.1: kept where their hypotheses hold, broken in markets where one is missing."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from fractions import Fraction
 from types import SimpleNamespace
 
@@ -37,15 +37,22 @@ def assert_kept(bound, share=1.0):
     assert np.isfinite(bound.bound[bound.holds_hypothesis]).all()
 
 
+@pytest.fixture(scope="module")
+def weakly_aligned():
+    """By the error: markets and their alignment; as many as elsewhere, so nothing new is compiled to fit them."""
+    markets = {e: eq.random_markets(48, **SIZES, alignment="weak", error=e, seed=3) for e in (0.0, 0.05)}
+    return {error: (market, eq.weak_market_alignment(market)) for error, market in markets.items()}
+
+
 @pytest.mark.parametrize("error", [0.0, 0.05])
-def test_theorem_3_1_on_random_markets(error):
-    markets = eq.random_markets(90, **SIZES | {"actions": 3}, alignment="weak", error=error, seed=3)
+def test_theorem_3_1_on_random_markets(weakly_aligned, error):
+    markets, alignment = weakly_aligned[error]
     result = play(markets, "personalized")
-    found = eq.market_theorem_3_1(result)
+    found = eq.market_theorem_3_1(result, alignment=alignment)
     assert_kept(found)
     if error == 0:
         assert np.abs(found.slack[:, -1]).max() < 1e-9  # with all providers the fit is exact, and so is the promise
-        claimed = eq.market_theorem_3_1(result, epsilon=0.0)
+        claimed = eq.market_theorem_3_1(result, epsilon=0.0, alignment=alignment)
         alone = np.asarray(found.numbers["eps_U"]) > 1e-6
         assert alone.any()
         assert not claimed.holds_hypothesis[alone].any()
@@ -55,7 +62,7 @@ def test_theorem_3_1_on_random_markets(error):
 
 @pytest.mark.parametrize("error", [0.0, 0.05])
 def test_theorems_4_3_and_4_4_on_random_markets(error):
-    markets = eq.random_markets(60, **SIZES, alignment="strong", error=error, seed=4)
+    markets = eq.random_markets(48, **SIZES, alignment="strong", error=error, seed=4)
     result = play(markets, "anonymous")
     found = eq.market_bounds(result)
     assert list(found) == ["Theorem 4.3", "Theorem 4.4"]
@@ -72,7 +79,7 @@ def different_sight():
     """Strongly aligned providers of whom the first sees more than the second, one user with information of her own."""
     sight = {"provider_sees": [[0, 1, 2], [0, 1, 1]], "user_sees": [[0, 0, 0], [0, 1, 0]]}
     sizes = SIZES | {"providers": 2}
-    markets = eq.random_markets(60, **sizes, alignment="strong", error=0.01, seed=8, **sight)
+    markets = eq.random_markets(48, **sizes, alignment="strong", error=0.01, seed=8, **sight)
     return {game: play(markets, game) for game in ("personalized", "anonymous")}
 
 
@@ -205,18 +212,27 @@ def test_a_market_that_is_not_augmented_is_promised_nothing(theorem_5_2):
         eq.market_theorem_5_1(result, augmented)
 
 
-def test_newcomers_to_random_markets():
-    """An action more than the others have; as many users in all as in the markets of Theorem 3.1 above."""
+def test_newcomers_to_random_markets(weakly_aligned):
+    """32 markets of three users are as many users as 48 of two: nothing new to compile."""
     rng = np.random.default_rng(1)
-    markets = eq.random_markets(60, **SIZES, alignment="weak", error=0.03, seed=6)
+    markets, alignment = weakly_aligned[0.05]
+    markets, alignment = markets[:32], first_markets(alignment, 32)
     betas = [Fraction(1, 3), Fraction(3, 4), Fraction(1, 2)]
-    joined = markets.add_user(rng.random((60, 3, 3)), rng.random((60, 3, 3, 3)), betas)
+    joined = markets.add_user(rng.random((32, 3, 2)), rng.random((32, 3, 3, 2)), betas)
     after = play(joined, "personalized")
-    found = eq.market_theorem_5_1(after, markets)
-    assert found.bound.shape == (60, 7, 2)
+    found = eq.market_theorem_5_1(after, markets, alignment=alignment)
+    assert found.bound.shape == (32, 7, 2)
     assert_kept(found)
-    alone = eq.market_theorem_3_1(replace(after, market=markets))  # what they were promised before
+    alone = eq.market_theorem_3_1(replace(after, market=markets), alignment=alignment)  # what was promised before
     assert (found.bound == alone.bound).all()
+    wider = replace(after, market=markets.add_user(rng.random((32, 3, 4)), rng.random((32, 3, 3, 4)), betas))
+    assert eq.market_theorem_5_1(wider, markets, alignment=alignment).holds_hypothesis.all()  # more actions than others
+
+
+def first_markets(alignment, count):
+    """The alignment of the first markets of a batch."""
+    names = [f.name for f in fields(alignment) if f.name != "committees"]
+    return replace(alignment, **{name: getattr(alignment, name)[:count] for name in names})
 
 
 def test_theorem_5_1_knows_an_augmented_general_market():
