@@ -67,7 +67,12 @@ def test_what_players_see_is_counted_in_order():
         ({"available": np.ones((2, 3))}, "available: expected booleans"),
         ({"provider_sees": [[0, 1]]}, r"provider_sees: expected whole numbers of shape \[2, 2\]"),
         ({"user_sees": [[0.5, 1], [0, 0]]}, "user_sees: expected whole numbers"),
+        ({"state_of": [0.5, 1]}, r"state_of: expected whole numbers of shape \[2\], got \[2\] of float64"),
         ({"resolution": 0}, "resolution: expected a positive whole number"),
+        ({"weights": [[1, 0.1], [0, 1]]}, r"weights: 0.1 at \[0, 0, 1\] rounds to zero in steps of 1/4"),
+        ({"labels": "names"}, "labels: expected a MarketLabels, got 'names'"),
+        ({"labels": eq.MarketLabels(("x", "y"), ("a", "b"), ("p", "p"), (("1", "2", "3"),) * 2)}, "different names"),
+        ({"labels": eq.MarketLabels(("x", "y"), ("a", "b"), ("p", "q"), ("123", "123"))}, "tuples of strings"),
         ({"weights": WEIGHTS * 1e9, "weight_resolution": 10}, "use a smaller weight_resolution"),
         ({"resolution": 10**8, "prior": [10**6, 10**6 + 1]}, r"at most 2\*\*41"),
         (
@@ -142,7 +147,51 @@ def test_a_newcomer_joins_a_general_market():
     assert new.tensor[0].tolist() == (3 * tensor[..., None] + f[:, :, None, None]).tolist()
 
 
-@pytest.mark.parametrize("beta", [1, -0.1, 0.99999, "half", [0.5] * 3])
+@pytest.mark.parametrize("beta", [1, -0.1, 0.99999, 1e-9, "half", [0.5] * 3])
 def test_refuses_a_newcomer_with(beta):
     with pytest.raises(ValueError, match="beta"):
         market().add_user(USER[0], COMPONENTS[:, 0], beta)
+
+
+def test_a_decimal_share_does_not_depend_on_the_steps_of_the_weights():
+    old = market(weights=WEIGHTS / 4)
+    for beta in (0.3, Fraction(3, 10), np.float32(0.3)):
+        new = old.add_user(USER[0], COMPONENTS[:, 0], beta)
+        shares = np.asarray(new.weights)[0] / new.weight_resolution
+        np.testing.assert_allclose(shares[:, 2], 0.3)
+        np.testing.assert_allclose(shares[:, :2], 0.7 * WEIGHTS / 4)
+
+
+def test_refuses_what_is_no_newcomer():
+    old = market(labels=eq.MarketLabels(("x", "y"), ("a", "b"), ("p", "q"), (("1", "2", "3"),) * 2))
+    for changes, message in [
+        ({"available": [True]}, r"available: expected booleans of shape \[3\] or \[1, 3\], got \[1\] of bool"),
+        ({"sees": [0]}, r"sees: expected whole numbers of shape \[2\], got \[1\]"),
+        ({"name": "a"}, "labels: expected different names of users"),
+        ({"name": 5}, "labels: expected tuples of strings"),
+        ({"actions": 5}, "labels: expected tuples of strings, got 5"),
+        ({"actions": ["1", "2"]}, "labels: expected 3 names of actions of user 2, got 2"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            old.add_user(USER[0], COMPONENTS[:, 0], 0.5, **changes)
+
+
+def test_refuses_rows_that_are_not_there():
+    both = market(user=np.stack([USER, USER]))
+    for rows in ([2], [0.5], [True], [[0]]):
+        with pytest.raises(ValueError, match="rows: expected positions of 2 markets, or 2 booleans"):
+            both.select(rows)
+    assert len(both.select(np.zeros(0, int))) == 0
+
+
+def test_refuses_what_is_no_market():
+    tables = eq.from_integers([[3, 1], [0, 2]], [[[1, 5], [2, 2]]])
+    for call in (
+        lambda: eq.market_regret(tables, [[0, 0]]),
+        lambda: eq.shared_utility(tables),
+        lambda: eq.revealed_utility(tables, [0, 0]),
+        lambda: eq.weak_market_alignment(tables),
+        lambda: eq.strong_market_alignment(tables),
+    ):
+        with pytest.raises(ValueError, match="market: expected a Market, got UtilityTables"):
+            call()

@@ -1,6 +1,6 @@
 """Theorems 3.1, 4.3, 4.4 and 5.1: kept where their hypotheses hold, broken in markets where one is missing."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from fractions import Fraction
 from types import SimpleNamespace
 
@@ -10,6 +10,7 @@ import pytest
 
 SIZES = {"users": 2, "providers": 3, "states": 3, "actions": 2}
 STATED = [[0.5, 0.2], [0.2, 0.5]]  # w of Theorem 4.1's market
+OF_THEOREM_4_1 = [(0.2, 0.5, 2.0), (0.25, 0.6, 1.5), (0.3, 0.8, 5.0), (0.4, 1.0, 1.01)]  # eps, c, D; three states each
 MATCH = np.eye(2)
 
 
@@ -20,7 +21,7 @@ def play(market, game, **options):
 @pytest.fixture(scope="module")
 def theorem_4_1():
     """Committees {1}, {2} and both, in both games."""
-    market = eq.theorem_4_1_market(eps=0.2, c=0.5, d=2)
+    market = eq.theorem_4_1_market(*OF_THEOREM_4_1[0])
     return {game: play(market, game) for game in ("personalized", "anonymous")}
 
 
@@ -36,15 +37,22 @@ def assert_kept(bound, share=1.0):
     assert np.isfinite(bound.bound[bound.holds_hypothesis]).all()
 
 
+@pytest.fixture(scope="module")
+def weakly_aligned():
+    """By the error: markets and their alignment; as many as elsewhere, so nothing new is compiled to fit them."""
+    markets = {e: eq.random_markets(48, **SIZES, alignment="weak", error=e, seed=3) for e in (0.0, 0.05)}
+    return {error: (market, eq.weak_market_alignment(market)) for error, market in markets.items()}
+
+
 @pytest.mark.parametrize("error", [0.0, 0.05])
-def test_theorem_3_1_on_random_markets(error):
-    markets = eq.random_markets(60, **SIZES, alignment="weak", error=error, seed=3)
+def test_theorem_3_1_on_random_markets(weakly_aligned, error):
+    markets, alignment = weakly_aligned[error]
     result = play(markets, "personalized")
-    found = eq.market_theorem_3_1(result)
+    found = eq.market_theorem_3_1(result, alignment=alignment)
     assert_kept(found)
     if error == 0:
         assert np.abs(found.slack[:, -1]).max() < 1e-9  # with all providers the fit is exact, and so is the promise
-        claimed = eq.market_theorem_3_1(result, epsilon=0.0)
+        claimed = eq.market_theorem_3_1(result, epsilon=0.0, alignment=alignment)
         alone = np.asarray(found.numbers["eps_U"]) > 1e-6
         assert alone.any()
         assert not claimed.holds_hypothesis[alone].any()
@@ -54,7 +62,7 @@ def test_theorem_3_1_on_random_markets(error):
 
 @pytest.mark.parametrize("error", [0.0, 0.05])
 def test_theorems_4_3_and_4_4_on_random_markets(error):
-    markets = eq.random_markets(60, **SIZES, alignment="strong", error=error, seed=4)
+    markets = eq.random_markets(48, **SIZES, alignment="strong", error=error, seed=4)
     result = play(markets, "anonymous")
     found = eq.market_bounds(result)
     assert list(found) == ["Theorem 4.3", "Theorem 4.4"]
@@ -71,7 +79,7 @@ def different_sight():
     """Strongly aligned providers of whom the first sees more than the second, one user with information of her own."""
     sight = {"provider_sees": [[0, 1, 2], [0, 1, 1]], "user_sees": [[0, 0, 0], [0, 1, 0]]}
     sizes = SIZES | {"providers": 2}
-    markets = eq.random_markets(60, **sizes, alignment="strong", error=0.01, seed=8, **sight)
+    markets = eq.random_markets(48, **sizes, alignment="strong", error=0.01, seed=8, **sight)
     return {game: play(markets, game) for game in ("personalized", "anonymous")}
 
 
@@ -84,6 +92,23 @@ def test_providers_who_see_different_things(different_sight):
         assert_kept(eq.market_theorem_4_3(result), 0.9)
         assert_kept(eq.market_theorem_4_4(result), 0.9)
         assert (eq.shared_utility(result.market).utility < result.market.optimum_utility[:, None] - 0.01).any()
+
+
+@pytest.mark.parametrize(("eps", "c", "d"), OF_THEOREM_4_1)
+def test_theorem_4_1_for_several_eps_c_and_d(eps, c, d):
+    """Silence is an anonymous equilibrium worth eps, and the worst; alone with providers everybody has c in all."""
+    market = eq.theorem_4_1_market(eps, c, d)
+    silent = np.zeros((2, market.states), int)
+    assert eq.market_regret(market, silent).value.tolist() == [[0, 0]]
+    assert eq.revealed_utility(market, silent[0])[0] == pytest.approx([eps, eps])
+    anonymous, personalized = (play(market, game) for game in ("anonymous", "personalized"))
+    assert anonymous.worst_utility[0, 2] == pytest.approx([eps, eps])
+    assert (anonymous.worst_rules[0, 2] == silent).all()
+    assert personalized.worst_utility[0, 2].min() >= c - 1e-12
+    assert eq.shared_utility(market, [0b11]).utility.tolist() == [[[c, c]]]
+    generous = replace(market, weights=market.weights[:, :, ::-1])  # D becomes 1 / D, which the theorem excludes
+    assert not eq.market_regret(generous, silent).equilibrium.any()
+    assert play(generous, "anonymous").worst_utility[0, 2].min() > eps + 1e-6
 
 
 def test_theorem_4_1(theorem_4_1):
@@ -187,16 +212,27 @@ def test_a_market_that_is_not_augmented_is_promised_nothing(theorem_5_2):
         eq.market_theorem_5_1(result, augmented)
 
 
-def test_newcomers_to_random_markets():
+def test_newcomers_to_random_markets(weakly_aligned):
+    """32 markets of three users are as many users as 48 of two: nothing new to compile."""
     rng = np.random.default_rng(1)
-    markets = eq.random_markets(60, **SIZES, alignment="weak", error=0.03, seed=6)
+    markets, alignment = weakly_aligned[0.05]
+    markets, alignment = markets[:32], first_markets(alignment, 32)
     betas = [Fraction(1, 3), Fraction(3, 4), Fraction(1, 2)]
-    joined = markets.add_user(rng.random((60, 3, 3)), rng.random((60, 3, 3, 3)), betas)  # with an action more
-    found = eq.market_theorem_5_1(play(joined, "personalized"), markets)
-    assert found.bound.shape == (60, 7, 2)
+    joined = markets.add_user(rng.random((32, 3, 2)), rng.random((32, 3, 3, 2)), betas)
+    after = play(joined, "personalized")
+    found = eq.market_theorem_5_1(after, markets, alignment=alignment)
+    assert found.bound.shape == (32, 7, 2)
     assert_kept(found)
-    alone = eq.market_theorem_3_1(play(markets, "personalized"))
+    alone = eq.market_theorem_3_1(replace(after, market=markets), alignment=alignment)  # what was promised before
     assert (found.bound == alone.bound).all()
+    wider = replace(after, market=markets.add_user(rng.random((32, 3, 4)), rng.random((32, 3, 3, 4)), betas))
+    assert eq.market_theorem_5_1(wider, markets, alignment=alignment).holds_hypothesis.all()  # more actions than others
+
+
+def first_markets(alignment, count):
+    """The alignment of the first markets of a batch."""
+    names = [f.name for f in fields(alignment) if f.name != "committees"]
+    return replace(alignment, **{name: getattr(alignment, name)[:count] for name in names})
 
 
 def test_theorem_5_1_knows_an_augmented_general_market():
@@ -241,13 +277,42 @@ def test_bad_input_is_refused(theorem_4_1):
     stated = eq.weak_market_alignment(result.market, weights=STATED)
     with pytest.raises(ValueError, match="result: expected the best response, got 'quantal'"):
         eq.market_theorem_3_1(replace(result, response="quantal"))
-    with pytest.raises(ValueError, match="aligned: expected a bitmask, or 3 of them, got 2"):
+    with pytest.raises(ValueError, match=r"aligned: expected a bitmask, or 3 of them, got \[1, 2\]"):
         eq.market_theorem_4_3(result, aligned=[1, 2])
     with pytest.raises(ValueError, match="committees: expected bitmasks from 1 to 3"):
         eq.market_theorem_4_3(result, aligned=4)
     with pytest.raises(ValueError, match=r"alignment: expected the sets \[1, 2, 3\], got \[3\]"):
         eq.market_theorem_3_1(result, alignment=eq.weak_market_alignment(result.market, [3], weights=np.eye(2)))
+    with pytest.raises(ValueError, match="aligned: expected a bitmask, or 3 of them, got 'all'"):
+        eq.market_theorem_4_3(result, aligned="all")  # pyright: ignore[reportArgumentType]
+    for wrong, message in [
+        (eq.weak_market_alignment(result.market, weights=STATED), "expected a StrongMarketAlignment, got Weak"),
+        (
+            eq.strong_market_alignment(two_of(result.market)),
+            r"expected markets, providers and users \[1, 2, 2\], got \[2",
+        ),
+    ]:
+        with pytest.raises(ValueError, match=f"alignment: {message}"):
+            eq.market_theorem_4_3(result, alignment=wrong)  # pyright: ignore[reportArgumentType]
+    with pytest.raises(ValueError, match="result: expected what solving a Market returns, got Market"):
+        eq.market_bounds(result.market)
+    with pytest.raises(ValueError, match="original: expected a Market, got NoneType"):
+        eq.market_theorem_5_1(result, None)  # pyright: ignore[reportArgumentType]
+    with pytest.raises(ValueError, match="messages: expected a whole number from 1"):
+        eq.market_theorem_4_4(result, messages=0)
+    with pytest.raises(ValueError, match="delta: expected numbers of at least 0, got -1"):
+        eq.market_theorem_4_4(result, delta=-1)
+    with pytest.raises(ValueError, match="epsilon: expected numbers of at least 0, got nan"):
+        eq.market_theorem_4_3(result, epsilon=np.nan)
+    general = eq.general_market(np.broadcast_to(MATCH, (2, 2, 2)), np.ones((2, 2, 2, 2)))
+    with pytest.raises(ValueError, match="alignment: expected one for a general market"):
+        eq.market_theorem_3_1(replace(result, market=general))
     with pytest.raises(ValueError, match=r"epsilon: expected a number or shape \[1, 3\]"):
         eq.market_theorem_4_3(result, epsilon=np.zeros(5))
     with pytest.raises(ValueError, match="benchmark: expected"):
         eq.market_theorem_3_1(result, alignment=stated, benchmark="public")  # pyright: ignore[reportArgumentType]
+
+
+def two_of(market):
+    """A batch of two of the same market."""
+    return market.select([0, 0])

@@ -7,6 +7,7 @@ import equilibrax as eq
 import numpy as np
 import oracles_market as oracle
 import pytest
+import test_oracles_market as oracle_cases
 from equilibrax.status import SolveError
 
 
@@ -60,28 +61,65 @@ def agrees(result, row, committee, user, found, own):
 
 
 @pytest.mark.parametrize(
-    ("count", "providers", "states", "options"),
+    ("count", "committees", "states", "options", "dynamics"),
     [
-        (64, 2, 3, {}),
-        (80, 3, 3, {}),
-        (64, 2, 4, {"provider_information": "private", "user_information": True, "ragged": True}),
-        (64, 2, 3, {"general": True}),
+        (64, [1, 2, 3], 3, {}, None),
+        (80, [3, 5, 7], 3, {}, "with"),
+        (64, [3], 4, {"provider_information": "private", "user_information": True, "ragged": True}, None),
+        (64, [1, 2, 3], 3, {"general": True}, "only"),
     ],
 )
-def test_anonymous_games_are_what_brute_force_says(count, providers, states, options):
-    markets, solved = random_markets(count, 2, providers, states, 3, **options)
-    result = eq.solve(solved, "anonymous")
+def test_anonymous_games_are_what_brute_force_says(count, committees, states, options, dynamics):
+    """Worst, best, counts, the first of the worst profiles and what users choose in it; where dynamics ends."""
+    markets, solved = random_markets(count, 2, max(committees).bit_length(), states, 3, **options)
+    if dynamics == "with":
+        markets[0] = third_wheel(oracle_cases.ROUND)
+        solved = batch(markets)
+    result = eq.solve(solved, "anonymous", dynamics=dynamics == "with", committees=committees)
+    moved = eq.solve(solved, "anonymous", dynamics="only") if dynamics == "only" else result
     asymmetric = apart = 0
     for row, market in enumerate(markets):
-        for committee in oracle.committees(market):
+        for committee in committees:
             found = oracle.anonymous_equilibria(market, committee)
             for user in range(2):
                 agrees(result, row, committee, user, found, user)
             asymmetric += any(len(set(e.rules)) > 1 for e in found)
             apart += any(len(set(e.choices)) > 1 for e in found)
-            ends_where_the_oracle_does(result, row, market, committee)
+            if dynamics:
+                ends_where_the_oracle_does(moved, row, market, committee)
     assert asymmetric > 0
     assert apart > 0
+    if dynamics == "with":  # equilibria exist, and best responses go round: its utilities are known, its end is not
+        cycling = result.status[0, result.index(0b011)]
+        assert cycling == eq.Status.CYCLE
+        assert np.isnan(result.dynamics_utility[0, 0]).all()
+        assert not np.isnan(result.worst_utility[0, 0]).any()
+
+
+def third_wheel(market):
+    """The same market with a provider more whom nobody earns anything, and an action more that nobody has."""
+    wider = {name: np.pad(getattr(market, name), [(0, 0)] * depth + [(0, 1)]) for name, depth in PADDED}
+    components, weights = np.pad(wider["components"], [(0, 1)] + [(0, 0)] * 3), [*market.weights, (0, 0)]
+    seen = [range(market.worlds)] * 3
+    return replace(market, **(wider | {"components": components, "weights": weights, "provider_sees": seen}))
+
+
+PADDED = (("user", 2), ("components", 3), ("available", 1))
+
+
+def test_a_market_without_equilibrium():
+    """Not an error: no utility, a count of zero and a status."""
+    result = eq.solve(batch([oracle_cases.NOWHERE]), "anonymous", committees=[0b11], dynamics=False)
+    assert result.status.tolist() == [[eq.Status.NO_EQUILIBRIUM]]
+    assert result.status_names.tolist() == [["NO_EQUILIBRIUM"]]
+    assert result.equilibria.tolist() == [[[0, 0, 0]]]
+    assert not result.solved.any()
+    for values in (result.worst_utility, result.best_utility):
+        assert np.isnan(values).all()
+    for values in (result.worst_value, result.best_value, result.worst_rules, result.worst_choice):
+        assert (values == -1).all()
+    for bound in eq.market_bounds(result).values():
+        assert not bound.refuted.any()
 
 
 def ends_where_the_oracle_does(result, row, market, committee):
@@ -97,11 +135,13 @@ def ends_where_the_oracle_does(result, row, market, committee):
     assert posted == list(end.equilibrium.rules)
 
 
+PERSONALIZED = {"provider_information": "same", "user_information": True, "ragged": True}
+
+
 @pytest.mark.parametrize("rules", ["obedience", "delegation"])
 @pytest.mark.parametrize("sight", ["same", "private"])
 def test_personalized_games_of_separable_markets_are_what_brute_force_says(rules, sight):
-    options = {"provider_information": sight, "user_information": True, "ragged": True}
-    markets, solved = random_markets(16, 2, 2, 3, 2, **options)
+    markets, solved = random_markets(16, 2, 2, 3, 2, **PERSONALIZED | {"provider_information": sight})
     result = eq.solve(solved, "personalized", rules=rules, dynamics=False)
     assert result.counted == ("rules" if sight == "same" else "profiles")
     for row, market in enumerate(markets):
@@ -123,30 +163,30 @@ def test_personalized_games_of_separable_markets_are_what_brute_force_says(rules
 @pytest.mark.parametrize("rules", ["obedience", "delegation"])
 def test_personalized_games_of_general_markets_are_what_brute_force_says(rules):
     markets, solved = random_markets(10, 2, 2, 2, 2, general=True, ragged=True)
-    result = eq.solve(solved, "personalized", rules=rules, dynamics=False)
+    result = eq.solve(solved, "personalized", rules=rules, dynamics=False, committees=[0b11])
     for row, market in enumerate(markets):
-        for committee in oracle.committees(market):
-            found = oracle.personalized_equilibria(market, committee, rules)
-            for user in range(2):
-                agrees(result, row, committee, user, found, user)
+        found = oracle.personalized_equilibria(market, 0b11, rules)
+        for user in range(2):
+            agrees(result, row, 0b11, user, found, user)
 
 
 def test_a_separable_market_as_a_tensor_is_the_same_market():
     markets, solved = random_markets(64, 2, 2, 3, 3)
-    one, other = (eq.solve(m, "anonymous") for m in (solved, batch([oracle.as_tensor(m) for m in markets])))
-    for name in ("worst_value", "best_value", "equilibria", "worst_rules", "worst_choice", "dynamics_rules", "status"):
+    both = solved, batch([oracle.as_tensor(m) for m in markets])
+    one, other = (eq.solve(m, "anonymous", dynamics=False) for m in both)
+    for name in ("worst_value", "best_value", "equilibria", "worst_rules", "worst_choice", "status"):
         np.testing.assert_array_equal(getattr(one, name), getattr(other, name), err_msg=name)
 
 
 def test_names_of_users_providers_and_states_do_not_matter():
     """Users in another order, states in another order, and utilities in other units; providers where nobody is tied."""
     _, solved = random_markets(64, 2, 2, 3, 3, ties=False)
-    result = eq.solve(solved, "anonymous")
+    result = eq.solve(solved, "anonymous", dynamics=False)
     users = result.market.user[:, ::-1], result.market.components[:, :, ::-1], result.market.weights[:, :, ::-1]
     states = np.array([2, 0, 1])
     user, components = users[0][:, :, states] * 3 + 5, users[1][:, :, :, states] * 2 + 7
     moved = eq.separable_market(user, components, users[2], solved.prior[:, states], resolution=1, weight_resolution=1)
-    other = eq.solve(moved, "anonymous")
+    other = eq.solve(moved, "anonymous", dynamics=False)
     np.testing.assert_array_equal(other.equilibria, result.equilibria)
     added = 5 * solved.prior.sum(axis=1)[:, None, None]
     np.testing.assert_array_equal(other.worst_value[:, :, ::-1], 3 * result.worst_value + added)
@@ -159,18 +199,21 @@ def test_names_of_users_providers_and_states_do_not_matter():
         resolution=1,
         weight_resolution=1,
     )
-    other = eq.solve(swapped, "anonymous")  # who wins a user who is offered the same twice depends on the order
+    other = eq.solve(
+        swapped, "anonymous", dynamics=False
+    )  # who wins a user who is offered the same twice depends on the order
     np.testing.assert_array_equal(other.worst_value[:, [1, 0]], result.worst_value[:, :2])
 
 
 def test_certificates_of_profiles():
     """No regret in the equilibria found and where dynamics ends; elsewhere the regret is a gain that exists."""
     markets, solved = random_markets(64, 2, 2, 3, 3)
-    for game in ("anonymous", "personalized"):
-        result = eq.solve(solved, game, dynamics=game == "anonymous")  # as in other tests: nothing new to compile
+    _, others = random_markets(16, 2, 2, 3, 2, **PERSONALIZED)  # both as in other tests: nothing new to compile
+    for game, of_game in (("anonymous", solved), ("personalized", others)):
+        result = eq.solve(of_game, game, dynamics=False)
         for c in range(1, 3):
             worst = result.worst_rules[:, c, 0] if game == "anonymous" else result.worst_rules[:, c]
-            regret = eq.market_regret(solved, worst, game)
+            regret = eq.market_regret(of_game, worst, game)
             assert regret.equilibrium.all()
             assert (regret.value == 0).all()
     silent = np.zeros((2, 3), int)
@@ -190,40 +233,55 @@ def test_certificates_of_profiles():
         eq.market_regret(blind, [[0, 1, 1], [0, 0, 0]])
 
 
-def test_the_silence_of_theorem_4_1():
-    """Silence is an equilibrium of the anonymous game, also among too many profiles to list; alone, users get c."""
-    small, large = (batch([oracle.theorem_4_1(eps, "9/10", 2)]) for eps in ("1/3", "1/10"))
-    result = eq.solve(small, "anonymous", committees=[3], dynamics=False)
-    np.testing.assert_allclose(result.worst_utility, 1 / 3)
-    assert not result.worst_rules.any()
-    alone = eq.solve(small, "personalized", committees=[3], dynamics=False)
-    np.testing.assert_allclose(alone.worst_utility, 0.9)
-    assert large.states == 10
-    with pytest.raises(ValueError, match=r'13,450,200,625 \(115,975 of each of 2 providers\).*dynamics="only"'):
+def test_too_many_profiles_to_list():
+    """Refused with their number; a profile can still be checked, and here silence is an equilibrium (Theorem 4.1)."""
+    large = batch([oracle.theorem_4_1("1/9", "8/9", 2)])
+    assert large.states == 9
+    with pytest.raises(ValueError, match=r'447,195,609 \(21,147 of each of 2 providers\).*dynamics="only"'):
         eq.solve(large, "anonymous")
-    silent = eq.market_regret(large, np.zeros((2, 10), int))
-    assert silent.equilibrium.all()
-
-
-def test_theorem_5_2_the_newcomer_costs_the_incumbent_a_third():
-    before = batch([oracle.theorem_5_2()])
-    given = oracle.theorem_5_2_newcomer()
-    scaled = {name: np.array(given[name]) / 3 for name in ("utility", "components")}
-    after = before.add_user(**scaled, beta=given["betas"])
-    assert eq.solve(before, "anonymous", dynamics=False).worst_utility.tolist() == [[[1.0]]]
-    np.testing.assert_allclose(eq.solve(after, "anonymous", dynamics=False).best_utility, 2 / 3)
+    assert eq.market_regret(large, np.zeros((2, 9), int)).equilibrium.all()
 
 
 def test_quantal_users():
     """Without rationality nothing that is said matters; with much of it users respond best, where nothing is tied."""
     _, solved = random_markets(64, 2, 2, 3, 3, ties=False)
-    none = eq.solve(solved, "anonymous", response="quantal", rationality=0, dynamics=False)
-    assert (none.equilibria == [[[5], [5], [25]]]).all()
+    quantal = {"response": "quantal", "dynamics": False, "committees": [0b11]}
+    several = eq.solve(solved, "anonymous", rationality=[0, 7.5, np.inf], **quantal)
+    none, some, sharp = several.each
+    assert several.worst_utility.shape == (64, 3, 1, 2)
+    assert [one.rationality for one in several.each] == [0, 7.5, np.inf]
+    alone = eq.solve(solved, "anonymous", rationality=7.5, **quantal)
+    assert alone.each == (alone,)
+    for name in ("worst_utility", "best_utility", "equilibria", "worst_rules", "worst_choice", "status", "solved"):
+        np.testing.assert_array_equal(getattr(some, name), getattr(alone, name), err_msg=name)
+        np.testing.assert_array_equal(getattr(several, name)[:, 1], getattr(alone, name), err_msg=name)
+    with pytest.raises(ValueError, match="rationality: expected one number for a profile"):
+        eq.market_regret(solved, np.zeros((2, 3), int), rationality=[1, 2], response="quantal")
+    assert (none.equilibria == 25).all()
     np.testing.assert_allclose(none.worst_utility, none.best_utility)
-    sharp = eq.solve(solved, "anonymous", response="quantal", rationality=np.inf, dynamics=False)
-    best = eq.solve(solved, "anonymous")
-    np.testing.assert_allclose(sharp.worst_utility, best.worst_utility)
-    np.testing.assert_array_equal(sharp.equilibria, best.equilibria)
+    best = eq.solve(solved, "anonymous", dynamics=False)
+    np.testing.assert_allclose(sharp.worst_utility, best.worst_utility[:, 2:])
+    np.testing.assert_array_equal(sharp.equilibria, best.equilibria[:, 2:])
+
+
+def test_a_result_is_shown_with_names(capsys):
+    """A line for every committee, user and lambda; nothing where there is no number."""
+    _, solved = random_markets(64, 2, 2, 3, 3)
+    result = eq.solve(solved, "anonymous", dynamics=False)
+    empty = replace(result, equilibria=result.equilibria * 0, status=result.status + int(eq.Status.NO_EQUILIBRIUM))
+    for one in (result, empty):
+        one.show(3, width=120)
+    first, second = capsys.readouterr().out.split("anonymous, obedience, best response, ties: lowest_index")[:2]
+    assert f"{result.worst_utility[3, 2, 1]:.6f}" in first
+    assert first.count("user 2") == 3
+    for word in ("provider 1, provider 2", "optimum", "equilibria", "takes", "OK"):
+        assert word in first
+    assert second.count("NO_EQUILIBRIUM") == 6
+    assert result.index(["provider 1", "provider 2"]) == 2
+    quantal = {"response": "quantal", "rationality": [0, 7.5, np.inf], "dynamics": False, "committees": [0b11]}
+    eq.solve(solved, "anonymous", **quantal).show(0, width=120)
+    shown = capsys.readouterr().out
+    assert all(shown.count(f" {number} ") >= 2 for number in ("7.5", "inf"))
 
 
 def test_dynamics_stop_where_they_are_told_and_notice_cycles():
@@ -253,7 +311,11 @@ def test_dynamics_stop_where_they_are_told_and_notice_cycles():
         ("anonymous", {"obedience": True}, "obedience: expected nothing"),
         ("personalized", {"dynamics": "only"}, "dynamics: expected True or False"),
         ("personalized", {"dynamics": "never"}, "dynamics: expected True, False"),
-        ("personalized", {"response": "quantal", "rationality": [1, 2]}, "rationality: expected one number"),
+        (
+            "personalized",
+            {"response": "quantal", "rationality": [1, -2]},
+            "rationality: expected numbers of at least 0",
+        ),
         ("personalized", {"response": "quantal", "rationality": 1, "rules": "delegation"}, "response: expected"),
         ("anonymous", {"committees": [4]}, "committees: expected bitmasks from 1 to 3"),
     ],

@@ -353,7 +353,7 @@ def test_bounds_of_the_personalized_game():
     """Theorem 3.1 for every set T of aligned providers, Theorem 5.1 after a newcomer."""
     rng = random.Random(6)
     tight = 0
-    for n in range(40):
+    for n in range(18):
         market = oracle.random_market(
             rng,
             2,
@@ -380,7 +380,7 @@ def test_bounds_of_the_personalized_game():
                 bound = oracle.theorem_3_1(benchmark, oracle.weak_fit(market, i, team).error, 0, 0)
                 assert float(utility(market, worst)) >= bound - 1e-7
                 tight += float(utility(market, worst)) < bound + 1e-7
-    assert tight > 20
+    assert tight > 10
     for _ in range(40):
         market, state_of = random_noisy_market(rng)
         worst = oracle.summary(oracle.personalized_equilibria_of_user(market, 3, 0), 0).worst
@@ -391,7 +391,7 @@ def test_bounds_of_the_anonymous_game():
     """Theorems 4.3 and 4.4 with the LP's eps, and 4.3 with each provider's own; broken without alignment."""
     rng = random.Random(7)
     held = broken = 0
-    for n in range(40):
+    for n in range(24):
         market = oracle.random_market(
             rng,
             2,
@@ -426,7 +426,7 @@ def test_bounds_of_the_anonymous_game():
                 silent = float(oracle.revelation_value(market, i, [0] * market.worlds))
                 last = silent if rounds == 1 else benchmark
                 assert oracle.theorem_4_4(last, eps, table, deltas, i) <= bound + 1e-7
-    assert held > 20
+    assert held > 12
     assert broken > 0
 
 

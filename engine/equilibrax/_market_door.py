@@ -45,6 +45,13 @@ def separable_arrays(user, components, weights, prior, available, resolution, we
             f"weights: expected weight x weight_resolution of at most {_INT32_MAX}, got {scaled.max():g}; "
             f"use a smaller weight_resolution"
         )
+    lost = (weights > 0) & (scaled == 0)
+    if lost.any():
+        where = np.argwhere(lost)[0].tolist()
+        raise ValueError(
+            f"weights: {weights[tuple(where)]:g} at {where} rounds to zero in steps of 1/{weight_resolution}; "
+            f"use a larger weight_resolution"
+        )
     weights = np.array(np.broadcast_to(scaled.astype(np.int64), (b, k, n)))
     made = {
         "prior": whole_prior(prior, b, x),
@@ -135,6 +142,14 @@ def sight(name: str, labels: Any, players: int, states: int, default: Iterable[i
     return tuple(_in_order(row) for row in rows.tolist())
 
 
+def sight_of_one(name: str, labels: Any, states: int, default: Iterable[int]) -> tuple[int, ...]:
+    """One row of labels of the states, as `sight`."""
+    row = np.asarray(labels)
+    if labels is not None and (row.dtype.kind not in "iu" or row.shape != (states,)):
+        raise ValueError(f"{name}: expected whole numbers of shape {[states]}, got {list(row.shape)} of {row.dtype}")
+    return sight(name, None if labels is None else [labels], 1, states, default)[0]
+
+
 def _in_order(row: list[int]) -> tuple[int, ...]:
     first: dict[int, int] = {}
     return tuple(first.setdefault(label, len(first)) for label in row)
@@ -145,15 +160,25 @@ def labels_or_refuse(labels: Any, available: np.ndarray, states: int, providers:
     if labels is None:
         return None
     n, a = available.shape[1:]
+    if not all(hasattr(labels, name) for name in ("states", "users", "providers", "actions", "markets")):
+        raise ValueError(f"labels: expected a MarketLabels, got {labels!r}")
+    of_actions = labels.actions if isinstance(labels.actions, tuple | list) else [labels.actions]
+    for names in (labels.states, labels.users, labels.providers, labels.markets, *of_actions):
+        if not isinstance(names, tuple | list) or not all(isinstance(name, str) for name in names):
+            raise ValueError(f"labels: expected tuples of strings, got {names!r}")
     came = len(labels.states), len(labels.users), len(labels.providers), len(labels.actions)
     if came != (states, n, providers, n):
         raise ValueError(
             f"labels: expected {states} states, {n} users, {providers} providers and {n} lists of actions, got {came}"
         )
+    for what, names in (("users", labels.users), ("providers", labels.providers)):
+        if len(set(names)) < len(names):
+            raise ValueError(f"labels: expected different names of {what}, got {names!r}")
     needed = [int(np.max(np.nonzero(row.any(axis=0))[0])) + 1 for row in available.swapaxes(0, 1)]
     for i, (names, least) in enumerate(zip(labels.actions, needed)):
         if not least <= len(names) <= a:
-            raise ValueError(f"labels: expected {least} to {a} names of actions of user {i}, got {len(names)}")
+            many = f"{a}" if least == a else f"{least} to {a}"
+            raise ValueError(f"labels: expected {many} names of actions of user {i}, got {len(names)}")
     return labels
 
 

@@ -16,7 +16,7 @@ from equilibrax._market_door import (
     check_sums,
     fixed,
     labels_or_refuse,
-    sight,
+    sight_of_one,
     with_batch,
 )
 from equilibrax.tables import _as_numbers
@@ -24,7 +24,7 @@ from equilibrax.tables import _as_numbers
 if TYPE_CHECKING:
     from equilibrax.market import Market
 
-_GRID = 10_000  # of beta in a general market
+_GRID = 10_000  # of beta, if it is no fraction
 
 
 def augmented(
@@ -44,9 +44,13 @@ def augmented(
     components = with_batch("components", components, "[K, X, A]")
     own = utility.shape[2]
     mask = None if available is None else _as_numbers("available", available)
-    if mask is not None and mask.ndim == 1:
-        mask = mask[None]
-    mask = availability(mask if mask is None else mask[:, None], b, 1, own)  # [B, 1, A']
+    if mask is not None:
+        if mask.shape not in ((own,), (1, own), (b, own)) or mask.dtype != bool:
+            raise ValueError(
+                f"available: expected booleans of shape {[own]} or {[b, own]}, got {list(mask.shape)} of {mask.dtype}"
+            )
+        mask = np.atleast_2d(mask)[:, None]
+    mask = availability(mask, b, 1, own)  # [B, 1, A']
     utility = fixed("utility", utility, b, (x, own), mask, market.resolution)
     components = fixed("components", components, b, (k, x, own), mask[:, None], market.resolution)
     wide = max(a, own)
@@ -56,7 +60,7 @@ def augmented(
         old, new = _widened(np.asarray(old), wide), _widened(np.expand_dims(new, axis), wide)
         return np.concatenate([old, new.astype(old.dtype)], axis=axis)
 
-    old_share, new_share, denominator = _shares(beta, b, k, market.weight_resolution if market.separable else _GRID)
+    old_share, new_share, denominator = _shares(beta, b, k)
     made: dict[str, Any] = {
         "prior": np.asarray(market.prior),
         "user": joined(market.user, utility, 1),
@@ -77,39 +81,40 @@ def augmented(
     check_sums(made, market.resolution, step)
     labels = market.labels
     if labels is not None:
-        names = tuple(str(m) for m in range(own)) if actions is None else tuple(actions)
+        names = tuple(str(m) for m in range(own)) if actions is None else actions
+        names = tuple(names) if isinstance(names, list) else names
         labels = replace(labels, users=(*labels.users, name or f"user {n + 1}"), actions=(*labels.actions, names))
         labels_or_refuse(labels, made["available"], x, k)
     return replace(
         market,
         **made,
-        user_sees=market.user_sees + sight("sees", None if sees is None else [sees], 1, x, [0] * x),
+        user_sees=(*market.user_sees, sight_of_one("sees", sees, x, [0] * x)),
         weight_resolution=step,
         labels=labels,
     )
 
 
-def _shares(beta: Any, b: int, k: int, grid: int) -> tuple[np.ndarray, np.ndarray, int]:
+def _shares(beta: Any, b: int, k: int) -> tuple[np.ndarray, np.ndarray, int]:
     """Whole numbers `(1 - beta) q` and `beta q`, each `[B, K]` of Python integers, and the denominator q."""
     rows = np.array(beta, dtype=object)
     if rows.shape not in ((), (k,), (1, k), (b, k)):
         raise ValueError(f"beta: expected a number, or shape {[k]} or {[b, k]}, got {list(rows.shape)}")
-    exact = [_fraction(value, grid) for value in rows.reshape(-1).tolist()]
+    exact = [_fraction(value) for value in rows.reshape(-1).tolist()]
     denominator = lcm(*(value.denominator for value in exact))
     part = np.array([int(value * denominator) for value in exact], dtype=object).reshape(rows.shape)
     part = np.broadcast_to(part, (b, k))
     return denominator - part, part, denominator
 
 
-def _fraction(value: Any, grid: int) -> Fraction:
+def _fraction(value: Any) -> Fraction:
     if isinstance(value, np.generic):
         value = value.item()
     inside = isinstance(value, int | Fraction | float) and not isinstance(value, bool) and 0 <= value < 1
     if not inside:
         raise ValueError(f"beta: expected numbers of at least 0 and less than 1, got {value!r}")
-    rounded = Fraction(value) if isinstance(value, int | Fraction) else Fraction(round(value * grid), grid)
-    if rounded == 1:
-        raise ValueError(f"beta: {value!r} rounds to 1 in steps of 1/{grid}; use a Fraction")
+    rounded = Fraction(value) if isinstance(value, int | Fraction) else Fraction(round(value * _GRID), _GRID)
+    if rounded == 1 or (rounded == 0 and value > 0):
+        raise ValueError(f"beta: {value!r} rounds to {rounded} in steps of 1/{_GRID}; use a Fraction")
     return rounded
 
 

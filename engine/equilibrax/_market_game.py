@@ -40,7 +40,7 @@ def solve_market(
 ) -> MarketResult:
     """Solve B markets for C committees; options as in `solve`."""
     check_choice("game", game, get_args(MarketGame))
-    how, slack = check_market_response(response, rationality, tolerance)
+    how, slack = check_response(response, rationality, tolerance)
     rules = "obedience" if rules is None else rules
     check_choice("rules", rules, get_args(MarketRules))
     tie_break = "lowest_index" if tie_break is None else tie_break
@@ -62,16 +62,19 @@ def solve_market(
     masks = committee_masks(committees, market.num_providers)
     running = {"dynamics": dynamics is None or bool(dynamics), "step_limit": step_limit, "mesh": batch_mesh(devices)}
     running |= {"listed": dynamics != "only"}
-    if game == "anonymous":
-        fields = solve_anonymous(market, masks, how, slack, **running)
-    else:
-        options = {"delegation": rules == "delegation", "tie_break": tie_break}
-        fields = solve_personalized(market, masks, how, slack, **options, **running)
+    options = {"delegation": rules == "delegation", "tie_break": tie_break} if game == "personalized" else {}
+    solved = [
+        (solve_anonymous if game == "anonymous" else solve_personalized)(
+            market, masks, one, slack, **options, **running
+        )
+        for one in how.each
+    ]
+    fields = _with_grid(solved) if how.grid else solved[0]
     result = MarketResult(
         game=game,
         rules=rules,
         response=how.response,
-        rationality=how.values[0] if how.quantal else None,
+        rationality=how.given,
         tolerance=slack,
         tie_break=tie_break,
         counted="rules" if selection else "profiles",
@@ -84,11 +87,17 @@ def solve_market(
     return result
 
 
+def _with_grid(solved: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Fields `[B, R, ...]` from R times `[B, ...]`."""
+    first = solved[0]
+    return {name: None if first[name] is None else np.stack([one[name] for one in solved], axis=1) for name in first}
+
+
 def check_market_response(response: Any, rationality: Any, tolerance: Any) -> tuple[Rationality, float]:
-    """As `check_response`; one rationality."""
+    """As `check_response`; one rationality, for a profile is of one game."""
     how, slack = check_response(response, rationality, tolerance)
     if how.grid:
-        raise ValueError(f"rationality: expected one number in markets, got {rationality!r}")
+        raise ValueError(f"rationality: expected one number for a profile, got {rationality!r}")
     return how, slack
 
 
@@ -104,10 +113,12 @@ def _raise_unsolved(result: MarketResult) -> None:
     bad = result.status & ~_ANSWERS
     if not bad.any():
         return
-    market, committee = np.argwhere(bad)[0].tolist()
-    name = str(status_names(bad[market, committee]).item())
+    where = tuple(np.argwhere(bad)[0].tolist())
+    market, committee = where[0], where[-1]
+    name = str(status_names(bad[where]).item())
+    unsolved = int((bad != 0).reshape(len(bad), -1).any(axis=1).sum())
     raise SolveError(
-        f"{int((bad != 0).any(axis=1).sum())} of {len(bad)} markets are not solved; the first is market "
-        f"{int(result.table_id[market])}, committee {int(result.committees[committee])}: {name}. "
+        f"{unsolved} of {len(bad)} markets are not solved; the first is market {int(result.table_id[market])}, "
+        f"committee {int(result.committees[committee])}: {name}. "
         f"Status.{name.split('|')[0]} says what to do; throw=False returns the others."
     )

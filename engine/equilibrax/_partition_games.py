@@ -36,6 +36,11 @@ class Rationality:
         return self.response == "quantal"
 
     @property
+    def each(self) -> tuple[Rationality, ...]:
+        """One for every lambda, or the best response alone."""
+        return tuple(Rationality(self.response, (value,), False) for value in self.values) or (self,)
+
+    @property
     def given(self) -> float | tuple[float, ...] | None:
         """As in results: None, a number, or the grid."""
         return self.values if self.grid else self.values[0] if self.values else None

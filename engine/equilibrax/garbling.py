@@ -23,10 +23,10 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from equilibrax._obedient_game import all_partitions
-from equilibrax._prepare import check_choice, committee_masks
+from equilibrax._prepare import check_choice, check_whole, committee_masks
 from equilibrax.certified import TOLERANCE
 from equilibrax.common_garbling import MESSAGE_LIMIT, Garbling, cells, common_garbling
-from equilibrax.market import Market
+from equilibrax.market import Market, expect_market
 from equilibrax.status import SolveError
 
 _CELLS = 8  # 4,140 partitions
@@ -104,7 +104,9 @@ def shared_utility(
         >>> eq.shared_utility(market, [0b001, 0b011, 0b100, 0b101]).utility[0, :, 0].tolist()
         [0.5, 0.25, 1.0, 0.5]
     """
+    market = expect_market("market", market)
     check_choice("rules", rules, get_args(SharedRules))
+    check_whole("message_limit", message_limit, 1)
     masks = committee_masks(committees, market.num_providers)
     outcome = np.asarray(market.state_of)
     user, prior, available = (np.asarray(a) for a in (market.user, market.prior, market.available))
@@ -180,7 +182,7 @@ def revealed_utility(market: Market, labels: Any) -> Float[np.ndarray, "B N"]:
         >>> eq.revealed_utility(market, [0, 0]).tolist(), eq.revealed_utility(market, [0, 1]).tolist()
         ([[0.5]], [[1.0]])
     """
-    rule = np.asarray(labels)
+    market, rule = expect_market("market", market), np.asarray(labels)
     if rule.shape != (market.states,):
         raise ValueError(f"labels: expected {market.states} labels, got shape {list(rule.shape)}")
     user, prior, available = (np.asarray(a) for a in (market.user, market.prior, market.available))

@@ -29,6 +29,7 @@ from equilibrax._market_door import (
     labels_or_refuse,
     separable_arrays,
     sight,
+    sight_of_one,
     unfold_prior,
 )
 from equilibrax._market_entry import augmented
@@ -122,8 +123,14 @@ class Market:
 
         Args:
             rows: `[R]` whole numbers, or `[B]` booleans.
+
+        Raises:
+            ValueError: if they are neither, or a position is not in the batch.
         """
-        rows = np.asarray(rows)
+        rows, size = np.asarray(rows), len(self)
+        whole = rows.dtype.kind in "iu" and rows.ndim == 1 and bool(((rows >= -size) & (rows < size)).all())
+        if not whole and not (rows.dtype == bool and rows.shape == (size,)):
+            raise ValueError(f"rows: expected positions of {size} markets, or {size} booleans, got {rows.tolist()!r}")
         return jax.tree.map(lambda leaf: np.asarray(leaf)[rows], self)
 
     @property
@@ -231,7 +238,7 @@ class Market:
             utility: `[X, A']` or `[B, X, A']`, the newcomer's utility; A' may differ from A.
             components: `[K, X, A']` or `[B, K, X, A']`, f.
             beta: a number, or `[K]`, or `[B, K]` numbers in [0, 1); the paper has 0 < beta. A `Fraction` is taken as it
-                is, a float is rounded to a whole number of `1 / weight_resolution` (of 1e-4 in a general market).
+                is, a float is rounded to a multiple of 1e-4, but not to 0 or 1.
             available: `[A']` or `[B, A']` bool; None: all her actions exist.
             sees: `[X]` labels, what the newcomer observes on her own; None: nothing.
             name: her name, where the market has labels (default `user N + 1`).
@@ -254,6 +261,13 @@ class Market:
         return augmented(self, utility, components, beta, available, sees, name, actions)
 
 
+def expect_market(name: str, value: Any) -> Market:
+    """The value, if it is a Market."""
+    if not isinstance(value, Market):
+        raise ValueError(f"{name}: expected a Market, got {type(value).__name__}")
+    return value
+
+
 def separable_market(
     user: Any,
     components: Any,
@@ -274,7 +288,8 @@ def separable_market(
         user: `[N, X, A]` or `[B, N, X, A]`, the users' utilities, rounded once to multiples of `1 / resolution`.
             Utilities of unavailable actions are ignored and may be NaN.
         components: `[K, N, X, A]` or `[B, K, N, X, A]`, F, rounded likewise; K from 1 to 16.
-        weights: `[K, N]` or `[B, K, N]`, lambda, at least 0, rounded to multiples of `1 / weight_resolution`.
+        weights: `[K, N]` or `[B, K, N]`, lambda, at least 0, rounded to multiples of `1 / weight_resolution`; one that
+            is positive may not round to 0, which would make the provider indifferent.
         prior: `[X]` or `[B, X]`, positive weights of any scale; None is uniform. Whole numbers and ratios of small
             whole numbers are kept exactly, others are rounded to 1e-6 of their sum.
         available: `[N, A]` or `[B, N, A]` bool; None: every user has every action.
@@ -389,7 +404,7 @@ def _market(made: dict, provider_sees, user_sees, state_of, resolution, weight_r
         market_id=np.arange(b, dtype=np.int64),
         provider_sees=sight("provider_sees", provider_sees, k, x, range(x)),
         user_sees=sight("user_sees", user_sees, n, x, [0] * x),
-        state_of=sight("state_of", None if state_of is None else [state_of], 1, x, range(x))[0],
+        state_of=sight_of_one("state_of", state_of, x, range(x)),
         resolution=int(resolution),
         weight_resolution=int(weight_resolution),
         labels=labels_or_refuse(labels, made["available"], x, k),

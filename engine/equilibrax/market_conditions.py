@@ -29,7 +29,7 @@ from equilibrax._prepare import committee_masks
 from equilibrax._strong_fit import extremes, strong_fits
 from equilibrax.alignment import fit_outcomes
 from equilibrax.certified import TOLERANCE
-from equilibrax.market import Market
+from equilibrax.market import Market, expect_market
 from equilibrax.status import SolveError
 
 
@@ -170,6 +170,7 @@ def weak_market_alignment(
         >>> found.weights[0, 0].round(9).tolist(), found.provider_error.tolist()
         ([[0.5, 0.2], [0.2, 0.5]], [[0.0, 0.0]])
     """
+    market = expect_market("market", market)
     masks = committee_masks(committees, market.num_providers)
     if market.separable:
         if components is not None or provider_weights is not None:
@@ -243,6 +244,7 @@ def strong_market_alignment(
         >>> found.error.round(9).tolist()  # fails for every eps < 1/2
         [[0.5, 0.5]]
     """
+    market = expect_market("market", market)
     masks = committee_masks(committees, market.num_providers)
     user = np.asarray(market.user) / market.resolution
     k = market.num_providers
@@ -304,7 +306,10 @@ def _given(name: str, value: Any, shape: tuple[int, ...], least: float = -np.inf
     """Numbers with or without the batch axis, not below `least`."""
     if value is None:
         raise ValueError(f"{name}: expected shape {list(shape[1:])} or {list(shape)}, got None")
-    array = np.asarray(value, np.float64)
+    try:
+        array = np.asarray(value, np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name}: expected numbers, got {value!r}") from None
     if array.shape not in (shape, shape[1:]) or not np.isfinite(array).all() or array.min() < least:
         kind = "finite numbers" if least == -np.inf else "finite numbers that are not negative"
         raise ValueError(

@@ -13,7 +13,7 @@ from equilibrax._market_rules import MarketRules, refined, rule_numbers
 from equilibrax._personalized_game import games_of_users, vector_game
 from equilibrax._prepare import check_choice
 from equilibrax._profile_game import PostingGame, check_postings, reduced_weights
-from equilibrax.market import Market
+from equilibrax.market import Market, expect_market
 from equilibrax.market_result import MarketRegret
 
 
@@ -59,6 +59,7 @@ def market_regret(
         >>> eq.market_regret(market, [[0, 0], [0, 0]], game="anonymous").utility.tolist()  # all are silent
         [[0.0, 0.0]]
     """
+    market = expect_market("market", market)
     check_choice("game", game, ("anonymous", "personalized"))
     check_choice("rules", rules, ("obedience", "delegation"))
     how, slack = check_market_response(response, rationality, tolerance)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, Num
@@ -23,6 +23,8 @@ class MarketResult:
     float64 for quantal response. The properties that end in `_utility` are the same as expected utilities, NaN where
     there is no equilibrium or it was not found; values, choices and labels are -1 there.
 
+    If `rationality` was a list of R values, arrays that begin `[B, C` here are `[B, R, C`; `each` takes them apart.
+
     Rules are written as a label for every state: of its cell (obedience; cells are counted in the order in which they
     appear) or the action to take (delegation).
 
@@ -30,7 +32,7 @@ class MarketResult:
         game: "personalized" or "anonymous".
         rules: "obedience" or "delegation".
         response: "best" or "quantal".
-        rationality: None for best response, else lambda.
+        rationality: None for best response, else lambda or the tuple of lambdas.
         tolerance: quantal utilities that differ by no more are equal; 0 for best response.
         tie_break: who wins users who are indifferent: "lowest_index", or "incumbent".
         counted: what `equilibria` counts. "rules": the different rules that a user may end up with in an equilibrium of
@@ -65,21 +67,21 @@ class MarketResult:
     game: str
     rules: str
     response: str
-    rationality: float | None
+    rationality: float | tuple[float, ...] | None
     tolerance: float
     tie_break: str
     counted: str
     committees: Int[np.ndarray, " C"]
-    worst_value: Num[np.ndarray, "B C N"]
-    best_value: Num[np.ndarray, "B C N"]
-    equilibria: Int[np.ndarray, "B C N"]
-    worst_rules: Int[np.ndarray, "B C N K X"]
-    worst_choice: Int[np.ndarray, "B C N N"]
-    dynamics_value: Num[np.ndarray, "B C N"] | None
-    dynamics_rules: Int[np.ndarray, "B C N K X"] | None
-    dynamics_choice: Int[np.ndarray, "B C N"] | None
-    dynamics_steps: Int[np.ndarray, "B C N"] | None
-    status: Int[np.ndarray, "B C"]
+    worst_value: Num[np.ndarray, "B *R C N"]
+    best_value: Num[np.ndarray, "B *R C N"]
+    equilibria: Int[np.ndarray, "B *R C N"]
+    worst_rules: Int[np.ndarray, "B *R C N K X"]
+    worst_choice: Int[np.ndarray, "B *R C N N"]
+    dynamics_value: Num[np.ndarray, "B *R C N"] | None
+    dynamics_rules: Int[np.ndarray, "B *R C N K X"] | None
+    dynamics_choice: Int[np.ndarray, "B *R C N"] | None
+    dynamics_steps: Int[np.ndarray, "B *R C N"] | None
+    status: Int[np.ndarray, "B *R C"]
     market: Market = field(repr=False)
 
     @property
@@ -93,12 +95,13 @@ class MarketResult:
         return np.asarray(self.market.market_id)
 
     @property
-    def solved(self) -> Bool[np.ndarray, "B C N"]:
+    def solved(self) -> Bool[np.ndarray, "B *R C N"]:
         """`[B, C, N]` bool, whether there is an equilibrium and it was found."""
         return self.equilibria > 0
 
-    def _utility(self, values: np.ndarray, known: np.ndarray) -> Float[np.ndarray, "B C N"]:
-        return np.where(known, values / self.scale[:, None, None], np.nan)
+    def _utility(self, values: np.ndarray, known: np.ndarray) -> Float[np.ndarray, "B *R C N"]:
+        scale = self.scale.reshape(-1, *[1] * (self.status.ndim))
+        return np.where(known, values / scale, np.nan)
 
     @property
     def optimum_utility(self) -> Float[np.ndarray, "B N"]:
@@ -106,22 +109,35 @@ class MarketResult:
         return self.market.optimum_utility
 
     @property
-    def worst_utility(self) -> Float[np.ndarray, "B C N"]:
+    def worst_utility(self) -> Float[np.ndarray, "B *R C N"]:
         """`[B, C, N]` every user's smallest expected utility in any equilibrium."""
         return self._utility(self.worst_value, self.solved)
 
     @property
-    def best_utility(self) -> Float[np.ndarray, "B C N"]:
+    def best_utility(self) -> Float[np.ndarray, "B *R C N"]:
         """`[B, C, N]` every user's largest expected utility in any equilibrium."""
         return self._utility(self.best_value, self.solved)
 
     @property
-    def dynamics_utility(self) -> Float[np.ndarray, "B C N"] | None:
+    def dynamics_utility(self) -> Float[np.ndarray, "B *R C N"] | None:
         """`[B, C, N]` expected utilities where dynamics ends (NaN where it does not), or None if it was skipped."""
         if self.dynamics_value is None:
             return None
         lost = int(Status.CYCLE | Status.FRONTIER_OVERFLOW)
         return self._utility(self.dynamics_value, (self.status & lost == 0)[..., None])
+
+    @property
+    def each(self) -> tuple[MarketResult, ...]:
+        """The results for every lambda, with arrays `[B, C, ...]`; the result itself if it has no list of them."""
+        if not isinstance(self.rationality, tuple):
+            return (self,)
+        parts = ("worst_", "best_", "dynamics_", "equilibria", "status")
+        arrays = {f.name: getattr(self, f.name) for f in fields(self) if f.name.startswith(parts)}
+        found = []
+        for r, rationality in enumerate(self.rationality):
+            row = {name: None if values is None else values[:, r] for name, values in arrays.items()}
+            found.append(replace(self, rationality=rationality, **row))
+        return tuple(found)
 
     @property
     def status_names(self) -> np.ndarray:
@@ -137,7 +153,7 @@ class MarketResult:
         return committee_index(committee, self.committees, self.market.provider_names())
 
     def show(self, market: int = 0, *, width: int | None = None) -> None:
-        """Print the results of one market of the batch, a line per committee and user.
+        """Print the results of one market of the batch, a line per committee, user and lambda.
 
         Args:
             market: position in the batch.
@@ -146,6 +162,27 @@ class MarketResult:
         caption = f"{self.game}, {self.rules}, {self.response} response, ties: {self.tie_break}"
         caption += f", tolerance {self.tolerance:g}" if self.response == "quantal" else ""
         shown = Table(title=self.market.names()[market], caption=f"{caption}; utilities are expectations")
+        shown.add_column("committee", min_width=9)
+        shown.add_column("user", min_width=4)
+        each = [(one, one._columns()) for one in self.each]
+        for heading in (["lambda"] if self.response == "quantal" else []) + list(each[0][1]):
+            shown.add_column(heading, justify="right", no_wrap=True)
+        shown.add_column("takes", min_width=5)
+        shown.add_column("status", no_wrap=True)
+        providers, statuses = self.market.provider_names(), [one.status_names[market] for one, _ in each]
+        for c, mask in enumerate(self.committees.tolist()):
+            for i, user in enumerate(self.market.user_names()):
+                for r, (one, columns) in enumerate(each):
+                    at = (market, c, i)
+                    names = [self.market.committee_name(mask) if i == r == 0 else "", user if r == 0 else ""]
+                    names += [f"{one.rationality:g}"] if self.response == "quantal" else []
+                    cells = ["" if np.isnan(values[at]) else _cell(values[at]) for values in columns.values()]
+                    takes = providers[int(one.worst_choice[(*at, i)])] if one.solved[at] else ""
+                    shown.add_row(*names, *cells, takes, str(statuses[r][c]))
+        Console(highlight=False, width=width).print(shown)
+
+    def _columns(self) -> dict[str, np.ndarray]:
+        """The numbers that `show` prints, `[B, C, N]`, of one lambda."""
         numbers = {
             "optimum": np.broadcast_to(self.optimum_utility[:, None], self.equilibria.shape),
             "worst": self.worst_utility,
@@ -154,22 +191,7 @@ class MarketResult:
             "dynamics": self.dynamics_utility,
             "steps": self.dynamics_steps,
         }
-        given = {heading: values for heading, values in numbers.items() if values is not None}
-        shown.add_column("committee", min_width=9)
-        shown.add_column("user", min_width=4)
-        for heading in given:
-            shown.add_column(heading, justify="right", no_wrap=True)
-        shown.add_column("takes", min_width=5)
-        shown.add_column("status", no_wrap=True)
-        providers = self.market.provider_names()
-        for c, mask in enumerate(self.committees.tolist()):
-            for i, user in enumerate(self.market.user_names()):
-                at = (market, c, i)
-                cells = ["" if np.isnan(values[at]) else _cell(values[at]) for values in given.values()]
-                takes = providers[int(self.worst_choice[(*at, i)])] if self.solved[at] else ""
-                name = self.market.committee_name(mask) if i == 0 else ""
-                shown.add_row(name, user, *cells, takes, str(self.status_names[market, c]))
-        Console(highlight=False, width=width).print(shown)
+        return {heading: values for heading, values in numbers.items() if values is not None}
 
 
 @dataclass(frozen=True)

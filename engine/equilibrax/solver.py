@@ -114,7 +114,7 @@ def solve(  # pyright: ignore[reportInconsistentOverload]  (the overloads leave 
         response: in games over partitions, how the user acts in a cell. "best": the best action, ties to the lowest.
             "quantal": at random, with probabilities proportional to `exp(rationality * expected utility)`.
         rationality: lambda for quantal response, at least 0; infinite: uniform over the best actions. A list solves
-            for each of its R numbers, and results are `[B, R, C]`; one number for markets.
+            for each of its R numbers, and results are `[B, R, C]` (markets: `[B, R, C, N]`).
         tolerance: quantal utilities that differ by no more are equal. Best responses are compared exactly.
         obedience: in the selection game, whether the user checks what she is told: rules are partitions then.
         rules: in the oblivious game, "deterministic" (the default: partitions) or "randomized" (any rules; see
@@ -151,7 +151,7 @@ def solve(  # pyright: ignore[reportInconsistentOverload]  (the overloads leave 
     Returns:
         Arrays `[B, C]` (or `[B, R, C]`), committees in the order given (all: 1, 2, 3, ...): a `SelectionResult` from
         the selection game without obedience, a `PartitionResult` from the others; for markets a `MarketResult`, whose
-        arrays are `[B, C, N]`.
+        arrays are `[B, C, N]` or `[B, R, C, N]`.
 
     Raises:
         ValueError: on an unknown option or one that does not apply to the game, a mask outside 1..2**K - 1,
