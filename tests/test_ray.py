@@ -17,6 +17,8 @@ from equilibrax.cluster import run_sweep_on_ray
 from equilibrax.commands import main
 from equilibrax.sweep import SweepConfig, run_sweep
 
+pytestmark = pytest.mark.filterwarnings(r"ignore:os\.fork\(\) was called:RuntimeWarning")  # Ray starts its daemons
+
 SMALL = SweepConfig(tables=76, states=2, actions=2, providers=2, shard_size=4, seed=5)  # 19 shards
 
 

@@ -25,7 +25,8 @@ from equilibrax._folder_layout import (
     read_layout,
     read_record,
 )
-from equilibrax._sweep_work import HOW, Rows, Work, count_statuses, do_shard, do_shards, saying_how_to_go_on
+from equilibrax._going_on import HOW, saying_how_to_go_on
+from equilibrax._sweep_work import Rows, Work, count_statuses, do_shard, do_shards
 from equilibrax.merging import close
 from equilibrax.records import remove_abandoned, whole_file
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from equilibrax._batching import steady_shapes
 from equilibrax._columns import optional_columns, plain
 from equilibrax._stratify import Bins, fill, scores_of
 from equilibrax._sweep_config import SweepConfig, described
@@ -86,7 +87,8 @@ def draw(config: SweepConfig, ids: range) -> UtilityTables:
 
 def _usual_range(config: SweepConfig) -> tuple[float, float]:
     """From 0 to what 95 of 100 of the first candidates stay below, rounded up to thousandths."""
-    scores = _scores(config, draw(config, range(config.batch)))
+    with steady_shapes():
+        scores = _scores(config, draw(config, range(config.batch)))
     usual = float(np.nanquantile(scores, 0.95)) if np.isfinite(scores).any() else 0.0
     high = math.ceil(usual * 1000) / 1000
     if usual <= CERTIFIED:

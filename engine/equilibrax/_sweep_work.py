@@ -6,12 +6,10 @@ the folder, and twice.
 
 from __future__ import annotations
 
-import errno
 import json
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -22,6 +20,7 @@ import equilibrax
 from equilibrax._batching import steady_shapes
 from equilibrax._folder_layout import FORMAT_VERSION, Layout, read_record
 from equilibrax._git import git_revision
+from equilibrax._going_on import saying_how_to_go_on
 from equilibrax._splits import split_of
 from equilibrax.records import whole_file, write_summed
 from equilibrax.status import status_names
@@ -196,25 +195,3 @@ def _write(work: Work[Any], layout: Layout, shard: int, rows: Rows) -> dict[str,
     with whole_file(record) as out:
         out.write(text.encode())
     return json.loads(text)
-
-
-AGAIN = "every shard that was done is whole; give the same command again to go on"
-HOW = {
-    errno.ENOSPC: f"make room; {AGAIN}",
-    errno.EDQUOT: f"make room; {AGAIN}",
-    errno.EACCES: f"make it writable; {AGAIN}",
-    errno.EPERM: f"make it writable; {AGAIN}",
-    errno.EROFS: f"make it writable; {AGAIN}",
-}
-
-
-@contextmanager
-def saying_how_to_go_on() -> Iterator[None]:
-    """Errors of the operating system, with what to do about them."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno is None:
-            raise
-        how = HOW.get(error.errno, AGAIN)
-        raise OSError(error.errno, f"{error.strerror}; {how}", error.filename) from error

@@ -15,6 +15,7 @@ import socket
 import subprocess
 import sys
 import time
+import warnings
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
@@ -26,10 +27,11 @@ from typing import Any
 
 from equilibrax._batching import cores
 from equilibrax._folder_layout import Layout, read_layout, read_record
+from equilibrax._going_on import AGAIN
 from equilibrax._sweep_config import SweepConfig, _check_whole
 from equilibrax._sweep_folder import SweepReport, check_same, run_work
 from equilibrax._sweep_shards import work_of
-from equilibrax._sweep_work import AGAIN, Work, do_shards
+from equilibrax._sweep_work import Work, do_shards
 from equilibrax.sweep import validate
 
 PATIENCE = 30.0
@@ -214,7 +216,9 @@ def _connected(ray: Any, address: str, patience: float) -> Iterator[None]:
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
     if address == "local":
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        ray.init(address="local", num_cpus=cores(), include_dashboard=False, **quiet)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", r"os\.fork\(\) was called", RuntimeWarning)  # an exec follows at once
+            ray.init(address="local", num_cpus=cores(), include_dashboard=False, **quiet)
     else:
         _check_answers(address, patience)
         ray.init(address=address, **quiet)
