@@ -17,7 +17,7 @@ import equilibrax as eq
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from equilibrax import _sweep_folder, _sweep_shards, records
+from equilibrax import _sweep_folder, _sweep_shards, _sweep_work, records
 from equilibrax.families import register_family, sample_tables
 from equilibrax.records import committee_rows, read_committees
 from equilibrax.solver import solve
@@ -273,7 +273,7 @@ def test_more_tables_continue_a_sweep(reference, tmp_path):
 def test_more_tables_survive_an_interruption(reference, tmp_path, monkeypatch):
     run_sweep(replace(SMALL, tables=23), tmp_path)
     with monkeypatch.context() as patch:
-        patch.setattr(_sweep_folder, "_by_name", lambda counts: 1 / 0)  # the rows of the shard are written
+        patch.setattr(_sweep_work, "_by_name", lambda counts: 1 / 0)  # the rows of the shard are written
         with pytest.raises(ZeroDivisionError):
             run_sweep(SMALL, tmp_path)
     run_sweep(SMALL, tmp_path)

@@ -169,7 +169,12 @@ def _padded(rows: Any, size: int) -> Any:
 
 
 def idle_cores(mesh: Mesh) -> int:
-    """How many chunks may compute side by side on each device: all cores for a single CPU device, otherwise one."""
-    if mesh.size > 1 or mesh.devices.flat[0].platform != "cpu":
-        return 1
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """How many chunks may compute side by side on each device: all `cores` for a single CPU device, otherwise one."""
+    return cores() if mesh.size == 1 and mesh.devices.flat[0].platform == "cpu" else 1
+
+
+def cores() -> int:
+    """How many this process may use: those that the system gives it, and no more than `NPROC` says, as XLA reads it."""
+    given = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    said = os.environ.get("NPROC", "")
+    return min(given, int(said)) if said.isdecimal() and int(said) else given

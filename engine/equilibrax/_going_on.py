@@ -6,13 +6,13 @@ import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-_AGAIN = "every shard that was done is whole; give the same command again to go on"
+AGAIN = "every shard that was done is whole; give the same command again to go on"
 HOW = {
-    errno.ENOSPC: f"make room; {_AGAIN}",
-    errno.EDQUOT: f"make room; {_AGAIN}",
-    errno.EACCES: f"make it writable; {_AGAIN}",
-    errno.EPERM: f"make it writable; {_AGAIN}",
-    errno.EROFS: f"make it writable; {_AGAIN}",
+    errno.ENOSPC: f"make room; {AGAIN}",
+    errno.EDQUOT: f"make room; {AGAIN}",
+    errno.EACCES: f"make it writable; {AGAIN}",
+    errno.EPERM: f"make it writable; {AGAIN}",
+    errno.EROFS: f"make it writable; {AGAIN}",
 }
 
 
@@ -24,5 +24,5 @@ def saying_how_to_go_on() -> Iterator[None]:
     except OSError as error:
         if error.errno is None:
             raise
-        how = HOW.get(error.errno, _AGAIN)
+        how = HOW.get(error.errno, AGAIN)
         raise OSError(error.errno, f"{error.strerror}; {how}", error.filename) from error

@@ -10,38 +10,29 @@ import json
 import os
 import time
 from collections import Counter
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator
+from contextlib import closing, suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any
 
-import numpy as np
-import pyarrow as pa
-
-import equilibrax
-from equilibrax._batching import steady_shapes
 from equilibrax._folder_layout import (
     CLOSING,
     DESCRIPTION,
-    FORMAT_VERSION,
     RECORDS,
     Layout,
     first_results,
     read_layout,
     read_record,
 )
-from equilibrax._git import git_revision
 from equilibrax._going_on import HOW, saying_how_to_go_on
-from equilibrax._splits import split_of
+from equilibrax._sweep_work import Rows, Work, count_statuses, do_shard, do_shards
 from equilibrax.merging import close
-from equilibrax.records import remove_abandoned, whole_file, write_summed
-from equilibrax.status import status_names
+from equilibrax.records import remove_abandoned, whole_file
 
 MAX_SHARDS = 10**8  # eight digits, so that sorting by name sorts by shard
 
-Solved = TypeVar("Solved")
+__all__ = ["MAX_SHARDS", "Rows", "SweepReport", "Work", "count_statuses", "do_shard", "open_folder", "run_work"]
 
 
 @dataclass(frozen=True)
@@ -58,7 +49,8 @@ class SweepReport:
         retries: how often a table was solved again with more room.
         resolved: misalignment scores that were solved again by HiGHS.
         seconds: wall-clock time, compilation included.
-        first_seconds: the part of it up to the end of the first shard's solving, so with nearly all compilation.
+        first_seconds: the part of it up to the end of the first shard's solving, so with nearly all compilation; 0 if
+            other processes have solved.
         first_tables: tables of that shard.
         short: tables that were asked for and not found, see `SweepConfig.stratify`.
         closed: whether all shards, of every process, are done, and manifest, card and metadata are written.
@@ -91,74 +83,17 @@ class SweepReport:
         return self.tables / self.seconds if self.tables else 0.0
 
 
-@dataclass(frozen=True)
-class Rows:
-    """What is written about a shard.
-
-    Attributes:
-        inputs, results: its rows; every row of results has the id of a row of inputs.
-        statuses: rows by status.
-        retries, resolved: see `SweepReport`.
-        more: what its record says besides.
-    """
-
-    inputs: pa.Table
-    results: pa.Table
-    statuses: Counter[int]
-    retries: int = 0
-    resolved: int = 0
-    more: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Work(Generic[Solved]):
-    """What a sweep solves.
-
-    Attributes:
-        unit: what is counted, and the name of the field of the configuration that counts it: "tables" or "markets".
-        inputs, results: names of the folders of its files.
-        config: the configuration as JSON, with `seed`, `shard_size` and `unit` in it, and perhaps `splits`, the shares
-            of train, validation and test, and `licence`.
-        version: of what is drawn.
-        solve: the ids of a shard to whatever `rows` takes. Runs in the calling thread.
-        rows: what is written of it. Runs in the writer's thread.
-        key: the column of both inputs and results that holds the id.
-    """
-
-    unit: str
-    inputs: str
-    results: str
-    config: dict[str, Any]
-    version: Any
-    solve: Callable[[range], Solved]
-    rows: Callable[[Solved], Rows]
-    key: str = "table_id"
-
-    @property
-    def description(self) -> dict[str, Any]:
-        """What `sweep.json` holds."""
-        layout = {"unit": self.unit, "inputs": self.inputs, "results": self.results, "key": self.key}
-        described = {
-            "format": FORMAT_VERSION,
-            "equilibrax": equilibrax.__version__,
-            "git_revision": git_revision(),
-            "family_version": self.version,
-            "layout": layout,
-            "config": self.config,
-        }
-        return json.loads(json.dumps(described, allow_nan=False))
-
-
 def run_work(
     work: Work[Any],
     directory: str | os.PathLike[str],
     progress: Callable[[int, int], None] | None,
     should_stop: Callable[[], bool] | None,
     share: tuple[int, int] = (0, 1),
+    do: Callable[..., Generator[dict[str, Any], None, None]] = do_shards,
 ) -> SweepReport:
     """Do the shards that are missing of share i of n, those whose number is i modulo n, and close a complete folder.
 
-    The arguments are those of `run_sweep`.
+    The other arguments are those of `run_sweep`; `do` is where they are done: `do_shards` here, or elsewhere.
     """
     started = time.perf_counter()
     layout = open_folder(work, Path(directory))
@@ -170,33 +105,26 @@ def run_work(
         )
     total = sum(len(layout.ids(shard)) for shard in mine)
     tally = _Tally(done=total - sum(len(layout.ids(shard)) for shard in missing))
-    first: tuple[float, int] = (0.0, 0)
+    first: list[tuple[float, int]] = []
 
-    def finish(writing: Future[tuple[Rows, int]] | None) -> None:
-        if writing is not None:
-            with saying_how_to_go_on():
-                tally.add(*writing.result())
-            if progress is not None:
-                progress(tally.done, total)
+    def solved(shard: int) -> None:
+        if not first:
+            first.append((time.perf_counter() - started, len(layout.ids(shard))))
 
     if progress is not None:
         progress(tally.done, total)
-    writing: Future[tuple[Rows, int]] | None = None
-    with ThreadPoolExecutor(1, "equilibrax-writer") as writer:  # leaving waits for the shard that is being written
-        for shard in missing:
-            if should_stop is not None and should_stop():
-                break
-            try:
-                solved = solve_shard(work, layout, shard)
-            except ValueError:
-                _leave_nothing(layout)
-                raise
-            if not first[1]:
-                first = (time.perf_counter() - started, len(layout.ids(shard)))
-            finish(writing)
-            writing = writer.submit(_write_shard, work, layout, shard, solved)
-            del solved  # the writer's alone, to be freed when it is written
-        finish(writing)
+    try:
+        with closing(do(work, layout, missing, should_stop, solved)) as records:
+            for record in records:
+                tally.add(record, layout.unit)
+                if progress is not None:
+                    progress(tally.done, total)
+    except ValueError:
+        _leave_nothing(layout)
+        raise
+    first_seconds, first_tables = first[0] if first else (0.0, 0)
+    if tally.shards:
+        _remove_abandoned(layout.folder, work)  # of processes that were killed meanwhile
     with saying_how_to_go_on():
         closed = close(layout)
     return SweepReport(
@@ -205,15 +133,22 @@ def run_work(
         shards_done=tally.shards,
         tables=tally.tables,
         rows=tally.rows,
-        statuses=tally.by_name(),
+        statuses=tally.in_order(),
         retries=tally.retries,
         resolved=tally.resolved,
         seconds=time.perf_counter() - started,
-        first_seconds=first[0],
-        first_tables=first[1],
+        first_seconds=first_seconds,
+        first_tables=first_tables,
         short=tally.short,
         closed=closed,
     )
+
+
+def check_share(share: Any) -> None:
+    """Refuse what is not (i, n), a process's share of the shards."""
+    pair = isinstance(share, tuple) and len(share) == 2 and all(type(number) is int for number in share)
+    if not pair or not 0 <= share[0] < share[1]:
+        raise ValueError(f"shard: expected (i, n) with 0 <= i < n, got {share!r}")
 
 
 def _leave_nothing(layout: Layout) -> None:
@@ -225,94 +160,27 @@ def _leave_nothing(layout: Layout) -> None:
                 (layout.folder / name).rmdir()
 
 
-def check_share(share: Any) -> None:
-    """Refuse what is not (i, n), a process's share of the shards."""
-    pair = isinstance(share, tuple) and len(share) == 2 and all(type(number) is int for number in share)
-    if not pair or not 0 <= share[0] < share[1]:
-        raise ValueError(f"shard: expected (i, n) with 0 <= i < n, got {share!r}")
-
-
-def do_shard(work: Work[Any], layout: Layout, shard: int) -> dict[str, Any]:
-    """Solve and write one shard unless it is done, wherever the folder is shared; what its record says."""
-    record = read_record(layout, shard)
-    if record is None:
-        with saying_how_to_go_on():
-            _write_shard(work, layout, shard, solve_shard(work, layout, shard))
-        record = json.loads(layout.record(shard).read_bytes())
-    return record
-
-
-def solve_shard(work: Work[Any], layout: Layout, shard: int) -> Any:
-    """What is written of a shard, the same on any number of devices."""
-    with steady_shapes():
-        return work.solve(layout.ids(shard))
-
-
 class _Tally:
     """Counts of all shards of this call; `done` counts tables of earlier calls too."""
 
     def __init__(self, done: int):
         self.done = done
         self.shards = self.tables = self.rows = self.retries = self.resolved = self.short = 0
-        self.statuses: Counter[int] = Counter()
+        self.statuses: Counter[str] = Counter()
 
-    def add(self, shard: Rows, asked: int) -> None:
+    def add(self, record: dict[str, Any], unit: str) -> None:
+        asked = record["ids"][1] - record["ids"][0]
         self.done += asked
         self.shards += 1
-        self.tables += shard.inputs.num_rows
-        self.rows += shard.results.num_rows
-        self.retries += shard.retries
-        self.resolved += shard.resolved
-        self.short += asked - shard.inputs.num_rows
-        self.statuses += shard.statuses
+        self.tables += record[unit]
+        self.rows += record["rows"]
+        self.retries += record["retries"]
+        self.resolved += record["resolved"]
+        self.short += asked - record[unit]
+        self.statuses.update(record["statuses"])
 
-    def by_name(self) -> dict[str, int]:
-        return _by_name(self.statuses)
-
-
-def count_statuses(status: np.ndarray, times: int = 1) -> Counter[int]:
-    """How often every status occurs, `times` rows each."""
-    codes, counts = np.unique(status, return_counts=True)
-    return Counter(dict(zip(codes.tolist(), (counts * times).tolist())))
-
-
-def _by_name(statuses: Counter[int]) -> dict[str, int]:
-    common = sorted(statuses.items(), key=lambda item: (-item[1], item[0]))
-    names = status_names(np.array([status for status, _ in common], np.int32))
-    return {name: count for name, (_, count) in zip(names.tolist(), common)}
-
-
-# --- writing a shard ----------------------------------------------------------------------------------------
-
-
-def _write_shard(work: Work[Any], layout: Layout, shard: int, solved: Any) -> tuple[Rows, int]:
-    """Write all files of a shard, then its record; what was written, and how many tables were asked for."""
-    rows, ids = work.rows(solved), layout.ids(shard)
-    record = layout.record(shard)
-    if record.exists() and read_record(layout, shard) is None:
-        record.unlink(missing_ok=True)  # about fewer tables, or about files that are gone
-    files: dict[str, Any] = {}
-    for kind, table in ((work.inputs, rows.inputs), (work.results, rows.results)):
-        split = split_of(table[work.key].to_numpy(), layout.seed, layout.shares)
-        for position, name in enumerate(layout.files(shard, kind)):
-            part = table.filter(pa.array(split == position)) if len(layout.splits) > 1 else table
-            size, digest = write_summed(part, layout.folder / name)
-            files[name] = {"rows": part.num_rows, "bytes": size, "sha256": digest}
-    said = {
-        "shard": shard,
-        "configuration": layout.fingerprint,
-        "ids": [ids.start, ids.stop],
-        work.unit: rows.inputs.num_rows,
-        "rows": rows.results.num_rows,
-        "statuses": _by_name(rows.statuses),
-        "retries": rows.retries,
-        "resolved": rows.resolved,
-        **rows.more,
-        "files": files,
-    }
-    with whole_file(record) as out:
-        out.write((json.dumps(said, indent=1, allow_nan=False) + "\n").encode())
-    return rows, len(ids)
+    def in_order(self) -> dict[str, int]:
+        return dict(sorted(self.statuses.items(), key=lambda item: (-item[1], item[0])))
 
 
 # --- opening the folder -------------------------------------------------------------------------------------
@@ -335,7 +203,7 @@ def open_folder(work: Work[Any], folder: Path) -> Layout:
             )
         described = True
     else:
-        described = _check_same(found, wanted)
+        described = check_same(found, wanted)
     _remove_abandoned(folder, work)
     if described:
         with saying_how_to_go_on():
@@ -344,7 +212,7 @@ def open_folder(work: Work[Any], folder: Path) -> Layout:
             with whole_file(folder / DESCRIPTION) as out:
                 out.write((json.dumps(wanted.description, indent=2, allow_nan=False) + "\n").encode())
     layout = read_layout(folder) or wanted
-    _check_same(layout, wanted)  # another process, of another sweep, may have begun at the same time
+    check_same(layout, wanted)  # another process, of another sweep, may have begun at the same time
     if os.access(folder, os.W_OK | os.X_OK):
         with saying_how_to_go_on():
             for name in (work.inputs, work.results, RECORDS):
@@ -364,7 +232,7 @@ def _remove_abandoned(folder: Path, work: Work[Any]) -> None:
             remove_abandoned(folder / name, pattern)
 
 
-def _check_same(found: Layout, wanted: Layout) -> bool:
+def check_same(found: Layout, wanted: Layout) -> bool:
     """Raise unless `found` describes the same sweep, or one of fewer tables; whether it is of fewer."""
     before, now = (
         {**{k: v for k, v in d.items() if k not in ("config", "git_revision")}, **d["config"]}

@@ -14,7 +14,7 @@ from equilibrax._batching import steady_shapes
 from equilibrax._columns import optional_columns, plain
 from equilibrax._stratify import Bins, fill, scores_of
 from equilibrax._sweep_config import SweepConfig, described
-from equilibrax._sweep_folder import Rows, Work, count_statuses
+from equilibrax._sweep_work import Rows, Work, count_statuses
 from equilibrax.certified import TOLERANCE as CERTIFIED
 from equilibrax.families import sample_tables
 from equilibrax.partition_result import PartitionResult
@@ -25,22 +25,31 @@ from equilibrax.tables import UtilityTables
 
 
 @dataclass(frozen=True)
-class Shard:
-    """Tables that were solved, of which the first `count` are the shard's.
+class Drawn:
+    """Tables to solve, of which the first `count` are the shard's.
 
     Attributes:
         config: of its part.
         tables: B tables.
-        result: of them.
         count: how many are written.
         more: for its record.
     """
 
     config: SweepConfig
     tables: UtilityTables
-    result: SelectionResult | PartitionResult
     count: int
     more: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Shard(Drawn):
+    """Tables that were solved.
+
+    Attributes:
+        result: of them.
+    """
+
+    result: SelectionResult | PartitionResult
 
 
 def work_of(config: SweepConfig) -> Work[Shard]:
@@ -54,7 +63,8 @@ def work_of(config: SweepConfig) -> Work[Shard]:
         results="committees",
         config=plain_config,
         version=versions,
-        solve=partial(_solve, config),
+        draw=partial(_draw, config),
+        solve=_solve,
         rows=_rows,
     )
 
@@ -93,7 +103,7 @@ def _scores(config: SweepConfig, tables: UtilityTables) -> np.ndarray:
     return scores_of(tables, config.tie_break, config.max_capacity)
 
 
-def _solve(config: SweepConfig, ids: range) -> Shard:
+def _draw(config: SweepConfig, ids: range) -> Drawn:
     part = config.of_shard(ids.start // config.shard_size)
     more = {"family": part.family, "states": part.states, "actions": part.actions, "providers": part.providers}
     more = {"part": {**more, "parameters": dict(part.parameters)}} if config.mixture else {}
@@ -105,6 +115,11 @@ def _solve(config: SweepConfig, ids: range) -> Shard:
         tables, count, more = found.tables, found.count, more | found.record
     else:
         tables, count = draw(part, ids), len(ids)
+    return Drawn(part, tables, count, more)
+
+
+def _solve(drawn: Drawn) -> Shard:
+    part = drawn.config
     options: dict[str, Any] = {"tie_break": part.tie_break, "throw": False}
     if part.game not in ("aligned", "oblivious"):
         options["dynamics"] = part.dynamics
@@ -113,7 +128,7 @@ def _solve(config: SweepConfig, ids: range) -> Shard:
     else:
         options |= {"obedience": part.obedience, "response": part.response, "tolerance": part.tolerance}
         options["rationality"] = part.rationality or None
-    return Shard(part, tables, solve(tables, game=part.game, **options), count, more)
+    return Shard(part, drawn.tables, drawn.count, drawn.more, solve(drawn.tables, game=part.game, **options))
 
 
 def _rows(shard: Shard) -> Rows:

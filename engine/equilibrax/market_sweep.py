@@ -24,7 +24,8 @@ from equilibrax._columns import plain
 from equilibrax._prepare import check_choice
 from equilibrax._splits import DEFAULT_SHARES, check_shares
 from equilibrax._sweep_config import MAX_SHARD_ROWS, _check_whole, check_licence
-from equilibrax._sweep_folder import MAX_SHARDS, Rows, SweepReport, Work, check_share, count_statuses, run_work
+from equilibrax._sweep_folder import MAX_SHARDS, SweepReport, check_share, run_work
+from equilibrax._sweep_work import Rows, Work, count_statuses
 from equilibrax.market import Market
 from equilibrax.market_outcomes import Games, MarketOutcome, solve_games
 from equilibrax.market_records import market_rows
@@ -172,6 +173,7 @@ def _work(config: MarketSweepConfig) -> Work[tuple[Market, list[MarketOutcome]]]
         results="users",
         config=described,
         version=_VERSION,
+        draw=partial(_draw, config),
         solve=partial(_solve, config),
         rows=_rows,
         key="market",
@@ -195,8 +197,7 @@ def _draw(config: MarketSweepConfig, ids: range) -> Market:
     return markets if len(ids) == count else markets[count - len(ids) :]
 
 
-def _solve(config: MarketSweepConfig, ids: range) -> tuple[Market, list[MarketOutcome]]:
-    markets = _draw(config, ids)
+def _solve(config: MarketSweepConfig, markets: Market) -> tuple[Market, list[MarketOutcome]]:
     options = {"rules": config.rules, "dynamics": config.dynamics, "throw": False}
     if config.rationality:
         options["tolerance"] = config.tolerance

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -38,6 +39,7 @@ class Sweep:
 
     Example: equilibrax sweep --family near_hull --tables 100000 --out my-sweep
     Example: equilibrax sweep --tables 1000000 --out big --shard 3/16
+    Example: equilibrax sweep --tables 1000000 --out big --ray local
     Example: equilibrax sweep --game joint --rationality 1,3,10,30,inf --out quantal
     Example: equilibrax sweep --users 3 --providers 2 --alignment strong --out markets
     """
@@ -114,6 +116,19 @@ class Sweep:
     """Tables drawn per bin's place, at most, before a shard gives up and says so."""
     licence: str = "CC0-1.0"
     """Licence of the dataset, an SPDX name."""
+    ray: Annotated[str, tyro.conf.arg(metavar="ADDRESS")] = ""
+    """Solve by the workers of a Ray cluster, all of which see the folder: local for the cores of this machine, auto for
+    the cluster that runs on it, or HOST:PORT of one that it is part of."""
+    cpus_per_task: int = 1
+    """With --ray: cores that a task uses."""
+    gpus_per_task: float = 0.0
+    """With --ray: accelerators that a task uses; a fraction shares one."""
+    shards_per_task: int = 1
+    """With --ray: more keep an accelerator busy while shards are drawn and written."""
+    tasks_in_flight: int | None = None
+    """With --ray: tasks handed out at a time, at most; default is twice what the cluster can run at once."""
+    max_retries: int = 3
+    """With --ray: how often a task is given to another process after its own, or its machine, died; -1 is forever."""
     list_families: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Describe the families and stop."""
 
@@ -159,16 +174,40 @@ class Sweep:
             candidates=self.candidates,
             licence=self.licence,
         )
+        shard = parse_shard(self.shard)
+        if self.ray and self.shard != Sweep.shard:
+            raise ValueError(f"--shard: expected nothing beside --ray, which shares all shards out, got {self.shard!r}")
         size = "mixture" if config.mixture else f"{family} {self.states}x{self.actions}x{providers}"
         with table_progress(console, size, self.tables) as progress:
-            report = run_sweep(config, self.out, shard=parse_shard(self.shard), progress=progress)
+            report = (
+                self.on_ray(config, progress)
+                if self.ray
+                else run_sweep(config, self.out, shard=shard, progress=progress)
+            )
         for line in report_lines(report):
             console.print(line, markup=False)
         return 0
 
+    def on_ray(self, config: SweepConfig, progress: Callable[[int, int], None]) -> SweepReport:
+        """The same, by a cluster."""
+        from equilibrax.cluster import run_sweep_on_ray
+
+        assert self.out is not None
+        return run_sweep_on_ray(
+            config,
+            self.out,
+            address=self.ray,
+            cpus_per_task=self.cpus_per_task,
+            gpus_per_task=self.gpus_per_task,
+            shards_per_task=self.shards_per_task,
+            tasks_in_flight=self.tasks_in_flight,
+            max_retries=self.max_retries,
+            progress=progress,
+        )
+
     def _markets(self, console: Console, out: Path) -> int:
         refuse(self, "with --users", "family", "tie_break", "parameter", "obedience")
-        refuse(self, "with --users", "columns", "float32", "mixture", "stratify", "bin_range")
+        refuse(self, "with --users", "columns", "float32", "mixture", "stratify", "bin_range", "ray")
         game: Any = self.game or "both"
         if game not in get_args(Games):
             raise ValueError(f"--game: expected {', '.join(get_args(Games))} with --users, got {game!r}")
@@ -211,9 +250,10 @@ def report_lines(report: SweepReport, unit: str = "tables") -> list[str]:
     """What a sweep did, for people."""
     if not report.shards_done:
         return [f"All {report.shards} shards were done before; nothing to do.", *_whole(report)]
+    how = "after the first shard, which compiles" if report.first_tables else "compilation included"
     lines = [
         f"{report.tables:,} {unit}, {report.rows:,} rows in {report.seconds:.1f} s "
-        f"({report.tables_per_second:,.0f} {unit}/s after the first shard, which compiles)."
+        f"({report.tables_per_second:,.0f} {unit}/s {how})."
     ]
     if report.shards_before:
         lines.append(f"{report.shards_before} of {report.shards} shards were done before and are unchanged.")

@@ -1,0 +1,265 @@
+"""Datasets at size: time, rows per second, bytes per row and memory of a large one, and what a second process brings.
+
+    python benchmarks/dataset_scaling.py                                # 1,000,000 tables; some ten minutes, 2 cores
+    python benchmarks/dataset_scaling.py --tables 40960 --share 16384   # minutes
+    python benchmarks/dataset_scaling.py --part shards --rounds 5
+
+`dataset` makes a dataset of tables 3x3x5, all committees, with misalignment, in one process that uses every core,
+checks it with `merge --check`, and follows the memory of the process.
+
+`shards` compares one process that is bound to one core with two that are bound to one core each and fill one folder as
+`--shard 0/2` and `--shard 1/2`. (A process that is not bound uses every core already; that is the third line, for
+comparison.) Every process solves `--share` tables after it has compiled, and all of a round start together; tables per
+second are all tables over the time until the last process is done. The ratio is the median over rounds.
+
+`ray` does the same work by `run_sweep_on_ray` with a worker per core, from start to end, where Ray is installed.
+
+Every folder must have the same SHA-256 for the same shards, or the exit status is 1. Writes a JSON file (`--out`) and
+prints the lines of docs/scaling.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+RESULTS = Path(__file__).parent / "results" / "dataset-scaling.json"
+SIZES: dict[str, Any] = {"states": 3, "actions": 3, "providers": 5}
+
+
+# --- a process that sweeps ----------------------------------------------------------------------------------
+
+
+def work(given: dict[str, Any]) -> None:
+    """Compile, say so, wait for a line, sweep, print the report as JSON."""
+    if given["cores"]:
+        os.sched_setaffinity(0, given["cores"])
+    from equilibrax.bench.machine import peak_memory_mb, reset_peak_memory
+    from equilibrax.sweep import SweepConfig, run_sweep
+
+    size, folder = given["shard_size"], given["folder"]
+    with tempfile.TemporaryDirectory() as other:
+        if given["warm"]:
+            run_sweep(SweepConfig(**SIZES, tables=size, shard_size=size), other)
+    print("ready", flush=True)
+    sys.stdin.readline()
+    reset_peak_memory()
+    peaks: list[tuple[int, float]] = []
+    config = SweepConfig(**SIZES, tables=given["tables"], shard_size=size)
+    report = run_sweep(
+        config, folder, shard=tuple(given["shard"]), progress=lambda done, _: peaks.append((done, peak_memory_mb()))
+    )
+    tenth = next(peak for done, peak in peaks if 10 * done >= given["tables"] // given["shard"][1])
+    found = {"seconds": report.seconds, "rate": report.tables_per_second, "rows": report.rows, "tables": report.tables}
+    statuses = {"statuses": report.statuses, "resolved": report.resolved, "closed": report.closed}
+    print(json.dumps({**found, **statuses, "peak_mb_tenth": tenth, "peak_mb": peaks[-1][1]}), flush=True)
+
+
+class Process:
+    """A process that does `work`."""
+
+    def __init__(self, **given: Any):
+        command = [sys.executable, __file__, "--work", json.dumps(given)]
+        devices = {} if given["cores"] else {"JAX_NUM_CPU_DEVICES": str(os.cpu_count())}
+        environment = {**os.environ, "JAX_NUM_CPU_DEVICES": "1", **devices}
+        self.process = subprocess.Popen(
+            command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def line(self) -> str:
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        if not line:
+            raise SystemExit(f"a process ended with exit status {self.process.wait()}")
+        return line
+
+    def release(self) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+
+    def report(self) -> dict[str, Any]:
+        found = json.loads(self.line())
+        self.process.wait()
+        return found
+
+
+def together(processes: list[Process]) -> tuple[float, list[dict[str, Any]]]:
+    """Seconds from the moment that all have compiled until the last is done, and what they report."""
+    for process in processes:
+        assert process.line() == "ready\n"
+    started = time.perf_counter()
+    for process in processes:
+        process.release()
+    reports: list[dict[str, Any]] = [{}] * len(processes)
+
+    def collect(index: int) -> None:
+        reports[index] = processes[index].report()
+
+    threads = [threading.Thread(target=collect, args=(index,)) for index in range(len(processes))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if not all(reports):
+        raise SystemExit("a process failed")
+    return time.perf_counter() - started, reports
+
+
+# --- the parts ----------------------------------------------------------------------------------------------
+
+
+def sums(folder: Path) -> dict[str, str]:
+    """SHA-256 of every file by what the shards' records say."""
+    records = [json.loads(file.read_bytes()) for file in sorted((folder / "shards").iterdir())]
+    return {name: file["sha256"] for record in records for name, file in record["files"].items()}
+
+
+def dataset(tables: int, shard_size: int, scratch: Path) -> dict[str, Any]:
+    from equilibrax.merging import merge
+
+    folder = scratch / "dataset"
+    seconds, [report] = together(
+        [Process(folder=str(folder), tables=tables, shard_size=shard_size, shard=(0, 1), cores=None, warm=False)]
+    )
+    started = time.perf_counter()
+    if not merge(folder, check=True).complete:
+        raise SystemExit("the dataset is not whole")
+    checked = time.perf_counter() - started
+    manifest = json.loads((folder / "manifest.json").read_bytes())
+    sizes = {kind: 0 for kind in ("tables", "committees", "shards")}
+    for kind in sizes:
+        sizes[kind] = sum(file.stat().st_size for file in (folder / kind).iterdir())
+    shutil.rmtree(folder)
+    return {
+        "tables": tables,
+        "shard_size": shard_size,
+        "shards": len(manifest["shards"]),
+        "files": manifest["totals"]["files"],
+        "bytes": sizes,
+        "check_seconds": checked,
+        **report,
+        "seconds": seconds,
+    }
+
+
+def shards(share: int, shard_size: int, rounds: int, scratch: Path) -> dict[str, Any]:
+    cores = sorted(os.sched_getaffinity(0))[:2]
+    if len(cores) < 2:
+        raise SystemExit("shards: expected two cores")
+    rates: dict[str, list[float]] = {"one": [], "two": [], "unbound": []}
+    same, made = True, {}
+    for turn in range(rounds):
+        for name in list(rates)[turn % 3 :] + list(rates)[: turn % 3]:
+            folder = scratch / name
+            common = {"folder": str(folder), "shard_size": shard_size, "warm": True}
+            if name == "two":
+                processes = [
+                    Process(**common, tables=2 * share, shard=(i, 2), cores=[core]) for i, core in enumerate(cores)
+                ]
+            else:
+                bound = cores[:1] if name == "one" else None
+                processes = [Process(**common, tables=share, shard=(0, 1), cores=bound)]
+            seconds, reports = together(processes)
+            rates[name].append(sum(report["tables"] for report in reports) / seconds)
+            made[name] = sums(folder)
+            shutil.rmtree(folder)
+        same &= made["one"] == made["unbound"] and made["one"].items() <= made["two"].items()
+    ratios = [two / one for one, two in zip(rates["one"], rates["two"])]
+    median = {name: statistics.median(values) for name, values in rates.items()}
+    return {"share": share, "shard_size": shard_size, "rates": rates, "median": median, "ratios": ratios} | {
+        "ratio": statistics.median(ratios),
+        "same": same,
+        "sums": made["two"],
+    }
+
+
+def by_ray(share: int, shard_size: int, scratch: Path) -> dict[str, Any]:
+    from equilibrax.cluster import run_sweep_on_ray
+    from equilibrax.sweep import SweepConfig
+
+    os.environ["JAX_NUM_CPU_DEVICES"] = "1"
+    started = time.perf_counter()
+    report = run_sweep_on_ray(SweepConfig(**SIZES, tables=2 * share, shard_size=shard_size), scratch / "ray")
+    seconds = time.perf_counter() - started
+    made = sums(scratch / "ray")
+    shutil.rmtree(scratch / "ray")
+    return {"tables": report.tables, "seconds": seconds, "rate": report.tables / seconds, "sums": made}
+
+
+def lines(found: dict[str, Any]) -> list[str]:
+    """For docs/scaling.md."""
+    said = []
+    if made := found.get("dataset"):
+        rows, sizes = made["rows"], made["bytes"]
+        said += [
+            f"| tables, rows, shards, files | {made['tables']:,}, {rows:,}, {made['shards']:,}, {made['files']:,} |",
+            f"| time | {made['seconds'] / 60:.1f} min, compilation included |",
+            f"| tables per second, rows per second | {made['tables'] / made['seconds']:,.0f}, "
+            f"{rows / made['seconds']:,.0f} |",
+            f"| bytes per row of `committees` | {sizes['committees'] / rows:.1f} |",
+            f"| bytes per table of `tables`, of `shards` | {sizes['tables'] / made['tables']:.1f}, "
+            f"{sizes['shards'] / made['tables']:.2f} |",
+            f"| bytes in all, per table | {sum(sizes.values()):,}, {sum(sizes.values()) / made['tables']:.0f} |",
+            f"| peak memory after a tenth, at the end | {made['peak_mb_tenth']:,.0f} MB, {made['peak_mb']:,.0f} MB |",
+            f"| `merge --check` | {made['check_seconds']:.1f} s |",
+        ]
+    if made := found.get("shards"):
+        median = made["median"]
+        said += [
+            f"| one process bound to one core | {median['one']:,.0f} | 1 |",
+            f"| two processes bound to one core each | {median['two']:,.0f} | {made['ratio']:.2f} |",
+            f"| one process, both cores | {median['unbound']:,.0f} | {median['unbound'] / median['one']:.2f} |",
+        ]
+    if made := found.get("ray"):
+        said += [f"| Ray, a worker per core, start and compilation included | {made['rate']:,.0f} | |"]
+    return said
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--part", nargs="+", choices=["dataset", "shards", "ray"], default=["dataset", "shards", "ray"])
+    parser.add_argument("--tables", type=int, default=1_000_000, help="of the dataset")
+    parser.add_argument("--share", type=int, default=65_536, help="tables per process of shards")
+    parser.add_argument("--shard-size", type=int, default=4096)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--folder", type=Path, help="where to write datasets; default is the temporary folder")
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument("--work", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.work:
+        work(json.loads(options.work))
+        return 0
+    from equilibrax.bench import machine
+
+    found: dict[str, Any] = {**machine.describe(), "revision": machine.revision()}
+    with tempfile.TemporaryDirectory(dir=options.folder) as scratch:
+        if "dataset" in options.part:
+            found["dataset"] = dataset(options.tables, options.shard_size, Path(scratch))
+        if "shards" in options.part:
+            found["shards"] = shards(options.share, options.shard_size, options.rounds, Path(scratch))
+        if "ray" in options.part and importlib.util.find_spec("ray"):
+            found["ray"] = by_ray(options.share, options.shard_size, Path(scratch))
+    made = [found[name].pop("sums") for name in ("shards", "ray") if name in found]
+    same = found.get("shards", {}).get("same", True) and made[:1] == made[-1:]
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.write_text(json.dumps(found, indent=1) + "\n")
+    print("\n".join(lines(found)))
+    if not same:
+        print("the same shards have other bytes")
+    return 0 if same else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
