@@ -21,6 +21,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -200,11 +201,10 @@ def _check_room(ray: Any, tasks: _Tasks) -> None:
 
 def _ray() -> Any:
     try:
-        import ray
-        import ray.exceptions
+        import_module("ray.exceptions")
+        return import_module("ray")
     except ImportError:
         raise ValueError('ray: expected the package Ray, got none; pip install "equilibrax[ray]"') from None
-    return ray
 
 
 @contextmanager
