@@ -100,3 +100,9 @@ def test_devices_are_chosen():
     table = eq.from_integers([[1, 2]], [[[2, 1]]])
     chosen = eq.solve(table, devices=jax.local_devices()[:1], misalignment=False, dynamics=False)
     assert chosen.worst_value.tolist() == [[1]]
+
+
+def test_what_is_no_device_is_refused():
+    tables = eq.load_paper_table("synthetic-1")
+    with pytest.raises(ValueError, match=r"^devices: expected JAX devices, such as jax.devices\(\), got 'cpu'"):
+        eq.solve(tables, devices="cpu")  # pyright: ignore[reportArgumentType]

@@ -50,6 +50,8 @@ def steady_shapes() -> Iterator[None]:
 def batch_mesh(devices: Sequence[Any] | None = None) -> Mesh:
     """The devices (default: all local ones) as a mesh with the single axis `batch`."""
     chosen = jax.local_devices() if devices is None else list(devices)
+    if not all(isinstance(device, jax.Device) for device in chosen):
+        raise ValueError(f"devices: expected JAX devices, such as jax.devices(), got {devices!r}")
     if _steady.get() and devices is None and chosen[0].platform == "cpu":
         chosen = chosen[:1]
     if not chosen:
