@@ -17,7 +17,6 @@ from equilibrax.verification.configuration import Configuration
 from equilibrax.verification.report import Verification
 
 KINDS = ("tables", "committees")
-_RECORD = ("shard", "configuration", "ids", "tables", "rows", "statuses", "retries", "resolved", "files")
 
 
 def file_name(kind: str, split: str, shard: int) -> str:
