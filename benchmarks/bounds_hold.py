@@ -43,12 +43,12 @@ def informed(tables: eq.UtilityTables, noisy: bool = False) -> eq.PersuasionGame
     return eq.PersuasionGame.from_weights(weights, user / unit, providers / unit, resolution=unit)
 
 
-def of_schemes(tables: eq.UtilityTables) -> Iterator[tuple[str, eq.Bound]]:
+def of_schemes(tables: eq.UtilityTables) -> Iterator[tuple[str, eq.theory.Bound]]:
     """The selection game of Section 7."""
     yield from _report(eq.bounds(eq.solve(tables, dynamics=False)), "")
 
 
-def of_games(game: eq.PersuasionGame, lambdas: tuple[float, ...]) -> Iterator[tuple[str, eq.Bound]]:
+def of_games(game: eq.PersuasionGame, lambdas: tuple[float, ...]) -> Iterator[tuple[str, eq.theory.Bound]]:
     """The bounds on equilibria of all games, and those on what C* does."""
     quantal = {"response": "quantal", "rationality": list(lambdas), "dynamics": False}
     obedient = eq.solve(game, obedience=True, dynamics=False)
@@ -56,46 +56,48 @@ def of_games(game: eq.PersuasionGame, lambdas: tuple[float, ...]) -> Iterator[tu
     yield from _report(eq.bounds(eq.solve(game, obedience=True, **quantal)), ", obedience, quantal")
     joint = eq.solve(game, "joint", dynamics=False)
     yield from _report(eq.bounds(joint), "")
-    yield "Theorem 1, C* pools two states", eq.theorem_1(joint, reference=POOLED)
+    yield "Theorem 1, C* pools two states", eq.theory.theorem_1(joint, reference=POOLED)
     joint = eq.solve(game, "joint", **quantal)
     yield from _report(eq.bounds(joint, rounds=ROUNDS, failure=FAILURE), "")
     pools = eq.bounds(joint, reference=POOLED)
     yield from _report(pools, ", C* pools two states", ("Theorem 2", "Proposition 2", "Corollary 2"))
-    error = eq.estimation_error(game, POOLED)
+    error = eq.theory.estimation_error(game, POOLED)
     for rationality in lambdas:
         for share in (0.0, 0.5, 1.0):
-            yield "Corollary 1", eq.corollary_1(game, POOLED, rationality, share * error)
+            yield "Corollary 1", eq.theory.corollary_1(game, POOLED, rationality, share * error)
 
 
-def of_substitutes(game: eq.PersuasionGame, lambdas: tuple[float, ...]) -> Iterator[tuple[str, eq.Bound]]:
+def of_substitutes(game: eq.PersuasionGame, lambdas: tuple[float, ...]) -> Iterator[tuple[str, eq.theory.Bound]]:
     """What rests on information substitutes."""
     joint = eq.solve(game, "joint", response="quantal", rationality=list(lambdas), dynamics=False)
     yield from _report(eq.bounds(joint, rounds=ROUNDS, failure=FAILURE), "", ("Theorem 5", "Corollary 3"))
 
 
-def of_beliefs(tables: eq.UtilityTables, lambdas: tuple[float, ...]) -> Iterator[tuple[str, eq.Bound]]:
+def of_beliefs(tables: eq.UtilityTables, lambdas: tuple[float, ...]) -> Iterator[tuple[str, eq.theory.Bound]]:
     """Lemmas on the user's and a provider's utilities as beliefs, and Proposition 3 on the family."""
     user = np.asarray(tables.user) / tables.resolution
     other = np.asarray(tables.providers)[:, 0] / tables.resolution
     for rationality in lambdas:
-        yield "Lemma 1 on beliefs", eq.lemma_1(user, rationality)
+        yield "Lemma 1 on beliefs", eq.theory.lemma_1(user, rationality)
         if np.isfinite(rationality):
-            yield "Lemma 2", eq.lemma_2(user, other, rationality)
-            yield "Lemma 2 (ratio)", eq.lemma_2(user, other, rationality, form="ratio")
+            yield "Lemma 2", eq.theory.lemma_2(user, other, rationality)
+            yield "Lemma 2 (ratio)", eq.theory.lemma_2(user, other, rationality, form="ratio")
 
 
-def of_family(family: str, count: int) -> Iterator[tuple[str, eq.Bound]]:
+def of_family(family: str, count: int) -> Iterator[tuple[str, eq.theory.Bound]]:
     """Proposition 3 needs many providers and few outcomes."""
     for epsilon, failure in ((0.3, 0.5), (0.4, 0.1)):
         tables = eq.sample_tables(family, count, states=2, actions=2, providers=16, seed=3)
-        yield "Proposition 3", eq.proposition_3(tables, epsilon, failure)
+        yield "Proposition 3", eq.theory.proposition_3(tables, epsilon, failure)
 
 
-def _report(report: eq.BoundReport, suffix: str, names: tuple[str, ...] | None = None):
+def _report(report: eq.theory.BoundReport, suffix: str, names: tuple[str, ...] | None = None):
     return [(name + suffix, report[name]) for name in names or report]
 
 
-def every_bound(family: str, count: int, lambdas: tuple[float, ...] = LAMBDAS) -> Iterator[tuple[str, str, eq.Bound]]:
+def every_bound(
+    family: str, count: int, lambdas: tuple[float, ...] = LAMBDAS
+) -> Iterator[tuple[str, str, eq.theory.Bound]]:
     """Family, result and bound."""
     tables = eq.sample_tables(family, count, **SIZES, seed=7)
     for rows, found in (
@@ -124,32 +126,32 @@ def signalled(count: int, **options) -> eq.Market:
     return replace(markets, prior=prior.reshape(count, 8))
 
 
-def of_personalized(markets: eq.Market) -> Iterator[tuple[str, eq.Bound]]:
+def of_personalized(markets: eq.Market) -> Iterator[tuple[str, eq.theory.Bound]]:
     """Theorems 3.1 and 4.3 for T the committee, and 3.1 for a T that is a part of it."""
     result = eq.solve(markets, "personalized", dynamics=False)
-    found = eq.market_bounds(result)
+    found = eq.theory.market_bounds(result)
     yield "Theorem 3.1", found["Theorem 3.1"]
     yield "Theorem 4.3, personalized", found["Theorem 4.3"]
-    yield "Theorem 3.1, T two providers", eq.market_theorem_3_1(result, aligned=0b011)
+    yield "Theorem 3.1, T two providers", eq.theory.market_theorem_3_1(result, aligned=0b011)
     if not markets.same_sight():
-        yield "Theorem 3.1, C* by partitions", eq.market_theorem_3_1(result, benchmark="partitions")
+        yield "Theorem 3.1, C* by partitions", eq.theory.market_theorem_3_1(result, benchmark="partitions")
 
 
-def of_anonymous(markets: eq.Market) -> Iterator[tuple[str, eq.Bound]]:
+def of_anonymous(markets: eq.Market) -> Iterator[tuple[str, eq.theory.Bound]]:
     """Theorems 4.3 and 4.4, whose hypothesis is strong alignment."""
-    yield from eq.market_bounds(eq.solve(markets, "anonymous", dynamics=False)).items()
+    yield from eq.theory.market_bounds(eq.solve(markets, "anonymous", dynamics=False)).items()
 
 
-def of_newcomers(markets: eq.Market, seed: int) -> Iterator[tuple[str, eq.Bound]]:
+def of_newcomers(markets: eq.Market, seed: int) -> Iterator[tuple[str, eq.theory.Bound]]:
     """Theorem 5.1 for the users who were there."""
     rng = np.random.default_rng(seed)
     shape = (len(markets), markets.num_providers, markets.states, markets.actions)
     betas = rng.integers(1, 10, shape[:2]) / 10
     joined = markets.add_user(rng.random((shape[0], *shape[2:])), rng.random(shape), betas)
-    yield "Theorem 5.1", eq.market_theorem_5_1(eq.solve(joined, "personalized", dynamics=False), markets)
+    yield "Theorem 5.1", eq.theory.market_theorem_5_1(eq.solve(joined, "personalized", dynamics=False), markets)
 
 
-def every_market_bound(alignment: str, error: float, count: int) -> Iterator[tuple[str, str, eq.Bound]]:
+def every_market_bound(alignment: str, error: float, count: int) -> Iterator[tuple[str, str, eq.theory.Bound]]:
     """Family, result and bound; in the anonymous game weak alignment promises nothing and is left out."""
     options = {"alignment": alignment, "error": error, "seed": 5}
     seeing = eq.random_markets(count, 2, 3, 3, 3, **options)
@@ -166,7 +168,7 @@ def every_market_bound(alignment: str, error: float, count: int) -> Iterator[tup
             yield f"{alignment} {error:g}{suffix}", name, bound
 
 
-def report(bounds: Iterable[tuple[str, str, eq.Bound]], title: str) -> int:
+def report(bounds: Iterable[tuple[str, str, eq.theory.Bound]], title: str) -> int:
     """A line for every family and result; how many bounds fail."""
     started, lines = time.perf_counter(), {}
     for rows, name, bound in bounds:
@@ -188,7 +190,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--tables", type=int, default=10_000, help="0 for markets only")
     parser.add_argument("--markets", type=int, default=10_000, help="0 for tables only")
-    parser.add_argument("--families", nargs="*", default=list(eq.families()))
+    parser.add_argument("--families", nargs="*", default=list(eq.problems.families()))
     options = parser.parse_args()
     failed = 0
     print("| family | result | checked | hypothesis holds | fails | smallest slack | attained |")

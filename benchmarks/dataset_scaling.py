@@ -45,8 +45,8 @@ def work(given: dict[str, Any]) -> None:
     """Compile, say so, wait for a line, sweep, print the report as JSON."""
     if given["cores"]:
         os.sched_setaffinity(0, given["cores"])
-    from equilibrax.bench.machine import peak_memory_mb, reset_peak_memory
-    from equilibrax.sweep import SweepConfig, run_sweep
+    from bench.machine import peak_memory_mb, reset_peak_memory
+    from equilibrax.datasets.sweep import SweepConfig, run_sweep
 
     size, folder = given["shard_size"], given["folder"]
     with tempfile.TemporaryDirectory() as other:
@@ -127,7 +127,7 @@ def sums(folder: Path) -> dict[str, str]:
 
 
 def dataset(tables: int, shard_size: int, scratch: Path) -> dict[str, Any]:
-    from equilibrax.merging import merge
+    from equilibrax.datasets.finalize import merge
 
     folder = scratch / "dataset"
     seconds, [report] = together(
@@ -186,8 +186,8 @@ def shards(share: int, shard_size: int, rounds: int, scratch: Path) -> dict[str,
 
 
 def by_ray(share: int, shard_size: int, scratch: Path) -> dict[str, Any]:
-    from equilibrax.cluster import run_sweep_on_ray
-    from equilibrax.sweep import SweepConfig
+    from equilibrax.datasets.ray import run_sweep_on_ray
+    from equilibrax.datasets.sweep import SweepConfig
 
     os.environ["JAX_NUM_CPU_DEVICES"] = "1"
     started = time.perf_counter()
@@ -241,7 +241,7 @@ def main() -> int:
     if options.work:
         work(json.loads(options.work))
         return 0
-    from equilibrax.bench import machine
+    from bench import machine
 
     found: dict[str, Any] = {**machine.describe(), "revision": machine.revision()}
     with tempfile.TemporaryDirectory(dir=options.folder) as scratch:

@@ -1,4 +1,4 @@
-"""Where listing all schemes stops being cheaper than the frontier: `DENSE_LIMIT` of `equilibrax._selection`, measured.
+"""Where listing all schemes stops being cheaper than the frontier: `DENSE_LIMIT` of `equilibrax.games.selection_engine`, measured.
 
     python benchmarks/dense_or_frontier.py --out benchmarks/results
 
@@ -18,8 +18,8 @@ from typing import Any, Literal, get_args
 import equilibrax as eq
 import jax
 import numpy as np
-from equilibrax._selection import DENSE_LIMIT
-from equilibrax.bench import machine
+from bench import machine
+from equilibrax.games.selection_engine import DENSE_LIMIT
 from matplotlib.figure import Figure
 
 Method = Literal["dense", "frontier"]
@@ -31,7 +31,7 @@ def measure(states: int, rounds: int, seconds: float) -> dict[str, Any]:
     count = 64
     tables = eq.sample_tables("uniform", 1 << 14, states=states, actions=ACTIONS, providers=PROVIDERS, seed=0)
 
-    def once(method: Method, count: int) -> tuple[float, eq.SelectionResult]:
+    def once(method: Method, count: int) -> tuple[float, eq.games.SelectionResult]:
         part = tables[:count]
         started = time.perf_counter()
         result = eq.solve(part, dynamics=False, misalignment=False, method=method)

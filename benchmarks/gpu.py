@@ -39,12 +39,12 @@ except ImportError:  # annotations only: any name will do
 import jax
 import jax.numpy as jnp
 import numpy as np
-from equilibrax_kernels import families
-from equilibrax_kernels.dense import dense_schemes
-from equilibrax_kernels.frontier import frontier_schemes
-from equilibrax_kernels.least_squares import prefix_lanes
-from equilibrax_kernels.misalignment import misalignment_lanes
-from equilibrax_kernels.selection import solve_listed
+from equilibrax_kernels import random_tables as families
+from equilibrax_kernels.fits.chebyshev import misalignment_lanes
+from equilibrax_kernels.fits.nnls import prefix_lanes
+from equilibrax_kernels.selection.dense import dense_schemes
+from equilibrax_kernels.selection.frontier import frontier_schemes
+from equilibrax_kernels.selection.solve import solve_listed
 
 jax.config.update("jax_enable_x64", True)
 

@@ -1,5 +1,5 @@
 """`python -m equilibrax` is the command `equilibrax`."""
 
-from equilibrax.commands import run
+from equilibrax.cli import run
 
 run()

@@ -1,6 +1,6 @@
 """What the folder of a dataset says it holds, read anew from `sweep.json`.
 
-The layout and the rules are those that `equilibrax.sweep` documents: which tables a shard has, which part of a mixture,
+The layout and the rules are those that `equilibrax.datasets.sweep` documents: which tables a shard has, which part of a mixture,
 which split a table is in, which columns there are.
 
 Letters: B tables.

@@ -1,0 +1,250 @@
+"""Prepare, compare answers, and only then time: engines in turn, round by round, each in a process of its own."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench import floor, machine, targets
+from bench.answers import Answer, difference
+from bench.data import draw, save
+from bench.engines import HOSTS
+from bench.process import WorkerFailed, WorkerProcess
+from bench.workloads import ENGINES, Workload, choose
+
+FORMAT_VERSION = 1
+"""Version of the layout of `bench.json`."""
+
+_HURRY = 0.7  # after this part of the time allowed, fewer rounds
+
+
+@dataclass(frozen=True)
+class BenchOptions:
+    """What to run.
+
+    Attributes:
+        workloads: names; none means all that run by default.
+        engines: names; none means all. The reference of a workload takes part in any case.
+        quick: tiny sizes, one round: for answers, not for times.
+        seed: of the tables.
+        rounds: runs of every engine.
+        seconds: length of a run, as far as the number of tables allows.
+        allowed: seconds for everything; when most of them are gone, rounds are fewer.
+    """
+
+    workloads: tuple[str, ...] = ()
+    engines: tuple[str, ...] = ()
+    quick: bool = False
+    seed: int = 0
+    rounds: int = 5
+    seconds: float = 0.5
+    allowed: float = 840.0
+
+
+def run_bench(options: BenchOptions, tell: Callable[[str], None] = lambda line: None) -> dict[str, Any]:
+    """Run workloads and return everything measured, as `bench.json` holds it.
+
+    Args:
+        options: what to run.
+        tell: called with a line of progress now and then.
+
+    Returns:
+        A dictionary with `format`, `machine`, `device`, `versions`, `revision`, `options`, `rates`, `workloads`,
+        `rows` (one per workload and engine) and `targets`.
+
+    Raises:
+        ValueError: on an unknown workload or engine.
+
+    Example:
+        >>> import bench
+        >>> bench.run_bench(BenchOptions(workloads=("chess",)))
+        Traceback (most recent call last):
+        ...
+        ValueError: --workload: expected some of selection-3x3x5, ...
+    """
+    workloads = choose(options.workloads)
+    unknown = [name for name in options.engines if name not in ENGINES]
+    if unknown:
+        raise ValueError(f"--engine: expected some of {', '.join(ENGINES)}, got {unknown[0]!r}")
+    if options.quick:
+        workloads = [w.as_quick() for w in workloads if w.kind != "sweep-memory" or options.workloads]
+    started = time.monotonic()
+    place = machine.describe()
+    rates = floor.measure_rates(small=options.quick)
+    tell(f"Copy {rates['bytes_per_second'] / 1e9:.1f} GB/s, {rates['adds_per_second'] / 1e9:.1f} G integer additions/s")
+    rows, described = [], []
+    with tempfile.TemporaryDirectory(prefix="equilibrax-bench-") as folder, _Pool() as pool:
+        for workload in workloads:
+            hurry = time.monotonic() - started > _HURRY * options.allowed
+            rounds = 1 if options.quick else min(options.rounds, 2) if hurry else options.rounds
+            tell(f"{workload.name} ...")
+            measured, least = _measure(workload, options, rounds, pool, Path(folder) / workload.name, rates)
+            rows += measured
+            described.append(workload.to_json() | {"schemes": workload.schemes, "floor": least})
+            for row in measured:
+                tell(f"  {row['engine']}: {row['answer']}{': ' + row['note'] if row['note'] else ''}")
+    return {
+        "format": FORMAT_VERSION,
+        **place,
+        "options": {
+            "quick": options.quick,
+            "seed": options.seed,
+            "rounds": options.rounds,
+            "seconds": options.seconds,
+        },
+        "rates": rates,
+        "workloads": described,
+        "rows": rows,
+        "targets": targets.evaluate(rows, place["device"]["platform"], timed=not options.quick),
+    }
+
+
+class _Pool:
+    """One process per engine, started when first needed, and again if it died."""
+
+    def __init__(self) -> None:
+        self._workers: dict[str, WorkerProcess] = {}
+
+    def of(self, engine: str, workload: Workload) -> WorkerProcess:
+        name = HOSTS.get(engine, engine)
+        if workload.kind == "sweep-memory":  # in a process that has seen nothing else
+            name += f" for {workload.name}"
+        if name not in self._workers or not self._workers[name].alive:
+            self._workers[name] = WorkerProcess(1200.0 if workload.kind == "sweep-memory" else 240.0)
+        return self._workers[name]
+
+    def __enter__(self) -> _Pool:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for worker in self._workers.values():
+            worker.__exit__()
+
+
+def _measure(
+    workload: Workload, options: BenchOptions, rounds: int, pool: _Pool, folder: Path, rates: dict[str, float]
+) -> tuple[list[dict[str, Any]], dict[str, float]]:
+    """All rows of a workload, the reference first, and its floor per table."""
+    reference = workload.engines[0]
+    engines = [e for e in workload.engines if not options.engines or e in options.engines or e == reference]
+    data = draw(workload, options.seed, 1 if workload.kind.startswith("sweep") else None)
+    save(data, folder)
+    least = floor.per_table(workload, data, rates)
+    rows = {engine: _prepare(engine, workload, options, pool, folder) for engine in engines}
+    _compare(rows, reference, pool, workload, folder)
+
+    timed = [engine for engine in engines if rows[engine]["answer"] == "ok"]
+    for number in range(0 if workload.kind == "sweep-memory" else rounds):
+        for engine in timed[number % len(timed) :] + timed[: number % len(timed)] if timed else []:
+            _attempt(rows[engine], lambda e=engine: _once(e, rows[e], pool.of(e, workload)))
+    for engine in timed:
+        _attempt(rows[engine], lambda e=engine: _finish(e, rows[e], pool.of(e, workload)))
+    for engine in engines:
+        _summarize(rows[engine], rows[reference], least)
+    if workload.kind == "sweep-memory":
+        for engine in engines:
+            pool.of(engine, workload).close()
+    return list(rows.values()), least
+
+
+def _prepare(engine: str, workload: Workload, options: BenchOptions, pool: _Pool, folder: Path) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "workload": workload.name,
+        "engine": engine,
+        "answer": "ok",
+        "note": "",
+        "tables": 0,
+        "seconds": [],
+        "compile_seconds": None,
+        "peak_mb": None,
+        "counters": {},
+    }
+
+    def prepare() -> None:
+        reply = pool.of(engine, workload).ask(
+            "prepare",
+            engine=engine,
+            workload=workload.to_json(),
+            data=str(folder),
+            seconds=0.0 if options.quick else options.seconds,
+        )
+        if "skip" in reply:
+            row.update(answer="skipped", note=reply["skip"])
+            return
+        row.update(tables=reply["tables"], compile_seconds=reply["compile_seconds"])
+        if workload.kind == "sweep-memory":
+            row["seconds"].append(reply["run_seconds"])
+
+    _attempt(row, prepare)
+    return row
+
+
+def _compare(rows: dict[str, dict[str, Any]], reference: str, pool: _Pool, workload: Workload, folder: Path) -> None:
+    """Fetch answers and mark the rows that differ from the reference."""
+    expected: Answer | None = None
+    for engine in sorted(rows, key=lambda name: name != reference):
+        row = rows[engine]
+        if row["answer"] != "ok":
+            continue
+
+        def fetch(row=row, engine=engine) -> Answer:
+            path = folder / f"{engine}.npz"
+            row["counters"] = pool.of(engine, workload).ask("answer", engine=engine, path=str(path))["counters"]
+            with np.load(path) as found:
+                return {name: found[name] for name in found.files}
+
+        answer = _attempt(row, fetch)
+        if answer is None or workload.kind == "sweep-memory":
+            continue
+        if expected is None and engine != reference:
+            row["note"] = f"the reference {reference} did not answer; others are compared with this one"
+        if expected is None:
+            expected = dict(answer)
+        what = difference(answer, expected)
+        if what is not None:
+            row.update(answer="WRONG", note=what)
+
+
+def _once(engine: str, row: dict[str, Any], worker: WorkerProcess) -> None:
+    row["seconds"].append(worker.ask("run", engine=engine)["seconds"])
+
+
+def _finish(engine: str, row: dict[str, Any], worker: WorkerProcess) -> None:
+    row["peak_mb"] = worker.ask("memory")["peak_mb"]
+    if engine not in HOSTS:
+        worker.ask("drop")
+
+
+def _attempt(row: dict[str, Any], step: Callable[[], Any]) -> Any:
+    """Do a step of a row; a failure is the row's."""
+    if row["answer"] == "failed":
+        return None
+    try:
+        return step()
+    except WorkerFailed as error:
+        row.update(answer="failed", note=str(error))
+
+
+def _summarize(row: dict[str, Any], reference: dict[str, Any], least: dict[str, float]) -> None:
+    """Tables per second with their spread, the ratio to the reference (round by round), and the part of the floor."""
+    row |= {"tables_per_second": None, "ratio": None, "floor_reached": None}
+    if row["answer"] != "ok" or not row["seconds"]:
+        return
+    rates = row["tables"] / np.array(row["seconds"])
+    low, middle, high = np.quantile(rates, (0.25, 0.5, 0.75)).tolist()
+    row["tables_per_second"] = {
+        "median": middle,
+        "lower_quartile": low,
+        "upper_quartile": high,
+        "slowest": float(rates.min()),
+        "fastest": float(rates.max()),
+    }
+    if reference["answer"] == "ok" and len(reference["seconds"]) == len(row["seconds"]):
+        row["ratio"] = float(np.median(rates / (reference["tables"] / np.array(reference["seconds"]))))
+    row["floor_reached"] = least["seconds"] * middle

@@ -1,0 +1,39 @@
+"""Committees of providers: bitmasks, all of them or a list, and their names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+
+
+def committee_masks(committees: Literal["all"] | Sequence[int], providers: int) -> np.ndarray:
+    """`[C]` int32 bitmasks."""
+    most = 2**providers - 1
+    if isinstance(committees, str):
+        if committees != "all":
+            raise ValueError(f'committees: expected "all" or a list of bitmasks, got {committees!r}')
+        return np.arange(1, most + 1, dtype=np.int32)
+    masks = np.asarray(committees)
+    if masks.ndim != 1 or masks.size == 0 or masks.dtype.kind not in "iu":
+        raise ValueError(f'committees: expected "all" or a non-empty list of bitmasks, got {committees!r}')
+    if masks.min() < 1 or masks.max() > most:
+        bad = int(masks[(masks < 1) | (masks > most)][0])
+        raise ValueError(f"committees: expected bitmasks from 1 to {most} for {providers} providers, got {bad}")
+    return masks.astype(np.int32)
+
+
+def committee_index(committee: int | Sequence[str], committees: np.ndarray, names: tuple[str, ...]) -> int:
+    """Position in `committees` of a bitmask, or of the providers with these names."""
+    mask = committee
+    if not isinstance(mask, int | np.integer):
+        mask = 0
+        for name in committee:  # type: ignore[union-attr]
+            if name not in names:
+                raise ValueError(f"committee: expected providers among {', '.join(names)}, got {name!r}")
+            mask |= 1 << names.index(name)
+    found = np.flatnonzero(committees == mask)
+    if not len(found):
+        raise ValueError(f"committee: expected one of those solved, got {committee!r}")
+    return int(found[0])

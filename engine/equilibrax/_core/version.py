@@ -1,0 +1,29 @@
+"""Which version of equilibrax runs, and which revision of its source code."""
+
+from __future__ import annotations
+
+import subprocess
+from functools import lru_cache
+from pathlib import Path
+
+__version__ = "0.1.0"
+
+
+@lru_cache(maxsize=1)
+def git_revision() -> str | None:
+    """The commit of the checkout that this package is in, with "+changes" if it was changed; None outside of one."""
+    here = Path(__file__).resolve().parent
+
+    def git(*words: str) -> str | None:
+        try:
+            done = subprocess.run(
+                ["git", "-C", str(here), *words], capture_output=True, text=True, timeout=20, check=True
+            )
+        except (OSError, subprocess.SubprocessError):
+            return None
+        return done.stdout.strip()
+
+    if git("ls-files", "--error-unmatch", Path(__file__).name) is None:  # within another project's checkout, perhaps
+        return None
+    commit = git("rev-parse", "HEAD")
+    return f"{commit}+changes" if commit and git("status", "--porcelain", "--untracked-files=no") else commit

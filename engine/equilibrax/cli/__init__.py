@@ -1,0 +1,97 @@
+"""The command `equilibrax`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from importlib import import_module
+
+import tyro
+from rich.console import Console
+
+from equilibrax._core.status import SolveError
+
+COMMANDS = {
+    "reproduce": ("Reproduce", "Recompute Figures 5, 6 and 7 of the paper, exactly, and for random tables."),
+    "solve": ("Solve", "Solve your own tables, for every committee of providers."),
+    "sweep": ("Sweep", "Solve many random tables, in bounded memory, and keep every result."),
+    "merge": ("Merge", "Check that a sweep is complete, and write its manifest and dataset card."),
+    "verify": ("Verify", "Check a dataset by other means than those that made it."),
+    "market": ("MarketCommand", "Solve markets of many users: personalized rules, or one public rule for all."),
+    "entry": ("EntryCommand", "Let new users enter a market, and show what becomes of those who were there."),
+    "compare": ("Compare", "Compare the user's utility in every game, for your tables or random ones."),
+    "align": ("Align", "How closely mixtures of raters match a user, from your ratings or simulated ones."),
+    "data": ("Data", "Fetch MovieLens, or write its utility table, from raw ratings."),
+    "bench": ("Bench", "Measure equilibrax beside its peers, in one run on this machine."),
+    "plot": ("Plot", "Draw the figures for any output of the other commands."),
+}
+"""Name of each command: the class in `equilibrax.cli.<name>` that runs it, and what it does."""
+
+HELP = """\
+usage: equilibrax COMMAND [options]        equilibrax COMMAND --help
+
+equilibrax computes what happens when several AI providers, each misaligned in
+its own way, compete for a user: the exact equilibria of best-provider
+selection (Collina et al., Emergent Alignment via Competition, arXiv
+2509.15090) and of markets with many users (Collina et al., Personalization
+Aids Pluralistic Alignment Under Competition, arXiv 2602.13451), for every
+committee of providers at once.
+
+commands:
+{commands}
+
+options:
+  --help, -h   this page; after a command, its manual page
+  --version    the version
+
+exit status: 0 done; 1 done, but some tables are not solved, or some shards of a
+dataset are missing, and say so; 2 bad input, with one message and no output;
+130 interrupted.
+
+Start with
+  equilibrax reproduce --out reproduction
+"""
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit status: 0 done, 1 some tables unsolved, 2 bad input, 130 interrupted."""
+    args = sys.argv[1:] if args is None else list(args)
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    if not args or args[0] in ("-h", "--help"):
+        print(HELP.format(commands="\n".join(f"  {name:<11}{what}" for name, (_, what) in COMMANDS.items())), end="")
+        return 0 if args else 2
+    if args[0] == "--version":
+        print(f"equilibrax {import_module('equilibrax').__version__}")
+        return 0
+    if args[0] not in COMMANDS:
+        console.print(f"equilibrax: error: expected a command ({', '.join(COMMANDS)}), got {args[0]!r}", markup=False)
+        return 2
+    command_class = getattr(import_module(f"equilibrax.cli.{args[0]}"), COMMANDS[args[0]][0])
+    command = tyro.cli(command_class, prog=f"equilibrax {args[0]}", args=args[1:])
+    _use_all_cores()
+    try:
+        return command.run(console)
+    except KeyboardInterrupt:
+        console.print("equilibrax: interrupted; files already written are whole; the same command continues a sweep")
+        return 130
+    except (ValueError, OSError, SolveError) as error:
+        # A message of our own, or of the operating system: what is wrong, without the reader's way through our code.
+        console.print(f"equilibrax: error: {error}", markup=False)
+        return 2
+
+
+def _use_all_cores() -> None:
+    """One JAX device per core, unless the user chose otherwise: a kernel's sorts run on one core each."""
+    import jax
+
+    if "XLA_FLAGS" not in os.environ and "JAX_NUM_CPU_DEVICES" not in os.environ:
+        available = getattr(os, "sched_getaffinity", None)
+        with suppress(RuntimeError):  # JAX runs already, with the devices that it has: `main` was called from Python
+            jax.config.update("jax_num_cpu_devices", len(available(0)) if available else os.cpu_count() or 1)
+
+
+def run() -> None:
+    """Entry point of the installed script."""
+    sys.exit(main())

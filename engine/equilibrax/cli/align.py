@@ -1,0 +1,229 @@
+"""`equilibrax align`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import Annotated, Literal
+
+import tyro
+from rich.console import Console
+
+from equilibrax.raters import simulate_answers
+from equilibrax.raters.answers import AnswerDistributions, Score
+from equilibrax.raters.csv import read_raters
+from equilibrax.raters.curve import FoldAssignment, Sets
+from equilibrax.raters.ethics import read_ethics
+from equilibrax.raters.matrix import Missing, RaterMatrix
+from equilibrax.raters.movielens import movielens_raters
+from equilibrax.raters.opinionqa import read_opinionqa, read_opinionqa_respondents
+from equilibrax.raters.simulate import simulate_raters
+from equilibrax.reports.alignment import AlignmentStudy, alignment_study, write_studies
+
+Format = Literal["auto", "wide", "long", "movielens", "opinionqa", "ethics"]
+Simulation = Literal["independent", "correlated", "systematic", "personas", "answers"]
+
+_NOISY = ("independent", "correlated", "systematic")
+_RESPONDENTS = "respondents"
+
+
+@dataclass(frozen=True)
+class Align:
+    """How closely mixtures of raters (providers) match a target (a user), and how that grows with their number.
+
+    For K = 1, 2, ... raters, the cross-validated error of the best individual, the simple average, the best
+    non-negative combination (NNLS) and the best convex one (simplex): Figures 1 to 4 of 2509.15090. For answer
+    distributions of many users also weak and strong alignment, transfer factors and coverage: Figures 1 to 10 of
+    2602.13451. Writes curve.parquet, figures and summary.md; several FILEs are panels, each in a folder of its own.
+
+    FILE is a CSV with a row per item and a column per rater (wide), or with the columns item, rater, value (long); a
+    folder or zip file of MovieLens; a folder of OpinionQA, a wave, with --models and --attribute; or the CSV of ETHICS
+    commonsense, with --scores. Nothing is downloaded.
+
+    Example: equilibrax align my-raters.csv --target me --out alignment
+
+    Example: equilibrax align --simulate independent personas --out simulated
+
+    Example: equilibrax align --simulate answers --users 5 --raters 9 --out market
+
+    Example: equilibrax align W29 W82 --models models.json --attribute POLIDEOLOGY --out polls
+    """
+
+    files: Annotated[tyro.conf.Positional[tuple[Path, ...]], tyro.conf.arg(metavar="FILE...")] = ()
+    """What raters and targets say; see above."""
+    out: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
+    """Folder to write to."""
+    target: Annotated[tuple[str, ...], tyro.conf.arg(metavar="COLUMN ...")] = ()
+    """Columns, or in a long file raters, that are the targets; default is target, or the label in ETHICS."""
+    simulate: Annotated[tuple[Simulation, ...], tyro.conf.arg(metavar="FAMILY ...")] = ()
+    """Instead of FILEs, simulated raters, a panel each: independent, correlated, systematic, personas; or answers of
+    many users."""
+    folds: int = 5
+    """Folds of cross-validation over items (or groups of items, such as questions)."""
+    fold_assignment: FoldAssignment = "shuffled"
+    """Groups of items are shuffled and dealt round the folds, or group g is in fold g modulo their number."""
+    permutations: int = 100
+    """Random orders of the raters."""
+    subsets: Sets | None = None
+    """Random orders of the raters, or all subsets of every size; by default all for answers of at most 10 models."""
+    intercept: bool = False
+    """Whether NNLS and simplex of the curves may add a constant."""
+    missing: Missing = "drop_items"
+    """Where raters did not rate: drop the items, drop the raters, or put the rater's mean."""
+    score: Score = "linear"
+    """What a model gets for an answer, in answer distributions."""
+    seed: int = 0
+    """Seed of the simulation, the folds and the orders."""
+    format: Format = "auto"
+    """What the FILEs are; auto looks at them."""
+    scale: float | None = None
+    """The numbers of a CSV are from 0 to this, and become 0 to 1; default: as they are, or 100 for scores in files
+    beside MovieLens or ETHICS."""
+    weight: str = ""
+    """Column of a CSV with the importance of each item."""
+    group: str = ""
+    """Column of a CSV with the group of each item; a group is never divided between folds."""
+    ignore: tuple[str, ...] = ()
+    """Columns of a CSV that are no raters."""
+    scores: Path | None = None
+    """CSV of raters' scores, for ETHICS (needed) or MovieLens (default: fans of each genre)."""
+    models: Path | None = None
+    """JSON file, or folder of these, with the models' answers, for OpinionQA."""
+    attribute: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME ...")] = ()
+    """What makes the groups of users in OpinionQA, such as POLIDEOLOGY, a panel each; or respondents, for single
+    people."""
+    respondents: int = 50
+    """Single people drawn for `--attribute respondents`."""
+    items: int | None = None
+    """Simulated items (1000), or questions of answers (100)."""
+    raters: int | None = None
+    """Simulated raters (100), or models of answers (9)."""
+    users: int = 5
+    """Users of simulated answers."""
+    options: int = 4
+    """Options of each question of simulated answers."""
+    noise: float = 0.2
+    """Standard deviation of simulated raters' noise, or share of their own opinion in users' answers."""
+    quantize: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """Round simulated ratings to whole numbers from 0 to 100."""
+
+    def run(self, console: Console) -> int:
+        if self.out is None:
+            raise ValueError("--out: expected a folder to write to, got none")
+        if bool(self.files) == bool(self.simulate):
+            got = "both" if self.files else "neither"
+            raise ValueError(f"FILE: expected files, or --simulate for simulated raters, got {got}")
+        if self.out.exists() and not self.out.is_dir():
+            raise ValueError(f"--out: expected a folder, got the file {str(self.out)!r}")
+        given: dict[str, RaterMatrix | AnswerDistributions] = {}
+        for name, data in self._simulated() if self.simulate else self._read():
+            if name in given:
+                raise ValueError(
+                    f"FILE: expected different names, as results are in folders of these, got {name!r} twice"
+                )
+            given[name] = data
+        studies = {}
+        for name, data in given.items():
+            start = perf_counter()
+            studies[name] = self._study(name, data)
+            console.print(f"{name}: {_size(data)}, {perf_counter() - start:.1f} s", markup=False)
+        written = write_studies(studies, self.out)
+        console.print(f"{len(written)} files written to {self.out}; start with summary.md", markup=False)
+        unsolved = [f"{target} ({name})" for name, study in studies.items() for target in study.unsolved]
+        if unsolved:
+            console.print(f"equilibrax: no numbers for {', '.join(unsolved)}; summary.md says why", markup=False)
+        return 1 if unsolved else 0
+
+    def _study(self, name: str, data: RaterMatrix | AnswerDistributions) -> AlignmentStudy:
+        people = not self.simulate and isinstance(data, AnswerDistributions) and name.endswith(_RESPONDENTS)
+        return alignment_study(
+            data,
+            permutations=self.permutations,
+            subsets=self.subsets,
+            folds=self.folds,
+            fold_assignment=self.fold_assignment,
+            intercept=self.intercept,
+            missing=self.missing,
+            score=self.score,
+            market=not people,
+            noise=name in _NOISY and bool(self.simulate),
+            seed=self.seed,
+        )
+
+    def _simulated(self) -> Iterator[tuple[str, RaterMatrix | AnswerDistributions]]:
+        for kind in self.simulate:
+            if kind == "answers":
+                yield (
+                    kind,
+                    simulate_answers(
+                        self.users,
+                        9 if self.raters is None else self.raters,
+                        100 if self.items is None else self.items,
+                        self.options,
+                        seed=self.seed,
+                        noise=self.noise,
+                    ),
+                )
+            else:
+                items, raters = (default if n is None else n for n, default in ((self.items, 1000), (self.raters, 100)))
+                yield (
+                    kind,
+                    simulate_raters(kind, items, raters, seed=self.seed, noise=self.noise, quantize=self.quantize),
+                )
+
+    def _read(self) -> Iterator[tuple[str, RaterMatrix | AnswerDistributions]]:
+        for path in self.files:
+            chosen = self._format(path)
+            if chosen == "opinionqa":
+                yield from self._polls(path)
+            elif chosen == "movielens":
+                source = "fans" if self.scores is None else self.scores
+                yield path.stem, movielens_raters(path, source, scale=100 if self.scale is None else self.scale)
+            elif chosen == "ethics":
+                if self.scores is None:
+                    raise ValueError("--scores: expected a CSV file with the raters' scores, for ETHICS, got none")
+                scale = 100 if self.scale is None else self.scale
+                yield path.stem, read_ethics(path, self.scores, target=self.target or "label", scale=scale)
+            else:
+                yield (
+                    path.stem,
+                    read_raters(
+                        path,
+                        target=self.target or None,
+                        format=chosen,
+                        weight=self.weight or None,
+                        group=self.group or None,
+                        ignore=self.ignore,
+                        scale=self.scale,
+                    ),
+                )
+
+    def _format(self, path: Path) -> Format:
+        if self.format != "auto":
+            return self.format
+        if path.is_dir() and (path / "info.csv").exists():
+            return "opinionqa"
+        if path.is_dir() or path.suffix.lower() == ".zip":
+            return "movielens"
+        return "ethics" if self.scores is not None else "auto"
+
+    def _polls(self, path: Path) -> Iterator[tuple[str, AnswerDistributions]]:
+        if self.models is None:
+            raise ValueError("--models: expected a JSON file or folder of models' answers, for OpinionQA, got none")
+        if not self.attribute:
+            raise ValueError("--attribute: expected what makes groups, such as POLIDEOLOGY, or respondents, got none")
+        for attribute in self.attribute:
+            name = f"{path.resolve().name}, {attribute}"
+            if attribute == _RESPONDENTS:
+                people = read_opinionqa_respondents(path, self.models, count=self.respondents, seed=self.seed)
+                yield name, people
+            else:
+                yield name, read_opinionqa(path, attribute, self.models)
+
+
+def _size(data: RaterMatrix | AnswerDistributions) -> str:
+    if isinstance(data, RaterMatrix):
+        return f"{data.num_items:,} items, {data.num_raters} raters"
+    return f"{data.num_questions:,} questions, {data.num_users} users, {data.num_models} models"

@@ -1,0 +1,111 @@
+"""`equilibrax compare`."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import pyarrow as pa
+import tyro
+from rich.console import Console
+
+from equilibrax.cli.games import RESOLUTION, named_tables, parse_rationality
+from equilibrax.cli.solve import numbered_on
+from equilibrax.cli.sweep import parse_parameters
+from equilibrax.figures.comparison import comparison_figure
+from equilibrax.games import TOLERANCE
+from equilibrax.problems.random_tables import sample_tables
+from equilibrax.problems.tables import UtilityTables
+from equilibrax.rows.committees import write_parquet
+from equilibrax.studies.comparison import compare
+
+
+@dataclass(frozen=True)
+class Compare:
+    """Compare the user's utility in every game, for your tables or random ones.
+
+    One line per game, with all providers in the market: the user's worst and best utility in equilibrium, beside her
+    optimum, what a provider that wants what she wants would give her, and what theory guarantees.
+
+    monopolist: one provider alone, from the worst to the best. selection: she takes one provider. In both she follows
+    what she is told, or checks it: providers then choose what to reveal, and she responds. joint: she hears all of
+    them, and responds best or, with λ, quantally. oblivious: she hears all of them, each of which plays as if it were
+    alone, with partitions of the states or with lotteries. aligned: a provider with her own utility.
+
+    Tables are CSV or npz files as for `equilibrax solve`, or names of the paper's tables. With --family, random tables
+    are drawn instead, and utilities are shown as distributions.
+
+    Example: equilibrax compare movielens
+    Example: equilibrax compare market.csv --figure games.png
+    Example: equilibrax compare --family uniform --tables 1000 --figure uniform.png
+    """
+
+    tables_given: Annotated[tyro.conf.Positional[tuple[str, ...]], tyro.conf.arg(metavar="TABLE...")] = ()
+    """CSV or npz files, folders or zip files of MovieLens, or names of the paper's tables: synthetic-1, synthetic-2,
+    movielens."""
+    family: str = ""
+    """Family of random tables, instead of TABLE; `equilibrax sweep --list-families` describes them."""
+    tables: int = 1000
+    """Number of random tables."""
+    states: int = 3
+    """Number of states of random tables."""
+    actions: int = 3
+    """Number of actions of random tables."""
+    providers: int = 5
+    """Number of providers of random tables."""
+    seed: int = 0
+    """Seed of the random tables."""
+    parameter: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME=NUMBER ...")] = ()
+    """Parameters of the family, as NAME=NUMBER."""
+    rationality: Annotated[str, tyro.conf.arg(metavar="NUMBER,...")] = "1,3,10,30,inf"
+    """The lambdas of quantal users, joined by commas; inf is one, and an empty text means none."""
+    tolerance: float = TOLERANCE
+    """Utilities under quantal response that differ by no more are equal."""
+    resolution: int | None = None
+    """Fixed-point steps per unit of utility; utilities are rounded to this grid once. Default: 10,000; for raw
+    ratings 1,000,000,000, so that none is rounded by more than 5e-10."""
+    out: Annotated[Path | None, tyro.conf.arg(metavar="FILE.parquet")] = None
+    """Parquet file to write, a row per table and game."""
+    figure: Annotated[Path | None, tyro.conf.arg(metavar="FILE.png")] = None
+    """Figure to draw."""
+
+    def run(self, console: Console) -> int:
+        for name, path, suffix in (("--out", self.out, ".parquet"), ("--figure", self.figure, ".png")):
+            if path is not None and path.suffix != suffix:
+                raise ValueError(f"{name}: expected a file that ends in {suffix}, got {str(path)!r}")
+        if bool(self.tables_given) == bool(self.family):
+            got = "both" if self.family else "neither"
+            raise ValueError(f"TABLE: expected files or names of tables, or --family for random ones, got {got}")
+        rationality = parse_rationality(self.rationality)
+        batches = [self._drawn()] if self.family else [named_tables(t, self.resolution) for t in self.tables_given]
+        found = [compare(tables, rationality=rationality, tolerance=self.tolerance) for tables in batches]
+        width = None if sys.stdout.isatty() else 120
+        for one in found:
+            if self.family:
+                one.show(width=width)
+            else:
+                for table in range(len(one.table_id)):
+                    one.show(table, width=width)
+        if self.out is not None:
+            rows = _merged([one.rows() for one in found])
+            write_parquet(rows, self.out)
+            console.print(f"{rows.num_rows:,} rows written to {self.out}", markup=False)
+        if self.figure is not None:
+            comparison_figure(found, self.figure)
+            console.print(f"figure drawn to {self.figure}", markup=False)
+        unsolved = sum(int((one.status != 0).sum()) for one in found)
+        if unsolved:
+            console.print(f"equilibrax: {unsolved} games are not solved; their column `status` says why", markup=False)
+        return 1 if unsolved else 0
+
+    def _drawn(self) -> UtilityTables:
+        resolution = RESOLUTION if self.resolution is None else self.resolution
+        parameters: dict[str, Any] = dict(parse_parameters(self.parameter))
+        parameters |= {"states": self.states, "actions": self.actions, "providers": self.providers}
+        return sample_tables(self.family, self.tables, seed=self.seed, resolution=resolution, **parameters)
+
+
+def _merged(parts: list[pa.Table]) -> pa.Table:
+    return numbered_on(parts) if len(parts) > 1 else parts[0]

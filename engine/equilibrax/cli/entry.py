@@ -1,0 +1,142 @@
+"""`equilibrax entry`."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+from equilibrax.cli.market import check_outputs, named_market, unsolved
+from equilibrax.games import MarketRules
+from equilibrax.problems import Alignment, random_markets
+from equilibrax.problems.market import Market
+from equilibrax.rows.committees import write_parquet
+from equilibrax.studies.entry import Entry, enter, random_newcomers
+from equilibrax.studies.market_games import Games, number_text
+
+
+@dataclass(frozen=True)
+class EntryCommand:
+    """Let random newcomers enter a market, and show what becomes of those who were there.
+
+    A newcomer enters alone. Her utilities, and what her actions are worth to every provider, are uniform; providers
+    care for her with weight beta and for the others with 1 - beta (arXiv 2602.13451, Section 5). In the personalized
+    game nobody loses what she was promised before (Theorem 5.1), in the anonymous one she may (Theorem 5.2).
+
+    MARKET is a file or one of the paper's markets, as for `equilibrax market`. Without it, random markets are drawn.
+
+    Example: equilibrax entry theorem-5.2
+
+    Example: equilibrax entry clinic.csv --newcomers 1000 --beta 1/4 --figure entry.png
+
+    Example: equilibrax entry --markets 500 --users 2 --alignment strong --out entry.parquet
+    """
+
+    market: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="MARKET")] = ""
+    """A CSV or npz file, or theorem-4.1, theorem-5.2 or proposition-a.2; nothing for random markets."""
+    newcomers: int | None = None
+    """Newcomers to each market, one at a time; default 200, or 1 for random markets."""
+    beta: Annotated[str, tyro.conf.arg(metavar="NUMBER")] = "1/2"
+    """How much of every provider's utility is about the newcomer, between 0 and 1; a ratio is taken as it is."""
+    newcomer_actions: int | None = None
+    """Actions of newcomers; default as many as the market has."""
+    seed: int = 0
+    """Seed of the newcomers, and of random markets."""
+    game: Games = "both"
+    """Which game to solve."""
+    rules: MarketRules = "obedience"
+    """As for `equilibrax market`."""
+    markets: int = 200
+    """Number of random markets."""
+    users: int = 2
+    """Number of users of random markets."""
+    providers: int = 2
+    """Number of providers of random markets."""
+    states: int = 3
+    """Number of states of random markets."""
+    actions: int = 3
+    """Number of actions of random markets."""
+    alignment: Alignment = "strong"
+    """What is aligned in random markets: users with components (weak), providers with users (strong)."""
+    error: float = 0.0
+    """By how much random markets may be misaligned."""
+    eps: float = 0.2
+    """As for `equilibrax market theorem-4.1`."""
+    c: float = 0.5
+    """As for `equilibrax market theorem-4.1`."""
+    d: float = 2.0
+    """As for `equilibrax market theorem-4.1`."""
+    grid: int = 2
+    """As for `equilibrax market proposition-a.2`."""
+    resolution: int = 10_000
+    """Fixed-point steps per unit of utility, in files and random markets."""
+    out: Annotated[str, tyro.conf.arg(metavar="FILE.parquet")] = "-"
+    """Parquet file to write, a row per game, market, newcomer and user; - for none."""
+    figure: Annotated[Path | None, tyro.conf.arg(metavar="FILE.png")] = None
+    """Figure to draw: the incumbents' worst utility before and after."""
+
+    def run(self, console: Console) -> int:
+        check_outputs(self.out, self.figure)
+        beta = _ratio(self.beta)
+        market = self._market()
+        count = (200 if self.market else 1) if self.newcomers is None else self.newcomers
+        options: dict[str, Any] = {"beta": beta, "actions": self.newcomer_actions, "seed": self.seed}
+        newcomers = random_newcomers(market, count, **options)
+        entry = enter(market, newcomers, self.game, rules=self.rules, dynamics=False, throw=False)
+        _show(entry, None if sys.stdout.isatty() else 140)
+        if self.out != "-" or self.figure is not None:
+            rows = entry.rows()
+            if self.out != "-":
+                write_parquet(rows, self.out)
+                console.print(f"{rows.num_rows:,} rows written to {self.out}", markup=False)
+            if self.figure is not None:
+                from equilibrax.figures.markets import entry_figure
+
+                entry_figure(rows, self.figure, users=market.user_names())
+                console.print(f"figure drawn to {self.figure}", markup=False)
+        return unsolved(console, [*entry.before, *entry.after])
+
+    def _market(self) -> Market:
+        if self.market:
+            return named_market(self.market, self.eps, self.c, self.d, self.grid, self.resolution)
+        sizes = (self.markets, self.users, self.providers, self.states, self.actions)
+        options: dict[str, Any] = {"alignment": self.alignment, "error": self.error, "seed": self.seed}
+        return random_markets(*sizes, resolution=self.resolution, **options)
+
+
+def _ratio(text: str) -> Fraction:
+    try:
+        beta = Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        raise ValueError(f"--beta: expected a number such as 0.25 or 1/4, got {text!r}") from None
+    if not 0 < beta < 1 or beta.denominator > 10_000:
+        raise ValueError(f"--beta: expected a number between 0 and 1, of at most four decimals, got {text!r}")
+    return beta
+
+
+def _show(entry: Entry, width: int | None) -> None:
+    """Print what happened, in shares of the incumbents, a line for each game."""
+    market, each = entry.market, entry.newcomers.each
+    name = market.names()[0] if len(market) == 1 else f"{len(market):,} markets, {market.family}"
+    what = f"{each:,} newcomer{'s' if each > 1 else ''}{' to each' if len(market) > 1 else ''}"
+    caption = "worst utility in equilibrium, with all providers; below bound: less than was promised before"
+    shown = Table(title=f"{name}: {what}, beta {entry.newcomers.beta}", caption=caption)
+    shown.add_column("game")
+    numbers = ("incumbents", "lose", "same", "gain", "mean change", "largest loss", "below bound", "no equilibrium")
+    for heading in numbers:
+        shown.add_column(heading, justify="right", no_wrap=True)
+    for said in entry.summary():
+        total = max(1, said["incumbents"])
+        shares = [f"{100 * said[key] / total:.1f} %" for key in ("lose", "same", "gain")]
+        sizes = [number_text(said[key]) for key in ("mean_change", "largest_loss")]
+        below = f"{said['below_bound']:,} of {said['bounded']:,}"
+        shown.add_row(
+            said["game"], f"{said['incumbents']:,}", *shares, *sizes, below, f"{said['without_equilibrium']:,}"
+        )
+    Console(highlight=False, width=width).print(shown)

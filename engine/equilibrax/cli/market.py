@@ -1,0 +1,154 @@
+"""`equilibrax market`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import pyarrow as pa
+import tyro
+from rich.console import Console
+
+from equilibrax.cli.games import parse_rationality
+from equilibrax.games import TOLERANCE, MarketRules, TieBreak
+from equilibrax.games.market import ANSWERS
+from equilibrax.io.markets import read_market
+from equilibrax.problems.market import Market
+from equilibrax.problems.paper_markets import proposition_a_2_market, theorem_4_1_market, theorem_5_2_market
+from equilibrax.rows.committees import write_parquet
+from equilibrax.studies.market_games import Games, MarketOutcome, show_outcomes, solve_games
+
+INSTANCES = ("theorem-4.1", "theorem-5.2", "proposition-a.2")
+"""The markets of the paper, by name."""
+
+Dynamics = Literal["yes", "no", "only"]
+
+
+@dataclass(frozen=True)
+class MarketCommand:
+    """Solve markets of many users, for every committee of providers.
+
+    Personalized: every provider has a rule for each user. Anonymous: it has one public rule for all of them. A rule is
+    a partition of what the provider sees; each user takes the provider that is best for her and responds, or, with
+    --rules delegation, does what it says. Prints every user's worst and best utility in equilibrium, the benchmark
+    u(C*) of what all providers of the committee know, and the best bound of theory (arXiv 2602.13451).
+
+    A market is a CSV file with one row per (state, user, action): columns `state`, `user`, `action`, `utility`, then
+    one column per provider with what it has from this user's action. Optional: `weight:PROVIDER`, how much it cares for
+    her; `prior`; `sees` and `sees:PROVIDER`, what is observed; `market`. Or an npz file. Or a name of the paper's
+    markets: theorem-4.1 (--eps --c --d), theorem-5.2 (before and after the newcomer), proposition-a.2 (--grid).
+
+    Example: equilibrax market theorem-4.1 --eps 0.1 --c 0.4
+
+    Example: equilibrax market clinic.csv --game anonymous --out clinic.parquet
+
+    Example: equilibrax market clinic.csv --figure clinic.png
+    """
+
+    market: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="MARKET")] = ""
+    """A CSV or npz file, or theorem-4.1, theorem-5.2 or proposition-a.2."""
+    game: Games = "both"
+    """Which game to solve."""
+    rules: MarketRules = "obedience"
+    """Partitions, and users respond; or maps to actions, and users do what they say (personalized game only)."""
+    rationality: Annotated[str, tyro.conf.arg(metavar="NUMBER,...")] = ""
+    """Quantal response with these lambdas, joined by commas; inf is one."""
+    tolerance: float = TOLERANCE
+    """Utilities under quantal response that differ by no more are equal."""
+    committees: tuple[int, ...] = ()
+    """Committees as bitmasks (bit j is the j-th provider); none given means all of them."""
+    tie_break: TieBreak = "lowest_index"
+    """Who wins the user's ties: the lowest index, or never the deviator (personalized, all see the same)."""
+    dynamics: Dynamics = "yes"
+    """Whether to run best-response dynamics; only: list no profiles, for markets that are too large for it."""
+    bounds: bool = True
+    """Whether to compute benchmarks and bounds."""
+    eps: float = 0.2
+    """theorem-4.1: what a user has who abstains, and at most without information."""
+    c: float = 0.5
+    """theorem-4.1: what a user has who matches the state, above eps."""
+    d: float = 2.0
+    """theorem-4.1: how much more a provider cares for the user who should abstain, above 1."""
+    grid: int = 2
+    """proposition-a.2: steps of the unit interval."""
+    resolution: int = 10_000
+    """Fixed-point steps per unit of utility, in files."""
+    out: Annotated[str, tyro.conf.arg(metavar="FILE.parquet")] = "-"
+    """Parquet file to write, a row per market, committee, user and game; - for none."""
+    figure: Annotated[Path | None, tyro.conf.arg(metavar="FILE.png")] = None
+    """Figure to draw: every user against her bound in both games."""
+
+    def run(self, console: Console) -> int:
+        check_outputs(self.out, self.figure)
+        rationality = parse_rationality(self.rationality)
+        solved = [self._solve(market, rationality) for market in self._markets()]
+        width = None if sys.stdout.isatty() else 140
+        for outcomes in solved:
+            for market in range(len(outcomes[0].result.market)):
+                show_outcomes(outcomes, market, width=width)
+        rows = numbered([[one.rows() for one in outcomes] for outcomes in solved])
+        if self.out != "-":
+            write_parquet(rows, self.out)
+            console.print(f"{rows.num_rows:,} rows written to {self.out}", markup=False)
+        if self.figure is not None:
+            from equilibrax.figures.markets import bound_figure
+
+            bound_figure(rows, self.figure, users=solved[-1][0].result.market.user_names())
+            console.print(f"figure drawn to {self.figure}", markup=False)
+        return unsolved(console, [one for outcomes in solved for one in outcomes])
+
+    def _markets(self) -> list[Market]:
+        if self.market == "theorem-5.2" and not Path(self.market).exists():
+            before, newcomer = theorem_5_2_market()
+            return [before, replace(newcomer.join(before), family=f"{before.family} with newcomer")]
+        return [named_market(self.market, self.eps, self.c, self.d, self.grid, self.resolution)]
+
+    def _solve(self, market: Market, rationality: Sequence[float]) -> list[MarketOutcome]:
+        options: dict[str, Any] = {"rules": self.rules, "committees": list(self.committees) or "all", "throw": False}
+        options["dynamics"] = {"yes": True, "no": False, "only": "only"}[self.dynamics]
+        if self.tie_break != "lowest_index":
+            options["tie_break"] = self.tie_break
+        return solve_games(
+            market, self.game, rationality=rationality, tolerance=self.tolerance, promises=self.bounds, **options
+        )
+
+
+def named_market(name: str, eps: float, c: float, d: float, grid: int, resolution: int) -> Market:
+    """A market of a file, or the paper's market of that name if there is no such file."""
+    if not name:
+        raise ValueError(f"MARKET: expected a CSV or npz file, or one of {', '.join(INSTANCES)}, got none")
+    if name not in INSTANCES or Path(name).exists():
+        return read_market(name, resolution=resolution)
+    if name == "theorem-4.1":
+        return theorem_4_1_market(eps, c, d)
+    return theorem_5_2_market()[0] if name == "theorem-5.2" else proposition_a_2_market(grid)
+
+
+def check_outputs(out: str, figure: Path | None) -> None:
+    """Refuse names of another kind before anything is computed."""
+    if out != "-" and Path(out).suffix != ".parquet":
+        raise ValueError(f"--out: expected a file that ends in .parquet, got {out!r}")
+    if figure is not None and figure.suffix != ".png":
+        raise ValueError(f"--figure: expected a file that ends in .png, got {str(figure)!r}")
+
+
+def numbered(parts: Sequence[Sequence[pa.Table]]) -> pa.Table:
+    """Rows of several batches of markets as one table, ids counted on from batch to batch."""
+    found, first = [], 0
+    for tables in parts:
+        rows = pa.concat_tables(tables)
+        ids = rows["market"].to_numpy()
+        found.append(rows.set_column(0, "market", pa.array(ids + first)))
+        first += int(ids.max()) + 1
+    return pa.concat_tables(found).combine_chunks()
+
+
+def unsolved(console: Console, outcomes: Sequence[MarketOutcome]) -> int:
+    """The exit status: 1, with a line, if a market was not solved."""
+    lost = sum(int((one.result.status & ~ANSWERS != 0).sum()) for one in outcomes)
+    if lost:
+        console.print(f"equilibrax: {lost} games are not solved; their column `status` says why", markup=False)
+    return 1 if lost else 0

@@ -1,0 +1,127 @@
+"""`equilibrax solve`."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import pyarrow as pa
+import tyro
+from rich.console import Console
+
+from equilibrax._core.status import Status
+from equilibrax.cli.games import named_tables, parse_rationality
+from equilibrax.games import TOLERANCE, Deviation, Game, Response, Rules, TieBreak, solve
+from equilibrax.games.partition_result import PartitionResult
+from equilibrax.games.selection_result import SelectionResult
+from equilibrax.rows.committees import committee_rows, write_parquet
+
+
+@dataclass(frozen=True)
+class Solve:
+    """Solve your own tables, for every committee of providers.
+
+    A table is a CSV file with one row per (state, action): columns `state`, `action`, `user`, then one column per
+    provider, whose header is the provider's name. Optional columns: `prior`, a weight of any scale that is constant
+    within a state (default: uniform), and `table`, to keep several tables in one file. Or an .npz file with the arrays
+    user [B, X, A] and providers [B, K, X, A], optionally prior [B, X] and available [B, X, A]. Or a folder or zip file
+    with ratings.csv and movies.csv of MovieLens: the table of Appendix D of the paper, with all digits.
+
+    The result has one row per table and committee: the user's optimum, her worst and best utility in equilibrium, the
+    number of equilibria, where best-response dynamics ends, the misalignment score and the bound of Theorem 6. In the
+    other games it has no misalignment and bound, but the partition of the states that the worst equilibrium reveals.
+
+    Example: equilibrax solve market.csv --out -
+    Example: equilibrax solve market.csv --game joint --rationality 1,10,inf
+    Example: equilibrax solve ml-latest-small.zip --out movielens.parquet
+    """
+
+    tables: Annotated[tyro.conf.Positional[tuple[Path, ...]], tyro.conf.arg(metavar="TABLE...")]
+    """CSV or npz files, folders or zip files of MovieLens, or names of the paper's tables: synthetic-1, synthetic-2,
+    movielens."""
+    out: Annotated[str, tyro.conf.arg(metavar="FILE.parquet")] = "-"
+    """Parquet file to write, or - to print a readable table."""
+    game: Game = "selection"
+    """The user takes one provider (selection), hears all of them (joint), has one that wants what she wants (aligned),
+    or hears all of them, each of which plays as if it were alone (oblivious)."""
+    obedience: bool = False
+    """In the selection game, whether the user checks what she is told: providers then choose what to reveal."""
+    response: Response | None = None
+    """When she hears what providers reveal, the user takes the best action (best), or a good one at random (quantal);
+    default: quantal if --rationality is given."""
+    rationality: Annotated[str, tyro.conf.arg(metavar="NUMBER,...")] = ""
+    """The lambdas of quantal response, joined by commas; inf is one. Results have a row for each."""
+    tolerance: float = TOLERANCE
+    """Utilities under quantal response that differ by no more are equal."""
+    rules: Rules | None = None
+    """In the oblivious game, whether providers reveal a partition of the states (deterministic, the default) or may
+    draw lots (randomized)."""
+    committees: tuple[int, ...] = ()
+    """Committees as bitmasks (bit j is the j-th provider column); none given means all of them."""
+    tie_break: TieBreak = "incumbent"
+    """Who wins the user's ties: never the deviator (incumbent, as in Section 7 of the paper), or the lowest index (as
+    in Definition 16)."""
+    deviation: Deviation = "best"
+    """How providers deviate in the dynamics: to their best scheme, or by the smallest gain that is profitable."""
+    random_order: Annotated[int | None, tyro.conf.arg(metavar="SEED")] = None
+    """Seed for drawing who deviates next in the dynamics; default is round robin."""
+    resolution: int | None = None
+    """Fixed-point steps per unit of utility; utilities are rounded to this grid once. Default: 10,000; for raw
+    ratings 1,000,000,000, so that none is rounded by more than 5e-10."""
+    dynamics: bool = True
+    """Whether to run best-response dynamics."""
+    misalignment: bool = True
+    """Whether to compute misalignment and bound (selection game without obedience)."""
+
+    def run(self, console: Console) -> int:
+        if not self.tables:
+            raise ValueError("TABLE: expected at least one CSV or npz file, got none")
+        if self.out != "-" and Path(self.out).suffix != ".parquet":
+            raise ValueError(f"--out: expected a file that ends in .parquet, or - to print, got {self.out!r}")
+        results = [self._solve(path) for path in self.tables]
+        rows = [committee_rows(result) for result in results]
+        if self.out == "-":
+            width = None if sys.stdout.isatty() else 200
+            for result in results:
+                for table in range(len(result.table_id)):
+                    result.show(table, width=width)
+        else:
+            merged = numbered_on(rows)
+            write_parquet(merged, self.out)
+            console.print(f"{merged.num_rows:,} rows written to {self.out}", markup=False)
+        unsolved = sum(int(((result.status & ~int(Status.COUNT_SATURATED)) != 0).sum()) for result in results)
+        if unsolved:
+            console.print(f"equilibrax: {unsolved} rows are not solved; their column `status` says why", markup=False)
+        return 1 if unsolved else 0
+
+    def _solve(self, path: Path) -> SelectionResult | PartitionResult:
+        rationality = parse_rationality(self.rationality)
+        return solve(
+            named_tables(path, self.resolution),
+            self.game,
+            committees=list(self.committees) or "all",
+            obedience=self.obedience,
+            response=self.response or ("quantal" if rationality else "best"),
+            rationality=rationality or None,
+            tolerance=self.tolerance,
+            rules=self.rules,
+            tie_break=self.tie_break,
+            dynamics=None if self.game in ("aligned", "oblivious") else self.dynamics,
+            misalignment=self.misalignment if self.game == "selection" and not self.obedience else None,
+            order="round_robin" if self.random_order is None else "random",
+            key=self.random_order,
+            deviation=self.deviation,
+            throw=False,
+        )
+
+
+def numbered_on(parts: list[pa.Table]) -> pa.Table:
+    """Result rows of several files as one table, table ids counted on from file to file."""
+    numbered, first = [], 0
+    for part in parts:
+        ids = part["table_id"].to_numpy()
+        numbered.append(part.set_column(0, "table_id", pa.array(ids + first)))
+        first += int(ids.max()) + 1
+    return pa.concat_tables(numbered).combine_chunks()

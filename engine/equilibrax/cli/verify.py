@@ -1,0 +1,57 @@
+"""`equilibrax verify`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+from rich.console import Console
+
+from equilibrax.rows.committees import whole_file
+from equilibrax.verification import verify
+
+
+@dataclass(frozen=True)
+class Verify:
+    """Check a dataset by other means than those that made it: checksums, tables, equilibria, misalignment.
+
+    Every table is drawn again from its seed and solved again with plain integers, every misalignment score by HiGHS;
+    --sample and --programs take fewer. Prints what was checked and how much, what was not, and the first failures, each
+    with file, row, column, what was expected and what was there.
+
+    Exit status: 0 if everything that was checked holds, 1 if something does not, 2 if DIR is no dataset.
+
+    Example: equilibrax verify my-sweep
+    Example: equilibrax verify big --sample 100000 --programs 100000 --report big.json
+    """
+
+    directory: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="DIR")]
+    """The folder of a sweep."""
+    sample: int | None = None
+    """Draw and solve so many tables again, chosen at random; without it, all."""
+    programs: int | None = None
+    """Solve about so many misalignment scores of these again by HiGHS, chosen at random; without it, all."""
+    seed: int = 0
+    """Seed of the choices."""
+    report: Annotated[Path | None, tyro.conf.arg(metavar="FILE.json")] = None
+    """File for the report, as JSON."""
+
+    def run(self, console: Console) -> int:
+        with console.status("") as status:
+            found = verify(
+                self.directory,
+                sample=self.sample,
+                programs=self.programs,
+                seed=self.seed,
+                progress=lambda done, total: status.update(f"{done:,} of {total:,} shards"),
+            )
+        console.print(found.summary())
+        for line in found.lines():
+            console.print(line, markup=False)
+        if self.report is not None:
+            with whole_file(self.report) as file:
+                file.write((json.dumps(found.to_json(), indent=1) + "\n").encode())
+        return 0 if found.holds else 1

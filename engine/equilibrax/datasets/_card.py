@@ -1,0 +1,146 @@
+"""`README.md` of a dataset: a card with the front matter that `datasets.load_dataset` reads."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pyarrow as pa
+
+from equilibrax.datasets._layout import Layout
+from equilibrax.rows.meanings import column_table
+
+CITATION = """\
+@software{equilibrax,
+  title = {equilibrax: exact, batched equilibrium search for users who choose among misaligned AI providers},
+  version = {VERSION},
+  year = {2026}
+}
+
+@article{collina2025emergent,
+  title = {Emergent Alignment via Competition},
+  author = {Collina, Natalie and others},
+  journal = {arXiv preprint arXiv:2509.15090},
+  year = {2025}
+}
+"""
+
+_SIZES = [(10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "100K<n<1M"), (10**7, "1M<n<10M")]
+_SIZES += [(10**8, "10M<n<100M"), (10**9, "100M<n<1B"), (10**10, "1B<n<10B"), (10**11, "10B<n<100B")]
+_SIZES += [(10**12, "100B<n<1T")]
+
+DEFAULT_LICENCE = "CC0-1.0"
+
+
+def dataset_card(layout: Layout, schemas: dict[str, pa.Schema], totals: dict[str, Any]) -> str:
+    """The whole text.
+
+    Args:
+        layout: the folder.
+        schemas: of its files, by the name of the folder.
+        totals: as in the manifest.
+    """
+    config, version = layout.description["config"], layout.description["equilibrax"]
+    inputs, results = layout.kinds
+    unused = {"bins", "bin_range", "candidates"} if not config.get("stratify") else set()
+    unused |= {"equilibria_cap"} if "equilibria" not in config.get("columns", []) else set()
+    made = {name: value for name, value in config.items() if name not in unused and value not in (None, [], {}, "")}
+    settings = "\n".join(f"| `{name}` | `{json.dumps(value)}` |" for name, value in made.items())
+    columns = "\n\n".join(
+        f"### {kind}\n\n{column_table(kind, {f.name: yaml_type(f.type)[1] for f in schema})}"
+        for kind, schema in schemas.items()
+    )
+    statuses = ", ".join(f"{count:,} {name}" for name, count in totals["statuses"].items())
+    sizes = "; ".join(
+        f"{split}: " + ", ".join(f"{totals['splits'][split][kind]:,} rows of {kind}" for kind in layout.kinds)
+        for split in layout.splits
+    )
+    return f"""\
+---
+{_front_matter(layout, schemas, totals)}---
+
+# Equilibria of games between AI providers
+
+{totals[layout.unit]:,} random {layout.unit} and {totals["rows"]:,} rows of results, solved exactly by equilibrax
+{version}. A user wants one thing, several AI providers each want another, and they compete for her
+([Emergent Alignment via Competition](https://arxiv.org/abs/2509.15090)). `{inputs}` holds the games, `{results}` what
+happens in them for every committee of providers; `{layout.description["layout"]["key"]}` joins them.
+
+{sizes}. Splits are by a hash of seed and id, so all rows of a game are in one split. Status of the rows of results:
+{statuses}.
+
+## How to read it
+
+```python
+import datasets, duckdb, polars
+
+datasets.load_dataset("FOLDER", "{results}", split="train", streaming=True)
+polars.scan_parquet("FOLDER/{results}/train-*.parquet")
+duckdb.sql("select * from 'FOLDER/{results}/*.parquet'")
+```
+
+## How it was made
+
+By `equilibrax sweep` of equilibrax {version} (git revision {layout.description["git_revision"] or "unknown"}), with
+
+| setting | value |
+|---|---|
+{settings}
+
+The games are synthetic: no person's data is in them. The same settings and version make the same bytes again.
+`manifest.json` lists every file with its SHA-256; `croissant.json` describes the columns for machines.
+
+## Columns
+
+{columns}
+
+## How to cite
+
+```bibtex
+{CITATION.replace("VERSION", version)}```
+"""
+
+
+def _front_matter(layout: Layout, schemas: dict[str, pa.Schema], totals: dict[str, Any]) -> str:
+    rows = totals["rows"]
+    lines = [f"license: {licence(layout).lower()}", "pretty_name: Equilibria of games between AI providers"]
+    lines += ["tags:", "- game-theory", "- equilibrium", "- alignment", "- synthetic", "size_categories:"]
+    lines += [f"- {next((name for limit, name in _SIZES if rows < limit), 'n>1T')}", "configs:"]
+    for kind in reversed(layout.kinds):
+        lines += (
+            [f"- config_name: {kind}"] + (["  default: true"] if kind == layout.kinds[1] else []) + ["  data_files:"]
+        )
+        for split in filled(layout, totals):
+            lines += [f"  - split: {split}", f"    path: {kind}/{split}-*.parquet"]
+    lines.append("dataset_info:")
+    for kind, schema in schemas.items():
+        lines += [f"- config_name: {kind}", "  features:"]
+        for field in schema:
+            key, name, depth = *yaml_type(field.type), _depth(field.type)
+            lines.append(f"  - name: {field.name}")
+            lines += [f"{' ' * (4 + 2 * i)}list:" for i in range(depth - 1)]
+            lines.append(f"{' ' * (4 + 2 * max(0, depth - 1))}{key}: {name.removeprefix('list of ' * depth)}")
+    return "\n".join(lines) + "\n"
+
+
+def filled(layout: Layout, totals: dict[str, Any]) -> list[str]:
+    """The splits with rows; readers refuse to load one without."""
+    return [split for split in layout.splits if any(totals["splits"][split].values())]
+
+
+def yaml_type(kind: pa.DataType) -> tuple[str, str]:
+    """How a type is introduced in the front matter, and its name for people."""
+    depth = _depth(kind)
+    for _ in range(depth):
+        kind = kind.value_type
+    names = {pa.float64(): "float64", pa.float32(): "float32", pa.bool_(): "bool"}
+    return "list" if depth else "dtype", "list of " * depth + names.get(kind, str(kind))
+
+
+def _depth(kind: pa.DataType) -> int:
+    return 1 + _depth(kind.value_type) if pa.types.is_list(kind) else 0
+
+
+def licence(layout: Layout) -> str:
+    """The licence's SPDX name."""
+    return layout.description["config"].get("licence", DEFAULT_LICENCE)

@@ -1,0 +1,97 @@
+"""`croissant.json` of a dataset: its metadata as Croissant 1.0, a vocabulary of MLCommons for machines."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pyarrow as pa
+
+from equilibrax.datasets._card import CITATION, filled, licence
+from equilibrax.datasets._layout import Layout
+from equilibrax.rows.meanings import meaning
+
+_PARTS = ("citeAs", "column", "extract", "field", "fileProperty", "fileObject", "fileSet", "format", "includes")
+_PARTS += ("isLiveDataset", "jsonPath", "key", "md5", "parentField", "path", "recordSet", "references", "regex")
+_PARTS += ("repeated", "replace", "samplingRate", "separator", "source", "subField", "transform", "equivalentProperty")
+
+_CONTEXT: dict[str, Any] = {name: f"cr:{name}" for name in _PARTS} | {
+    "@language": "en",
+    "@vocab": "https://schema.org/",
+    "conformsTo": "dct:conformsTo",
+    "cr": "http://mlcommons.org/croissant/",
+    "data": {"@id": "cr:data", "@type": "@json"},
+    "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
+    "dct": "http://purl.org/dc/terms/",
+    "examples": {"@id": "cr:examples", "@type": "@json"},
+    "rai": "http://mlcommons.org/croissant/RAI/",
+    "sc": "https://schema.org/",
+}
+
+
+def croissant(layout: Layout, schemas: dict[str, pa.Schema], totals: dict[str, Any]) -> str:
+    """The whole text; the arguments are those of `dataset_card`."""
+    version = layout.description["equilibrax"]
+    parts = [(kind, split) for kind in layout.kinds for split in filled(layout, totals)]
+    what = (
+        f"{totals[layout.unit]:,} random {layout.unit} of a user and several AI providers that compete for her, with "
+        f"the exact equilibria of every committee of providers: {totals['rows']:,} rows of results."
+    )
+    described = {
+        "@context": _CONTEXT,
+        "@type": "sc:Dataset",
+        "name": "equilibria-of-ai-providers",
+        "description": what,
+        "conformsTo": "http://mlcommons.org/croissant/1.0",
+        "license": f"https://spdx.org/licenses/{licence(layout)}",
+        "version": version,
+        "creator": {"@type": "sc:Organization", "name": "equilibrax contributors"},
+        "citeAs": CITATION.replace("VERSION", version),
+        "distribution": [_files(kind, split) for kind, split in parts],
+        "recordSet": [_records(kind, split, schemas[kind]) for kind, split in parts],
+    }
+    return json.dumps(described, indent=1) + "\n"
+
+
+def _files(kind: str, split: str) -> dict[str, Any]:
+    name = f"{kind}-{split}-files"
+    return {
+        "@type": "cr:FileSet",
+        "@id": name,
+        "name": name,
+        "description": f"The {split} split of {kind}.",
+        "encodingFormat": "application/x-parquet",
+        "includes": f"{kind}/{split}-*.parquet",
+    }
+
+
+def _records(kind: str, split: str, schema: pa.Schema) -> dict[str, Any]:
+    name = f"{kind}-{split}"
+    return {
+        "@type": "cr:RecordSet",
+        "@id": name,
+        "name": name,
+        "description": f"One row of the {split} split of {kind}.",
+        "field": [_field(name, kind, split, field) for field in schema],
+    }
+
+
+def _field(records: str, kind: str, split: str, field: pa.Field) -> dict[str, Any]:
+    value, repeated = field.type, False
+    while pa.types.is_list(value):
+        value, repeated = value.value_type, True
+    if pa.types.is_floating(value):
+        data_type = "sc:Float"
+    elif pa.types.is_integer(value):
+        data_type = "sc:Integer"
+    else:
+        data_type = "sc:Boolean" if pa.types.is_boolean(value) else "sc:Text"
+    return {
+        "@type": "cr:Field",
+        "@id": f"{records}/{field.name}",
+        "name": field.name,
+        "description": meaning(kind, field.name),
+        "dataType": data_type,
+        **({"repeated": True} if repeated else {}),
+        "source": {"fileSet": {"@id": f"{kind}-{split}-files"}, "extract": {"column": field.name}},
+    }

@@ -1,0 +1,207 @@
+"""Where things are in the folder of a sweep, what its shards say of themselves, and whether that is true.
+
+What is here needs nothing but `sweep.json`, so it holds for folders of any work, on machines that cannot solve it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from equilibrax._core.version import __version__
+from equilibrax.datasets.splits import DEFAULT_SHARES, split_names
+
+FORMAT_VERSION = 2
+"""Version of the folder's layout. A folder of a newer one is refused, and so is one of an older."""
+
+DESCRIPTION = "sweep.json"
+RECORDS = "shards"
+CLOSING = ("manifest.json", "croissant.json", "README.md")
+"""What is written when all shards are done."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A folder and the part of its description that says what is where.
+
+    Attributes:
+        folder: the folder.
+        description: what `sweep.json` holds.
+    """
+
+    folder: Path
+    description: dict[str, Any]
+
+    @property
+    def unit(self) -> str:
+        return self.description["layout"]["unit"]
+
+    @property
+    def kinds(self) -> tuple[str, str]:
+        """Names of the folders of inputs and results."""
+        return self.description["layout"]["inputs"], self.description["layout"]["results"]
+
+    @property
+    def shares(self) -> tuple[float, ...]:
+        """Shares of train, validation and test."""
+        return tuple(self.description["config"].get("splits", DEFAULT_SHARES))
+
+    @property
+    def splits(self) -> list[str]:
+        """The splits that are written."""
+        return split_names(self.shares)
+
+    @property
+    def seed(self) -> int:
+        return self.description["config"]["seed"]
+
+    @property
+    def count(self) -> int:
+        """How many tables."""
+        return self.description["config"][self.unit]
+
+    @property
+    def shard_size(self) -> int:
+        return self.description["config"]["shard_size"]
+
+    @property
+    def shards(self) -> int:
+        return -(-self.count // self.shard_size)
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of all that a shard's bytes depend on: the description without the number of tables."""
+        decisive = {name: value for name, value in self.description.items() if name != "git_revision"}
+        decisive["config"] = {name: value for name, value in decisive["config"].items() if name != self.unit}
+        return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
+
+    def ids(self, shard: int) -> range:
+        """Numbers of the tables of a shard."""
+        return range(shard * self.shard_size, min((shard + 1) * self.shard_size, self.count))
+
+    def files(self, shard: int, kind: str) -> list[str]:
+        """The shard's files of a kind, by split, relative to the folder."""
+        return [f"{kind}/{split}-{shard:08}.parquet" for split in self.splits]
+
+    def record(self, shard: int) -> Path:
+        """The file that says that the shard is done."""
+        return self.folder / RECORDS / f"{shard:08}.json"
+
+
+class Damaged(ValueError):
+    """Something in the folder is not what it should be."""
+
+
+def read_layout(folder: Path) -> Layout | None:
+    """The layout of a folder, None if it has no `sweep.json`.
+
+    Raises:
+        ValueError: if that is of a newer or older format, or not the description of a sweep.
+    """
+    file = folder / DESCRIPTION
+    try:
+        found = json.loads(file.read_bytes())
+        version = found["format"]
+        if isinstance(version, int) and version != FORMAT_VERSION:
+            raise _OtherVersion(_of_version(file, version, found.get("equilibrax")))
+        layout = Layout(folder, found)
+        if not isinstance(layout.shards, int) or not all(isinstance(kind, str) for kind in layout.kinds):
+            raise TypeError("numbers and names are not numbers and names")
+        layout.splits  # noqa: B018
+    except FileNotFoundError:
+        return None
+    except _OtherVersion:
+        raise
+    except (ValueError, KeyError, TypeError, ZeroDivisionError) as error:
+        raise ValueError(
+            f"{file}: expected the description of a sweep, got something else ({error}); use another folder"
+        ) from error
+    return layout
+
+
+def _of_version(file: Path, version: int, maker: Any) -> str:
+    if version > FORMAT_VERSION:
+        return (
+            f"{file}: expected a format of at most {FORMAT_VERSION}, got {version}; this folder was made by a newer "
+            f"equilibrax ({maker}), this one is {__version__}: continue it with that one"
+        )
+    return (
+        f"{file}: expected format {FORMAT_VERSION}, got {version}, which is no longer written; sweep into a new folder"
+    )
+
+
+class _OtherVersion(ValueError):
+    """A folder of a format of the future, or of the past."""
+
+
+def read_record(layout: Layout, shard: int) -> dict[str, Any] | None:
+    """What a shard says of itself if it is done, else None.
+
+    It is done when its record is there, is about all of its tables (a sweep of fewer may have ended within it), and the
+    files that it names are there in the sizes that it names.
+
+    Raises:
+        Damaged: if the record is not one, or of another configuration.
+    """
+    file = layout.record(shard)
+    try:
+        found = json.loads(file.read_bytes())
+        fingerprint, ids, files = found["configuration"], found["ids"], found["files"]
+        sizes = {str(name): int(files[name]["bytes"]) for name in files}
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError) as error:
+        raise Damaged(
+            f"{file}: expected the record of a shard, got something else ({error}); remove it to have it made again"
+        ) from error
+    if fingerprint != layout.fingerprint:
+        raise Damaged(f"{file}: expected a shard of this sweep, got one of another; remove it to have it made again")
+    if ids != [layout.ids(shard).start, layout.ids(shard).stop]:
+        return None
+    if set(sizes) != {name for kind in layout.kinds for name in layout.files(shard, kind)}:
+        raise Damaged(f"{file}: expected its files by split, got {sorted(sizes)}; remove it to have it made again")
+    return found if all(_size(layout.folder / name) == size for name, size in sizes.items()) else None
+
+
+def _size(file: Path) -> int | None:
+    with suppress(FileNotFoundError, NotADirectoryError):
+        return file.stat().st_size
+
+
+def find_faults(layout: Layout, shard: int, check: bool) -> Iterator[str]:
+    """What is wrong with a shard whose record is there; `check` reads every byte of its files."""
+    try:
+        found = read_record(layout, shard)
+        record = found or json.loads(layout.record(shard).read_bytes())
+    except ValueError as error:
+        yield str(error)
+        return
+    start, stop = layout.ids(shard).start, layout.ids(shard).stop
+    if record["ids"] != [start, stop]:
+        yield f"{layout.record(shard)}: expected tables {start} to {stop - 1}, got {record['ids']}; sweep again"
+        return
+    for name, expected in record["files"].items():
+        file = layout.folder / name
+        size = _size(file)
+        if size is None:
+            yield f"{file}: expected a file, got none; sweep again"
+        elif size != expected["bytes"]:
+            yield f"{file}: expected {expected['bytes']} bytes, got {size}; sweep again"
+        elif check:
+            with open(file, "rb") as content:
+                came = hashlib.file_digest(content, "sha256").hexdigest()
+            if came != expected["sha256"]:
+                yield f"{file}: expected SHA-256 {expected['sha256']}, got {came}; remove it and sweep again"
+
+
+def first_results(folder: Path) -> Iterator[str]:
+    """Names of files in the folder that only a sweep writes."""
+    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
+        if entry.name == RECORDS and entry.is_dir():
+            yield from (f"{RECORDS}/{name}" for name in sorted(os.listdir(entry.path)) if name.endswith(".json"))

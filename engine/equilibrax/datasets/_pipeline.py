@@ -1,0 +1,196 @@
+"""What a sweep solves, and shards of it: drawn, solved and written one after the other, each while others are.
+
+Nothing here knows of other processes. Files and records are whole or absent, so a shard may be done anywhere that sees
+the folder, and twice.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+import pyarrow as pa
+
+from equilibrax._core.batching import steady_shapes
+from equilibrax._core.status import status_names
+from equilibrax._core.version import __version__, git_revision
+from equilibrax.datasets._layout import FORMAT_VERSION, Layout, read_record
+from equilibrax.datasets._os_errors import saying_how_to_go_on
+from equilibrax.datasets.splits import split_of
+from equilibrax.rows.committees import whole_file, write_summed
+
+Solved = TypeVar("Solved")
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What is written about a shard.
+
+    Attributes:
+        inputs, results: its rows; every row of results has the id of a row of inputs.
+        statuses: rows by status.
+        retries, resolved: see `SweepReport`.
+        more: what its record says besides.
+    """
+
+    inputs: pa.Table
+    results: pa.Table
+    statuses: Counter[int]
+    retries: int = 0
+    resolved: int = 0
+    more: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Work(Generic[Solved]):
+    """What a sweep solves.
+
+    Attributes:
+        unit: what is counted, and the name of the field of the configuration that counts it: "tables" or "markets".
+        inputs, results: names of the folders of its files.
+        config: the configuration as JSON, with `seed`, `shard_size` and `unit` in it, and perhaps `splits`, the shares
+            of train, validation and test, and `licence`.
+        version: of what is drawn.
+        solve: what `draw` gives to whatever `rows` takes. Runs in the calling thread.
+        rows: what is written of it. Runs in the writer's thread.
+        key: the column of both inputs and results that holds the id.
+        draw: the ids of a shard to whatever `solve` takes. Runs in a thread of its own, a shard ahead.
+    """
+
+    unit: str
+    inputs: str
+    results: str
+    config: dict[str, Any]
+    version: Any
+    solve: Callable[[Any], Solved]
+    rows: Callable[[Solved], Rows]
+    key: str = "table_id"
+    draw: Callable[[range], Any] = lambda ids: ids
+
+    @property
+    def description(self) -> dict[str, Any]:
+        """What `sweep.json` holds."""
+        layout = {"unit": self.unit, "inputs": self.inputs, "results": self.results, "key": self.key}
+        described = {
+            "format": FORMAT_VERSION,
+            "equilibrax": __version__,
+            "git_revision": git_revision(),
+            "family_version": self.version,
+            "layout": layout,
+            "config": self.config,
+        }
+        return json.loads(json.dumps(described, allow_nan=False))
+
+
+def do_shards(
+    work: Work[Any],
+    layout: Layout,
+    shards: Sequence[int],
+    should_stop: Callable[[], bool] | None = None,
+    solved: Callable[[int], None] | None = None,
+) -> Generator[dict[str, Any], None, None]:
+    """Do these shards here, one after the other: the next is drawn and the last written while one is solved.
+
+    Bytes are the same on any number of devices and cores. Three shards are in memory at most, of which the next is not
+    solved. Leaving waits for the one that is being written.
+
+    Args:
+        work: what to solve.
+        layout: of an open folder.
+        shards: which, in order.
+        should_stop: asked before each.
+        solved: called with each once it is solved.
+
+    Yields:
+        The records, once they are written.
+
+    Raises:
+        OSError: with what to do about it, if a file cannot be written.
+    """
+
+    def draw(shard: int) -> Any:
+        with steady_shapes():
+            return work.draw(layout.ids(shard))
+
+    writing: Future[dict[str, Any]] | None = None
+    with ThreadPoolExecutor(1, "equilibrax-drawer") as drawer, ThreadPoolExecutor(1, "equilibrax-writer") as writer:
+        drawing = None
+        for position, shard in enumerate(shards):
+            if should_stop is not None and should_stop():
+                break
+            drawn = draw(shard) if drawing is None else drawing.result()
+            drawing = drawer.submit(draw, shards[position + 1]) if position + 1 < len(shards) else None
+            with steady_shapes():
+                solution = work.solve(drawn)
+            if solved is not None:
+                solved(shard)
+            if writing is not None:
+                yield writing.result()
+            writing = writer.submit(_write_shard, work, layout, shard, solution)
+            del drawn, solution  # the writer's alone, to be freed when it is written
+        if writing is not None:
+            yield writing.result()
+
+
+def do_shard(work: Work[Any], layout: Layout, shard: int) -> dict[str, Any]:
+    """Solve and write one shard unless it is done, wherever the folder is shared; what its record says."""
+    record = read_record(layout, shard)
+    if record is None:
+        [record] = do_shards(work, layout, [shard])
+    return record
+
+
+def count_statuses(status: np.ndarray, times: int = 1) -> Counter[int]:
+    """How often every status occurs, `times` rows each."""
+    codes, counts = np.unique(status, return_counts=True)
+    return Counter(dict(zip(codes.tolist(), (counts * times).tolist())))
+
+
+def _by_name(statuses: Counter[int]) -> dict[str, int]:
+    common = sorted(statuses.items(), key=lambda item: (-item[1], item[0]))
+    names = status_names(np.array([status for status, _ in common], np.int32))
+    return {name: count for name, (_, count) in zip(names.tolist(), common)}
+
+
+# --- writing a shard ----------------------------------------------------------------------------------------
+
+
+def _write_shard(work: Work[Any], layout: Layout, shard: int, solution: Any) -> dict[str, Any]:
+    """Write all files of a shard, then its record, which is returned."""
+    with saying_how_to_go_on():
+        return _write(work, layout, shard, work.rows(solution))
+
+
+def _write(work: Work[Any], layout: Layout, shard: int, rows: Rows) -> dict[str, Any]:
+    ids = layout.ids(shard)
+    record = layout.record(shard)
+    if record.exists() and read_record(layout, shard) is None:
+        record.unlink(missing_ok=True)  # about fewer tables, or about files that are gone
+    files: dict[str, Any] = {}
+    for kind, table in ((work.inputs, rows.inputs), (work.results, rows.results)):
+        split = split_of(table[work.key].to_numpy(), layout.seed, layout.shares)
+        for position, name in enumerate(layout.files(shard, kind)):
+            part = table.filter(pa.array(split == position)) if len(layout.splits) > 1 else table
+            size, digest = write_summed(part, layout.folder / name)
+            files[name] = {"rows": part.num_rows, "bytes": size, "sha256": digest}
+    said = {
+        "shard": shard,
+        "configuration": layout.fingerprint,
+        "ids": [ids.start, ids.stop],
+        work.unit: rows.inputs.num_rows,
+        "rows": rows.results.num_rows,
+        "statuses": _by_name(rows.statuses),
+        "retries": rows.retries,
+        "resolved": rows.resolved,
+        **rows.more,
+        "files": files,
+    }
+    text = json.dumps(said, indent=1, allow_nan=False) + "\n"
+    with whole_file(record) as out:
+        out.write(text.encode())
+    return json.loads(text)

@@ -1,0 +1,152 @@
+"""Shards of a sweep: which tables are in them, their results, and the rows that are written."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from equilibrax._core.batching import steady_shapes
+from equilibrax.datasets._pipeline import Rows, Work, count_statuses
+from equilibrax.datasets.config import SweepConfig, described
+from equilibrax.datasets.stratify import Bins, fill, scores_of
+from equilibrax.fits.chebyshev import TOLERANCE as CERTIFIED
+from equilibrax.games import solve
+from equilibrax.games.partition_result import PartitionResult
+from equilibrax.games.selection_result import SelectionResult
+from equilibrax.problems.random_tables import sample_tables
+from equilibrax.problems.tables import UtilityTables
+from equilibrax.rows.committees import committee_rows, table_rows
+from equilibrax.rows.optional_columns import optional_columns, plain
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Tables to solve, of which the first `count` are the shard's.
+
+    Attributes:
+        config: of its part.
+        tables: B tables.
+        count: how many are written.
+        more: for its record.
+    """
+
+    config: SweepConfig
+    tables: UtilityTables
+    count: int
+    more: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Shard(Drawn):
+    """Tables that were solved.
+
+    Attributes:
+        result: of them.
+    """
+
+    result: SelectionResult | PartitionResult
+
+
+def work_of(config: SweepConfig) -> Work[Shard]:
+    """A checked configuration as work."""
+    if config.stratify and config.bin_range is None:
+        config = replace(config, bin_range=_usual_range(config))
+    plain_config, versions = described(config)
+    return Work(
+        unit="tables",
+        inputs="tables",
+        results="committees",
+        config=plain_config,
+        version=versions,
+        draw=partial(_draw, config),
+        solve=_solve,
+        rows=_rows,
+    )
+
+
+def draw(config: SweepConfig, ids: range) -> UtilityTables:
+    """Tables of these ids, which are no more than `config.batch`."""
+    tables = sample_tables(
+        config.family,
+        config.batch,
+        states=config.states,
+        actions=config.actions,
+        providers=config.providers,
+        seed=config.seed,
+        start=ids.stop - config.batch,
+        resolution=config.resolution,
+        **dict(config.parameters),
+    )
+    return tables if len(ids) == config.batch else tables[config.batch - len(ids) :]
+
+
+def _usual_range(config: SweepConfig) -> tuple[float, float]:
+    """From 0 to what 95 of 100 of the first candidates stay below, rounded up to thousandths."""
+    with steady_shapes():
+        scores = _scores(config, draw(config, range(config.batch)))
+    usual = float(np.nanquantile(scores, 0.95)) if np.isfinite(scores).any() else 0.0
+    high = math.ceil(usual * 1000) / 1000
+    if usual <= CERTIFIED:
+        raise ValueError(
+            f"stratify: expected a family with some misalignment, got {config.family!r}, of which 95 of 100 tables "
+            "have none; give bin_range"
+        )
+    return 0.0, high
+
+
+def _scores(config: SweepConfig, tables: UtilityTables) -> np.ndarray:
+    return scores_of(tables, config.tie_break, config.max_capacity)
+
+
+def _draw(config: SweepConfig, ids: range) -> Drawn:
+    part = config.of_shard(ids.start // config.shard_size)
+    more = {"family": part.family, "states": part.states, "actions": part.actions, "providers": part.providers}
+    more = {"part": {**more, "parameters": dict(part.parameters)}} if config.mixture else {}
+    if config.stratify:
+        assert config.bin_range is not None
+        own = range(ids.start * config.candidates, ids.stop * config.candidates)
+        bins = Bins(config.bins, *config.bin_range)
+        found = fill(bins, ids, own, part.batch, partial(draw, part), partial(_scores, part))
+        tables, count, more = found.tables, found.count, more | found.record
+    else:
+        tables, count = draw(part, ids), len(ids)
+    return Drawn(part, tables, count, more)
+
+
+def _solve(drawn: Drawn) -> Shard:
+    part = drawn.config
+    options: dict[str, Any] = {"tie_break": part.tie_break, "throw": False}
+    if part.game not in ("aligned", "oblivious"):
+        options["dynamics"] = part.dynamics
+    if part.game == "selection" and not part.obedience:
+        options |= {"misalignment": part.misalignment, "max_capacity": part.max_capacity}
+    else:
+        options |= {"obedience": part.obedience, "response": part.response, "tolerance": part.tolerance}
+        options["rationality"] = part.rationality or None
+    return Shard(part, drawn.tables, drawn.count, drawn.more, solve(drawn.tables, game=part.game, **options))
+
+
+def _rows(shard: Shard) -> Rows:
+    config, result = shard.config, shard.result
+    results = committee_rows(result)
+    if isinstance(result, SelectionResult):
+        for name, values in optional_columns(result, config.columns, config.equilibria_cap).items():
+            results = results.append_column(name, values)
+    each = results.num_rows // len(shard.tables)
+    return Rows(
+        inputs=plain(_first(table_rows(shard.tables), shard.count), config.float32),
+        results=plain(_first(results, shard.count * each), config.float32),
+        statuses=count_statuses(result.status[: shard.count]),
+        retries=int(result.retries[: shard.count].sum()),
+        resolved=result.fit.resolved if isinstance(result, SelectionResult) and result.fit is not None else 0,
+        more=shard.more,
+    )
+
+
+def _first(rows: pa.Table, count: int) -> pa.Table:
+    return rows if count == rows.num_rows else rows.slice(0, count)

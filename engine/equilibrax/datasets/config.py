@@ -1,0 +1,249 @@
+"""What a sweep solves, and whether that can be."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal, get_args
+
+from equilibrax.datasets._run import MAX_SHARDS
+from equilibrax.datasets.mixture import MixturePart, check_proportions, part_of
+from equilibrax.datasets.splits import DEFAULT_SHARES, check_shares
+from equilibrax.games import MAX_CAPACITY, TOLERANCE, TieBreak, check_game
+from equilibrax.problems.random_tables import check_parameters, find_family
+from equilibrax.problems.tables import MAX_PROVIDERS
+from equilibrax.rows.optional_columns import Group
+
+MAX_SHARD_ROWS = 2**22
+"""Most rows, one per (table, committee), of a shard. Two shards are in memory at a time: about 3 GB at this limit."""
+
+_OF_PART = ("family", "states", "actions", "providers", "parameters")
+
+
+@dataclass(frozen=True)
+class SweepConfig:
+    """What to solve. Together with the versions in `sweep.json` it determines every byte of a sweep.
+
+    Attributes:
+        family: a family of random tables, see `families()`.
+        tables: how many tables; the ids are 0 to `tables - 1`.
+        states: X.
+        actions: A.
+        providers: K, 1 to 16; all `2**K - 1` committees are solved.
+        seed: of the tables.
+        parameters: the family's parameters as pairs (name, value); those left out have their defaults.
+        tie_break: see `solve`.
+        dynamics: whether to run best-response dynamics.
+        misalignment: whether to compute misalignment scores and bounds.
+        resolution: fixed-point steps per unit of utility.
+        shard_size: tables per shard, at most `MAX_SHARD_ROWS` rows: the default up to 10 providers, 64 for 16.
+        max_capacity: see `solve`; tables that need more get the status FRONTIER_OVERFLOW.
+        game: see `solve`. Over partitions there is no misalignment, and the aligned game has no committees, tie rule
+            and dynamics. Oblivious providers play partitions.
+        obedience: see `solve`.
+        rationality: the lambdas of quantal response; none is the best response.
+        tolerance: see `solve`.
+        splits: shares of train, validation and test, which sum to 1. A table's split depends on seed and id alone.
+        columns: optional columns of the selection game: "schemes" (worst, best and where dynamics ends), "equilibria"
+            (all of a committee), "weights" (that attain the misalignment).
+        equilibria_cap: how many equilibria are listed per committee, at most.
+        float32: whether results and utilities are stored in 32 bits.
+        mixture: several families and sizes, instead of `family`, `parameters`, `states`, `actions` and `providers`.
+        stratify: "misalignment" fills bins of the score of all providers together evenly, by rejection; "" does not.
+            Ids are then those of the candidates that were taken.
+        bins: how many.
+        bin_range: where the first begins and the last ends; None is from 0 to what 95 of 100 candidates stay below.
+        candidates: how many are drawn per table, at most, before a shard gives up and says so.
+        licence: of the dataset, by its SPDX name.
+    """
+
+    family: str = "uniform"
+    tables: int = 10_000
+    states: int = 3
+    actions: int = 3
+    providers: int = 5
+    seed: int = 0
+    parameters: tuple[tuple[str, float], ...] = ()
+    tie_break: TieBreak = "incumbent"
+    dynamics: bool = True
+    misalignment: bool = True
+    resolution: int = 10_000
+    shard_size: int = 4096
+    max_capacity: int = MAX_CAPACITY
+    game: str = "selection"
+    obedience: bool = False
+    rationality: tuple[float, ...] = ()
+    tolerance: float = TOLERANCE
+    splits: tuple[float, float, float] = DEFAULT_SHARES
+    columns: tuple[Group, ...] = ()
+    equilibria_cap: int = 100
+    float32: bool = False
+    mixture: tuple[MixturePart, ...] = ()
+    stratify: Literal["", "misalignment"] = ""
+    bins: int = 10
+    bin_range: tuple[float, float] | None = None
+    candidates: int = 100
+    licence: str = "CC0-1.0"
+
+    @property
+    def response(self) -> Literal["best", "quantal"]:
+        """How the user responds."""
+        return "quantal" if self.rationality else "best"
+
+    @property
+    def rows_per_table(self) -> int:
+        """Committees times lambdas; of the largest part of a mixture."""
+        providers = max((part.providers for part in self.mixture), default=self.providers)
+        return (1 if self.game == "aligned" else 2**providers - 1) * max(1, len(self.rationality))
+
+    @property
+    def batch(self) -> int:
+        """How many tables are solved together; a last, smaller shard is solved with others, not to compile anew."""
+        return min(self.shard_size, self.tables)
+
+    def parts(self) -> Iterator[SweepConfig]:
+        """The parts of a mixture, each by itself; without one, the whole."""
+        if not self.mixture:
+            yield self
+        for part in self.mixture:
+            yield replace(self, mixture=(), **{name: getattr(part, name) for name in _OF_PART})
+
+    def of_shard(self, shard: int) -> SweepConfig:
+        """The part that a shard is of."""
+        if not self.mixture:
+            return self
+        return list(self.parts())[part_of(shard, [part.proportion for part in self.mixture])]
+
+
+def described(config: SweepConfig) -> tuple[dict[str, Any], Any]:
+    """The configuration as JSON, and the versions of its families."""
+    plain = {**asdict(config), "parameters": dict(sorted(config.parameters))}
+    plain["rationality"] = [str(float(r)) for r in config.rationality]  # JSON has no infinity
+    if not config.mixture:
+        del plain["mixture"]
+        return plain, find_family(config.family).version
+    for name in _OF_PART:
+        del plain[name]
+    plain["mixture"] = [{**asdict(part), "parameters": dict(sorted(part.parameters))} for part in config.mixture]
+    return plain, [find_family(part.family).version for part in config.mixture]
+
+
+def check(config: SweepConfig) -> None:
+    """Refuse what can be told without drawing a table; see `validate`."""
+    for name in ("tables", "resolution", "shard_size", "max_capacity", "bins", "candidates", "equilibria_cap"):
+        _check_whole(name, getattr(config, name), 1)
+    _check_whole("seed", config.seed, 0)
+    for name in ("dynamics", "misalignment", "float32", "obedience"):
+        if not isinstance(getattr(config, name), bool):
+            raise ValueError(f"{name}: expected True or False, got {getattr(config, name)!r}")
+    if config.tie_break not in get_args(TieBreak):
+        choices = ", ".join(map(repr, get_args(TieBreak)))
+        raise ValueError(f"tie_break: expected one of {choices}, got {config.tie_break!r}")
+    _check_mixture(config)
+    for part in config.parts():
+        for name in ("states", "actions"):
+            _check_whole(name, getattr(part, name), 1)
+        _check_whole("providers", part.providers, 1, MAX_PROVIDERS)
+    _check_game(config)
+    check_shares(config.splits)
+    _check_size(config)
+    for part in config.parts():
+        _check_parameters(part)
+    _check_columns(config)
+    _check_stratify(config)
+    check_licence(config.licence)
+
+
+def check_licence(licence: Any) -> None:
+    """Refuse what does not look like a licence's SPDX name."""
+    if not isinstance(licence, str) or not licence.replace("-", "").replace(".", "").isalnum():
+        raise ValueError(f"licence: expected the SPDX name of a licence, CC0-1.0 say, got {licence!r}")
+
+
+def _check_mixture(config: SweepConfig) -> None:
+    if not isinstance(config.mixture, tuple) or not all(isinstance(part, MixturePart) for part in config.mixture):
+        raise ValueError(f"mixture: expected a tuple of MixturePart, got {config.mixture!r}")
+    if config.mixture:
+        for name in _OF_PART:
+            if getattr(config, name) != getattr(SweepConfig, name):
+                raise ValueError(f"{name}: expected nothing beside a mixture, got {getattr(config, name)!r}")
+        check_proportions([part.proportion for part in config.mixture])
+
+
+def _check_game(config: SweepConfig) -> None:
+    if not isinstance(config.rationality, tuple):
+        raise ValueError(f"rationality: expected a tuple of numbers, got {config.rationality!r}")
+    rationality = config.rationality or None
+    check_game(config.game, config.response, rationality, config.tolerance, config.obedience)
+    if config.game != "selection" and config.tie_break != "incumbent":
+        raise ValueError(f"tie_break: expected nothing in the game {config.game}, got {config.tie_break!r}")
+
+
+def _check_size(config: SweepConfig) -> None:
+    rows = config.rows_per_table
+    if config.batch * rows > MAX_SHARD_ROWS:
+        what = f"{rows} committees each" if not config.rationality else f"{rows} committees and lambdas each"
+        providers = max(part.providers for part in config.parts())
+        raise ValueError(
+            f"shard_size: expected at most {MAX_SHARD_ROWS // rows} tables for {providers} providers "
+            f"({what}, {MAX_SHARD_ROWS} rows), got {config.shard_size}"
+        )
+    if -(-config.tables // config.shard_size) > MAX_SHARDS:
+        least = -(-config.tables // MAX_SHARDS)
+        raise ValueError(f"shard_size: expected at least {least} for {config.tables} tables, got {config.shard_size}")
+
+
+def _check_columns(config: SweepConfig) -> None:
+    columns = config.columns
+    if not isinstance(columns, tuple) or len(set(columns)) < len(columns) or not set(columns) <= {*get_args(Group)}:
+        raise ValueError(f"columns: expected some of {', '.join(get_args(Group))}, each once, got {columns!r}")
+    if columns and (config.game != "selection" or config.obedience):
+        raise ValueError(f"columns: expected none but in the selection game without obedience, got {columns!r}")
+    if "weights" in columns and not config.misalignment:
+        raise ValueError("columns: expected no weights without misalignment, got them")
+    listed = config.batch * config.rows_per_table * config.equilibria_cap * max(part.states for part in config.parts())
+    if "equilibria" in columns and listed >= 2**31:
+        raise ValueError(
+            "equilibria_cap: expected states x equilibria of a shard below 2**31, got "
+            f"{config.equilibria_cap} for {config.batch} tables; use a smaller shard_size or cap"
+        )
+
+
+def _check_stratify(config: SweepConfig) -> None:
+    if config.stratify not in ("", "misalignment"):
+        raise ValueError(f"stratify: expected misalignment or nothing, got {config.stratify!r}")
+    span = config.bin_range
+    if span is not None:
+        numbers = isinstance(span, tuple) and len(span) == 2 and all(type(end) in (int, float) for end in span)
+        if not numbers or not all(map(math.isfinite, span)) or not 0 <= span[0] < span[1]:
+            raise ValueError(f"bin_range: expected two numbers, 0 <= low < high, got {span!r}")
+    if not config.stratify:
+        return
+    if config.game != "selection" or config.obedience or not config.misalignment:
+        raise ValueError("stratify: expected the selection game with misalignment and without obedience")
+    if config.mixture and span is None:
+        raise ValueError("bin_range: expected a range for the bins of a mixture, got none")
+    if config.shard_size * -(-config.tables // config.shard_size) * config.candidates > 2**63:
+        raise ValueError(f"candidates: expected fewer for {config.tables} tables, got {config.candidates}")
+
+
+def _check_whole(name: str, value: Any, low: int, high: int | None = None) -> None:
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    if not whole or value < low or (high is not None and value > high):
+        limits = f"of at least {low}" if high is None else f"from {low} to {high}"
+        raise ValueError(f"{name}: expected a whole number {limits}, got {value!r}")
+
+
+def _check_parameters(config: SweepConfig) -> None:
+    try:
+        pairs = [(name, value) for name, value in config.parameters]
+    except (TypeError, ValueError):
+        raise ValueError(f"parameters: expected pairs (name, value), got {config.parameters!r}") from None
+    for name, value in pairs:
+        real = isinstance(value, int | float) and not isinstance(value, bool)
+        if not isinstance(name, str) or not real or not math.isfinite(value):
+            raise ValueError(f"parameters: expected a name and a finite number, got {(name, value)!r}")
+        if [other for other, _ in pairs].count(name) > 1:
+            raise ValueError(f"parameters: expected every name once, got {name!r} again")
+    check_parameters(dict(pairs), find_family(config.family))

@@ -1,0 +1,216 @@
+"""Sweeps of random markets: the folder of `equilibrax.datasets.sweep`, with users in place of tables.
+
+| file | what it holds |
+|---|---|
+| `sweep.json` | the configuration, with the versions of the format, of equilibrax and of the random markets |
+| `markets/train-00000007.parquet` | the markets of shard 7 in the split train, `market_rows` |
+| `users/train-00000007.parquet` | their results, `user_rows`: every game and lambda, one after the other |
+
+Everything that `equilibrax.datasets.sweep` says about shards, interruptions and bytes holds here too.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import get_args
+
+import numpy as np
+import pyarrow as pa
+
+from equilibrax._core.checks import check_choice
+from equilibrax.datasets._pipeline import Rows, Work, count_statuses
+from equilibrax.datasets._run import MAX_SHARDS, SweepReport, check_share, run_work
+from equilibrax.datasets.config import MAX_SHARD_ROWS, _check_whole, check_licence
+from equilibrax.datasets.splits import DEFAULT_SHARES, check_shares
+from equilibrax.games import TOLERANCE
+from equilibrax.problems import MARKETS_VERSION, Alignment, random_markets
+from equilibrax.problems.market import Market
+from equilibrax.problems.tables import MAX_PROVIDERS
+from equilibrax.rows.optional_columns import plain
+from equilibrax.rows.users import market_rows
+from equilibrax.studies.market_games import Games, MarketOutcome, solve_games
+
+
+@dataclass(frozen=True)
+class MarketSweepConfig:
+    """What to solve. Together with the versions in `sweep.json` it determines every byte of a sweep.
+
+    Attributes:
+        markets: how many; the ids are 0 to `markets - 1`.
+        users: N.
+        states: X.
+        actions: A.
+        providers: K, 1 to 16; all `2**K - 1` committees are solved.
+        alignment: what is aligned, see `random_markets`.
+        error: by how much it may be misaligned.
+        seed: of the markets.
+        game: "personalized", "anonymous" or "both".
+        rules: see `solve`.
+        rationality: the lambdas of quantal response; none is the best response.
+        tolerance: see `solve`.
+        dynamics: whether to run best-response dynamics.
+        promises: whether to compute benchmarks and bounds.
+        resolution: fixed-point steps per unit of utility.
+        shard_size: markets per shard.
+        splits: shares of train, validation and test, see `SweepConfig`.
+        licence: of the dataset, an SPDX name.
+    """
+
+    markets: int = 10_000
+    users: int = 2
+    states: int = 3
+    actions: int = 3
+    providers: int = 2
+    alignment: Alignment = "weak"
+    error: float = 0.0
+    seed: int = 0
+    game: Games = "both"
+    rules: str = "obedience"
+    rationality: tuple[float, ...] = ()
+    tolerance: float = TOLERANCE
+    dynamics: bool = True
+    promises: bool = True
+    resolution: int = 10_000
+    shard_size: int = 1024
+    splits: tuple[float, float, float] = DEFAULT_SHARES
+    licence: str = "CC0-1.0"
+
+    @property
+    def rows_per_market(self) -> int:
+        """Committees times users times games times lambdas."""
+        games = 2 if self.game == "both" else 1
+        return (2**self.providers - 1) * self.users * games * max(1, len(self.rationality))
+
+
+def run_market_sweep(
+    config: MarketSweepConfig,
+    directory: str | os.PathLike[str],
+    *,
+    shard: tuple[int, int] = (0, 1),
+    progress: Callable[[int, int], None] | None = None,
+    should_stop: Callable[[], bool] | None = None,
+) -> SweepReport:
+    """Draw and solve random markets and write them to a folder, or go on with what an earlier call has begun.
+
+    As `run_sweep`; the report's `tables` are markets.
+
+    Args:
+        config: what to solve.
+        directory: the folder, made if need be. Other files in it are left alone.
+        shard: i and n, 0 <= i < n: do only the shards whose number is i modulo n.
+        progress: called with the number of markets done and of all markets, at the start and after each shard.
+        should_stop: asked before every shard; if true, the call ends early, with a report that is not `complete`.
+
+    Returns:
+        Counts and times of this call.
+
+    Raises:
+        ValueError: on a bad configuration, markets that are too large for a game, a path that is no folder, or a folder
+            of another sweep.
+        OSError: of the fitting kind, with the path in it, if a file cannot be written.
+        KeyboardInterrupt: on Ctrl-C, after the shard that is being written.
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> config = MarketSweepConfig(markets=5, states=2, actions=2, shard_size=4, promises=False)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     report = run_market_sweep(config, folder)
+        ...     sorted(path.name for path in Path(folder, "users").glob("train-*"))
+        ['train-00000000.parquet', 'train-00000001.parquet']
+        >>> report.tables, report.rows, report.complete
+        (5, 60, True)
+    """
+    check_share(shard)
+    validate_markets(config)
+    return run_work(_work(config), directory, progress, should_stop, shard)
+
+
+def validate_markets(config: MarketSweepConfig) -> None:
+    """Check a configuration. The markets of the first shard are drawn.
+
+    Raises:
+        ValueError: naming the field, what was expected and what came.
+
+    Example:
+        >>> validate_markets(MarketSweepConfig(users=0))
+        Traceback (most recent call last):
+        ...
+        ValueError: users: expected a whole number of at least 1, got 0
+    """
+    for name in ("markets", "users", "states", "actions", "resolution", "shard_size"):
+        _check_whole(name, getattr(config, name), 1)
+    _check_whole("providers", config.providers, 1, MAX_PROVIDERS)
+    _check_whole("seed", config.seed, 0)
+    for name in ("dynamics", "promises"):
+        if not isinstance(getattr(config, name), bool):
+            raise ValueError(f"{name}: expected True or False, got {getattr(config, name)!r}")
+    check_choice("game", config.game, get_args(Games))
+    if not isinstance(config.rationality, tuple):
+        raise ValueError(f"rationality: expected a tuple of numbers, got {config.rationality!r}")
+    check_shares(config.splits)
+    check_licence(config.licence)
+    rows = config.rows_per_market
+    if min(config.shard_size, config.markets) * rows > MAX_SHARD_ROWS:
+        raise ValueError(
+            f"shard_size: expected at most {MAX_SHARD_ROWS // rows} markets of {rows} rows each "
+            f"({MAX_SHARD_ROWS} rows), got {config.shard_size}"
+        )
+    if -(-config.markets // config.shard_size) > MAX_SHARDS:
+        least = -(-config.markets // MAX_SHARDS)
+        raise ValueError(f"shard_size: expected at least {least} for {config.markets} markets, got {config.shard_size}")
+    _draw(config, range(min(config.shard_size, config.markets)))
+
+
+def _work(config: MarketSweepConfig) -> Work[tuple[Market, list[MarketOutcome]]]:
+    described = {**asdict(config), "rationality": [str(float(r)) for r in config.rationality]}  # JSON has no infinity
+    return Work(
+        unit="markets",
+        inputs="markets",
+        results="users",
+        config=described,
+        version=MARKETS_VERSION,
+        draw=partial(_draw, config),
+        solve=partial(_solve, config),
+        rows=_rows,
+        key="market",
+    )
+
+
+def _draw(config: MarketSweepConfig, ids: range) -> Market:
+    count = min(config.shard_size, config.markets)  # as many for a last, smaller shard: another count compiles anew
+    markets = random_markets(
+        count,
+        config.users,
+        config.providers,
+        config.states,
+        config.actions,
+        alignment=config.alignment,
+        error=config.error,
+        seed=config.seed,
+        start=ids.stop - count,
+        resolution=config.resolution,
+    )
+    return markets if len(ids) == count else markets[count - len(ids) :]
+
+
+def _solve(config: MarketSweepConfig, markets: Market) -> tuple[Market, list[MarketOutcome]]:
+    options = {"rules": config.rules, "dynamics": config.dynamics, "throw": False}
+    if config.rationality:
+        options["tolerance"] = config.tolerance
+    games = solve_games(markets, config.game, rationality=config.rationality, promises=config.promises, **options)
+    return markets, games
+
+
+def _rows(solved: tuple[Market, list[MarketOutcome]]) -> Rows:
+    markets, outcomes = solved
+    rows = pa.concat_tables([one.rows() for one in outcomes]).combine_chunks()
+    status = np.stack([one.result.status for one in outcomes])
+    return Rows(
+        inputs=plain(market_rows(markets), False),
+        results=plain(rows, False),
+        statuses=count_statuses(status, markets.users),
+    )

@@ -1,0 +1,146 @@
+"""Figures 4 and 10 of 2602.13451: other scoring rules, and who covers whom."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+
+from equilibrax.figures.coverage import (
+    Fits,
+    coverage_entries,
+    draw_coverage,
+    draw_methods,
+    infinity_entry,
+    method_entries,
+    named_fits,
+)
+from equilibrax.figures.curves import band_entry
+from equilibrax.figures.paper import _drawing as draw
+from equilibrax.raters.answers import Score
+
+SCORE_LABELS: dict[Score, str] = {"linear": "linear score", "log": "log score", "brier": "Brier score"}
+_SCORE_COLOURS: dict[Score, str] = {"linear": "#222222", "log": "#CC79A7", "brier": "#56B4E9"}
+
+_LONGEST = 26  # letters of a name beside a heat map
+_CELL = 0.24  # inches
+_MOST_NUMBERS = 14  # columns of a heat map with numbers in its cells
+
+
+def score_figure(fits: Fits, path: str | os.PathLike[str]) -> None:
+    """Weak alignment and coverage under other scores (2602.13451, Figure 4).
+
+    One panel for each score but the market's own: error of weak alignment against the number of providers. One more
+    has the transfer factors of all scores: mean over users solid, worst user dashed.
+
+    Args:
+        fits: one market, or a mapping from titles to markets, with the same scores.
+        path: the PNG file to write.
+
+    Raises:
+        ValueError: if there is no market, one has no other score, or `path` does not end in .png.
+
+    Example:
+        >>> import equilibrax as eq
+        >>> answers = eq.raters.simulate_answers(users=2, models=3, questions=20, options=3, seed=1)
+        >>> eq.figures.score_figure(eq.raters.market_fit(answers, scores=["log"]), "scores.png")
+    """
+    named = named_fits(fits)
+    scores: dict[Score, None] = {score: None for fit in named.values() for score in fit.scores if score != fit.score}
+    if not scores or any(set(fit.scores) != {fit.score, *scores} for fit in named.values()):
+        raise ValueError("fits: expected markets with the same scores, and with another beside their own")
+    across = len(scores) + 1
+    note = "Errors: as in the figure of weak alignment. Transfer factors: medians over all sets of K models, of users "
+    note += "that some model covers."
+    with draw.page(path, across * len(named), note, panel_width=2.8, columns=across) as (figure, panels):
+        for row, (name, fit) in enumerate(named.items()):
+            mine = panels[across * row : across * (row + 1)]
+            for score, panel in zip(scores, mine):
+                draw_methods(panel, fit.scores[score].curve)
+                panel.set_title(_title(name, SCORE_LABELS[score]))
+                panel.set_xlabel("number of models K")
+                panel.set_ylabel("mean RMSE over users")
+            weights = {_SCORE_COLOURS[s]: one.strong.weights for s, one in fit.scores.items()}
+            draw_coverage(mine[-1], {colour: one[:, one.max(axis=0) > 0] for colour, one in weights.items()})
+            mine[-1].set_title(_title(name, "coverage"))
+            mine[-1].set_xlabel("number of models K")
+            mine[-1].set_ylabel("transfer factor 1/λ*")
+        lines = [
+            Line2D([], [], color=_SCORE_COLOURS[s], linewidth=1.8, label=SCORE_LABELS[s])
+            for s in next(iter(named.values())).scores
+        ]
+        entries = [*method_entries(), band_entry("±1 s.e. over folds"), *lines]
+        draw.legend(figure, [*entries, *coverage_entries(draw.GREY), infinity_entry()])
+
+
+def weights_figure(fits: Fits, path: str | os.PathLike[str]) -> None:
+    """Heat maps of the learned weights, with names (2602.13451, Figure 10).
+
+    On the left w[j, i] of weak alignment, a row for each user and a column for each model: which models explain a user.
+    On the right lambda[j, i] of strong alignment, a row for each model and a column for each user: whom a model covers.
+    Cells without any weight are blank.
+
+    Args:
+        fits: one market, or a mapping from titles to markets.
+        path: the PNG file to write.
+
+    Raises:
+        ValueError: if there is no market, or `path` does not end in .png.
+
+    Example:
+        >>> import equilibrax as eq
+        >>> fit = eq.raters.market_fit(eq.raters.simulate_answers(users=2, models=3, questions=20, options=3, seed=1), scores=[])
+        >>> eq.figures.weights_figure(fit, "weights.png")
+    """
+    named = named_fits(fits)
+    largest = max(max(fit.strong.weights.shape) for fit in named.values())
+    width = 1.8 + _CELL * 1.25 * largest
+    note = (
+        "Weights of fits to all questions. Left: w of weak alignment, which models explain a user. Right: λ of strong "
+    )
+    note += "alignment, whom a model covers. Blank: no weight."
+    height = 1.3 + _CELL * largest
+    with draw.page(path, 2 * len(named), note, panel_width=width, height=height, columns=2) as (_, panels):
+        for row, (name, fit) in enumerate(named.items()):
+            users, models = fit.strong.user_names, fit.strong.model_names
+            left, right = panels[2 * row : 2 * row + 2]
+            for panel, values, names, label in (
+                (left, fit.weak.weights, (users, models), "w (weak alignment)"),
+                (right, fit.strong.weights, (models, users), "λ (strong alignment)"),
+            ):
+                _heat_map(panel, values, *names)
+                panel.set_title(_title(name, label))
+
+
+def _heat_map(panel: Axes, values: np.ndarray, rows: Sequence[str], columns: Sequence[str]) -> None:
+    shown = np.ma.masked_where(~(values > 0), values)
+    top = float(np.nanmax(values)) if (values > 0).any() else 1.0
+    mesh = panel.pcolormesh(shown, cmap="YlGnBu", vmin=0, vmax=top, edgecolors="#E4E4E4", linewidth=0.4)
+    panel.set(xlim=(0, len(columns)), ylim=(len(rows), 0))
+    panel.set_xticks(np.arange(len(columns)) + 0.5, [_short(c) for c in columns], rotation=60, ha="right", fontsize=6)
+    for text in panel.get_xticklabels():
+        text.set_rotation_mode("anchor")
+    panel.set_yticks(np.arange(len(rows)) + 0.5, [_short(r) for r in rows], fontsize=6)
+    panel.tick_params(length=0)
+    for side in panel.spines.values():
+        side.set_visible(False)
+    if len(columns) <= _MOST_NUMBERS:
+        for (i, j), value in np.ndenumerate(values):
+            if value > 0:
+                colour = "white" if value > 0.55 * top else "#333333"
+                text = f"{value:.2f}".lstrip("0") if value >= 0.005 else "·"
+                panel.text(j + 0.5, i + 0.5, text, ha="center", va="center", fontsize=5, color=colour)
+    bar = panel.figure.colorbar(mesh, ax=panel, aspect=25, pad=0.02)
+    bar.outline.set_visible(False)  # pyright: ignore[reportCallIssue, reportAttributeAccessIssue]
+    bar.ax.tick_params(labelsize=6, length=2)
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _LONGEST else name[: _LONGEST - 1] + "…"
+
+
+def _title(name: str, what: str) -> str:
+    return f"{name}: {what}" if name else what

@@ -1,0 +1,5 @@
+"""Small programs solved many at a time, with certificates."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,253 @@
+"""The personalized game: a rule for every user. With separable utilities it falls apart into a game for each user.
+
+If all providers see the same, a user's game is a selection game, and all games of all users and markets are one batch
+for its solver; what providers do not see is summed up beforehand, so the states of that batch are what they see. If
+they see different things, or utilities are general, the profiles of (vectors of) rules are listed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from equilibrax._core.checks import approximate
+from equilibrax._core.status import Status
+from equilibrax.games._market_rules import RuleList, list_rules
+from equilibrax.games._profiles import PostingGame, solve_postings
+from equilibrax.games.anonymous import fields
+from equilibrax.games.obedient import solve_obedient
+from equilibrax.games.responses import Rationality
+from equilibrax.games.selection import solve_selection
+from equilibrax.games.selection_engine import MAX_CAPACITY
+from equilibrax.problems.market import Market
+from equilibrax.problems.persuasion import PersuasionGame
+from equilibrax.problems.tables import UtilityTables, table_id_words
+
+MAX_VECTORS = 2**20
+"""Most vectors of rules of one provider that are listed in a general market."""
+
+
+def is_selection(market: Market) -> bool:
+    """Whether users' games are selection games."""
+    return market.separable and market.same_sight()
+
+
+def solve_personalized(
+    market: Market,
+    masks: np.ndarray,
+    how: Rationality,
+    tolerance: float,
+    *,
+    delegation: bool,
+    tie_break: str,
+    listed: bool,
+    dynamics: bool,
+    step_limit: int,
+    mesh,
+) -> dict[str, Any]:
+    """Fields of a `MarketResult`."""
+    if is_selection(market):
+        options = {"tie_break": tie_break, "dynamics": dynamics, "step_limit": step_limit, "mesh": mesh}
+        return _solve_selections(market, masks, how, tolerance, delegation, options)
+    solving = {"listed": listed, "dynamics": dynamics, "step_limit": step_limit, "mesh": mesh}
+    if not market.separable:
+        game = vector_game(market, delegation, how, tolerance)
+        return fields(game, solve_postings(game, masks, **solving), masks, listed, dynamics)
+    b, n = len(market), market.users
+    whole: dict[str, Any] = {}
+    for users, game in games_of_users(market, delegation, how, tolerance):
+        part = fields(game, solve_postings(game, masks, **solving), masks, listed, dynamics)
+        for name, values in part.items():
+            if values is None:
+                whole[name] = None
+                continue
+            if name == "status":
+                of_users = values.reshape(b, len(users), -1)
+                whole[name] = whole.get(name, 0) | np.bitwise_or.reduce(of_users, axis=1)
+                continue
+            if name == "worst_choice":
+                values = values[..., 0]
+            of_users = np.moveaxis(values[:, :, 0].reshape(b, len(users), *values.shape[1:2], *values.shape[3:]), 1, 2)
+            if name not in whole:
+                whole[name] = np.empty((*of_users.shape[:2], n, *of_users.shape[3:]), values.dtype)
+            whole[name][:, :, users] = of_users
+    choice = whole["worst_choice"]
+    return whole | {"worst_choice": np.broadcast_to(choice[:, :, None], (*choice.shape, n))}
+
+
+def vector_game(market: Market, delegation: bool, how: Rationality, tolerance: float) -> PostingGame:
+    """A provider's strategy is a vector of rules, one for each user; in lexicographic order."""
+    rules, n = list_rules(market.provider_sees, market.actions if delegation else None), market.users
+    count = rules.own.shape[1]
+    if count**n > MAX_VECTORS:
+        raise ValueError(
+            f"market: expected at most {MAX_VECTORS:,} vectors of rules of a provider in a general market, got "
+            f"{approximate(count**n)} ({count:,} rules for each of {n} users)"
+        )
+    which = np.indices((count,) * n).reshape(n, -1)  # [N, M]
+    own = np.stack([of_provider[which] for of_provider in rules.own])
+    exists = np.stack([of_provider[which].all(axis=0) for of_provider in rules.exists])
+    return PostingGame(market, rules, own, exists, delegation, how, tolerance)
+
+
+def games_of_users(market: Market, delegation: bool, how: Rationality, tolerance: float):
+    """`(users, game)`: users whose games have the same rules, and these games (markets first, then users)."""
+    rules: RuleList = list_rules(market.provider_sees, market.actions if delegation else None)
+    sights = [() if delegation else row for row in market.user_sees]
+    for sight in dict.fromkeys(sights):
+        users = [i for i, row in enumerate(sights) if row == sight]
+        alone = _one_user_each(market, users)
+        yield users, PostingGame(alone, rules, rules.own[:, None], rules.exists, delegation, how, tolerance)
+
+
+def _one_user_each(market: Market, users: list[int]) -> Market:
+    """`B len(users)` markets of one user; a provider's weight is 1, or 0 if it is indifferent."""
+    b, k = len(market), market.num_providers
+
+    def rows(array: Any) -> np.ndarray:
+        return np.asarray(array)[:, users].reshape(b * len(users), 1, *array.shape[2:])
+
+    def of_providers(array: Any) -> np.ndarray:
+        chosen = np.moveaxis(np.asarray(array)[:, :, users], 2, 1)
+        return chosen.reshape(b * len(users), k, 1, *array.shape[3:])
+
+    return replace(
+        market,
+        prior=np.repeat(np.asarray(market.prior), len(users), axis=0),
+        user=rows(market.user),
+        available=rows(market.available),
+        components=of_providers(market.components),
+        weights=(of_providers(market.weights) > 0).astype(np.int64),
+        market_id=np.arange(b * len(users)),
+        user_sees=(market.user_sees[users[0]],),
+        weight_resolution=1,
+        labels=None,
+    )
+
+
+# --- one batch of selection games -------------------------------------------------------------------------------------
+
+
+def _solve_selections(market: Market, masks: np.ndarray, how: Rationality, tolerance: float, delegation: bool, options):
+    options |= {"order": "round_robin", "deviation": "best", "key": None}
+    if delegation:
+        tables = selection_tables(market)
+        room = {"method": "auto", "capacity": None, "max_capacity": MAX_CAPACITY}
+        found = solve_selection(tables, masks, misalignment=False, **room, **options)
+        worst, end = found.worst_scheme, found.dynamics_scheme
+    else:
+        found = solve_obedient(obedient_games(market), masks, how, tolerance, **options)
+        worst, end = found.worst_partition, found.dynamics_partition
+    b, n, c, k = len(market), market.users, len(masks), market.num_providers
+
+    def by_market(values: np.ndarray) -> np.ndarray:
+        return np.moveaxis(values.reshape(b, n, *values.shape[1:]), 1, 2)
+
+    row = np.array(market.provider_sees[0])
+    member = (masks[:, None] >> np.arange(k)) & 1 == 1  # [C, K]
+    lowest = member.argmax(axis=1).astype(np.int32)
+    small = np.int8 if market.actions <= 127 else np.int16
+
+    def posted(rules: np.ndarray) -> np.ndarray:
+        """`[B, C, N, K, X]`; in memory the games are the last axis, as in `rules`, so long runs are copied."""
+        seen = np.moveaxis(rules, 0, -1).astype(small)  # [C, cells, B N]
+        seen = seen if market.states == seen.shape[1] else seen[:, row]
+        of_members = np.where(member[:, :, None, None], seen[:, None], small(-1))
+        return np.transpose(of_members.reshape(c, k, market.states, b, n), (3, 0, 4, 1, 2))
+
+    flags = by_market(found.status) & ~int(Status.COUNT_SATURATED)
+    saturated = found.status & int(Status.COUNT_SATURATED)
+    status = np.bitwise_or.reduce(flags, axis=2)
+    if saturated.any():
+        status = status | np.bitwise_or.reduce(by_market(saturated), axis=2)
+    fields = {
+        "worst_value": by_market(found.worst_value),
+        "best_value": by_market(found.best_value),
+        "equilibria": by_market(found.equilibria),
+        "worst_rules": posted(worst),
+        "worst_choice": np.broadcast_to(lowest[:, None, None], (b, c, n, n)),
+        "dynamics_value": None,
+        "dynamics_rules": None,
+        "dynamics_choice": None,
+        "dynamics_steps": None,
+        "status": status,
+    }
+    if end is not None and found.dynamics_value is not None and found.dynamics_steps is not None:
+        fields |= {
+            "dynamics_value": by_market(found.dynamics_value),
+            "dynamics_rules": posted(end),
+            "dynamics_choice": np.broadcast_to(lowest[:, None], (b, c, n)),
+            "dynamics_steps": by_market(found.dynamics_steps).astype(np.int64, copy=False),
+        }
+    return fields
+
+
+def selection_tables(market: Market) -> UtilityTables:
+    """`B N` tables, all users of a market one after the other; an indifferent provider has utility 0."""
+    b, n, x, a = market.user.shape
+    prior = np.repeat(np.asarray(market.prior), n, axis=0)
+    user, providers = np.asarray(market.user), _indifferent(market)
+    row = np.array(market.provider_sees[0])
+    cells = int(row.max()) + 1
+    if cells < x:  # what providers cannot tell apart is summed up, and the prior with it
+        user, providers = _summed(market, user, row, cells), _summed(market, providers, row, cells)
+        largest = max(int(np.abs(user).max()), int(np.abs(providers).max()))
+        if largest >= 2**31:
+            raise ValueError(
+                f"market: expected sums over the states that providers cannot tell apart that fit in 32 bits, got "
+                f"{largest}; use a smaller resolution or smaller prior weights"
+            )
+        prior, x = np.ones((b * n, cells), np.int64), cells
+    available = np.asarray(market.available)
+    return UtilityTables(
+        user=user.reshape(b * n, x, a).astype(np.int32, copy=False),
+        providers=np.ascontiguousarray(np.swapaxes(providers, 1, 2), np.int32).reshape(b * n, -1, x, a),
+        prior=prior.astype(np.int32),
+        available=np.broadcast_to(available[:, :, None], (b, n, x, a)).reshape(b * n, x, a),
+        table_id_words=table_id_words(np.arange(b * n)),
+        resolution=market.resolution,
+    )
+
+
+def obedient_games(market: Market) -> PersuasionGame:
+    """`B N` games of information; users who observe less than others have signals that never come."""
+    b, n, x, a = market.user.shape
+    prior = np.asarray(market.prior)
+    row = np.array(market.provider_sees[0])
+    cells = int(row.max()) + 1
+    sees = np.array(market.user_sees)  # [N, X]
+    signals = int(sees.max()) + 1
+    signal = (sees[:, None] == np.arange(signals)[:, None]).astype(np.int64)  # [N, Z, X]
+    into = (row[:, None] == np.arange(cells)).astype(np.int64)  # [X, cells]
+    weights = np.einsum("bx,nzx,xc->bnzc", prior, signal, into)
+    utilities = np.asarray(market.user).astype(np.int64) * prior[:, None, :, None]
+    components = _indifferent(market).astype(np.int64) * prior[:, None, None, :, None]
+    if signals == 1 and cells == x:
+        user, providers = utilities[:, :, None], components[:, :, :, None]
+    else:
+        user = np.einsum("bnxa,nzx,xc->bnzca", utilities, signal, into)
+        providers = np.einsum("bknxa,nzx,xc->bknzca", components, signal, into)
+    available = np.asarray(market.available)
+    return PersuasionGame(
+        weights=weights.reshape(b * n, signals, cells),
+        user=user.reshape(b * n, signals, cells, a),
+        providers=np.swapaxes(providers, 1, 2).reshape(b * n, -1, signals, cells, a),
+        available=np.broadcast_to(available[:, :, None], (b, n, cells, a)).reshape(b * n, cells, a),
+        table_id=np.arange(b * n, dtype=np.int64),
+        resolution=market.resolution,
+    )
+
+
+def _indifferent(market: Market) -> np.ndarray:
+    """The components, zero where the weight is."""
+    components, cares = np.asarray(market.components), np.asarray(market.weights) > 0
+    return components if cares.all() else np.where(cares[..., None, None], components, 0)
+
+
+def _summed(market: Market, utilities: np.ndarray, row: np.ndarray, cells: int) -> np.ndarray:
+    """`[B, ..., cells, A]`: prior weight times utility, summed over the states of every cell."""
+    prior = np.asarray(market.prior).reshape(len(market), *[1] * (utilities.ndim - 3), -1, 1)
+    into = (row[:, None] == np.arange(cells)).astype(np.int64)
+    return np.einsum("...xa,xc->...ca", utilities * prior, into)

@@ -1,0 +1,5 @@
+"""Files of tables and markets, and MovieLens."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

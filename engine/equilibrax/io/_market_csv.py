@@ -1,0 +1,306 @@
+"""Markets as CSV: one row per state, user and action. `equilibrax.io.markets` has the format.
+
+Letters: B markets, N users, K providers, X states, A actions.
+"""
+
+from __future__ import annotations
+
+import re
+import reprlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from math import lcm
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from equilibrax.io.tables import _NUMBER, TableFileError, _at, _decimal, _field, _naming, _records
+from equilibrax.problems.market import Market, MarketLabels, separable_market
+from equilibrax.problems.tables import MAX_PROVIDERS
+
+_REQUIRED = ("state", "user", "action", "utility")
+_NAMES = ("market", "state", "user", "action")
+_RESERVED = (*_REQUIRED, "market", "prior", "sees", "outcome")
+_WEIGHT, _SEES = "weight:", "sees:"
+_RATIO = re.compile(r"([+-]?[0-9]{1,18})/([0-9]{1,18})")
+_INT32_MAX = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class _Row:
+    line: int
+    cells: dict[str, str]
+    utilities: list[int]  # the user's, then the components of the providers
+
+
+def parse(data: bytes, path: Path, resolution: int, weight_resolution: int | None) -> Market:
+    """The markets of a CSV file."""
+    records = _records(data, path)
+    line, columns = next(records, (1, []))
+    providers = _providers(columns, _at(path, line))
+    rows = [_row(fields, columns, providers, path, number, resolution) for number, fields in records]
+    if not rows:
+        raise TableFileError(f"{_at(path, line)}: expected rows after the header, got none")
+    return _File(rows, providers, path).market(resolution, weight_resolution)
+
+
+def _providers(columns: list[str], where: str) -> tuple[str, ...]:
+    """The names of the providers, from the header."""
+    if not columns:
+        raise TableFileError(f"{where}: expected a header with {', '.join(_REQUIRED)}, got an empty file")
+    for i, column in enumerate(columns):
+        if not column:
+            raise TableFileError(f"{where}: column {i + 1}: expected a name, got an empty one")
+        if column in columns[:i]:
+            raise TableFileError(f"{where}: column {i + 1}: expected every name once, got {column!r} again")
+        if column not in _RESERVED and column.lower() in _RESERVED:  # it would pass for a provider
+            raise TableFileError(f"{where}: column {i + 1}: expected {column.lower()!r} in lower case, got {column!r}")
+    for required in _REQUIRED:
+        if required not in columns:
+            raise TableFileError(f"{where}: expected a column {required!r}, got only {columns}")
+    about = {column: _about(column) for column in columns}
+    providers = tuple(c for c in columns if c not in _RESERVED and about[c] is None)
+    for column, provider in about.items():
+        if provider is not None and provider not in providers:
+            raise TableFileError(f"{where}: column {column!r}: expected a provider of the file, got {provider!r}")
+    if not 1 <= len(providers) <= MAX_PROVIDERS:
+        raise TableFileError(f"{where}: expected 1 to {MAX_PROVIDERS} provider columns, got {len(providers)}")
+    return providers
+
+
+def _about(column: str) -> str | None:
+    """The provider in `weight:NAME` and `sees:NAME`."""
+    return next((column[len(start) :].strip() for start in (_WEIGHT, _SEES) if column.startswith(start)), None)
+
+
+def _row(
+    fields: list[str], columns: list[str], providers: tuple[str, ...], path: Path, line: int, resolution: int
+) -> _Row:
+    where = _at(path, line)
+    if len(fields) != len(columns):
+        raise TableFileError(f"{where}: expected {len(columns)} fields as in the header, got {len(fields)}")
+    cells = dict(zip(columns, fields))
+    for column, text in cells.items():
+        if not text:
+            kind = "a name" if column in _NAMES else "a value"
+            raise TableFileError(f"{where}: column {column!r}: expected {kind}, got an empty field")
+    utilities = []
+    for column in ("utility", *providers):
+        here = f"{where}: column {column!r}"
+        utilities.append(round(number(cells[column], here) * resolution))
+        if abs(utilities[-1]) > _INT32_MAX:
+            came = f"{reprlib.repr(cells[column])} at resolution {resolution}"
+            raise TableFileError(f"{here}: expected utility x resolution up to {_INT32_MAX}, got {came}")
+    cells = {_tidy(column): text for column, text in cells.items()}
+    return _Row(line, {"market": path.stem, **cells}, utilities)
+
+
+def _tidy(column: str) -> str:
+    """`weight: Ann` is `weight:Ann`."""
+    provider = _about(column)
+    return column if provider is None else column.partition(":")[0] + ":" + provider
+
+
+def number(text: str, where: str) -> Fraction:
+    """A decimal such as 0.25, or a ratio of whole numbers such as 2/3, exactly."""
+    ratio = _RATIO.fullmatch(text)
+    if ratio and int(ratio[2]):
+        return Fraction(int(ratio[1]), int(ratio[2]))
+    if not _NUMBER.fullmatch(text):
+        came = reprlib.repr(text)
+        raise TableFileError(f"{where}: expected a decimal number such as 0.25 or a ratio such as 2/3, got {came}")
+    return Fraction(Decimal(text))
+
+
+class _File:
+    """Rows of a file, and the order in which its names appear."""
+
+    def __init__(self, rows: list[_Row], providers: tuple[str, ...], path: Path):
+        self.rows, self.providers, self.path = rows, providers, path
+        self.markets, self.states, self.users = (
+            list(dict.fromkeys(row.cells[name] for row in rows)) for name in ("market", "state", "user")
+        )
+        self.actions = [
+            list(dict.fromkeys(row.cells["action"] for row in rows if row.cells["user"] == user)) for user in self.users
+        ]
+
+    def market(self, resolution: int, weight_resolution: int | None) -> Market:
+        values, available = self._utilities()
+        weights = self._weights()
+        if weight_resolution is None:
+            weight_resolution = self._common_step(weights)
+        sees, states = self._column_of("sees", "user", "state"), self.states
+        user_sees = None if sees is None else [[sees(user, x) for x in states] for user in self.users]
+        views = [self._column_of(_SEES + provider, "state") for provider in self.providers]
+        provider_sees = [[view(x) if view else x for x in states] for view in views] if any(views) else None
+        outcome = self._column_of("outcome", "state")
+        labels = MarketLabels(
+            tuple(states), tuple(self.users), self.providers, tuple(map(tuple, self.actions)), tuple(self.markets)
+        )
+        prior = self._prior()
+        with _naming(self.path):
+            return separable_market(
+                values[:, 0] / resolution,
+                values[:, 1:] / resolution,
+                np.array([[[float(w) for w in row] for row in one] for one in weights]),
+                prior,
+                available=available,
+                provider_sees=_counted(provider_sees),
+                user_sees=_counted(user_sees),
+                state_of=None if outcome is None else _counted([[outcome(x) for x in states]])[0],
+                resolution=resolution,
+                weight_resolution=weight_resolution,
+                labels=labels,
+            )
+
+    def _at(self, row: _Row) -> str:
+        return _at(self.path, row.line)
+
+    def _utilities(self) -> tuple[np.ndarray, np.ndarray]:
+        """`[B, 1 + K, N, X, A]` and `[B, N, A]`: every action of a user has a row in every state."""
+        b, n, x, a = len(self.markets), len(self.users), len(self.states), max(map(len, self.actions))
+        markets, states, users = ({name: i for i, name in enumerate(names)} for names in self._names())
+        actions = [{name: i for i, name in enumerate(names)} for names in self.actions]
+        lines = np.zeros((b, n, x, a), np.int64)
+        values = np.zeros((b, 1 + len(self.providers), n, x, a), np.int64)
+        for row in self.rows:
+            i = users[row.cells["user"]]
+            at = (markets[row.cells["market"]], i, states[row.cells["state"]], actions[i][row.cells["action"]])
+            if lines[at]:
+                here = f"{self._at(row)}: user {row.cells['user']!r}, state {row.cells['state']!r}"
+                came = f"{row.cells['action']!r} again after line {lines[at]}"
+                raise TableFileError(f"{here}: expected every action once, got {came}")
+            lines[at] = row.line
+            values[at[0], :, i, at[2], at[3]] = row.utilities
+        there: np.ndarray = np.asarray(lines > 0)
+        available: np.ndarray = np.asarray(there.any(axis=2))
+        missing = available[:, :, None] & ~there
+        if missing.any():
+            m, i, s, k = np.argwhere(missing)[0].tolist()
+            line = int(lines[m, i, :, k].max())
+            raise TableFileError(
+                f"{_at(self.path, line)}: user {self.users[i]!r}, action {self.actions[i][k]!r}: expected a row in "
+                f"every state{self._in(m)}, got none in {self.states[s]!r}"
+            )
+        if not available.any(axis=2).all():
+            m, i = np.argwhere(~available.any(axis=2))[0].tolist()
+            raise TableFileError(f"{self.path}: expected rows of user {self.users[i]!r}{self._in(m)}, got none")
+        return values, available
+
+    def _in(self, market: int) -> str:
+        return f" of market {self.markets[market]!r}" if len(self.markets) > 1 else ""
+
+    def _names(self) -> tuple[list[str], list[str], list[str]]:
+        return self.markets, self.states, self.users
+
+    def _prior(self) -> list[list[int]]:
+        """`[B, X]` whole weights."""
+        value = self._column_of("prior", "market", "state", numeric=True)
+        if value is None:
+            return [[1] * len(self.states)] * len(self.markets)
+        for row in self.rows:
+            if number(row.cells["prior"], f"{self._at(row)}: column 'prior'") <= 0:
+                came = row.cells["prior"]
+                raise TableFileError(f"{self._at(row)}: column 'prior': expected a positive weight, got {came!r}")
+        weights = []
+        for market in self.markets:
+            exact = [number(value(market, state), str(self.path)) for state in self.states]
+            common = lcm(*(weight.denominator for weight in exact))
+            weights.append([int(weight * common) for weight in exact])
+            if max(weights[-1]) > _INT32_MAX:
+                expected = f"weights in ratios of whole numbers up to {_INT32_MAX}"
+                raise TableFileError(f"{self.path}: column 'prior': expected {expected}, got larger ratios")
+        return weights
+
+    def _weights(self) -> list[list[list[Fraction]]]:
+        """`[B, K, N]` exact lambda, 1 where the file has none."""
+        columns = {p: self._column_of(_WEIGHT + p, "market", "user", numeric=True) for p in self.providers}
+        for row in self.rows:
+            for provider, column in columns.items():
+                here = f"{self._at(row)}: column {_WEIGHT + provider!r}"
+                if column and number(row.cells[_WEIGHT + provider], here) < 0:
+                    came = row.cells[_WEIGHT + provider]
+                    raise TableFileError(f"{here}: expected a weight of at least 0, got {came!r}")
+        return [
+            [
+                [number(column(market, user), "") if column else Fraction(1) for user in self.users]
+                for column in columns.values()
+            ]
+            for market in self.markets
+        ]
+
+    def _common_step(self, weights: Iterable[Iterable[Iterable[Fraction]]]) -> int:
+        common = lcm(*(w.denominator for one in weights for row in one for w in row))
+        largest = max(w for one in weights for row in one for w in row)
+        if common * max(largest, 1) > _INT32_MAX:
+            raise TableFileError(
+                f"{self.path}: weights: expected ratios of whole numbers up to {_INT32_MAX}, got the common step "
+                f"1/{common}; give a weight_resolution to round them to"
+            )
+        return common
+
+    def _column_of(self, column: str, *keys: str, numeric: bool = False) -> Callable[..., str] | None:
+        """A column that depends on `keys` alone, as a function of them; None if the file has none."""
+        if column not in self.rows[0].cells:
+            return None
+        first: dict[tuple[str, ...], _Row] = {}
+        for row in self.rows:
+            key = tuple(row.cells[name] for name in keys)
+            seen = first.setdefault(key, row)
+            texts = (row.cells[column], seen.cells[column])
+            here = f"{self._at(row)}: column {column!r}"
+            if texts[0] != texts[1] and not (numeric and number(texts[0], here) == number(texts[1], here)):
+                about = ", ".join(f"{name} {text!r}" for name, text in zip(keys, key))
+                raise TableFileError(
+                    f"{here}: expected {texts[1]!r} for {about} as on line {seen.line}, got {texts[0]!r}"
+                )
+
+        def of(*key: str) -> str:
+            if key not in first:
+                missing = ", ".join(f"{name} {text!r}" for name, text in zip(keys, key))
+                raise TableFileError(f"{self.path}: expected a row for {missing}, got none")
+            return first[key].cells[column]
+
+        return of
+
+
+def _counted(rows: list[list[str]] | None) -> Any:
+    """Names to whole numbers, row by row."""
+    if rows is None:
+        return None
+    counted = []
+    for row in rows:
+        order = {name: i for i, name in enumerate(dict.fromkeys(row))}
+        counted.append([order[name] for name in row])
+    return counted
+
+
+def text(market: Market, labels: MarketLabels, named: bool) -> bytes:
+    """A separable market as CSV; `named`: with a column of the markets' names."""
+    user, components = np.asarray(market.user), np.asarray(market.components)
+    prior, available, weights = (np.asarray(a) for a in (market.prior, market.available, market.weights))
+    knows = any(any(row) for row in market.user_sees)
+    everything = tuple(range(market.states))
+    blind = [j for j, row in enumerate(market.provider_sees) if row != everything]
+    outcome = market.state_of != everything
+    header = [*["market"] * named, "state", "user", "action", "prior", *["outcome"] * outcome, *["sees"] * knows]
+    header += ["utility", *labels.providers, *[_WEIGHT + name for name in labels.providers]]
+    lines = [header + [_SEES + labels.providers[j] for j in blind]]
+    for b, x, i, a in np.argwhere(np.moveaxis(np.repeat(available[:, :, None], market.states, 2), 1, 2)).tolist():
+        row = [labels.markets[b]] * named + [labels.states[x], labels.users[i], labels.actions[i][a], str(prior[b, x])]
+        row += [str(market.state_of[x])] * outcome + [str(market.user_sees[i][x])] * knows
+        values = [user[b, i, x, a], *components[b, :, i, x, a]]
+        row += [_shown(int(v), market.resolution) for v in values]
+        row += [_shown(int(w), market.weight_resolution) for w in weights[b, :, i]]
+        lines.append(row + [str(market.provider_sees[j][x]) for j in blind])
+    return "".join(",".join(map(_field, row)) + "\n" for row in lines).encode()
+
+
+def _shown(value: int, steps: int) -> str:
+    """`value / steps` as a decimal if it has one, else as a ratio."""
+    exact = Fraction(value, steps)
+    places = next((p for p in range(10) if 10**p % exact.denominator == 0), None)
+    return str(exact) if places is None else _decimal(int(exact * 10**places), places)

@@ -1,0 +1,284 @@
+"""Markets from files and to files: CSV for people, NPZ for programs.
+
+A CSV file has a header and one row per state, user and action:
+
+    state,user,action,utility,Ann,Bob,weight:Ann,weight:Bob
+    rain,Carol,umbrella,1,0.2,0.9,1/3,2/3
+    rain,Carol,none,0,0.8,0.1,1/3,2/3
+    sun,Carol,umbrella,0.3,0.2,1,1/3,2/3
+    sun,Carol,none,1,0.9,0,1/3,2/3
+    rain,Dave,walk,0,0.5,0.5,1,0
+    sun,Dave,walk,1,0.5,0.5,1,0
+
+`state`, `user`, `action` and `utility` (the user's) are required. Every column that is not named here is a provider,
+1 to 16 of them, in column order; its numbers are the component F_ji(a, x), what it has from this user's action.
+
+Optional columns:
+
+| column | what it says | constant within | without it |
+|---|---|---|---|
+| `weight:PROVIDER` | lambda_ji, how much the provider cares for this user | market, user | 1 |
+| `prior` | weight of the state, of any scale | market, state | uniform |
+| `sees` | what the user observes on her own, any text | user, state | nothing |
+| `sees:PROVIDER` | what the provider observes, any text | state | the state |
+| `outcome` | the outcome y that utilities depend on, any text | state | each state its own |
+| `market` | the market's name, where a file holds several | | one market, named after the file |
+
+Users have their own actions; each action of a user has a row in every state. Names are numbered in order of first
+appearance. Numbers are decimals or ratios such as 2/3 and are read exactly: utilities are rounded once to the
+resolution, half to even, and weights are kept as they are. UTF-8, commas, quotes where needed; blank lines and lines
+that start with `#` are ignored.
+
+An NPZ holds the arrays of `separable_market` (`user`, `components`, `weights`) or `general_market` (`user`, `tensor`),
+with or without a batch axis; optionally `prior`, `available`, `provider_sees`, `user_sees`, `state_of`, and the strings
+`state_names` `[X]`, `user_names` `[N]`, `provider_names` `[K]`, `action_names` `[N, A]` (empty where a user has fewer)
+and `market_names` `[B]`. With the scalar integers `resolution` and `weight_resolution` all numbers are integers and the
+fixed-point values themselves.
+
+Letters: B markets, N users, K providers, X states, A actions.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from equilibrax._core.checks import positive_int
+from equilibrax.io import _market_csv as csv_format
+from equilibrax.io.tables import TableFileError, _naming, _suffix, _write_whole
+from equilibrax.problems.market import Market, MarketLabels, general_market, separable_market
+
+_SIGHTS = ("provider_sees", "user_sees", "state_of")
+_NUMERIC = ("user", "components", "weights", "tensor", "prior", "available", *_SIGHTS)
+_STEPS = ("resolution", "weight_resolution")
+_NAMES = ("state_names", "user_names", "provider_names", "action_names", "market_names")
+_ARRAYS = (*_NUMERIC, *_STEPS, *_NAMES)
+
+
+def read_market(
+    path: str | os.PathLike[str], *, resolution: int = 10_000, weight_resolution: int | None = None
+) -> Market:
+    """Markets from a `.csv` or `.npz` file, in the format of this module's documentation.
+
+    Args:
+        path: the file; its suffix says the format.
+        resolution: steps per unit of utility. An NPZ that holds a `resolution` keeps its own.
+        weight_resolution: steps per unit of weight; None: for a CSV the fewest that hold all weights exactly, for an
+            NPZ 10,000.
+
+    Returns:
+        The file's markets as one batch; `market_id` is the position in the file. Markets of a CSV carry labels.
+
+    Raises:
+        TableFileError: a `ValueError` naming the file, the line and column or the array, what was expected and what
+            came.
+        ValueError: if a resolution is not a positive whole number.
+
+    Example:
+        >>> import pathlib, tempfile
+        >>> import equilibrax as eq
+        >>> rows = "state,user,action,utility,Ann,weight:Ann", "rain,Carol,go,0.25,1,2/3", "sun,Carol,go,1,1,2/3"
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = pathlib.Path(folder, "weather.csv")
+        ...     _ = path.write_text("\\n".join(rows))
+        ...     market = eq.read_market(path)
+        >>> market.user.tolist(), market.weights.tolist(), market.weight_resolution, market.labels.users
+        ([[[[2500], [10000]]]], [[[2]]], 3, ('Carol',))
+    """
+    resolution = positive_int("resolution", resolution)
+    if weight_resolution is not None:
+        weight_resolution = positive_int("weight_resolution", weight_resolution)
+    path = Path(path)
+    if path.is_dir():
+        raise TableFileError(f"{path}: expected a .csv or .npz file, got a directory")
+    read = csv_format.parse if _suffix(path) == ".csv" else _from_npz
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise TableFileError(f"{path}: expected a readable file, got: {error.strerror}") from error
+    return read(data, path, resolution, weight_resolution)
+
+
+def write_market(market: Market, path: str | os.PathLike[str]) -> None:
+    """Write markets to a `.csv` or `.npz` file that reads back to the same markets; inverse of `read_market`.
+
+    A CSV is read back with the market's own `resolution` and `weight_resolution`; it holds the prior in lowest terms,
+    and numbers in place of missing names. Neither format holds ids, family and seed. The bytes are read back and
+    compared before they are written; the file appears whole or not at all.
+
+    Args:
+        market: B markets.
+        path: the file, replaced if it exists; its suffix says the format.
+
+    Raises:
+        TableFileError: if the path cannot be written, or the format cannot hold the markets exactly. A CSV holds
+            separable markets whose names differ and appear in their order.
+
+    Example:
+        >>> import pathlib, tempfile
+        >>> import equilibrax as eq
+        >>> market = eq.problems.theorem_4_1_market()
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     eq.write_market(market, pathlib.Path(folder, "market.csv"))
+        ...     again = eq.read_market(pathlib.Path(folder, "market.csv"))
+        >>> bool((again.components == market.components).all()), again.labels.actions[0]
+        (True, ('1', '2', '3', 'abstain'))
+    """
+    path = Path(path)
+    suffix = _suffix(path)
+    try:
+        if suffix == ".csv":
+            if not market.separable:
+                raise TableFileError(f"{path}: expected a separable market, got a general one")
+            prior = np.asarray(market.prior)
+            labels = _full_labels(market, path.stem)
+            expected = replace(market, prior=prior // np.gcd.reduce(prior, axis=1, keepdims=True), labels=labels)
+            data = csv_format.text(market, labels, labels.markets != (path.stem,))
+            again = csv_format.parse(data, path, market.resolution, market.weight_resolution)
+        else:
+            names = tuple(market.names()) if market.labels and market.labels.markets else ()
+            expected = replace(market, labels=market.labels and replace(market.labels, markets=names))
+            data = _to_npz(expected)
+            again = _from_npz(data, path, market.resolution, market.weight_resolution)
+        different = _differences(again, expected)
+        if different:
+            raise TableFileError(f"{path}: {', '.join(different)} would read back differently")
+    except TableFileError as error:
+        instead = "; write an .npz instead" if suffix == ".csv" else ""
+        raise TableFileError(f"{error} (so a {suffix} cannot hold these markets{instead})") from error
+    _write_whole(path, data)
+
+
+def _full_labels(market: Market, stem: str) -> MarketLabels:
+    """The market's labels without gaps, with the names of this batch of markets."""
+    numbers = tuple(str(a) for a in range(market.actions))
+    labels = market.labels or MarketLabels(
+        market.state_names(), market.user_names(), market.provider_names(), (numbers,) * market.users
+    )
+    actions = tuple(names + numbers[len(names) :] for names in labels.actions)
+    actions = tuple(
+        tuple(name for name, there in zip(names, row) if there) for names, row in zip(actions, _ever(market))
+    )
+    named = bool(labels.markets)
+    names = market.names() if named else [f"{name} {i}" for i, name in enumerate(market.names())]
+    return replace(labels, actions=actions, markets=tuple(names) if named or len(names) > 1 else (stem,))
+
+
+# --- NPZ --------------------------------------------------------------------------------------------------------------
+
+
+def _from_npz(data: bytes, path: Path, resolution: int, weight_resolution: int | None) -> Market:
+    arrays = _load(data, path)
+    given: dict[str, Any] = {key: arrays.get(key) for key in ("prior", "available", *_SIGHTS)}
+    general = "tensor" in arrays
+    weight_resolution = 1 if general else weight_resolution or 10_000
+    utilities = ("user", "tensor") if general else ("user", "components", "weights")
+    values = {key: arrays[key] for key in utilities}
+    with _naming(path):
+        if "resolution" in arrays:
+            resolution = _step("resolution", arrays["resolution"])
+            if "weight_resolution" in arrays:
+                weight_resolution = _step("weight_resolution", arrays["weight_resolution"])
+            for key, value in values.items():
+                if value.dtype.kind not in "iu":
+                    raise ValueError(f"{key}: expected whole numbers beside a resolution, got {value.dtype}")
+                values[key] = value / (weight_resolution if key == "weights" else resolution)
+        if general:
+            market = general_market(**values, **given, resolution=resolution)
+        else:
+            market = separable_market(**values, **given, resolution=resolution, weight_resolution=weight_resolution)
+        return market if not any(key in arrays for key in _NAMES) else replace(market, labels=_labels(arrays, market))
+
+
+def _load(data: bytes, path: Path) -> dict[str, np.ndarray]:
+    if not data.startswith(b"PK"):  # np.load would go on to try other formats
+        raise TableFileError(f"{path}: expected an .npz, a zip archive of arrays, got something else")
+    place, arrays = "archive", {}
+    try:
+        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
+            for key in archive.files:
+                place = f"array {key!r}"
+                arrays[key] = archive[key] if key in _ARRAYS else None
+    except Exception as error:  # a damaged archive raises anything, from zipfile, zlib, numpy or Python
+        raise TableFileError(f"{path}: {place}: expected plain arrays, got: {error}") from error
+    for key in arrays:
+        if key not in _ARRAYS:
+            raise TableFileError(f"{path}: expected arrays among {', '.join(_ARRAYS)}, got {key!r}")
+    wanted = ("user", "tensor") if "tensor" in arrays else ("user", "components", "weights")
+    for key in wanted:
+        if key not in arrays:
+            raise TableFileError(f"{path}: expected an array {key!r}, got only {list(arrays)}")
+    if "tensor" in arrays and ("components" in arrays or "weights" in arrays):
+        raise TableFileError(f"{path}: expected either a tensor, or components and weights, got both")
+    return arrays
+
+
+def _step(name: str, value: np.ndarray) -> int:
+    if value.shape != () or value.dtype.kind not in "iu":
+        raise ValueError(f"{name}: expected a scalar integer, got shape {list(value.shape)} of {value.dtype}")
+    return int(value)
+
+
+def _labels(arrays: dict[str, np.ndarray], market: Market) -> MarketLabels:
+    b, n, a = np.asarray(market.available).shape
+    numbers = np.array([[str(k) for k in range(a)]] * n)
+    shapes = {"state_names": (market.states,), "user_names": (n,), "provider_names": (market.num_providers,)}
+    shapes |= {"action_names": (n, a), "market_names": (b,)}
+    default: dict[str, Any] = {
+        "state_names": market.state_names(),
+        "user_names": market.user_names(),
+        "provider_names": market.provider_names(),
+        "action_names": numbers,
+        "market_names": (),
+    }
+    found = {}
+    for key, shape in shapes.items():
+        array = arrays.get(key)
+        if array is not None and (array.shape != shape or array.dtype.kind != "U"):
+            raise ValueError(
+                f"{key}: expected strings of shape {list(shape)}, got {list(array.shape)} of {array.dtype}"
+            )
+        found[key] = default[key] if array is None else array.tolist()
+    actions = tuple(tuple(name for name in row if name) for row in found["action_names"])
+    states, users, providers, markets = (tuple(found[key]) for key in shapes if key != "action_names")
+    labels = MarketLabels(states, users, providers, actions, markets)
+    least = [int(np.nonzero(row)[0].max()) + 1 for row in _ever(market)]
+    for names, needed, user in zip(actions, least, users):
+        if len(names) < needed:
+            raise ValueError(f"action_names: expected {needed} names for {user!r}, got {len(names)}")
+    return labels
+
+
+def _to_npz(market: Market) -> bytes:
+    utilities = ("user", "components", "weights") if market.separable else ("user", "tensor")
+    arrays: dict[str, Any] = {key: np.asarray(getattr(market, key)) for key in (*utilities, "prior", "available")}
+    arrays |= {key: np.array(getattr(market, key)) for key in _SIGHTS}
+    arrays |= {key: np.int64(getattr(market, key)) for key in _STEPS}
+    if market.labels:
+        labels = market.labels
+        padded = [list(names) + [""] * (market.actions - len(names)) for names in labels.actions]
+        names = (labels.states, labels.users, labels.providers, padded, labels.markets)
+        arrays |= {key: np.array(value, np.str_) for key, value in zip(_NAMES, names) if len(value)}
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)
+    return buffer.getvalue()
+
+
+def _differences(one: Market, other: Market) -> list[str]:
+    arrays = ("user", "components", "weights", "tensor", "prior", "available")
+    found = [key for key in arrays if not _same(getattr(one, key), getattr(other, key))]
+    return found + [key for key in (*_SIGHTS, *_STEPS, "labels") if getattr(one, key) != getattr(other, key)]
+
+
+def _ever(market: Market) -> np.ndarray:
+    """`[N, A]`, which actions a user has in some market."""
+    return np.asarray(np.asarray(market.available).any(axis=0))
+
+
+def _same(one: Any, other: Any) -> bool:
+    return (one is None) == (other is None) and (one is None or np.array_equal(one, other))

@@ -1,0 +1,154 @@
+"""CSV files of other people: every cell knows its file, line and column, so that an error can name them."""
+
+from __future__ import annotations
+
+import os
+import reprlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from math import nan
+from numbers import Real
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from equilibrax.io.tables import _NUMBER, TableFileError, _at, _records
+
+MISSING = frozenset(("", "na", "n/a", "#n/a", "nan", "null", "none"))
+"""What stands for a missing number, in any case."""
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A CSV file: `rows[i][c]` is the text in row i, which begins on line `lines[i]`, and column `columns[c]`."""
+
+    path: Path
+    columns: list[str]
+    rows: list[list[str]]
+    lines: list[int]
+    header: int  # line of the header
+
+    def at(self, row: int, column: str) -> str:
+        """The place of a cell, as errors name it."""
+        return f"{_at(self.path, self.lines[row])}: column {column!r}"
+
+    def texts(self, column: str) -> list[str]:
+        """The cells of a column."""
+        place = self.columns.index(column)
+        return [row[place] for row in self.rows]
+
+    def names(self, column: str) -> list[str]:
+        """The cells of a column, none of them empty."""
+        texts = self.texts(column)
+        for i, text in enumerate(texts):
+            if not text:
+                raise TableFileError(f"{self.at(i, column)}: expected a name, got an empty field")
+        return texts
+
+    def numbers(self, columns: Sequence[str], scale: tuple[float, float] | None = None) -> np.ndarray:
+        """`[rows, columns]` float64, NaN where missing; with a scale, its range becomes 0..1."""
+        values = np.empty((len(self.rows), len(columns)))
+        for c, column in enumerate(columns):
+            for i, text in enumerate(self.texts(column)):
+                values[i, c] = self._number(text, i, column, scale)
+        return values if scale is None else (values - scale[0]) / (scale[1] - scale[0])
+
+    def _number(self, text: str, row: int, column: str, scale: tuple[float, float] | None) -> float:
+        if text.lower() in MISSING:
+            return nan
+        if not _NUMBER.fullmatch(text):
+            expected = "expected a finite number such as 0.25, or an empty field"
+            raise TableFileError(f"{self.at(row, column)}: {expected}, got {reprlib.repr(text)}")
+        value = float(text)
+        if abs(value) == float("inf"):
+            raise TableFileError(f"{self.at(row, column)}: expected a number up to 1e308, got {reprlib.repr(text)}")
+        if scale is not None and not scale[0] <= value <= scale[1]:
+            raise TableFileError(f"{self.at(row, column)}: expected {scale[0]:g} to {scale[1]:g}, got {text}")
+        return value
+
+    def positive(self, column: str) -> np.ndarray:
+        """`[rows]` positive numbers."""
+        values = self.numbers([column])[:, 0]
+        for i in np.flatnonzero(~(values > 0))[:1].tolist():
+            came = reprlib.repr(self.texts(column)[i])
+            raise TableFileError(f"{self.at(i, column)}: expected a positive number, got {came}")
+        return values
+
+
+def is_number(text: str) -> bool:
+    """Whether a field has a number, or the lack of one."""
+    return text.lower() in MISSING or _NUMBER.fullmatch(text) is not None
+
+
+def read_bytes(path: Path) -> bytes:
+    """The bytes of a file, or a clear refusal."""
+    if path.is_dir():
+        raise TableFileError(f"{path}: expected a file, got a folder")
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise TableFileError(f"{path}: expected a readable file, got: {error.strerror}") from error
+
+
+def read_sheet(
+    path: str | os.PathLike[str], *, required: Sequence[str] = (), unnamed: bool = False, data: bytes | None = None
+) -> Sheet:
+    """A CSV file with a header; `unnamed` allows columns without a name, such as a row number."""
+    path = Path(path)
+    content = read_bytes(path) if data is None else data
+    if content.startswith(b"PK\x03\x04"):
+        raise TableFileError(f"{path}: expected a CSV file, got a zip file (.xlsx is one: save the sheet as CSV)")
+    records = _records(content, path)
+    line, columns = next(records, (1, []))
+    where = _at(path, line)
+    for sign, name in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars")):
+        if len(columns) == 1 and sign in columns[0]:
+            raise TableFileError(f"{where}: expected names with commas between them, got {name}")
+    if not columns:
+        wanted = f"a header with {', '.join(required)}" if required else "a header"
+        raise TableFileError(f"{where}: expected {wanted}, got an empty file")
+    for i, column in enumerate(columns):
+        if not column and not unnamed:
+            raise TableFileError(f"{where}: column {i + 1}: expected a name, got an empty one")
+        if column and column in columns[:i]:
+            raise TableFileError(f"{where}: column {i + 1}: expected every name once, got {column!r} again")
+    for name in required:
+        if name not in columns:
+            raise TableFileError(f"{where}: expected a column {name!r}, got only {reprlib.repr(columns)}")
+    rows, lines = [], []
+    for number, fields in records:
+        if len(fields) != len(columns):
+            expected = f"expected {len(columns)} fields as in the header"
+            raise TableFileError(f"{_at(path, number)}: {expected}, got {len(fields)}")
+        rows.append(fields)
+        lines.append(number)
+    if not rows:
+        raise TableFileError(f"{where}: expected rows after the header, got none")
+    return Sheet(path, columns, rows, lines, line)
+
+
+def check_scale(name: str, scale: Any) -> tuple[float, float] | None:
+    """The range of the numbers in a file: None, its upper end, or both ends."""
+    if scale is None:
+        return None
+    ends = (0.0, scale) if isinstance(scale, Real) and not isinstance(scale, bool) else scale
+    try:
+        low, high = (float(end) for end in ends)
+    except (TypeError, ValueError):
+        low, high = nan, nan
+    if not -np.inf < low < high < np.inf:
+        raise ValueError(f"{name}: expected a positive number or a pair (low, high), got {scale!r}")
+    return low, high
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Errors that name an argument name the file too; errors that name a file already stay as they are."""
+    try:
+        yield
+    except TableFileError:
+        raise
+    except ValueError as error:
+        raise TableFileError(f"{path}: {error}") from error

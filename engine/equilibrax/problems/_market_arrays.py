@@ -1,0 +1,290 @@
+"""The door of markets: arrays checked against each other, and rounded to integers once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from equilibrax._core.checks import as_numbers, positive_int
+from equilibrax.problems.persuasion import _whole
+from equilibrax.problems.tables import MAX_PROVIDERS, MAX_VALUE, _integer_prior
+
+_INT32_MAX = 2**31 - 1
+
+MAX_PROVIDER_VALUE = 2**61
+"""Largest |value| of a provider in fixed point: weights times components, added up over users and states."""
+
+MAX_CELLS = 2**27
+"""Largest number of cells of a tensor over action profiles."""
+
+
+def separable_arrays(user, components, weights, prior, available, resolution, weight_resolution) -> dict[str, Any]:
+    """The arrays of a `Market` with components."""
+    resolution = positive_int("resolution", resolution)
+    weight_resolution = positive_int("weight_resolution", weight_resolution)
+    user = with_batch("user", user, "[N, X, A]")
+    components = with_batch("components", components, "[K, N, X, A]")
+    weights = with_batch("weights", weights, "[K, N]")
+    n, x, a = user.shape[1:]
+    k = number_of_providers("components", components.shape[1])
+    prior, available = _numbers("prior", prior), _numbers("available", available)
+    b = _batch(user, components, weights, _rows(prior, 2), _rows(available, 3))
+    mask = availability(available, b, n, a)
+    user = fixed("user", user, b, (n, x, a), mask[:, :, None], resolution)
+    components = fixed("components", components, b, (k, n, x, a), mask[:, None, :, None], resolution)
+    if weights.shape[1:] != (k, n):
+        raise ValueError(f"weights: expected shape {[k, n]} or {[b, k, n]}, got {list(weights.shape)}")
+    bad = ~(np.isfinite(weights.astype(np.float64)) & (weights >= 0))
+    if bad.any():
+        where = np.argwhere(bad)[0].tolist()
+        raise ValueError(f"weights: expected finite weights of at least 0, got {weights[tuple(where)]} at {where}")
+    scaled = np.rint(weights.astype(np.float64) * weight_resolution)
+    if scaled.max() > _INT32_MAX:
+        raise ValueError(
+            f"weights: expected weight x weight_resolution of at most {_INT32_MAX}, got {scaled.max():g}; "
+            f"use a smaller weight_resolution"
+        )
+    lost = (weights > 0) & (scaled == 0)
+    if lost.any():
+        where = np.argwhere(lost)[0].tolist()
+        raise ValueError(
+            f"weights: {weights[tuple(where)]:g} at {where} rounds to zero in steps of 1/{weight_resolution}; "
+            f"use a larger weight_resolution"
+        )
+    weights = np.array(np.broadcast_to(scaled.astype(np.int64), (b, k, n)))
+    made = {
+        "prior": whole_prior(prior, b, x),
+        "user": user.astype(np.int32),
+        "available": mask,
+        "components": components.astype(np.int32),
+        "weights": weights,
+        "tensor": None,
+    }
+    check_sums(made, resolution, weight_resolution)
+    return made
+
+
+def general_arrays(user, tensor, prior, available, resolution) -> dict[str, Any]:
+    """The arrays of a `Market` with a tensor over action profiles."""
+    resolution = positive_int("resolution", resolution)
+    user = with_batch("user", user, "[N, X, A]")
+    n, x, a = user.shape[1:]
+    if n > 8:
+        raise ValueError(f"user: expected at most 8 users in a general market, got {n}")
+    tensor = as_numbers("tensor", tensor)
+    tensor = tensor if tensor.ndim == n + 3 else tensor[None]
+    if tensor.ndim != n + 3:
+        raise ValueError(
+            f"tensor: expected [K, X] and {n} axes of actions, perhaps with a batch axis first, "
+            f"got shape {list(tensor.shape)}"
+        )
+    k = number_of_providers("tensor", tensor.shape[1])
+    prior, available = _numbers("prior", prior), _numbers("available", available)
+    b = _batch(user, tensor, _rows(prior, 2), _rows(available, 3))
+    shape = (k, x, *[a] * n)
+    if b * int(np.prod(shape)) > MAX_CELLS:
+        raise ValueError(f"tensor: expected at most {MAX_CELLS:,} cells, got {b * int(np.prod(shape)):,}")
+    mask = availability(available, b, n, a)
+    everybody = np.ones((b, 1, 1, *[1] * n), bool)
+    for i in range(n):
+        everybody = everybody & mask[:, i].reshape(b, 1, 1, *[a if m == i else 1 for m in range(n)])
+    made = {
+        "prior": whole_prior(prior, b, x),
+        "user": fixed("user", user, b, (n, x, a), mask[:, :, None], resolution).astype(np.int32),
+        "available": mask,
+        "components": None,
+        "weights": np.zeros((b, k, n), np.int64),
+        "tensor": fixed("tensor", tensor, b, shape, everybody, resolution),
+    }
+    check_sums(made, resolution, 1)
+    return made
+
+
+def unfold_prior(joint, user, components):
+    """`(prior [B, X], coordinates [1 + N + K, X], user [B, N, X, A], components)`, a state for each positive cell."""
+    user = with_batch("user", user, "[N, Y, A]")
+    components = with_batch("components", components, "[K, N, Y, A]")
+    n, k = user.shape[1], number_of_providers("components", components.shape[1])
+    joint = as_numbers("joint", joint)
+    joint = joint if joint.ndim == n + k + 2 else joint[None]
+    if joint.ndim != n + k + 2:
+        raise ValueError(
+            f"joint: expected 1 + {n} + {k} axes (outcome, users, providers), perhaps with a batch axis first, "
+            f"got shape {list(joint.shape)}"
+        )
+    if user.shape[2] != joint.shape[1] or components.shape[3] != joint.shape[1]:
+        raise ValueError(
+            f"joint: expected {user.shape[2]} outcomes as in user and {components.shape[3]} as in components, "
+            f"got {joint.shape[1]}"
+        )
+    real = joint.astype(np.float64)
+    if not (np.isfinite(real) & (real >= 0)).all():
+        raise ValueError("joint: expected finite numbers that are not negative")
+    positive = real > 0
+    if not positive.any() or (positive != positive[0]).any():
+        raise ValueError("joint: expected the same cells to be positive in all markets, and some to be")
+    where = np.argwhere(positive[0])  # [X, 1 + N + K]
+    prior = np.array([_whole("joint", row[positive[0]].tolist()) for row in joint], np.int64)
+    outcome = where[:, 0]
+    return prior, where.T, user[:, :, outcome], components[:, :, :, outcome]
+
+
+def sight(name: str, labels: Any, players: int, states: int, default: Iterable[int]) -> tuple[tuple[int, ...], ...]:
+    """`players` rows of labels of the states, counted in the order in which they appear."""
+    if labels is None:
+        return (tuple(default),) * players
+    rows = as_numbers(name, labels)
+    if rows.dtype.kind not in "iu" or rows.shape != (players, states):
+        raise ValueError(
+            f"{name}: expected whole numbers of shape {[players, states]}, got {list(rows.shape)} of {rows.dtype}"
+        )
+    return tuple(_in_order(row) for row in rows.tolist())
+
+
+def sight_of_one(name: str, labels: Any, states: int, default: Iterable[int]) -> tuple[int, ...]:
+    """One row of labels of the states, as `sight`."""
+    row = np.asarray(labels)
+    if labels is not None and (row.dtype.kind not in "iu" or row.shape != (states,)):
+        raise ValueError(f"{name}: expected whole numbers of shape {[states]}, got {list(row.shape)} of {row.dtype}")
+    return sight(name, None if labels is None else [labels], 1, states, default)[0]
+
+
+def _in_order(row: list[int]) -> tuple[int, ...]:
+    first: dict[int, int] = {}
+    return tuple(first.setdefault(label, len(first)) for label in row)
+
+
+def labels_or_refuse(labels: Any, available: np.ndarray, states: int, providers: int) -> Any:
+    """The labels, if there are as many as things to name."""
+    if labels is None:
+        return None
+    n, a = available.shape[1:]
+    if not all(hasattr(labels, name) for name in ("states", "users", "providers", "actions", "markets")):
+        raise ValueError(f"labels: expected a MarketLabels, got {labels!r}")
+    of_actions = labels.actions if isinstance(labels.actions, tuple | list) else [labels.actions]
+    for names in (labels.states, labels.users, labels.providers, labels.markets, *of_actions):
+        if not isinstance(names, tuple | list) or not all(isinstance(name, str) for name in names):
+            raise ValueError(f"labels: expected tuples of strings, got {names!r}")
+    came = len(labels.states), len(labels.users), len(labels.providers), len(labels.actions)
+    if came != (states, n, providers, n):
+        raise ValueError(
+            f"labels: expected {states} states, {n} users, {providers} providers and {n} lists of actions, got {came}"
+        )
+    for what, names in (("users", labels.users), ("providers", labels.providers)):
+        if len(set(names)) < len(names):
+            raise ValueError(f"labels: expected different names of {what}, got {names!r}")
+    needed = [int(np.max(np.nonzero(row.any(axis=0))[0])) + 1 for row in available.swapaxes(0, 1)]
+    for i, (names, least) in enumerate(zip(labels.actions, needed)):
+        if not least <= len(names) <= a:
+            many = f"{a}" if least == a else f"{least} to {a}"
+            raise ValueError(f"labels: expected {many} names of actions of user {i}, got {len(names)}")
+    return labels
+
+
+# --- parts ------------------------------------------------------------------------------------------------------------
+
+
+def with_batch(name: str, value: Any, shape: str) -> np.ndarray:
+    """Numbers with a batch axis."""
+    array = as_numbers(name, value)
+    axes = shape.count(",") + 1
+    if array.ndim not in (axes, axes + 1):
+        raise ValueError(f"{name}: expected shape {shape} or [B, {shape[1:]}, got {list(array.shape)}")
+    return array if array.ndim == axes + 1 else array[None]
+
+
+def number_of_providers(name: str, k: int) -> int:
+    if not 1 <= k <= MAX_PROVIDERS:
+        raise ValueError(f"{name}: expected 1 to {MAX_PROVIDERS} providers, got {k}")
+    return k
+
+
+def availability(available: np.ndarray | None, b: int, n: int, a: int) -> np.ndarray:
+    """`[B, N, A]` bool; every user has an action."""
+    if available is None:
+        return np.ones((b, n, a), bool)
+    if available.dtype != bool or available.shape not in ((n, a), (1, n, a), (b, n, a)):
+        raise ValueError(
+            f"available: expected booleans of shape {[n, a]} or {[b, n, a]}, "
+            f"got {list(available.shape)} of {available.dtype}"
+        )
+    mask = np.broadcast_to(available, (b, n, a)).copy()
+    if not mask.any(axis=2).all():
+        market, user = np.argwhere(~mask.any(axis=2))[0].tolist()
+        raise ValueError(f"available: expected an action for every user, got none in market {market}, user {user}")
+    return mask
+
+
+def whole_prior(prior: np.ndarray | None, b: int, x: int) -> np.ndarray:
+    """`[B, X]` int64, positive integers without a common factor."""
+    if prior is None:
+        return np.ones((b, x), np.int64)
+    if prior.shape not in ((x,), (1, x), (b, x)):
+        raise ValueError(f"prior: expected shape {[x]} or {[b, x]}, got {list(prior.shape)}")
+    return _integer_prior(np.broadcast_to(prior, (b, x)))
+
+
+def fixed(name: str, utilities: np.ndarray, b: int, shape: tuple[int, ...], mask: np.ndarray, resolution: int):
+    """`[B, *shape]` int64, utility times resolution, zero where `mask` (broadcast) is False."""
+    if utilities.shape[1:] != shape or len(utilities) not in (1, b):
+        raise ValueError(f"{name}: expected shape {list(shape)} or {[b, *shape]}, got {list(utilities.shape)}")
+    real = np.broadcast_to(utilities.astype(np.float64), (b, *shape))
+    bad = ~np.isfinite(real) & mask
+    if bad.any():
+        where = np.argwhere(bad)[0].tolist()
+        raise ValueError(f"{name}: expected finite utilities, got {real[tuple(where)]} at index {where}")
+    scaled = np.rint(np.where(mask, real, 0.0) * resolution)
+    if np.abs(scaled).max() > _INT32_MAX:
+        raise ValueError(
+            f"{name}: utility x resolution must fit in 32 bits (at most {_INT32_MAX}), got {np.abs(scaled).max():g}; "
+            f"use a smaller resolution"
+        )
+    return scaled.astype(np.int64)
+
+
+def check_sums(made: dict[str, Any], resolution: int, weight_resolution: int) -> None:
+    """Refuse what does not add up in 64 bits, in exact arithmetic."""
+    prior = made["prior"]
+    user = _largest(made["user"], prior)  # [B, N]
+    parts = user if made["components"] is None else np.maximum(user, _largest(made["components"], prior).max(axis=1))
+    if parts.max() > MAX_VALUE:
+        raise ValueError(
+            f"user, components, prior: the sum over states of weight x |utility| x resolution must be at most 2**41, "
+            f"got {int(parts.max())}; use a smaller resolution or smaller prior weights"
+        )
+    if made["components"] is None:
+        tensor = np.abs(made["tensor"])
+        whole = tensor.reshape(*tensor.shape[:3], -1).max(axis=3).astype(object)
+        total = (whole * prior[:, None].astype(object)).sum(axis=2)
+    else:
+        total = (_largest(made["components"], prior).astype(object) * made["weights"].astype(object)).sum(axis=2)
+    unit = int(prior.sum(axis=1).max()) * resolution * weight_resolution
+    largest = max(int(total.max()), unit)
+    if largest > MAX_PROVIDER_VALUE:
+        raise ValueError(
+            f"weights, components, prior: a provider's weights x utilities, added up over users and states, must be "
+            f"at most 2**61 in fixed point, got {largest}; use a smaller resolution or weight_resolution"
+        )
+
+
+def _largest(utilities: np.ndarray, prior: np.ndarray) -> np.ndarray:
+    """`[B, ...]` int64 from `[B, ..., X, A]`: the sum over states of weight times the largest |utility|."""
+    most = np.abs(utilities.astype(np.int64)).max(axis=-1)
+    if float(most.max(initial=0)) * float(prior.sum(axis=1).max()) >= 2**62:
+        return np.full(most.shape[:-1], 2**62, np.int64)
+    return (most * prior.reshape(len(prior), *[1] * (most.ndim - 2), -1)).sum(axis=-1)
+
+
+def _numbers(name: str, value: Any) -> np.ndarray | None:
+    return None if value is None else as_numbers(name, value)
+
+
+def _rows(array: np.ndarray | None, axes: int) -> np.ndarray:
+    """The array if it has a batch axis (and so `axes` axes), else a batch of one."""
+    return array if array is not None and array.ndim == axes else np.zeros((1, 1))
+
+
+def _batch(*arrays: np.ndarray) -> int:
+    return max(len(array) for array in arrays)

@@ -1,0 +1,200 @@
+"""OpinionQA: what groups of people, single people and models answer to survey questions (Santurkar et al., 2023).
+
+A folder of the data set holds one wave of the survey:
+
+    info.csv            one row per question: `key`, `question` (text), and as Python literals `option_mapping`,
+                        `references` (all options, the refusals last) and `option_ordinal` (a number for each option
+                        that is no refusal)
+    AGE_data.json, ...  {question: {"MC_options": [...], "question_text": "...", group: {option: count}}}
+    responses.csv       one row per respondent, one column per question with the text of an option
+    metadata.csv        optional: `key`, `options` (a literal), the groups of an attribute in their order
+
+and the models' answers are in a file or folder of JSON of yours (see `read_opinionqa`).
+
+Options are the `references` without refusals. `MC_options` are not used: they were split at every comma, also at those
+inside options. A group that never gave an answer has no entry for it: a count of 0. A group whose counts are all
+refusals, or that has no entry for a question, has not seen it. People who refused to say which group they are in are
+no group.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from equilibrax._core.checks import positive_int
+from equilibrax.io.sheets import naming, read_sheet
+from equilibrax.io.tables import TableFileError
+from equilibrax.raters._opinionqa_files import (
+    Questions,
+    counts_of_responses,
+    group_counts,
+    group_order,
+    model_answers,
+    read_info,
+    respondent_answers,
+)
+from equilibrax.raters.answers import AnswerDistributions, answer_distributions
+
+
+def read_opinionqa(
+    folder: str | os.PathLike[str],
+    attribute: str,
+    models: str | os.PathLike[str] | Mapping[str, Mapping[str, Any]],
+    *,
+    questions: Sequence[str] | None = None,
+) -> AnswerDistributions:
+    """Groups of people as users and models as providers, on the questions of one wave (2602.13451, Section 6).
+
+    Args:
+        folder: the wave, such as `American_Trends_Panel_W29`.
+        attribute: what makes the groups, such as "POLIDEOLOGY": counts are from `POLIDEOLOGY_data.json`, or, where
+            there is none, every respondent of `responses.csv` counts once for the group in the column of that name.
+        models: the models' answers: a JSON file `{model: {question: answers}}`, or a folder with a file
+            `MODEL.json` of `{question: answers}` for each model, or such a mapping. `answers` is a list of
+            probabilities in the order of `references` without refusals, or `{option: probability}`. Probabilities
+            of refusals are dropped, and the others divided by their sum, which is positive and, with the refusals, at
+            most 1 + 1e-6.
+        questions: keys of questions; None takes those that some group and some model answered, in the order of
+            `info.csv`.
+
+    Returns:
+        `AnswerDistributions`: NaN at questions that a group or a model did not answer. Groups are in the order of
+        `metadata.csv`, or else of the file; models are in the order of the file, or of the names of files.
+
+    Raises:
+        TableFileError: a `ValueError` naming the file and the line and column, or the question and group, what was
+            expected and what came.
+        ValueError: on an unknown question, or if nobody answered any.
+
+    Example:
+        >>> import json, pathlib, tempfile
+        >>> import equilibrax as eq
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     info, data = pathlib.Path(folder, "info.csv"), pathlib.Path(folder, "SEX_data.json")
+        ...     _ = info.write_text("key,references,option_ordinal\\nQ1,\\"['Yes', 'No', 'Refused']\\",\\"[1, 2]\\"\\n")
+        ...     _ = data.write_text(json.dumps({"Q1": {"Male": {"Yes": 3, "No": 1}, "Female": {"No": 5}}}))
+        ...     answers = eq.raters.read_opinionqa(folder, "SEX", {"model A": {"Q1": [0.5, 0.5]}})
+        >>> answers.user_names, answers.option_names, answers.users.tolist()
+        (('Male', 'Female'), (('Yes', 'No'),), [[[0.75, 0.25]], [[0.0, 1.0]]])
+    """
+    folder = Path(folder)
+    known = read_info(folder / "info.csv")
+    path = folder / f"{attribute}_data.json"
+    if path.exists():
+        groups = group_counts(path, known)
+    else:
+        path = folder / "responses.csv"
+        if not path.exists():
+            there = ", ".join(sorted(p.name for p in folder.glob("*_data.json"))) or "none"
+            expected = f"{attribute}_data.json or responses.csv"
+            raise TableFileError(f"{folder}: expected {expected} for attribute {attribute!r}, got {there}")
+        groups = counts_of_responses(path, known, attribute)
+    order = group_order(folder / "metadata.csv", attribute)
+    groups = {name: groups[name] for name in sorted(groups, key=lambda n: order.index(n) if n in order else len(order))}
+    return _assemble(groups, model_answers(models, known), known, questions, path)
+
+
+def read_opinionqa_respondents(
+    folder: str | os.PathLike[str],
+    models: str | os.PathLike[str] | Mapping[str, Mapping[str, Any]],
+    *,
+    count: int = 50,
+    seed: int = 0,
+    questions: Sequence[str] | None = None,
+) -> AnswerDistributions:
+    """Single people as users, who give all weight to their own answer (2509.15090, Section 6.2).
+
+    Args:
+        folder: the wave, with `info.csv` and `responses.csv`.
+        models: the models' answers, as for `read_opinionqa`.
+        count: how many respondents, drawn at random among those who answered some of the questions, without
+            repetition; all of them if there are no more.
+        seed: seed of the draw; the same seed draws the same people.
+        questions: keys of questions, as for `read_opinionqa`.
+
+    Returns:
+        `AnswerDistributions` whose users are `respondent 17` for the one on line 17 of `responses.csv`, in the order
+        of the file; a user's distribution is 1 at her answer, and NaN at questions that she refused or was not asked.
+
+    Raises:
+        TableFileError: a `ValueError` naming the file, the line and column, what was expected and what came.
+        ValueError: on an unknown question, a count or seed that is none, or if nobody answered anything.
+
+    Example:
+        >>> import pathlib, tempfile
+        >>> import equilibrax as eq
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     info, data = pathlib.Path(folder, "info.csv"), pathlib.Path(folder, "responses.csv")
+        ...     _ = info.write_text("key,references,option_ordinal\\nQ1,\\"['Yes', 'No', 'Refused']\\",\\"[1, 2]\\"\\n")
+        ...     _ = data.write_text("person,Q1\\n1,No\\n2,Refused\\n3,Yes\\n")
+        ...     answers = eq.raters.read_opinionqa_respondents(folder, {"model A": {"Q1": {"Yes": 0.6, "No": 0.4}}})
+        >>> answers.user_names, answers.users.tolist()
+        (('respondent 2', 'respondent 4'), [[[0.0, 1.0]], [[1.0, 0.0]]])
+    """
+    count = positive_int("count", count)
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        raise ValueError(f"seed: expected a whole number from 0, got {seed!r}")
+    folder = Path(folder)
+    known, path = read_info(folder / "info.csv"), folder / "responses.csv"
+    answered = model_answers(models, known)
+    asked = _asked(questions, known) or [q for q in known.options if any(q in own for own in answered.values())]
+    sheet = read_sheet(path, unnamed=True)
+    people: dict[str, dict[str, np.ndarray]] = {f"respondent {line}": {} for line in sheet.lines}
+    for question in asked:
+        if question in sheet.columns:
+            answers = respondent_answers(sheet, question, known)
+            one_hot = np.eye(len(known.options[question]))
+            for name, answer in zip(people, answers):
+                if answer >= 0:
+                    people[name][question] = one_hot[answer]
+    names = [name for name, own in people.items() if own]
+    if not names:
+        raise TableFileError(f"{path}: expected answers to some question of info.csv, got none")
+    drawn = np.random.default_rng(seed).permutation(len(names))[:count]
+    chosen = {names[i]: people[names[i]] for i in sorted(drawn.tolist())}
+    return _assemble(chosen, answered, known, questions, path)
+
+
+def _asked(questions: Sequence[str] | None, known: Questions) -> list[str] | None:
+    if questions is None:
+        return None
+    if isinstance(questions, str) or not questions or len(set(questions)) < len(questions):
+        raise ValueError(f"questions: expected one or several different keys, got {questions!r}")
+    for question in questions:
+        if question not in known.options:
+            raise ValueError(f"questions: expected keys of info.csv, got {question!r}")
+    return list(questions)
+
+
+def _assemble(groups, answered, known: Questions, questions: Sequence[str] | None, path: Path) -> AnswerDistributions:
+    asked = _asked(questions, known) or [
+        question
+        for question in known.options
+        if any(question in own for own in groups.values()) and any(question in own for own in answered.values())
+    ]
+    if not groups or not asked:
+        raise TableFileError(f"{path}: expected a question that some user and some model answered, got none")
+    width = max(len(known.options[question]) for question in asked)
+    arrays = []
+    for people in (groups, answered):
+        array = np.full((len(people), len(asked), width), np.nan)
+        for i, own in enumerate(people.values()):
+            for q, question in enumerate(asked):
+                if question in own:
+                    array[i, q, : len(own[question])] = own[question] / own[question].sum()
+        arrays.append(array)
+    with naming(path):
+        return answer_distributions(
+            arrays[0],
+            arrays[1],
+            np.array([[a < len(known.options[question]) for a in range(width)] for question in asked]),
+            questions=asked,
+            option_names=[known.options[question] for question in asked],
+            user_names=list(groups),
+            model_names=list(answered),
+        )

@@ -1,0 +1,245 @@
+"""The numbers of a study of alignment that matter, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from equilibrax.figures.curves import FAILURE, METHOD_NAMES, largest_miss, promised_distance
+from equilibrax.fits.least_squares import TOLERANCE
+from equilibrax.raters.coverage import anonymous_slack
+from equilibrax.raters.fit import MarketFit
+from equilibrax.theory import providers_needed
+
+if TYPE_CHECKING:
+    from equilibrax.reports.alignment import AlignmentStudy
+
+_MOST_LISTED = 12
+_FITTED = ("nnls", "simplex")
+
+
+def study_text(study: AlignmentStudy, title: str) -> str:
+    """A study as Markdown."""
+    parts = [f"# {title}\n", _data(study)]
+    if len(study.unsolved) < study.raters.num_targets:
+        parts += [_errors(study), _hardest(study), _fits(study)]
+    if study.noise:
+        parts.append(_noise(study))
+    if study.market is not None:
+        parts.append(_market(study.market))
+    elif study.no_market:
+        parts.append(f"## The market of many users\n\nNot fitted: {study.no_market}.\n")
+    return "\n".join(part for part in parts if part)
+
+
+def overview_text(studies: Mapping[str, AlignmentStudy]) -> str:
+    """Several studies as Markdown: errors with all raters, and where the rest is."""
+    head = f"| | raters | targets | {' | '.join(METHOD_NAMES.values())} | NNLS: less than best individual |"
+    rows = ["# Alignment error (MSE) with all raters\n", head, "|---" * (head.count("|") - 1) + "|"]
+    for name, study in studies.items():
+        curve = study.curve
+        last = dict(zip(curve.methods, curve.mean()[:, -1]))
+        cells = [f"[{_cell(name)}](<{name}/summary.md>)", str(study.raters.num_raters), str(study.raters.num_targets)]
+        cells += [f"{last[m]:.5g}" if np.isfinite(last.get(m, np.nan)) else "–" for m in METHOD_NAMES]
+        fitted = last.get("nnls", np.nan)
+        cells.append(_less(fitted, last.get("best_individual"), not np.isfinite(fitted)))
+        rows.append(f"| {' | '.join(cells)} |")
+    return "\n".join(rows) + "\n"
+
+
+def _data(study: AlignmentStudy) -> str:
+    raters, curve = study.raters, study.curve
+    groups = len(np.unique(raters.groups))
+    grouped = "" if groups == raters.num_items else f" in {groups:,} groups"
+    lines = [
+        f"- {raters.num_items:,} items{grouped}, {raters.num_raters} raters, {_count(raters.num_targets, 'target')}.",
+        f"- {curve.folds}-fold cross-validation, folds {curve.fold_assignment}"
+        f"{', a whole group in one fold' if grouped else ''}; "
+        + (
+            "all subsets of raters of each size"
+            if curve.orders is None
+            else _count(len(curve.orders), "random order") + " of the raters"
+        )
+        + f"; seed {curve.seed}{'; NNLS and simplex with a constant' if curve.intercept else ''}.",
+    ]
+    gone = int(np.isnan(raters.ratings).sum())
+    if gone:
+        share = 100 * gone / raters.ratings.size
+        lines.append(f"- Missing of raters: {_count(gone, 'rating')} ({share:.2g} %){_dropped(curve)}.")
+    if unrated := int(np.isnan(raters.targets).sum()):
+        lines.append(f"- Missing of targets: {_count(unrated, 'rating')}; those items are left out for that target.")
+    for status in dict.fromkeys(s for s in curve.status if s != "solved"):
+        names = [n for n, s in zip(curve.target_names, curve.status) if s == status]
+        lines.append(f"- Without numbers ({status}): {_listed(names)}.")
+    return "\n".join(lines) + "\n"
+
+
+def _dropped(curve) -> str:
+    if curve.dropped_items:
+        return f"; dropped for that: {_count(len(curve.dropped_items), 'item')} ({_listed(curve.dropped_items, 5)})"
+    if curve.dropped_raters:
+        return f"; dropped for that: {_count(len(curve.dropped_raters), 'rater')} ({_listed(curve.dropped_raters, 5)})"
+    return "; the rater's mean stands in for them"
+
+
+def _errors(study: AlignmentStudy) -> str:
+    curve = study.curve
+    mean, nonzero = curve.mean(), curve.mean("nonzero")
+    last = {method: mean[m, -1] for m, method in enumerate(curve.methods)}
+    size = int(curve.sizes[-1])
+    first = f"| MSE at K = {curve.sizes[0]} " if size > curve.sizes[0] else ""
+    head = f"| method {first}| MSE at K = {size} | RMSE | less than best individual | less than average | raters used |"
+    rows = [head, "|---" * (head.count("|") - 1) + "|"]
+    for m, method in enumerate(curve.methods):
+        cells = [METHOD_NAMES[method]] + ([f"{mean[m, 0]:.5g}"] if first else [])
+        cells += [f"{last[method]:.5g}", f"{curve.mean('rmse')[m, -1]:.4g}"]
+        cells += [_less(last[method], last.get(other), method == other) for other in ("best_individual", "average")]
+        rows.append(f"| {' | '.join([*cells, f'{nonzero[m, -1]:.3g}'])} |")
+    text = "## Error on held-out items\n\n" + "\n".join(rows) + "\n"
+    if {"best_individual", "average"} <= set(last) and last["average"] > last["best_individual"]:
+        text += f"\nAt K = {size} the simple average is worse than the best individual.\n"
+    used = [
+        f"{METHOD_NAMES[method]} gives weight to {nonzero[m, -1]:.3g} of {size} raters"
+        for m, method in enumerate(curve.methods)
+        if method in _FITTED
+    ]
+    return text + (f"\n{'; '.join(used)} (weights above 1e-6, means over folds).\n" if used else "")
+
+
+def _less(value: float, other: float | None, same: bool) -> str:
+    if other is None or same or other <= 0:
+        return "–"
+    ratio = value / other
+    return f"{100 * (1 - ratio):.1f} %" if ratio < 2 else f"{ratio:.3g} times as much"
+
+
+def _hardest(study: AlignmentStudy) -> str:
+    """Targets by their error with all raters; shares of their own variance say whether they are hard or just varied."""
+    curve = study.curve
+    method = next((m for m in ("nnls", "simplex", "best_individual") if m in curve.methods), None)
+    if method is None or len(curve.target_names) < 2:
+        return ""
+    error = np.array([row[: curve.count[-1]].mean() for row in curve.mse[:, curve.methods.index(method), -1]])
+    order = [i for i in np.argsort(-error) if np.isfinite(error[i])]
+    weights = study.raters.weights[:, None]
+    known = np.isfinite(study.raters.targets)
+    mass = np.where(known, weights, 0.0)
+    total = np.maximum(mass.sum(axis=0), 1e-300)
+    middle = np.where(known, study.raters.targets, 0.0)
+    mean = (mass * middle).sum(axis=0) / total
+    variance = (mass * (middle - mean) ** 2).sum(axis=0) / total
+    rows = ["| target | MSE | RMSE | of its variance |", "|---|---|---|---|"]
+    for i in order[:_MOST_LISTED]:
+        share = f"{100 * error[i] / variance[i]:.0f} %" if variance[i] > 0 else "–"
+        rows.append(f"| {_cell(curve.target_names[i])} | {error[i]:.5g} | {np.sqrt(error[i]):.4g} | {share} |")
+    left = f"\n{len(order) - _MOST_LISTED} more are easier.\n" if len(order) > _MOST_LISTED else ""
+    heading = f"## Who is hardest to align ({METHOD_NAMES[method]}, K = {curve.sizes[-1]})"
+    return heading + "\n\n" + "\n".join(rows) + "\n" + left
+
+
+def _fits(study: AlignmentStudy) -> str:
+    residual = study.curve.kkt_residual
+    known = residual[np.isfinite(residual)]
+    if not known.size:
+        return ""
+    return (
+        "## Fits\n\n"
+        f"{known.size * study.curve.folds:,} fits of NNLS and simplex; the largest relative KKT residual is "
+        f"{known.max():.1e} (zero is optimal, the limit is {TOLERANCE:g}); "
+        f"{_count(study.curve.refined, 'fit')} solved again to get there.\n"
+    )
+
+
+def _noise(study: AlignmentStudy) -> str:
+    matrix = study.raters
+    missed = float(largest_miss(matrix, 1, 0)[0, -1])
+    promise = promised_distance(matrix.num_items, matrix.num_raters, FAILURE)
+    needed = providers_needed(1, matrix.num_items, 0.1, FAILURE)
+    return (
+        "## The simple average and Proposition 3\n\n"
+        "Proposition 3 of 2509.15090: if raters are independent draws around the user, unbiased and within [0, 1], "
+        f"their average misses her by at most {promise:.3g} on all {matrix.num_items:,} items, with probability "
+        f"{1 - FAILURE:g}, for K = {matrix.num_raters}; to be within 0.1 takes K = {needed:,}. Here the largest miss "
+        f"is {missed:.3g}. (Unbiased normal noise with a standard deviation of at most 1/2 obeys the same bound. "
+        "Answers clipped to 0..1 are biased near the ends, and correlated or systematic errors do not average out.) It "
+        "is about the average only; `noise.png` has it for every K.\n"
+    )
+
+
+def _market(market: MarketFit) -> str:
+    weak, strong = market.weak, market.strong
+    factors = _inverse(strong.weights.max(axis=0))
+    slack = np.full(len(factors), np.nan) if np.isnan(strong.worst_case).any() else anonymous_slack(strong)
+    size = len(strong.model_names)
+    rows = [
+        f"## The market: {_count(len(weak.user_names), 'user')}, {_count(size, 'provider')}, {market.score} score\n",
+        "| user | RMSE, NNLS + intercept | of her standard deviation | ε_U (worst case) | 1/λ* | 2ε/λ*, worst case |",
+        "|---|---|---|---|---|---|",
+    ]
+    for i in np.argsort(-weak.rmse):
+        share = f"{100 * weak.rmse[i] / weak.constant_rmse[i]:.0f} %" if weak.constant_rmse[i] > 0 else "–"
+        numbers = (
+            f"{weak.rmse[i]:.4f} | {share} | {weak.worst_case[i]:.4f} | {_factor(factors[i])} | {_factor(slack[i])}"
+        )
+        rows.append(f"| {_cell(weak.user_names[i])} | {numbers} |")
+    curve, error = market.curve.mean(), market.curve.standard_error()
+    lines = [
+        f"- Hardest to align: {weak.user_names[int(np.nanargmax(weak.rmse))]}. Weak alignment, mean RMSE over users at "
+        f"K = {size}: NNLS + intercept {curve[2, -1]:.4f} ± {error[2, -1]:.4f} (standard error over folds), simple "
+        f"average {curve[1, -1]:.4f}, best single provider {curve[0, -1]:.4f}.",
+        f"- Strong alignment: mean RMSE over providers {strong.rmse.mean():.4f}; worst case ε from "
+        f"{strong.worst_case.min():.4f} to {strong.worst_case.max():.4f}.",
+    ]
+    uncovered = [name for name, factor in zip(strong.user_names, factors) if np.isinf(factor)]
+    if uncovered:
+        lines.append(f"- Covered by no provider (1/λ* = ∞, no guarantee for anonymous users): {_listed(uncovered)}.")
+    subsets = market.subsets
+    best = subsets.model_names[int(subsets.best_set[0].argmax())]
+    full = np.flatnonzero(subsets.covered == 1)
+    every = f"all sets of {subsets.sizes[full[0]]} or more cover everybody" if len(full) else "no size suffices always"
+    lines.append(
+        f"- Worst user's 1/λ*: best single provider {_factor(subsets.best[0])}"
+        f"{f' ({best})' if np.isfinite(subsets.best[0]) else ''}, all providers {_factor(subsets.best[-1])}; "
+        f"{100 * subsets.covered[0]:.0f} % of single providers cover everybody, {every}."
+    )
+    if strong.skipped:
+        lines.append(
+            f"- {_count(strong.skipped, 'question')} that some user did not answer: left out of strong alignment."
+        )
+    certified = int(weak.certified.sum()) + int(strong.certified.sum())
+    residual = max(float(np.nanmax(weak.kkt_residual)), float(np.nanmax(strong.kkt_residual)))
+    lines.append(
+        f"- {certified} of {len(weak.certified) + len(strong.certified)} worst cases are certified to 1e-9 by linear "
+        f"programming duality; the largest KKT residual of the fits with all providers is {residual:.1e}."
+    )
+    scores = [
+        f"{name} {fit.curve.mean()[2, -1]:.4f} and {_factor(float(_inverse(fit.strong.weights.max(axis=0)).max()))}"
+        for name, fit in market.scores.items()
+    ]
+    if len(scores) > 1:
+        lines.append(f"- Mean RMSE and worst user's 1/λ* with all providers, by score: {'; '.join(scores)}.")
+    return "\n".join([*rows, "", *lines]) + "\n"
+
+
+def _inverse(weights: np.ndarray) -> np.ndarray:
+    with np.errstate(divide="ignore"):
+        return 1.0 / weights
+
+
+def _factor(value: Any) -> str:
+    return "∞" if np.isinf(value) else f"{value:,.3g}" if value < 1000 else f"{value:,.0f}"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def _cell(name: str) -> str:
+    return name.replace("|", "\\|")
+
+
+def _listed(names, most: int = _MOST_LISTED) -> str:
+    shown = ", ".join(names[:most])
+    return shown + (f" and {len(names) - most:,} more" if len(names) > most else "")

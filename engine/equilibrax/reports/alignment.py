@@ -1,0 +1,255 @@
+"""A study of alignment: from raters or answers to curves, figures and a summary in a folder (`equilibrax align`)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from equilibrax.figures.coverage import subset_figure, transfer_figure, weak_figure
+from equilibrax.figures.curves import curve_figure, noise_figure, sparsity_figure
+from equilibrax.figures.scores import score_figure, weights_figure
+from equilibrax.raters.answers import AnswerDistributions, Score
+from equilibrax.raters.curve import AlignmentCurve, FoldAssignment, Sets, alignment_curve
+from equilibrax.raters.fit import SCORES, MarketFit, market_fit
+from equilibrax.raters.matrix import Missing, RaterMatrix
+from equilibrax.reports._study_text import overview_text, study_text
+from equilibrax.rows.committees import whole_file, write_parquet
+
+MAX_PANELS = 12
+"""More studies than this have no figures together; each has its own."""
+
+_FEW_RATERS = 10  # of which all subsets are fewer than the fits of 100 permutations of a hundred raters
+_MOST_PROVIDERS = 20  # of a market, whose sets are enumerated
+
+
+@dataclass(frozen=True)
+class AlignmentStudy:
+    """How closely mixtures of raters match targets, and, for answer distributions, how a market covers its users.
+
+    Attributes:
+        raters: the matrix, before anything was dropped.
+        curve: errors by number of raters.
+        market: fits of a market with many users; None for plain raters.
+        no_market: why there is none for answer distributions; empty otherwise.
+        noise: whether to draw the simple average beside Proposition 3: raters are simulated, noisy and have one target.
+    """
+
+    raters: RaterMatrix
+    curve: AlignmentCurve
+    market: MarketFit | None = None
+    no_market: str = ""
+    noise: bool = False
+
+    @property
+    def unsolved(self) -> tuple[str, ...]:
+        """Names of targets without numbers."""
+        return tuple(n for n, status in zip(self.curve.target_names, self.curve.status) if status != "solved")
+
+    def summary(self, title: str = "Alignment") -> str:
+        """The numbers that matter, as Markdown.
+
+        Args:
+            title: the heading.
+        """
+        return study_text(self, title)
+
+    def write(self, folder: str | os.PathLike[str], title: str = "Alignment") -> list[Path]:
+        """Write everything to a folder, each file whole or not at all.
+
+        `curve.parquet`, `error.png`, `sparsity.png`, `summary.md`; for noisy families also `noise.png`; for a market
+        also `weak.png`, `transfer.png`, `subsets.png`, `scores.png` (with several scores), `weights.png`, and
+        `weak.parquet`, `users.parquet`, `weights.parquet`, `providers.parquet`, `subsets.parquet`.
+
+        Args:
+            folder: made if it does not exist.
+            title: heading of the summary.
+
+        Returns:
+            The files written.
+
+        Raises:
+            OSError: if a file cannot be written.
+        """
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        tables = {"curve": self.curve.rows()}
+        if self.market is not None:
+            tables |= {
+                "weak": self.market.curve.rows(),
+                "users": self.market.weak.users(),
+                "weights": _weight_rows(self.market),
+                "providers": self.market.strong.providers(),
+                "subsets": self.market.subsets.rows(),
+            }
+        for name, rows in tables.items():
+            write_parquet(rows, folder / f"{name}.parquet")
+        written = [folder / f"{name}.parquet" for name in tables] + _draw({"": self}, folder)
+        with whole_file(folder / "summary.md") as file:
+            file.write(self.summary(title).encode())
+        return [*written, folder / "summary.md"]
+
+
+def alignment_study(
+    given: RaterMatrix | AnswerDistributions,
+    *,
+    permutations: int = 100,
+    subsets: Sets | None = None,
+    folds: int = 5,
+    fold_assignment: FoldAssignment = "shuffled",
+    intercept: bool = False,
+    missing: Missing = "drop_items",
+    score: Score = "linear",
+    market: bool = True,
+    noise: bool = False,
+    seed: int = 0,
+) -> AlignmentStudy:
+    """Everything that 2509.15090, Section 6, and 2602.13451, Section 6, ask of some raters or answers.
+
+    Args:
+        given: raters and targets, or answer distributions of users and models.
+        permutations: number of random orders of the raters.
+        subsets: "permutations" or "all" subsets of each size. None: permutations for raters, and all subsets for answer
+            distributions of at most 10 models, as in the papers.
+        folds: number of folds of cross-validation over items or questions.
+        fold_assignment: "shuffled" or "modulo", see `alignment_curve`.
+        intercept: whether NNLS and simplex of the curves may add a constant. (The market's NNLS always may.)
+        missing: what to do about missing ratings of raters, see `RaterMatrix.complete`.
+        score: of the models in answer distributions, "linear", "log" or "brier".
+        market: whether to fit the market of answer distributions too.
+        noise: whether figures include the simple average beside Proposition 3, for simulated raters.
+        seed: of all random choices; the same seed gives the same bits.
+
+    Returns:
+        An `AlignmentStudy`.
+
+    Raises:
+        ValueError: on bad options, or fewer groups of items than folds.
+        SolveError: if a fit is not optimal to 1e-8.
+
+    Example:
+        >>> import equilibrax as eq
+        >>> raters = eq.raters.simulate_raters("independent", items=60, raters=4, seed=1)
+        >>> study = eq.reports.alignment_study(raters, permutations=3)
+        >>> study.curve.mse.shape, study.market
+        ((1, 5, 4, 3), None)
+    """
+    answers = given if isinstance(given, AnswerDistributions) else None
+    raters = given if isinstance(given, RaterMatrix) else given.rater_matrix(score, normalized=True)
+    if subsets is None:
+        subsets = "all" if answers is not None and raters.num_raters <= _FEW_RATERS else "permutations"
+    curve = alignment_curve(
+        raters,
+        permutations=permutations,
+        subsets=subsets,
+        folds=folds,
+        fold_assignment=fold_assignment,
+        intercept=intercept,
+        missing=missing,
+        seed=seed,
+    )
+    fit, reason = None, ""
+    if answers is not None and market:
+        reason = _not_a_market(answers, folds)
+        if not reason:
+            rules = {"folds": folds, "fold_assignment": fold_assignment, "seed": seed}
+            asking = answers.select(users=np.flatnonzero(answers.seen.any(axis=1)))
+            fit = market_fit(asking, score=score, scores=SCORES, permutations=permutations, **rules)
+    return AlignmentStudy(raters=raters, curve=curve, market=fit, no_market=reason, noise=noise)
+
+
+def write_studies(studies: Mapping[str, AlignmentStudy], folder: str | os.PathLike[str]) -> list[Path]:
+    """Write several studies, each to a folder of its name, and figures of all of them together.
+
+    Args:
+        studies: by name; one alone is written to `folder` itself.
+        folder: made if it does not exist.
+
+    Returns:
+        The files written.
+
+    Raises:
+        ValueError: if there is no study, or a name is no name of a folder.
+        OSError: if a file cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> import equilibrax as eq
+        >>> raters = eq.raters.simulate_raters("independent", items=60, raters=4, seed=1)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     written = eq.reports.write_studies({"noisy": eq.reports.alignment_study(raters, permutations=3)}, folder)
+        >>> [path.name for path in written]
+        ['curve.parquet', 'error.png', 'sparsity.png', 'summary.md']
+    """
+    if not studies:
+        raise ValueError("studies: expected at least one, got none")
+    for name in studies:
+        if not name or name in (".", "..") or any(c in name for c in "/\\\0"):
+            raise ValueError(f"studies: expected names of folders, got {name!r}")
+    folder = Path(folder)
+    if len(studies) == 1:
+        ((name, study),) = studies.items()
+        return study.write(folder, name)
+    written = [path for name, study in studies.items() for path in study.write(folder / name, name)]
+    if len(studies) <= MAX_PANELS:
+        written += _draw(dict(studies), folder)
+    with whole_file(folder / "summary.md") as file:
+        file.write(overview_text(studies).encode())
+    return [*written, folder / "summary.md"]
+
+
+def _draw(studies: Mapping[str, AlignmentStudy], folder: Path) -> list[Path]:
+    """The figures of one or several studies, as far as they have what is drawn."""
+    curves = {name: study.curve for name, study in studies.items() if len(study.unsolved) < study.raters.num_targets}
+    noisy = {name or "simple average": study.raters for name, study in studies.items() if study.noise}
+    markets = {name: study.market for name, study in studies.items() if study.market is not None}
+    written = []
+
+    def place(name: str) -> Path:
+        written.append(folder / name)
+        return written[-1]
+
+    if curves:
+        curve_figure(curves, place("error.png"))
+        sparsity_figure(curves, place("sparsity.png"))
+    if noisy:
+        noise_figure(noisy, place("noise.png"))
+    if markets:
+        weak_figure(markets, place("weak.png"))
+        transfer_figure(markets, place("transfer.png"))
+        subset_figure(markets, place("subsets.png"))
+        if all(len(market.scores) > 1 for market in markets.values()):
+            score_figure(markets, place("scores.png"))
+        weights_figure(markets, place("weights.png"))
+    return written
+
+
+def _not_a_market(answers: AnswerDistributions, folds: int) -> str:
+    """Why no market can be fitted; empty if one can."""
+    if answers.num_models > _MOST_PROVIDERS:
+        return (
+            f"it has {answers.num_models} models, of which not all sets can be listed; the limit is {_MOST_PROVIDERS}"
+        )
+    asking: np.ndarray = np.asarray(answers.seen.any(axis=1))
+    common = answers.seen[asking].all(axis=0) & answers.modelled.all(axis=0)
+    if (number := int(common.sum())) < folds:
+        return f"{number} questions were answered by everybody; {folds} folds need as many"
+    return ""
+
+
+def _weight_rows(market: MarketFit) -> pa.Table:
+    """Weights of both alignments: target, provider, weak_weight, strong_weight."""
+    weak, strong = market.weak.weights, market.strong.weights
+    n, k = weak.shape
+    return pa.table(
+        {
+            "target": np.repeat(np.array(market.weak.user_names, object), k),
+            "provider": np.tile(np.array(market.weak.model_names, object), n),
+            "weak_weight": weak.reshape(-1),
+            "strong_weight": strong.T.reshape(-1),
+        }
+    )

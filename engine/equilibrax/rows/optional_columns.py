@@ -1,0 +1,174 @@
+"""Optional columns of a sweep, and how numbers are stored.
+
+| group | columns of `committees` |
+|---|---|
+| `schemes` | `worst_scheme`, `best_scheme`, `dynamics_scheme` |
+| `equilibria` | `equilibrium_schemes`, `equilibrium_schemes_cap` |
+| `weights` | `misalignment_weights`, `misalignment_offset` |
+
+Letters: B tables, K providers, X states, A actions, C committees, S schemes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+import pyarrow as pa
+
+from equilibrax.games import first_equilibria
+from equilibrax.games.selection_result import SelectionResult
+
+Group = Literal["schemes", "equilibria", "weights"]
+
+_DENSE_SCHEMES = 2**12
+"""Up to here all schemes of many tables are looked at together; beyond, committees are listed one by one."""
+
+_CELLS = 2**24  # of what is in memory at a time: about 16 MB per array
+_EXACT = ("rationality", "tolerance")  # settings, not results
+
+
+def optional_columns(result: SelectionResult, groups: Sequence[Group], cap: int) -> dict[str, pa.Array]:
+    """The columns of these groups, one value per (table, committee), null where a table was not solved.
+
+    `best_scheme` is the lexicographically first equilibrium that is best for the user.
+
+    Args:
+        result: B tables, all of whose actions are available, and C committees.
+        groups: which.
+        cap: of all equilibria, at most so many, the lexicographically first, are listed per row.
+    """
+    unsolved = ~result.solved.reshape(-1)
+    columns: dict[str, pa.Array] = {}
+    if "schemes" in groups:
+        columns["worst_scheme"] = _lists(result.worst_scheme, pa.int16(), unsolved)
+        columns["best_scheme"] = _lists(_best_schemes(result), pa.int16(), unsolved)
+        if result.dynamics_scheme is None:
+            columns["dynamics_scheme"] = pa.nulls(len(unsolved), pa.list_(pa.int16()))
+        else:
+            columns["dynamics_scheme"] = _lists(result.dynamics_scheme, pa.int16(), unsolved)
+    if "equilibria" in groups:
+        columns["equilibrium_schemes"] = _all_equilibria(result, cap)
+        columns["equilibrium_schemes_cap"] = pa.array(np.full(len(unsolved), cap, np.int32))
+    if "weights" in groups:
+        assert result.fit is not None, "the door refuses weights without misalignment"
+        columns["misalignment_weights"] = _lists(result.fit.weights, pa.float64(), unsolved)
+        columns["misalignment_offset"] = pa.array(result.fit.offset.reshape(-1), mask=unsolved)
+    return columns
+
+
+def plain(rows: pa.Table, float32: bool) -> pa.Table:
+    """The same rows with lists of any length for lists of fixed size, and 32-bit results on request."""
+    fields = []
+    for field in rows.schema:
+        kind = field.type
+        if pa.types.is_fixed_size_list(kind):
+            kind = pa.list_(kind.value_type)
+        if float32 and field.name not in _EXACT:
+            if kind == pa.float64():
+                kind = pa.float32()
+            elif kind == pa.list_(pa.float64()):
+                kind = pa.list_(pa.float32())
+        fields.append(pa.field(field.name, kind))
+    return rows.cast(pa.schema(fields))
+
+
+def _lists(values: np.ndarray, kind: pa.DataType, unsolved: np.ndarray) -> pa.Array:
+    """`[B, C, N]` to a list of N numbers per (table, committee)."""
+    size = values.shape[-1]
+    offsets = np.arange(len(unsolved) + 1, dtype=np.int32) * size
+    flat = pa.array(np.ascontiguousarray(values).reshape(-1), kind)
+    return pa.ListArray.from_arrays(pa.array(offsets), flat, mask=pa.array(unsolved))
+
+
+def _best_schemes(result: SelectionResult) -> np.ndarray:
+    """`[B, C, X]` the first equilibrium that is best for the user, by state.
+
+    A scheme that is optimal for the user is stable against all who must make her strictly better off. So with two or
+    more providers the best equilibria are her optima; if the lowest provider wins ties, those of them that it likes
+    best. A monopolist plays its own optima, the best of them for her. Priors are positive, so each state decides alone.
+    """
+    user, providers = (np.asarray(a).astype(np.int64) for a in (result.tables.user, result.tables.providers))
+    schemes = np.empty(result.worst_scheme.shape, np.int16)
+    for c, mask in enumerate(result.committees.tolist()):
+        lowest = providers[:, (mask & -mask).bit_length() - 1]
+        if mask & (mask - 1) == 0:
+            first, then = lowest, user
+        else:
+            first, then = user, lowest if result.tie_break == "lowest_index" else np.zeros_like(user)
+        among = first == first.max(axis=2, keepdims=True)
+        schemes[:, c] = np.where(among, then, np.iinfo(np.int64).min).argmax(axis=2)
+    return schemes
+
+
+def _all_equilibria(result: SelectionResult, cap: int) -> pa.Array:
+    """`[B C]` lists of schemes."""
+    tables = result.tables
+    number = tables.actions**tables.states
+    if number <= _DENSE_SCHEMES:
+        counts, schemes = _dense_equilibria(result, cap)
+    else:
+        found = [
+            first_equilibria(tables[b], mask, result.tie_break, cap) if result.solved[b, c] else np.empty((0, 0))  # pyright: ignore[reportArgumentType]
+            for b in range(len(tables))
+            for c, mask in enumerate(result.committees.tolist())
+        ]
+        counts = np.array([len(schemes) for schemes in found])
+        schemes = np.concatenate([s.reshape(-1, tables.states) for s in found])
+    inner = np.arange(len(schemes) + 1, dtype=np.int32) * tables.states
+    outer = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
+    each = pa.ListArray.from_arrays(pa.array(inner), pa.array(schemes.reshape(-1).astype(np.int16)))
+    return pa.ListArray.from_arrays(pa.array(outer), each, mask=pa.array(~result.solved.reshape(-1)))
+
+
+def _dense_equilibria(result: SelectionResult, cap: int) -> tuple[np.ndarray, np.ndarray]:
+    """`[B C]` how many are listed, and all that are, `[N, X]`."""
+    tables = result.tables
+    x, k = tables.states, tables.num_providers
+    schemes = np.indices((tables.actions,) * x).reshape(x, -1).T.astype(np.int16)  # in lexicographic order
+    players = np.concatenate([np.asarray(tables.user)[:, None], np.asarray(tables.providers)], axis=1)
+    weighted = players.astype(np.int64) * np.asarray(tables.prior)[:, None, :, None]
+    step = max(1, _CELLS // (len(schemes) * max(k + 1, len(result.committees))))
+    counts, listed = [], []
+    for start in range(0, len(tables), step):
+        part = weighted[start : start + step]
+        values = np.sum([part[:, :, i, schemes[:, i]] for i in range(x)], axis=0)  # [b, K + 1, S]
+        stable = _stable(values, result.committees, result.tie_break == "lowest_index")
+        stable &= result.solved[start : start + step, :, None]
+        stable &= np.cumsum(stable, axis=2, dtype=np.int32) <= cap
+        counts.append(stable.sum(axis=2).reshape(-1))
+        listed.append(schemes[np.nonzero(stable)[2]])
+    return np.concatenate(counts), np.concatenate(listed)
+
+
+def _stable(values: np.ndarray, committees: np.ndarray, ties: bool) -> np.ndarray:
+    """`[b, C, S]` which schemes are equilibria (2509.15090, Section 7.1 and Definition 16)."""
+    user, providers = values[:, 0], values[:, 1:]
+    order = np.argsort(-user, axis=1, kind="stable")
+    falling = np.take_along_axis(user, order, axis=1)
+    place = np.arange(user.shape[1])
+    new = np.concatenate([np.ones((len(user), 1), bool), falling[:, 1:] < falling[:, :-1]], axis=1)
+    first = np.maximum.accumulate(np.where(new, place, 0), axis=1)  # of those that the user values the same
+    last = np.flip(np.minimum.accumulate(np.flip(np.where(np.roll(new, -1, 1), place, place[-1]), 1), axis=1), 1)
+    content, content_with_ties = [], []
+    for j in range(providers.shape[1]):
+        own = np.take_along_axis(providers[:, j], order, axis=1)
+        best = np.maximum.accumulate(own, axis=1)
+        before = np.where(first > 0, np.take_along_axis(best, np.maximum(first - 1, 0), axis=1), np.iinfo(np.int64).min)
+        for kept, threshold in ((content, before), (content_with_ties, np.take_along_axis(best, last, axis=1))):
+            answer = np.empty(own.shape, bool)
+            np.put_along_axis(answer, order, own >= threshold, axis=1)
+            kept.append(answer)
+    stable = np.empty((len(user), len(committees), user.shape[1]), bool)
+    for c, mask in enumerate(committees.tolist()):
+        members = [j for j in range(providers.shape[1]) if mask >> j & 1]
+        if len(members) == 1:
+            own = providers[:, members[0]]
+            stable[:, c] = own == own.max(axis=1, keepdims=True)
+            continue
+        accepted = [content[j] for j in members]
+        if ties:
+            accepted[0] = content_with_ties[members[0]]
+        stable[:, c] = np.logical_and.reduce(accepted)
+    return stable

@@ -1,0 +1,155 @@
+"""A market solved in several games at once, with benchmarks and bounds: what commands and sweeps share.
+
+Letters: B markets, C committees, N users.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+import pyarrow as pa
+from rich.console import Console
+from rich.table import Table
+
+from equilibrax._core.checks import check_choice
+from equilibrax.games import solve
+from equilibrax.games.market import MarketGame
+from equilibrax.games.market_result import MarketResult
+from equilibrax.games.personalized import is_selection
+from equilibrax.problems.market import Market
+from equilibrax.rows.users import user_rows
+from equilibrax.theory.market_guarantees import MarketPromises, market_promises
+
+Games = Literal["both", "personalized", "anonymous"]
+
+
+@dataclass(frozen=True)
+class MarketOutcome:
+    """A result, and what theory promises.
+
+    Attributes:
+        result: the equilibria.
+        promises: benchmarks and bounds, or None if they were skipped.
+    """
+
+    result: MarketResult
+    promises: MarketPromises | None
+
+    @property
+    def name(self) -> str:
+        """The game, and lambda if users respond quantally."""
+        rationality = self.result.rationality
+        return self.result.game + ("" if rationality is None else f", λ = {rationality:g}".replace("inf", "∞"))
+
+    def rows(self) -> pa.Table:
+        """One row per market, committee and user, as `user_rows`."""
+        return user_rows(self.result, self.promises)
+
+
+def solve_games(
+    market: Market,
+    game: Games = "both",
+    *,
+    rationality: Sequence[float] = (),
+    promises: bool = True,
+    **options: Any,
+) -> list[MarketOutcome]:
+    """Solve markets in the personalized game, the anonymous one or both, and for every lambda.
+
+    Args:
+        market: B markets.
+        game: "both", "personalized" or "anonymous".
+        rationality: the lambdas of quantal users; none is the best response.
+        promises: whether to compute benchmarks and bounds.
+        options: what `solve` takes.
+
+    Returns:
+        An outcome for every game and lambda, games first.
+
+    Raises:
+        ValueError: on an unknown option, or a market that is too large for a game.
+
+    Example:
+        >>> import equilibrax as eq
+        >>> outcomes = eq.studies.solve_games(eq.problems.theorem_4_1_market(), committees=[0b11])
+        >>> [(one.name, one.result.worst_utility[0, 0].tolist()) for one in outcomes]
+        [('personalized', [0.5, 0.5]), ('anonymous', [0.2, 0.2])]
+    """
+    check_choice("game", game, get_args(Games))
+    games = get_args(MarketGame) if game == "both" else (game,)
+    found = []
+    for one in games:
+        for one_lambda in rationality or (None,):
+            how: dict[str, Any] = dict(options)
+            if one_lambda is not None:
+                how |= {"response": "quantal", "rationality": one_lambda}
+            if how.get("dynamics") == "only" and one == "personalized" and is_selection(market):
+                how["dynamics"] = True  # nothing is listed there
+            result = solve(market, one, **how)
+            found.append(MarketOutcome(result, market_promises(result) if promises else None))
+    return found
+
+
+def show_outcomes(outcomes: Sequence[MarketOutcome], market: int = 0, *, width: int | None = None) -> None:
+    """Print one market of the batch, a line per committee, user and game.
+
+    Args:
+        outcomes: from `solve_games`.
+        market: position in the batch.
+        width: characters per line; default is the terminal's.
+
+    Raises:
+        IndexError: if there is no such market.
+
+    Example:
+        >>> import equilibrax as eq
+        >>> outcomes = eq.studies.solve_games(eq.problems.theorem_4_1_market(), "personalized", committees=[0b11], dynamics=False)
+        >>> eq.studies.show_outcomes(outcomes, width=120)  # doctest: +NORMALIZE_WHITESPACE
+        theorem-4.1
+        ...
+    """
+    first = outcomes[0].result
+    batch, promised = first.market, outcomes[0].promises is not None
+    optimum = batch.optimum_utility
+    shown = Table(title=batch.names()[market], caption=_caption(first))
+    shown.add_column("committee", min_width=9)
+    for heading in ("user", "game"):
+        shown.add_column(heading, no_wrap=True)
+    headings = ["optimum", *["benchmark"] * promised, "worst", "best", *["bound"] * promised, "equilibria"]
+    headings += ["dynamics"] * (first.dynamics_utility is not None)
+    for heading in headings:
+        shown.add_column(heading, justify="right", no_wrap=True)
+    shown.add_column("status", no_wrap=True)
+    for c, mask in enumerate(first.committees.tolist()):
+        for i, user in enumerate(batch.user_names()):
+            for one in outcomes:
+                result, at = one.result, (market, c, i)
+                numbers = [optimum[market, i], result.worst_utility[at], result.best_utility[at], result.equilibria[at]]
+                if one.promises is not None:
+                    numbers.insert(1, one.promises.benchmark[at])
+                    numbers.insert(4, one.promises.bound[at])
+                if result.dynamics_utility is not None:
+                    numbers.append(result.dynamics_utility[at])
+                opening, new = one is outcomes[0], i == 0 and one is outcomes[0]
+                names = [batch.committee_name(mask) if new else "", user if opening else "", one.name]
+                shown.add_row(*names, *map(number_text, numbers), str(result.status_names[market, c]))
+        shown.add_section()
+    Console(highlight=False, width=width).print(shown)
+
+
+def _caption(result: MarketResult) -> str:
+    rules = {"obedience": "rules are partitions of the states", "delegation": "users do what the rules say"}
+    said = f"{rules[result.rules]}, {result.response} response, ties: {result.tie_break}"
+    if result.response == "quantal":
+        said += f", tolerance {result.tolerance:g}"
+    return f"{said}; utilities are expectations"
+
+
+def number_text(value: Any) -> str:
+    """A number of a table: whole numbers as they are, others with six decimals, nothing where there is none."""
+    if isinstance(value, int | np.integer):
+        return f"{value:,}" if value >= 0 else ""
+    return "" if not np.isfinite(value) else f"{value:.6f}"

@@ -1,0 +1,195 @@
+"""Market alignment of games: how well a mixture of the providers' utilities explains the user's (Definition 1).
+
+The same linear program as the misalignment score of utility tables (`misalignment`), for games with a user who has
+information of her own, and on any sets of outcomes. An outcome is (z, x, a): utilities are expectations given the
+user's signal z and the state x. For utilities of a hidden y they average over y, so eps is at most that over (a, y),
+and it is all that the proofs use, because games depend on y through these averages alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any, Literal, get_args
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from equilibrax_kernels.fits.chebyshev import Fit, certified_fit, misalignment_lanes
+from jaxtyping import Bool, Float
+
+from equilibrax._core.checks import check_choice
+from equilibrax._core.committees import committee_masks
+from equilibrax._core.status import SolveError
+from equilibrax.fits.chebyshev import TOLERANCE, CertifiedFit, Weights, highs_fit
+from equilibrax.problems.persuasion import PersuasionGame
+from equilibrax.problems.tables import UtilityTables
+from equilibrax.theory._induced_actions import as_game, responses
+
+_LANES = 1024
+_ITERATIONS = 400
+
+
+def market_alignment(
+    game: PersuasionGame | UtilityTables,
+    committees: Literal["all"] | Sequence[int] = "all",
+    *,
+    weights: Weights = "simplex",
+    upper: Any = None,
+    lower: Any = None,
+    throw: bool = True,
+) -> CertifiedFit:
+    """eps of approximate market alignment (2509.15090, Definition 1), for all committees, with a proof.
+
+    The optimum over weights w >= 0 of the committee's members, a constant c and eps >= 0 of
+
+        minimize eps   subject to   sum_j w_j u_j + c <= u_0 + eps   on outcomes in `upper`
+                                    sum_j w_j u_j + c >= u_0 - eps   on outcomes in `lower`
+
+    Args:
+        game: B games.
+        committees: "all" 2**K - 1, or a list of bitmasks (bit j is provider j in column order).
+        weights: "simplex": they sum to one (Definition 1). "nonnegative": they need not, which is enough for
+            Theorems 1 and 6 (Remark 2) and not for Theorems 2 and 5.
+        upper: `[B, Z, X, A]` or `[B, C, Z, X, A]` bool, outcomes that bound the fit from above; None for all. Remark 5
+            asks only for those attained in equilibrium.
+        lower: the same from below. Remark 5 asks only for those attained under the reference rule.
+        throw: raise if a score is not certified (otherwise `certified` says so).
+
+    Returns:
+        A `CertifiedFit` with `[B, C]` scores. Scores that the batched solver does not prove to 1e-9 (times the range of
+        the user's utilities) are solved again by HiGHS; `resolved` counts them.
+
+    Raises:
+        ValueError: on an unknown option, a mask outside 1..2**K - 1, or outcomes of another shape or none at all.
+        SolveError: with `throw`, if a score is not certified.
+
+    Example:
+        >>> import equilibrax as eq
+        >>> judge = eq.from_integers(  # Theorem 7: the judge is the sum of the prosecutor and the defence
+        ...     [[1, 2], [2, 1]], [[[0, 2], [0, 1]], [[1, 0], [2, 0]]], prior=[2, 1], resolution=1
+        ... )
+        >>> eq.theory.market_alignment(judge, [0b11]).misalignment.tolist()
+        [[0.25]]
+        >>> fit = eq.theory.market_alignment(judge, [0b11], weights="nonnegative")
+        >>> fit.misalignment.round(9).tolist(), fit.weights.round(9).tolist()
+        ([[0.0]], [[[1.0, 1.0]]])
+    """
+    check_choice("weights", weights, get_args(Weights))
+    game = as_game(game)
+    masks = committee_masks(committees, game.num_providers)
+    shape = (len(game), len(masks), game.signals * game.states * game.actions)
+    exists = (np.asarray(game.weights) > 0)[..., None] & np.asarray(game.available)[:, None]
+    exists = exists.reshape(len(game), 1, -1)
+    utilities = _conditional(game) * exists  # [B, P, R]
+    above, below = (_outcomes(name, given, game, exists, shape) for name, given in (("upper", upper), ("lower", lower)))
+    member = np.broadcast_to(
+        (masks[:, None] >> np.arange(game.num_providers)) & 1 == 1, (*shape[:2], game.num_providers)
+    )
+    table = np.repeat(np.arange(len(game)), len(masks))
+    lanes = (above.reshape(-1, shape[2]), below.reshape(-1, shape[2]), member.reshape(len(table), -1))
+    enough = _allowed(utilities, exists)[table]
+    fit, resolved = fit_outcomes(utilities, table, *lanes, enough, weights == "simplex")
+
+    def by_committee(values: Any) -> np.ndarray:
+        return values.reshape(*shape[:2], *values.shape[1:])
+
+    certified = by_committee(np.maximum(fit.gap, fit.violation) <= enough)
+    if throw and not certified.all():
+        b, c = np.argwhere(~certified)[0].tolist()
+        raise SolveError(
+            f"{int((~certified).sum())} of {certified.size} scores are not certified; the first is table "
+            f"{int(game.table_id[b])}, committee {int(masks[c])}; throw=False returns the others"
+        )
+    return CertifiedFit(
+        misalignment=by_committee(fit.eps),
+        weights=by_committee(fit.weights),
+        offset=by_committee(fit.offset),
+        gap=by_committee(fit.gap),
+        certified=certified,
+        resolved=resolved,
+    )
+
+
+def attained_outcomes(
+    game: PersuasionGame, labels: np.ndarray, rationality: float | None
+) -> Bool[np.ndarray, "B ... Z X A"]:
+    """The outcomes that have a chance after partitions with labels `[B, ..., X]`."""
+    labels = np.asarray(labels)
+    flat = labels.reshape(len(game), -1, game.states)
+    possible = (np.asarray(game.weights) > 0)[..., None]
+    found = [(responses(game, flat[:, i], rationality) > 0) & possible for i in range(flat.shape[1])]
+    return np.stack(found, axis=1).reshape(*labels.shape[:-1], game.signals, game.states, game.actions)
+
+
+def spreads(game: PersuasionGame) -> Float[np.ndarray, "B P"]:
+    """The range of every player's utilities, the user first, over the outcomes of a game."""
+    exists = (np.asarray(game.weights) > 0)[..., None] & np.asarray(game.available)[:, None]
+    exists = exists.reshape(len(game), 1, -1)
+    real = _conditional(game)
+    return np.where(exists, real, -np.inf).max(axis=2) - np.where(exists, real, np.inf).min(axis=2)
+
+
+def _conditional(game: PersuasionGame) -> Float[np.ndarray, "B P R"]:
+    """Utilities given (z, x), in units of utility; anything finite where that is impossible."""
+    players = np.concatenate([np.asarray(game.user)[:, None], np.asarray(game.providers)], axis=1)
+    unit = np.maximum(np.asarray(game.weights), 1)[:, None, ..., None] * float(game.resolution)
+    return (players / unit).reshape(len(game), game.num_providers + 1, -1)
+
+
+def _outcomes(name: str, given: Any, game: PersuasionGame, exists: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """`[B, C, R]` bool: the outcomes asked for that exist."""
+    if given is None:
+        return np.broadcast_to(exists, shape)
+    chosen, last = np.asarray(given), (game.signals, game.states, game.actions)
+    wide = (*shape[:2], *last)
+    if chosen.dtype != bool or chosen.shape not in (wide, (shape[0], *last)):
+        raise ValueError(
+            f"{name}: expected booleans of shape {[shape[0], *last]} or {list(wide)}, got {list(chosen.shape)} of "
+            f"{chosen.dtype}"
+        )
+    chosen = chosen.reshape(shape[0], -1, shape[2]) & exists
+    if not chosen.any(axis=2).all():
+        raise ValueError(f"{name}: expected an outcome for every game and committee, got none for some")
+    return np.broadcast_to(chosen, shape)
+
+
+def _allowed(utilities: np.ndarray, exists: np.ndarray) -> Float[np.ndarray, " B"]:
+    user = utilities[:, :1]
+    extent = np.where(exists, user, -np.inf).max(axis=(1, 2)) - np.where(exists, user, np.inf).min(axis=(1, 2))
+    return TOLERANCE * np.where(extent > 0, extent, 1.0)
+
+
+def fit_outcomes(utilities, table, above, below, member, enough, simplex: bool) -> tuple[Fit, int]:
+    """Certified fits of L lanes, lane first, and how many of them HiGHS had to solve.
+
+    Args:
+        utilities: `[G, 1 + K, R]`, what is fitted and what by; table: `[L]`, the game of every lane.
+        above, below: `[L, R]` bool, the outcomes; member: `[L, K]` bool, who takes part.
+        enough: `[L]`, the largest gap that needs no second opinion; simplex: whether the weights sum to one.
+    """
+    width = min(_LANES, 1 << max(0, len(table) - 1).bit_length())
+    pieces = []
+    with jax.enable_x64(True):
+        for start in range(0, len(table), width):
+            rows = np.minimum(np.arange(start, start + width), len(table) - 1)
+            lanes = (utilities[table[rows], 0], utilities[table[rows], 1:], above[rows], below[rows], member[rows])
+            found = _compiled(simplex)(*(np.moveaxis(lane, 0, -1) for lane in lanes))
+            pieces.append(jax.tree.map(lambda leaf: np.moveaxis(np.asarray(leaf), -1, 0), found))
+        fit: Fit = jax.tree.map(lambda *leaves: np.concatenate(leaves)[: len(table)].copy(), *pieces)
+        again = np.flatnonzero(~(np.maximum(fit.gap, fit.violation) <= enough))
+        for lane in again:
+            one = (utilities[table[lane], 0], utilities[table[lane], 1:], above[lane], below[lane], member[lane])
+            duals = highs_fit(*one, simplex)
+            exact = certified_fit(*(jnp.asarray(a)[..., None] for a in (*one, *duals)), simplex=simplex)
+            for leaf, new in zip(fit, exact):
+                leaf[lane] = np.asarray(new)[..., 0]
+    return fit, len(again)
+
+
+@lru_cache(maxsize=2)
+def _compiled(simplex: bool):
+    def solve(*lanes):
+        return misalignment_lanes(*lanes, simplex=simplex, iteration_limit=_ITERATIONS)
+
+    return jax.jit(solve)

@@ -1,0 +1,135 @@
+"""The misalignment score on its own, with its options and its certificate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any, Literal, get_args
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from equilibrax._core.batching import batch_mesh, chunk_size, over_batch, run_in_chunks
+from equilibrax._core.checks import check_choice, check_whole
+from equilibrax._core.committees import committee_masks
+from equilibrax._core.status import SolveError
+from equilibrax.fits.chebyshev import CertifiedFit, FitOptions, Rows, Weights, certify, fit_lanes
+from equilibrax.games import TieBreak
+from equilibrax.games.selection_engine import MAX_CAPACITY, Program, choose_dense, first_capacity, solve_growing
+from equilibrax.problems.slots import Prepared, prepare
+from equilibrax.problems.tables import UtilityTables
+
+
+def misalignment(
+    tables: UtilityTables,
+    committees: Literal["all"] | Sequence[int] = "all",
+    *,
+    rows: Rows = "equilibrium",
+    weights: Weights = "nonnegative",
+    tie_break: TieBreak = "incumbent",
+    multipliers: bool = False,
+    max_capacity: int = MAX_CAPACITY,
+    devices: Sequence[Any] | None = None,
+    throw: bool = True,
+) -> CertifiedFit:
+    """How far the user's utility is from a non-negative combination of the committee's utilities, with a proof.
+
+    The score eps is the optimum of a linear program over weights w >= 0, a constant c and eps >= 0:
+
+        minimize eps   subject to   sum_j w_j u_j(a, x) + c <= u_0(a, x) + eps   for outcomes (a, x) in U
+                                    sum_j w_j u_j(a, x) + c >= u_0(a, x) - eps   for outcomes (a, x) in L
+
+    In every equilibrium of the selection game the user gets at least her optimum minus 2 eps (2509.15090, Theorem 6).
+
+    Args:
+        tables: B tables with K providers.
+        committees: "all" 2**K - 1, or a list of bitmasks (bit j is provider j in column order).
+        rows: "equilibrium" (Remark 5): U are the outcomes that some equilibrium of the committee attains, L those of
+            the user's optimal schemes. "table" (Definition 1): both are all available outcomes.
+        weights: "nonnegative", or "simplex": they sum to one (Definition 1).
+        tie_break: the tie rule whose equilibria give the rows; see `solve`.
+        multipliers: whether to return the dual multipliers, `[B, C, X, A]` each.
+        max_capacity: where to give up on a table's equilibria; see `solve`.
+        devices: JAX devices to spread the tables over; default all local devices.
+        throw: raise if a score is not certified (otherwise `certified` says so).
+
+    Returns:
+        A `CertifiedFit`: scores, weights that attain them, and gaps to the lower bounds that the multipliers prove.
+        Scores that the batched solver did not prove to 1e-9 (times the range of the user's utilities) were solved again
+        by HiGHS; `resolved` counts them.
+
+    Raises:
+        ValueError: on an unknown option or a mask outside 1..2**K - 1.
+        SolveError: with `throw`, if a table was not solved or a score not certified.
+
+    Example:
+        >>> import equilibrax as eq
+        >>> table = eq.load_paper_table("synthetic-2")
+        >>> eq.misalignment(table, [0b11000]).misalignment.round(9).tolist()
+        [[0.07]]
+    """
+    check_choice("rows", rows, get_args(Rows))
+    check_choice("weights", weights, get_args(Weights))
+    check_choice("tie_break", tie_break, get_args(TieBreak))
+    check_whole("max_capacity", max_capacity, 1)
+    masks = committee_masks(committees, tables.num_providers)
+    prepared, mesh = prepare(tables), batch_mesh(devices)
+    options = FitOptions(rows=rows, weights=weights, multipliers=multipliers)
+    if rows == "table":
+        raw, skip = _fit_tables(prepared, masks, options, mesh), np.zeros(len(tables), bool)
+    else:
+        dense = choose_dense(prepared, "auto", False)
+        program = Program(
+            value_bits=prepared.value_bits,
+            resolution=prepared.resolution,
+            ties=tie_break == "lowest_index",
+            dynamics=False,
+            minimal=False,
+            random=False,
+            step_limit=0,
+            capacity=0 if dense else first_capacity(prepared, None, max_capacity),
+            hashed=False,
+            fit=options,
+        )
+        keys = np.zeros((len(tables), 2), np.uint32)
+        raw, _ = solve_growing(prepared, keys, masks, program, max_capacity, mesh)
+        skip = raw["overflow"]
+    fit = certify(prepared, raw, masks, options, skip)
+    if throw and not fit.certified.all():
+        table, committee = (int(i) for i in np.argwhere(~fit.certified)[0])
+        why = "FRONTIER_OVERFLOW" if skip[table] else "MISALIGNMENT_UNCERTIFIED"
+        raise SolveError(
+            f"{int((~fit.certified).sum())} of {fit.certified.size} scores are not certified; the first is table "
+            f"{int(tables.table_id[table])}, committee {int(masks[committee])}: {why}. Status.{why} says what to do; "
+            f"throw=False returns the others."
+        )
+    return fit
+
+
+def _fit_tables(prepared: Prepared, masks: np.ndarray, options: FitOptions, mesh) -> dict[str, np.ndarray]:
+    outcomes = prepared.states * prepared.slots
+    chunk = chunk_size(len(prepared.utilities), len(masks) * outcomes * 8 * (prepared.providers + 2), mesh)
+    with jax.enable_x64(True):
+        raw = run_in_chunks(
+            _compiled(prepared.resolution, options, mesh),
+            (prepared.utilities, prepared.available),
+            jnp.asarray(masks),
+            chunk,
+            mesh,
+        )
+    everywhere = np.asarray(prepared.available)[:, None]
+    raw["above"] = np.broadcast_to(everywhere, (len(everywhere), len(masks), *everywhere.shape[2:]))
+    return raw | {"below": np.asarray(prepared.available)}
+
+
+@lru_cache(maxsize=32)
+def _compiled(resolution: int, options: FitOptions, mesh):
+    platform = mesh.devices.flat[0].platform
+
+    def fit_all(batched, masks):
+        utilities, available = batched
+        above = jnp.broadcast_to(available, (masks.shape[0], *available.shape))
+        return fit_lanes(utilities, above, available, masks, resolution, options, platform)
+
+    return jax.jit(over_batch(fit_all, mesh))

@@ -1,0 +1,176 @@
+"""What the theorems share: eps and its claims, outcomes of results, and arrays of the shape of a result."""
+
+from __future__ import annotations
+
+from itertools import accumulate
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from equilibrax.fits.chebyshev import Rows, Weights
+from equilibrax.games.partition_result import PartitionResult
+from equilibrax.games.selection_result import SelectionResult
+from equilibrax.theory._induced_actions import as_game, user_utility
+from equilibrax.theory._market_alignment import attained_outcomes, market_alignment, spreads
+from equilibrax.theory._misalignment import misalignment
+
+Result = SelectionResult | PartitionResult
+
+ROUNDING = 1e-9
+"""How far rounding, and the certificate of eps, may move a bound; times the largest spread of utilities above one."""
+
+
+def expect_game(result: Any, game: str, response: str) -> None:
+    """Refuse a result that the theorem does not speak of."""
+    if not isinstance(result, PartitionResult) or (result.game, result.response) != (game, response):
+        came = type(result).__name__
+        if isinstance(result, PartitionResult):
+            came = f"the {result.game} game with {result.response} response"
+        raise ValueError(f"result: expected the {game} game over partitions with {response} response, got {came}")
+
+
+def check_real(name: str, value: Any, low: float, high: float) -> float:
+    """A number from `low` (excluded if 0) to `high`."""
+    bad = isinstance(value, bool) or not isinstance(value, int | float | np.number)
+    if bad or not low <= value <= high or value == 0:
+        raise ValueError(f"{name}: expected a number {'above 0' if low == 0 else 'from 1'} to {high:g}, got {value!r}")
+    return float(value)
+
+
+# --- shapes -----------------------------------------------------------------------------------------------------------
+
+
+def has_grid(result: Result) -> bool:
+    """Whether arrays are `[B, R, C]`."""
+    return result.status.ndim == 3
+
+
+def grid(result: Result, values: np.ndarray) -> np.ndarray:
+    """`[B, C]` (or `[B, 1]`) as it broadcasts to the shape of the result."""
+    return values[:, None] if has_grid(result) else values
+
+
+def by_lambda(result: Result, values: Any) -> np.ndarray:
+    """A number, `[B]` or `[B, R]`, as it broadcasts to the shape of the result."""
+    values = np.asarray(values)
+    if values.ndim == 0:
+        return values
+    if has_grid(result) and values.ndim == 1:
+        values = values[:, None]
+    return values[..., None]
+
+
+def single(result: Result) -> Bool[np.ndarray, " C"]:
+    """Committees of one provider."""
+    return result.committees & (result.committees - 1) == 0
+
+
+def lambdas_of(result: PartitionResult) -> np.ndarray:
+    """`[R, 1]`, or a number without a grid; 0 for the best response."""
+    values = np.array([0.0 if r is None else r for r in result.rationalities])
+    return values[:, None] if has_grid(result) else values[0]
+
+
+def tolerance_of(result: Result) -> np.ndarray:
+    """Rounding, and what a quantal game's tolerance lets an equilibrium miss.
+
+    In the joint game that much in every cell. In the selection game partitions whose values follow each other that
+    closely count as equal, so as many times as there are partitions.
+    """
+    game = as_game(result.tables)
+    rounding = grid(result, ROUNDING * np.maximum(1.0, spreads(game).max(axis=1))[:, None])
+    if isinstance(result, SelectionResult):
+        return rounding
+    return rounding + result.tolerance * (_partitions(game.states) if result.game == "selection" else game.states)
+
+
+def _partitions(states: int) -> int:
+    """The number of partitions of a set (Bell's triangle)."""
+    row = [1]
+    for _ in range(states - 1):
+        row = list(accumulate(row, initial=row[-1]))
+    return row[-1]
+
+
+def member_spread(result: PartitionResult) -> np.ndarray:
+    """The largest spread of a member's utilities, at least 1, in the shape of the result."""
+    member = (result.committees[:, None] >> np.arange(result.tables.num_providers)) & 1 == 1  # [C, K]
+    widest = np.where(member, spreads(result.tables)[:, None, 1:], 1.0).max(axis=2)
+    return grid(result, np.maximum(1.0, widest))
+
+
+# --- outcomes ---------------------------------------------------------------------------------------------------------
+
+
+def value_of(result: PartitionResult, labels: np.ndarray) -> np.ndarray:
+    """The user's utility after a partition `[B, X]`, for the lambdas and in the shape of the result."""
+    values = [user_utility(result.tables, labels, rationality) for rationality in result.rationalities]
+    return by_lambda(result, np.stack(values, axis=1) if has_grid(result) else values[0])
+
+
+def attained(result: PartitionResult, labels: np.ndarray) -> Bool[np.ndarray, "... C Z X A"]:
+    """Outcomes after partitions `[..., C, X]`; after full revelation where there is none."""
+    labels = np.where((np.asarray(labels) < 0).any(axis=-1, keepdims=True), np.arange(labels.shape[-1]), labels)
+    if not has_grid(result):
+        return attained_outcomes(result.tables, labels, result.rationalities[0])
+    of = [attained_outcomes(result.tables, labels[:, r], how) for r, how in enumerate(result.rationalities)]
+    return np.stack(of, axis=1)
+
+
+def deviations(result: PartitionResult, labels: np.ndarray) -> np.ndarray:
+    """`[B, C, X]` what is heard in the worst equilibrium after a deviation to the reference `[B, X]`."""
+    worst = result.worst_partition.astype(np.int64)
+    reference = np.broadcast_to(labels[:, None], worst.shape)
+    return np.where(single(result)[:, None], reference, worst * result.tables.states + reference)
+
+
+# --- conditions -------------------------------------------------------------------------------------------------------
+
+
+def epsilon_of(
+    result: PartitionResult, claim: Any, weights: Weights, upper: Any = None, lower: Any = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """eps in the shape of the result, and where it is no less than the true one; on some outcomes, or on all."""
+    game, committees = result.tables, result.committees.tolist()
+
+    def fit(above: Any, below: Any) -> Float[np.ndarray, "B C"]:  # weights attain it, so unproved is not too small
+        return market_alignment(game, committees, weights=weights, upper=above, lower=below, throw=False).misalignment
+
+    if upper is None:
+        true = grid(result, fit(None, None))
+    else:
+        lower = np.broadcast_to(lower, upper.shape)
+        if has_grid(result):
+            true = np.stack([fit(upper[:, r], lower[:, r]) for r in range(upper.shape[1])], axis=1)
+        else:
+            true = fit(upper, lower)
+    return _claimed(result, claim, true)
+
+
+def epsilon_of_selection(
+    result: SelectionResult, claim: Any, rows: Rows, weights: Weights
+) -> tuple[np.ndarray, np.ndarray]:
+    """The same for schemes; eps of Remark 5 is the one that came with the result, if it did."""
+    committees = result.committees.tolist()
+    if rows == "table":
+        true = market_alignment(result.tables, committees, weights=weights, throw=False).misalignment
+    elif weights == "nonnegative" and result.fit is not None:
+        true = result.fit.misalignment
+    else:
+        options: dict[str, Any] = {"weights": weights, "tie_break": result.tie_break, "throw": False}
+        true = misalignment(result.tables, committees, **options).misalignment
+    return _claimed(result, claim, true)
+
+
+def _claimed(result: Result, claim: Any, true: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    if claim is None:
+        return true, np.ones(true.shape, bool)
+    eps = np.asarray(claim, float)
+    try:
+        eps = np.broadcast_to(grid(result, eps) if eps.ndim == 2 else eps, result.status.shape)
+    except ValueError:
+        raise ValueError(
+            f"epsilon: expected a number or shape {list(result.status.shape)}, got {list(eps.shape)}"
+        ) from None
+    return eps, eps >= true - tolerance_of(result)

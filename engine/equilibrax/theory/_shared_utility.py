@@ -1,0 +1,264 @@
+"""The shared benchmark u_i(C*_S,T): what a user has from rules that every provider of a committee could implement.
+
+A T-shared rule depends on a common garbling z of what the members of T observe (2602.13451, Definitions 2.8 to 2.12);
+the best one is what a perfectly aligned provider would do who knows only what all members know. `common_garbling` has
+the linear program and says what is assumed about the user's own information. Most committees do not need it:
+
+- A member who sees more than another one (a finer partition) can do whatever the other can, so only the members whose
+  partitions are coarsest matter. If that is one partition, the best rule reveals it.
+- If what these members see is a function of the outcome and of what the user sees, z has one law on every cell of
+  every one of them, so on every cell of the finest partition that is coarser than all of theirs (what is common
+  knowledge among them). The best rule reveals that: for independent coordinates, those that all of them see.
+
+Rounds and messages do not matter here: one message that tells z is enough, and no rule tells more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from equilibrax._core.checks import check_choice, check_whole
+from equilibrax._core.committees import committee_masks
+from equilibrax._core.status import SolveError
+from equilibrax.fits.chebyshev import TOLERANCE
+from equilibrax.games.obedient import all_partitions
+from equilibrax.problems.market import Market, expect_market
+from equilibrax.theory._common_garbling import MESSAGE_LIMIT, Garbling, cells, common_garbling
+
+_CELLS = 8  # 4,140 partitions
+
+RESIDUAL = 1e-12
+"""Largest difference between the laws of two providers' messages in a certified benchmark."""
+
+SharedRules = Literal["obedience", "delegation"]
+
+
+@dataclass(frozen=True)
+class SharedUtility:
+    """Benchmarks of B markets, C committees T and N users.
+
+    Attributes:
+        utility: `[B, C, N]` u_i(C*_S,T), attained by explicit maps of all members.
+        partitions: `[B, C, N]` the same for members who may not randomize, as in the finite games: the best of the
+            partitions that all can post with the same joint law with (y, x_U). No more than `utility`. If a member sees
+            more than 8 cells, `public`.
+        public: `[B, C, N]` what the user has if all that is common knowledge among the members is revealed. No more
+            than `partitions`, and the same except for accidents of the prior.
+        gap: `[B, C, N]` the proved upper bound minus `utility`; 0 where there is a closed form.
+        residual: `[B, C, N]` largest difference between the laws of the members' messages; 0 in closed form.
+        certified: `[B, C, N]` whether the gap is within 1e-9 times the range of the user's utilities, and the residual
+            within 1e-12.
+        public_rule: `[C, X]` labels, what is common knowledge among the members.
+        committees: `[C]` bitmasks.
+        garblings: the solutions of the linear programs, by (market, committee, user).
+        solved: how many different programs there were.
+    """
+
+    utility: Float[np.ndarray, "B C N"]
+    partitions: Float[np.ndarray, "B C N"]
+    public: Float[np.ndarray, "B C N"]
+    gap: Float[np.ndarray, "B C N"]
+    residual: Float[np.ndarray, "B C N"]
+    certified: Bool[np.ndarray, "B C N"]
+    public_rule: Int[np.ndarray, "C X"]
+    committees: Int[np.ndarray, " C"]
+    garblings: Mapping[tuple[int, int, int], Garbling] = field(repr=False)
+    solved: int = 0
+
+
+def shared_utility(
+    market: Market,
+    committees: Literal["all"] | Sequence[int] = "all",
+    *,
+    rules: SharedRules = "obedience",
+    message_limit: int = MESSAGE_LIMIT,
+    throw: bool = True,
+) -> SharedUtility:
+    """u_i(C*_S,T) for every user and committee T (2602.13451, Definitions 2.8 to 2.12), with certificates.
+
+    Args:
+        market: B markets, separable or general. Worlds of one outcome (`state_of`) must have the same users' utilities.
+        committees: "all" 2**K - 1, or a list of bitmasks.
+        rules: "obedience": users combine a message with what they observe. "delegation": they do what it says.
+        message_limit: most messages of a program: actions to the power of the number of the user's signals.
+        throw: raise if a benchmark is not certified (otherwise `certified` says so).
+
+    Returns:
+        A `SharedUtility`.
+
+    Raises:
+        ValueError: on an unknown option, a mask outside 1..2**K - 1, utilities that vary within an outcome, or more
+            messages than the limit.
+        SolveError: with `throw`, if a benchmark is not certified.
+
+    Example:
+        >>> import equilibrax as eq
+        >>> match = [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]
+        >>> market = eq.separable_market(  # states are two bits; the providers see the first, the second, both
+        ...     [match], [[match]] * 3, [[1]] * 3, provider_sees=[[0, 0, 1, 1], [0, 1, 0, 1], [0, 1, 2, 3]]
+        ... )
+        >>> eq.theory.shared_utility(market, [0b001, 0b011, 0b100, 0b101]).utility[0, :, 0].tolist()
+        [0.5, 0.25, 1.0, 0.5]
+    """
+    market = expect_market("market", market)
+    check_choice("rules", rules, get_args(SharedRules))
+    check_whole("message_limit", message_limit, 1)
+    masks = committee_masks(committees, market.num_providers)
+    outcome = np.asarray(market.state_of)
+    user, prior, available = (np.asarray(a) for a in (market.user, market.prior, market.available))
+    _check_outcomes(user, available, outcome)
+    own = [cells(row) if rules == "obedience" else np.zeros(market.states, int) for row in market.user_sees]
+    seen = [_coarsest(market.provider_sees, int(mask)) for mask in masks]
+    public_rule = np.array([_common_knowledge(rows) for rows in seen])
+
+    def revealed(c: int, i: int) -> np.ndarray:
+        both = cells(public_rule[c] * market.states + own[i])
+        return _value(prior, user[:, i], available[:, i], both) / market.scale
+
+    revealed_of: dict[tuple, np.ndarray] = {}
+    shape = (len(market), len(masks), market.users)
+    public = np.empty(shape)
+    for c, rule in enumerate(public_rule):
+        for i in range(market.users):
+            key = (tuple(rule), i)
+            if key not in revealed_of:
+                revealed_of[key] = revealed(c, i)
+            public[:, c, i] = revealed_of[key]
+
+    utility, partitions = public.copy(), public.copy()
+    gap, residual = np.zeros(shape), np.zeros(shape)
+    garblings: dict[tuple[int, int, int], Garbling] = {}
+    found: dict[tuple, tuple[Garbling, float]] = {}
+    for c, rows in enumerate(seen):
+        for i in range(market.users):
+            state = cells(cells(outcome) * market.states + own[i])
+            if len(rows) == 1 or all(_refines(state, np.asarray(row)) for row in rows):
+                continue
+            for b in range(len(market)):
+                if (b, rows, i) not in found:
+                    real = np.where(available[b, i], user[b, i] / market.resolution, -np.inf)
+                    given = {"prior": prior[b], "outcome": outcome, "user_sees": own[i]}
+                    best = common_garbling(real, rows, **given, message_limit=message_limit)
+                    posted = _by_partitions(rows, prior[b], state, own[i], user[b, i], available[b, i])
+                    found[b, rows, i] = best, posted / float(market.scale[b])
+                best, posted = found[b, rows, i]
+                garblings[b, c, i] = best
+                partitions[b, c, i] = max(posted, public[b, c, i])
+                utility[b, c, i] = max(best.utility, partitions[b, c, i])
+                gap[b, c, i] = max(best.upper - utility[b, c, i], 0.0)
+                if best.utility > partitions[b, c, i]:
+                    residual[b, c, i] = best.residual
+
+    allowed = TOLERANCE * _range(user, available) / market.resolution
+    certified = (gap <= allowed[:, None]) & (residual <= RESIDUAL)
+    if throw and not certified.all():
+        b, c, i = np.argwhere(~certified)[0].tolist()
+        raise SolveError(
+            f"{int((~certified).sum())} of {certified.size} benchmarks are not certified; the first is market "
+            f"{int(np.asarray(market.market_id)[b])}, committee {int(masks[c])}, user {i}; throw=False returns the rest"
+        )
+    return SharedUtility(
+        utility, partitions, public, gap, residual, certified, public_rule, masks, garblings, len(found)
+    )
+
+
+def revealed_utility(market: Market, labels: Any) -> Float[np.ndarray, "B N"]:
+    """Every user's expected utility if she observes a partition besides what she knows, and then does her best.
+
+    Args:
+        market: B markets.
+        labels: `[X]` labels of the partition.
+
+    Raises:
+        ValueError: if there is not one label for each state.
+
+    Example:
+        >>> import equilibrax as eq
+        >>> market = eq.separable_market([[[1, 0], [0, 1]]], [[[[1, 0], [1, 0]]]], [[1]])
+        >>> eq.theory.revealed_utility(market, [0, 0]).tolist(), eq.theory.revealed_utility(market, [0, 1]).tolist()
+        ([[0.5]], [[1.0]])
+    """
+    market, rule = expect_market("market", market), np.asarray(labels)
+    if rule.shape != (market.states,):
+        raise ValueError(f"labels: expected {market.states} labels, got shape {list(rule.shape)}")
+    user, prior, available = (np.asarray(a) for a in (market.user, market.prior, market.available))
+    known = [cells(cells(rule) * market.states + cells(row)) for row in market.user_sees]
+    values = [_value(prior, user[:, i], available[:, i], own) for i, own in enumerate(known)]
+    return np.stack(values, axis=1) / market.scale[:, None]
+
+
+def _value(prior: np.ndarray, user: np.ndarray, available: np.ndarray, labels: np.ndarray) -> Int[np.ndarray, " B"]:
+    """Exact values `[B]` of one user who acts upon the cells of a partition."""
+    within = (labels[None] == np.arange(labels.max() + 1)[:, None]).astype(np.int64)  # [cells, X]
+    sums = np.einsum("cx,bx,bxa->bca", within, prior.astype(np.int64), user.astype(np.int64))
+    return np.where(available[:, None], sums, np.iinfo(np.int64).min).max(axis=2).sum(axis=1)
+
+
+def _by_partitions(
+    rows: Sequence[Sequence[int]], prior: np.ndarray, state: np.ndarray, own: np.ndarray, user: np.ndarray, available
+) -> int:
+    """The best value of a partition that all can post with one joint law with y'; nothing, of too many partitions."""
+    if max(max(row) for row in rows) >= _CELLS:
+        return np.iinfo(np.int64).min
+    laws: list[dict[tuple, np.ndarray]] = []
+    for row in rows:
+        of_row = {}
+        for rule in all_partitions(max(row) + 1)[:, list(row)]:
+            law = np.zeros((rule.max() + 1, state.max() + 1), np.int64)
+            np.add.at(law, (rule, state), prior)
+            of_row[tuple(sorted(map(tuple, law.tolist())))] = rule
+        laws.append(of_row)
+    shared = [rule for law, rule in laws[0].items() if all(law in others for others in laws[1:])]
+    known = [cells(rule.astype(int) * len(own) + own) for rule in shared]
+    return max(int(_value(prior[None], user[None], available[None], labels)[0]) for labels in known)
+
+
+def _coarsest(provider_sees: Sequence[Sequence[int]], mask: int) -> tuple[tuple[int, ...], ...]:
+    """The different partitions of a committee's members that are no finer than another member's."""
+    members = sorted({tuple(cells(row).tolist()) for j, row in enumerate(provider_sees) if mask >> j & 1})
+    return tuple(
+        row for row in members if not any(o != row and _refines(np.asarray(row), np.asarray(o)) for o in members)
+    )
+
+
+def _refines(fine: np.ndarray, coarse: np.ndarray) -> bool:
+    """Whether every cell of the one lies in a cell of the other."""
+    return len(np.unique(np.stack([fine, coarse]), axis=1).T) == len(np.unique(fine))
+
+
+def _common_knowledge(rows: Sequence[Sequence[int]]) -> Int[np.ndarray, " X"]:
+    """The finest partition that is coarser than all: connected components of states that someone cannot tell apart."""
+    labels = np.arange(len(rows[0]))
+    changed = True
+    while changed:
+        before = labels.copy()
+        for row in rows:
+            lowest = np.full(max(row) + 1, len(labels))
+            np.minimum.at(lowest, np.asarray(row), labels)
+            labels = lowest[np.asarray(row)]
+        changed = bool((labels != before).any())
+    return cells(labels)
+
+
+def _check_outcomes(user: np.ndarray, available: np.ndarray, outcome: np.ndarray) -> None:
+    number = cells(outcome)
+    first = np.unique(number, return_index=True)[1][number]
+    same = (user == user[:, :, first]) | ~available[:, :, None]
+    if not same.all():
+        b, i, x = np.argwhere(~same.all(axis=3))[0].tolist()
+        raise ValueError(
+            f"state_of: expected utilities that depend on the outcome alone, got different ones of user {i} in states "
+            f"{int(first[x])} and {x} of market {b}"
+        )
+
+
+def _range(user: np.ndarray, available: np.ndarray) -> Float[np.ndarray, "B N"]:
+    """The range of every user's utilities in fixed point; 1 where it is none."""
+    exists = np.broadcast_to(available[:, :, None], user.shape)
+    extent = np.where(exists, user, -np.inf).max(axis=(2, 3)) - np.where(exists, user, np.inf).min(axis=(2, 3))
+    return np.where(extent > 0, extent, 1.0)

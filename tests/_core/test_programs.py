@@ -1,0 +1,33 @@
+"""Long sessions: compiled programs do not use up the memory mappings of the process."""
+
+from __future__ import annotations
+
+import equilibrax as eq
+import pytest
+from equilibrax._core import compile_cache as _programs
+
+
+def test_programs_are_forgotten_before_mappings_run_out(monkeypatch):
+    count = _programs.mappings
+    if not count()[1]:
+        pytest.skip("the system does not say how many memory mappings a process may have")
+
+    def solve(states):
+        tables = eq.sample_tables("uniform", 2, states=states, actions=2, providers=2, seed=0)
+        return eq.solve(tables, dynamics=False, misalignment=False).worst_value.tolist()
+
+    def largest():
+        sizes = []
+        for states in (3, 4, 5, 6):
+            solve(states)
+            sizes.append(count()[0])
+        return max(sizes)
+
+    first = solve(2)
+    with_one = count()[0]
+    monkeypatch.setattr(_programs, "_EVERY", 1)
+    monkeypatch.setattr(_programs, "mappings", lambda: (count()[0], 2 * with_one))
+    forgetting = largest()
+    assert solve(2) == first  # compiled again
+    monkeypatch.setattr(_programs, "mappings", lambda: (0, 0))
+    assert forgetting + 100 < largest()

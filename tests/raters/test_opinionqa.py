@@ -1,0 +1,213 @@
+"""OpinionQA: the traps of its files, the same numbers by two ways, and faults that are named."""
+
+import json
+
+import equilibrax as eq
+import numpy as np
+import pytest
+from equilibrax.io.literals import LITERAL_LIMIT, parse_literal
+
+HOUSES = ("Larger, but schools are far", "Smaller, but schools are near")
+# As the data set has it: columns without a name, the question as plain text, and a comma inside options.
+INFO = f"""\
+,Unnamed: 0,key,option_mapping,question,references,option_ordinal
+0,0,AGREE,"{{1.0: 'Yes', 2.0: ""Don't know"", 3.0: 'No'}}","Well, or not?","['Yes', ""Don't know"", 'No', 'Refused']","[1.0, 1.5, 2.0]"
+1,1,HOUSES,"{{}}",Which?,"{list(HOUSES)!r}","[1, 2]"
+2,2,NOBODY,"{{}}",Which?,"['A', 'B', 'No answer', 'Refused']","[1.0, 2.0]"
+"""  # noqa: E501
+DATA = {
+    "HOUSES": {
+        "MC_options": ["Larger", "but schools are far", "Smaller", "but schools are near"],
+        "question_text": "Which?",
+        "Old": {HOUSES[0]: 3.0, HOUSES[1]: 1.0},
+        "Young": {HOUSES[1]: 2.0},
+        "Refused": {HOUSES[0]: 9.0},
+    },
+    "AGREE": {
+        "MC_options": ["Yes", "Don't know", "No", "Refused"],
+        "question_text": "Well, or not?",
+        "Young": {"Refused": 4.0},
+        "Old": {"Yes": 1.0, "No": 1.0, "Don't know": 2.0, "Refused": 7.0},
+    },
+}
+MODELS = {
+    "kind": {"AGREE": [0.2, 0.3, 0.5], "HOUSES": {HOUSES[1]: 1.0}},
+    "terse": {"AGREE": {"Yes": 0.4, "Refused": 0.5, "No": 0.1}},
+}
+RESPONSES = f"""\
+QKEY,AGE,AGREE,HOUSES
+1,Old,Yes,"{HOUSES[0]}"
+2,Old,No,"{HOUSES[0]}"
+3,Old,Don't know,"{HOUSES[0]}"
+4,Old,Don't know,"{HOUSES[1]}"
+5,Old,Refused,
+6,Young,Refused,"{HOUSES[1]}"
+7,Young,,"{HOUSES[1]}"
+8,Refused,Yes,"{HOUSES[0]}"
+9,Young,Refused,Refused
+"""
+
+
+@pytest.fixture
+def wave(tmp_path):
+    (tmp_path / "info.csv").write_text(INFO)
+    (tmp_path / "AGE_data.json").write_text(json.dumps(DATA))
+    (tmp_path / "responses.csv").write_text(RESPONSES)
+    (tmp_path / "metadata.csv").write_text(",key,options\n1,SEX,\"['Male']\"\n3,AGE,\"['Young', 'Old']\"\n")
+    return tmp_path
+
+
+def test_the_traps(wave):
+    answers = eq.raters.read_opinionqa(wave, "AGE", MODELS)
+    assert answers.question_names == ("AGREE", "HOUSES")  # nobody answered the third
+    assert answers.user_names == ("Young", "Old")  # the survey's order; who refused to say is no group
+    assert answers.option_names == (("Yes", "Don't know", "No"), (*HOUSES, ""))  # split at no comma
+    assert answers.seen.tolist() == [[False, True], [True, True]]  # nothing but refusals is no answer
+    np.testing.assert_array_equal(answers.users[1], [[0.25, 0.5, 0.25], [0.75, 0.25, 0]])
+    np.testing.assert_array_equal(answers.users[0, 1], [0, 1, 0])  # an option that no one chose
+    assert np.isnan(answers.users[0, 0]).all()
+    np.testing.assert_allclose(answers.models[:, 0], [[0.2, 0.3, 0.5], [0.8, 0, 0.2]])  # refusals dropped
+    assert answers.modelled.tolist() == [[True, True], [True, False]]
+
+
+def test_counts_of_responses_are_the_counts_of_the_file(wave):
+    counted = eq.raters.read_opinionqa(wave, "AGE", MODELS)
+    (wave / "AGE_data.json").unlink()
+    again = eq.raters.read_opinionqa(wave, "AGE", MODELS)
+    assert again.user_names == counted.user_names
+    np.testing.assert_array_equal(again.users, counted.users)
+    with pytest.raises(eq.TableFileError, match=r"responses\.csv, line 1: expected a column 'SEX'"):
+        eq.raters.read_opinionqa(wave, "SEX", MODELS)
+    (wave / "responses.csv").unlink()
+    with pytest.raises(eq.TableFileError, match=r"expected AGE_data\.json or responses\.csv .*, got none"):
+        eq.raters.read_opinionqa(wave, "AGE", MODELS)
+
+
+def test_respondents(wave):
+    people = eq.raters.read_opinionqa_respondents(wave, MODELS)
+    # Line 10 refused everything. All that answered are there, with all weight on their own answer.
+    assert people.user_names == tuple(f"respondent {line}" for line in (2, 3, 4, 5, 7, 8, 9))
+    assert set(np.unique(people.users[people.seen])) == {0.0, 1.0}
+    groups = eq.raters.read_opinionqa(wave, "AGE", MODELS)
+    old = people.users[:4]
+    np.testing.assert_array_equal(old.mean(axis=0), groups.users[1])  # the mean of one-hot answers is the share
+    some = eq.raters.read_opinionqa_respondents(wave, MODELS, count=3, seed=4)
+    same = eq.raters.read_opinionqa_respondents(wave, MODELS, count=3, seed=4)
+    assert some.num_users == 3
+    assert some.user_names == same.user_names
+    np.testing.assert_array_equal(some.users, same.users)
+    drawn = {eq.raters.read_opinionqa_respondents(wave, MODELS, count=3, seed=s).user_names for s in range(8)}
+    assert len(drawn) > 1
+    one = eq.raters.read_opinionqa_respondents(wave, MODELS, questions=["HOUSES"])
+    assert one.question_names == ("HOUSES",)
+    assert one.num_users == 7
+
+
+def test_models_from_files(wave):
+    (wave / "models.json").write_text(json.dumps(MODELS))
+    folder = wave / "models"
+    folder.mkdir()
+    for name, answers in MODELS.items():
+        (folder / f"{name}.json").write_text(json.dumps(answers))
+    given = eq.raters.read_opinionqa(wave, "AGE", MODELS)
+    for models in (wave / "models.json", folder):
+        again = eq.raters.read_opinionqa(wave, "AGE", models)
+        assert again.model_names == ("kind", "terse")
+        np.testing.assert_array_equal(again.models, given.models)
+    (wave / "models.json").write_text('{"kind": {}, "kind": {}}')
+    with pytest.raises(eq.TableFileError, match=r"models\.json: expected every name once, got 'kind' twice"):
+        eq.raters.read_opinionqa(wave, "AGE", wave / "models.json")
+    (wave / "models.json").write_text('{"kind":\n {"AGREE": [0.2, }}')
+    with pytest.raises(eq.TableFileError, match=r"models\.json, line 2: column \d+: expected well-formed JSON"):
+        eq.raters.read_opinionqa(wave, "AGE", wave / "models.json")
+
+
+@pytest.mark.parametrize(
+    ("models", "message"),
+    [
+        ({"m": {"AGREE": [0.5, 0.5]}}, r"model 'm', question 'AGREE': expected .* a list of 3 probabilities, got"),
+        ({"m": {"AGREE": {"Perhaps": 1}}}, r"question 'AGREE': expected options among .* got 'Perhaps'"),
+        ({"m": {"AGREE": {"Yes": -0.5}}}, "option 'Yes': expected a number of at least 0, got -0.5"),
+        ({"m": {"AGREE": [float("nan"), 0, 1]}}, "place 1: expected a number of at least 0, got nan"),
+        ({"m": {"AGREE": [20, 30, 50]}}, "expected probabilities with a sum above 0 and up to 1, got sum 100"),
+        ({"m": {"AGREE": {"Refused": 1}}}, "expected probabilities with a sum above 0"),
+        ({"m": {"WHO": [1]}}, "question 'WHO': expected a question of info.csv"),
+        ({"m": [1]}, "model 'm': expected {question: {option: probability}}, got"),
+        ({"m": {}}, "models: expected answers of some model, got none"),
+    ],
+)
+def test_faults_in_models(wave, models, message):
+    with pytest.raises(eq.TableFileError, match=message):
+        eq.raters.read_opinionqa(wave, "AGE", models)
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "message"),
+    [
+        ("info.csv", "['A', 'B', 'No answer', 'Refused']", "[1, f()]", "line 4: .*references.: expected a Python"),
+        ("info.csv", "['A', 'B', 'No answer', 'Refused']", "'A'", "line 4: column 'references': expected a Python"),
+        ("info.csv", "['A', 'B', 'No answer', 'Refused']", "['A', 'A']", "line 4: .* expected different texts"),
+        ("info.csv", "['A', 'B', 'No answer', 'Refused']", "['A']", "'option_ordinal': expected at most 1 numbers"),
+        ("info.csv", '"[1.0, 1.5, 2.0]"', "[]", "line 2: column 'references': expected an option that is no refusal"),
+        ("info.csv", "NOBODY", "AGREE", "line 4: column 'key': expected every question once, got 'AGREE' again"),
+        ("info.csv", "references", "options", "line 1: expected a column 'references'"),
+        ("AGE_data.json", '"Young": {"Refused": 4.0}', '"Young": {"Refuse": 4.0}', "group 'Young': .* got 'Refuse'"),
+        ("AGE_data.json", '"Young": {"Refused": 4.0}', '"Young": {"Yes": "4"}', "option 'Yes': .* got '4'"),
+        ("AGE_data.json", '"Young": {"Refused": 4.0}', '"Young": [4]', "group 'Young': expected {option: count}, got"),
+        ("AGE_data.json", '"HOUSES":', '"HOMES":', "question 'HOMES': expected a question of info.csv"),
+        ("AGE_data.json", '{"HOUSES"', '"HOUSES"', "line 1: column 9: expected well-formed JSON"),
+    ],
+)  # fmt: skip
+def test_faults_in_the_data(wave, name, old, new, message):
+    path = wave / name
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+    with pytest.raises(eq.TableFileError, match=message) as caught:
+        eq.raters.read_opinionqa(wave, "AGE", MODELS)
+    assert str(caught.value).startswith(str(path))
+
+
+def test_faults_in_responses(wave):
+    path = wave / "responses.csv"
+    path.write_text(RESPONSES.replace("3,Old,Don't know", "3,Old,Dont know"))
+    with pytest.raises(eq.TableFileError, match=r"responses\.csv, line 4: column 'AGREE': expected an option among"):
+        eq.raters.read_opinionqa_respondents(wave, MODELS)
+    path.write_text("QKEY,AGE\n1,Old\n")
+    with pytest.raises(eq.TableFileError, match="expected answers to some question"):
+        eq.raters.read_opinionqa_respondents(wave, MODELS)
+    for options, message in (
+        ({"count": 0}, "count: expected a positive whole number"),
+        ({"seed": -1}, "seed: expected a whole number from 0"),
+        ({"questions": ["WHO"]}, "questions: expected keys of info.csv, got 'WHO'"),
+        ({"questions": []}, "questions: expected one or several different keys"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            eq.raters.read_opinionqa_respondents(wave, MODELS, **options)
+
+
+def test_a_group_without_answers_is_kept(wave):
+    text = json.dumps(DATA | {"AGREE": DATA["AGREE"] | {"Middle": {"Refused": 3.0}}})
+    (wave / "AGE_data.json").write_text(text)
+    answers = eq.raters.read_opinionqa(wave, "AGE", MODELS)
+    assert answers.user_names == ("Young", "Old", "Middle")
+    assert answers.seen[2].tolist() == [False, False]
+    assert np.isnan(answers.users[2][answers.options]).all()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "open('x')",
+        "__import__('os')",
+        "[1",
+        "(" * 5000 + ")" * 5000,
+        "a",
+        "1 if True else 2",
+        "'" + "x" * LITERAL_LIMIT,
+    ],
+)
+def test_literals_are_parsed_and_never_run(text):
+    with pytest.raises(eq.TableFileError, match="here: expected a list"):
+        parse_literal(text, "here", "a list")
+    assert parse_literal("{1.0: \"Don't\", 2.0: ['a', None]}", "here", "a dict") == {1.0: "Don't", 2.0: ["a", None]}
