@@ -11,7 +11,7 @@ import pytest
 
 MODULES = [
     f"equilibrax.{module.name}"
-    for module in pkgutil.iter_modules(equilibrax.__path__)
+    for module in pkgutil.walk_packages(equilibrax.__path__, "equilibrax.")
     if module.name not in ("__main__", "commands")
 ]
 NOTHING_RAISED = ("committee_rows", "table_rows", "user_rows", "market_rows", "families", "markdown_table")

@@ -49,7 +49,7 @@ def draw(workload: Workload, seed: int, count: int | None = None) -> Data:
         return Data(rng.integers(0, 20, size, dtype=np.int32), np.ones((count, 1), np.int32))
     from equilibrax import load_paper_table, sample_tables
     from equilibrax.problems.slots import prepare
-    from equilibrax.raters.matrix import simulate_raters
+    from equilibrax.raters import simulate_raters
 
     if workload.kind.startswith("curve"):
         raters = simulate_raters(workload.family, workload.states, workload.providers, seed=seed, quantize=True)

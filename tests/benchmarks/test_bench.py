@@ -302,7 +302,7 @@ def test_a_run_compares_then_times_and_what_it_writes_can_be_read(tmp_path):
 
 
 def test_the_script_for_gpus_runs_on_a_cpu_and_finds_no_difference(tmp_path):
-    script = Path(__file__).resolve().parent.parent / "benchmarks" / "gpu.py"
+    script = Path(__file__).resolve().parents[2] / "benchmarks" / "gpu.py"
     environment = os.environ | {"OUT": str(tmp_path), "JAX_PLATFORMS": "cpu"}
     done = subprocess.run(
         [sys.executable, str(script), "--tiny"], env=environment, capture_output=True, text=True, timeout=120

@@ -603,7 +603,7 @@ def test_mlcroissant_validates_it(dataset):
 
 
 def test_the_documentation_has_every_column(dataset):
-    text = (Path(__file__).parents[1] / "docs/datasets.md").read_text()
+    text = (Path(__file__).parents[2] / "docs/datasets.md").read_text()
     for kind in ("tables", "committees"):
         schema = pq.read_schema(dataset / kind / "train-00000000.parquet")
         assert column_table(kind, {field.name: yaml_type(field.type)[1] for field in schema}) in text

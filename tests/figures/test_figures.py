@@ -6,6 +6,8 @@ import os
 import subprocess
 import sys
 
+import equilibrax.figures._drawing as _figure_drawing
+import equilibrax.figures.paper as figures
 import matplotlib as mpl
 import numpy as np
 import pyarrow as pa
@@ -20,8 +22,6 @@ from equilibrax.figures._statistics import (
     worst_along_one_path,
     worst_by_committee,
 )
-from equilibrax.figures.paper import _drawing as _figure_drawing
-from equilibrax.figures.paper import paper as figures
 
 SCHEMA = pa.schema(
     [("table_id", pa.int64()), ("family", pa.string()), ("seed", pa.int64())]

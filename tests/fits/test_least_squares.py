@@ -7,8 +7,7 @@ import jax
 import numpy as np
 import oracles_raters as oracles
 import pytest
-from equilibrax.fits import _active_set
-from equilibrax.fits import scaling as _fit_units
+from equilibrax.fits import _active_set, scaling
 from equilibrax.fits.least_squares import nonnegative_least_squares
 
 ROWS, SIZE = 30, 36
@@ -120,18 +119,18 @@ def test_residual_does_not_depend_on_units_and_is_the_definition():
     gram, moment, weights = columns.T @ columns, columns.T @ target, np.array([0.2, 0.0, 0.3, 0.0, 0.4])
     members = np.array([True, True, True, True, False])
     weights[4] = 0.0
-    plain = _fit_units.kkt_residual(gram, moment, weights, members, "nonnegative")
+    plain = scaling.kkt_residual(gram, moment, weights, members, "nonnegative")
     norms, g = np.linalg.norm(columns, axis=0), moment - gram @ weights
     tau = (moment / norms)[:4].max()
     assert plain == pytest.approx(max(*np.abs(g / norms / tau)[[0, 2]], *np.maximum(g / norms / tau, 0)[[1, 3]]))
     scale = np.array([1e3, 1e-4, 2.0, 5.0, 1.0])
-    other = _fit_units.kkt_residual(
+    other = scaling.kkt_residual(
         gram * scale[:, None] * scale, 7.0 * moment * scale, 7.0 * weights / scale, members, "nonnegative"
     )
     assert other == pytest.approx(plain, rel=1e-9)
     gaps = columns - target[:, None]
     apart, weights = gaps.T @ gaps, weights / weights.sum()
-    share = [_fit_units.kkt_residual(s * apart, 0 * moment, weights, members, "simplex") for s in (1.0, 1e6)]
+    share = [scaling.kkt_residual(s * apart, 0 * moment, weights, members, "simplex") for s in (1.0, 1e6)]
     assert share[0] == pytest.approx(share[1], rel=1e-9)
     optimum = np.append(oracles.simplex(columns[:, :4], target), 0.0)
     excess = weights @ apart @ weights - optimum @ apart @ optimum
@@ -143,8 +142,8 @@ def test_what_the_kernel_leaves_is_refined_and_what_remains_is_said(monkeypatch)
     gram, moment = columns.T @ columns, columns.T @ target
     fit = nonnegative_least_squares(gram, moment)
     assert fit.refined == 0
-    for module in ("least_squares", "_fit_units"):
-        monkeypatch.setattr(f"equilibrax.{module}.TOLERANCE", -1.0)
+    for module in ("least_squares", "scaling"):
+        monkeypatch.setattr(f"equilibrax.fits.{module}.TOLERANCE", -1.0)
     again = nonnegative_least_squares(gram, moment, throw=False)
     assert again.refined == 1
     np.testing.assert_allclose(columns @ again.weights, columns @ fit.weights, atol=1e-9)

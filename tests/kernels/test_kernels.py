@@ -39,8 +39,8 @@ def test_kernels_need_neither_engine_nor_files():
     script = """
 import importlib, pkgutil, sys
 import equilibrax_kernels
-for module in pkgutil.iter_modules(equilibrax_kernels.__path__):
-    importlib.import_module(f"equilibrax_kernels.{module.name}")
+for module in pkgutil.walk_packages(equilibrax_kernels.__path__, "equilibrax_kernels."):
+    importlib.import_module(module.name)
 unwanted = {"equilibrax", "pyarrow", "matplotlib", "highspy", "scipy.optimize", "pandas", "tyro", "rich"}
 assert len(sys.modules) > 100, sys.modules
 print(*sorted(unwanted & set(sys.modules)))

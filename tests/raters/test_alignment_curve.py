@@ -10,9 +10,9 @@ import equilibrax as eq
 import numpy as np
 import oracles_raters as oracles
 import pytest
-from equilibrax.fits import scaling as _fit_units
+from equilibrax.fits import scaling
+from equilibrax.raters import _curve_fits, rater_matrix
 from equilibrax.raters.curve import METHODS, alignment_curve
-from equilibrax.raters.matrix import _curve_fits, rater_matrix
 from equilibrax.raters.simulate import RATER_FAMILIES, simulate_raters
 
 ITEMS, RATERS = 40, 12
@@ -197,7 +197,7 @@ def test_missing_ratings():
 
 
 def test_fits_that_stay_above_the_tolerance_are_said(monkeypatch):
-    for module in (_curve_fits, _fit_units, importlib.import_module("equilibrax.alignment_curve")):
+    for module in (_curve_fits, scaling, importlib.import_module("equilibrax.raters.curve")):
         monkeypatch.setattr(module, "TOLERANCE", -1.0)
     matrix, options = (
         awkward().select(raters=range(5), targets=[0]),

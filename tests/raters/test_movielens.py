@@ -16,7 +16,7 @@ import pytest
 from equilibrax.cli import main
 from equilibrax.io.movielens import GENRES, _careful, _fast
 
-REAL = Path(os.environ.get("EQUILIBRAX_MOVIELENS", Path(__file__).parents[2] / "shared/data/ml-latest-small"))
+REAL = Path(os.environ.get("EQUILIBRAX_MOVIELENS", Path(__file__).parents[3] / "shared/data/ml-latest-small"))
 
 
 @pytest.fixture(scope="module")

@@ -198,7 +198,7 @@ def test_all_partitions_are_all():
 
 @cache
 def script():
-    path = Path(__file__).parents[1] / "benchmarks" / "bounds_hold.py"
+    path = Path(__file__).parents[2] / "benchmarks" / "bounds_hold.py"
     spec = importlib.util.spec_from_file_location("bounds_hold", path)
     assert spec
     assert spec.loader

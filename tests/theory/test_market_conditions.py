@@ -8,7 +8,7 @@ import numpy as np
 import oracles_market as oracle
 import pytest
 from equilibrax.theory import _strong_program as _strong_fit
-from test_garbling import as_market
+from market_cases import as_market
 
 SIZES = (2, 3, 3, 2)  # users, providers, states, actions
 

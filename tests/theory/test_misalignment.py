@@ -17,7 +17,7 @@ from equilibrax.games import selection as _selection_game
 from equilibrax.problems.random_tables import sample_tables
 from equilibrax_kernels.fits.chebyshev import misalignment_lanes
 
-module = importlib.import_module("equilibrax.misalignment")  # the package exports the function of the same name
+module = importlib.import_module("equilibrax.theory._misalignment")  # the package exports the function of the same name
 
 RULES = ("incumbent", "lowest_index")
 OPTIONS = list(itertools.product(("equilibrium", "table"), ("nonnegative", "simplex")))

@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, PercentFormatter, ScalarFormatter
 
+import equilibrax.figures._drawing as draw
 from equilibrax.figures.paper import MAX_PANELS
-from equilibrax.figures.paper import _drawing as draw
 from equilibrax.studies.comparison import Comparison
 
 _ROW = 0.19  # inches

@@ -20,8 +20,8 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
+import equilibrax.figures._drawing as draw
 from equilibrax.figures.curves import METHOD_COLOURS, band_entry, size_axis
-from equilibrax.figures.paper import _drawing as draw
 from equilibrax.raters import MAX_ALL_SETS, WEAK_METHODS, WeakCurve
 from equilibrax.raters.coverage import coverage_curve, subset_analysis
 from equilibrax.raters.fit import MarketFit

@@ -19,8 +19,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
+import equilibrax.figures._drawing as draw
 from equilibrax._core.checks import check_choice
-from equilibrax.figures.paper import _drawing as draw
 from equilibrax.raters.curve import AlignmentCurve
 from equilibrax.raters.matrix import RaterMatrix
 

@@ -19,8 +19,8 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, MaxNLocator, ScalarFormatter
 
+import equilibrax.figures._drawing as draw
 from equilibrax.figures.paper import MAX_MARKERS
-from equilibrax.figures.paper import _drawing as draw
 
 MAX_LINES = 24
 """More users (of all markets) than this are pooled."""

@@ -25,6 +25,7 @@ from matplotlib.artist import Artist
 from matplotlib.lines import Line2D
 from matplotlib.ticker import PercentFormatter
 
+import equilibrax.figures._drawing as draw
 from equilibrax.figures._statistics import (
     CannotShow,
     ShownRows,
@@ -36,7 +37,6 @@ from equilibrax.figures._statistics import (
     worst_along_one_path,
     worst_by_committee,
 )
-from equilibrax.figures.paper import _drawing as draw
 
 MAX_PANELS = 6
 """More tables than this are pooled."""

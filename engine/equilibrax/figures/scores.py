@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
+import equilibrax.figures._drawing as draw
 from equilibrax.figures.coverage import (
     Fits,
     coverage_entries,
@@ -19,7 +20,6 @@ from equilibrax.figures.coverage import (
     named_fits,
 )
 from equilibrax.figures.curves import band_entry
-from equilibrax.figures.paper import _drawing as draw
 from equilibrax.raters.answers import Score
 
 SCORE_LABELS: dict[Score, str] = {"linear": "linear score", "log": "log score", "brier": "Brier score"}

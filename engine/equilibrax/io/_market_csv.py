@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from equilibrax.io.tables import _NUMBER, TableFileError, _at, _decimal, _field, _naming, _records
+from equilibrax.io.tables import _NUMBER, TableFileError, _decimal, _field, _naming, _records, line_of
 from equilibrax.problems.market import Market, MarketLabels, separable_market
 from equilibrax.problems.tables import MAX_PROVIDERS
 
@@ -40,10 +40,10 @@ def parse(data: bytes, path: Path, resolution: int, weight_resolution: int | Non
     """The markets of a CSV file."""
     records = _records(data, path)
     line, columns = next(records, (1, []))
-    providers = _providers(columns, _at(path, line))
+    providers = _providers(columns, line_of(path, line))
     rows = [_row(fields, columns, providers, path, number, resolution) for number, fields in records]
     if not rows:
-        raise TableFileError(f"{_at(path, line)}: expected rows after the header, got none")
+        raise TableFileError(f"{line_of(path, line)}: expected rows after the header, got none")
     return _File(rows, providers, path).market(resolution, weight_resolution)
 
 
@@ -79,7 +79,7 @@ def _about(column: str) -> str | None:
 def _row(
     fields: list[str], columns: list[str], providers: tuple[str, ...], path: Path, line: int, resolution: int
 ) -> _Row:
-    where = _at(path, line)
+    where = line_of(path, line)
     if len(fields) != len(columns):
         raise TableFileError(f"{where}: expected {len(columns)} fields as in the header, got {len(fields)}")
     cells = dict(zip(columns, fields))
@@ -156,8 +156,8 @@ class _File:
                 labels=labels,
             )
 
-    def _at(self, row: _Row) -> str:
-        return _at(self.path, row.line)
+    def line_of(self, row: _Row) -> str:
+        return line_of(self.path, row.line)
 
     def _utilities(self) -> tuple[np.ndarray, np.ndarray]:
         """`[B, 1 + K, N, X, A]` and `[B, N, A]`: every action of a user has a row in every state."""
@@ -170,7 +170,7 @@ class _File:
             i = users[row.cells["user"]]
             at = (markets[row.cells["market"]], i, states[row.cells["state"]], actions[i][row.cells["action"]])
             if lines[at]:
-                here = f"{self._at(row)}: user {row.cells['user']!r}, state {row.cells['state']!r}"
+                here = f"{self.line_of(row)}: user {row.cells['user']!r}, state {row.cells['state']!r}"
                 came = f"{row.cells['action']!r} again after line {lines[at]}"
                 raise TableFileError(f"{here}: expected every action once, got {came}")
             lines[at] = row.line
@@ -182,7 +182,7 @@ class _File:
             m, i, s, k = np.argwhere(missing)[0].tolist()
             line = int(lines[m, i, :, k].max())
             raise TableFileError(
-                f"{_at(self.path, line)}: user {self.users[i]!r}, action {self.actions[i][k]!r}: expected a row in "
+                f"{line_of(self.path, line)}: user {self.users[i]!r}, action {self.actions[i][k]!r}: expected a row in "
                 f"every state{self._in(m)}, got none in {self.states[s]!r}"
             )
         if not available.any(axis=2).all():
@@ -202,9 +202,9 @@ class _File:
         if value is None:
             return [[1] * len(self.states)] * len(self.markets)
         for row in self.rows:
-            if number(row.cells["prior"], f"{self._at(row)}: column 'prior'") <= 0:
+            if number(row.cells["prior"], f"{self.line_of(row)}: column 'prior'") <= 0:
                 came = row.cells["prior"]
-                raise TableFileError(f"{self._at(row)}: column 'prior': expected a positive weight, got {came!r}")
+                raise TableFileError(f"{self.line_of(row)}: column 'prior': expected a positive weight, got {came!r}")
         weights = []
         for market in self.markets:
             exact = [number(value(market, state), str(self.path)) for state in self.states]
@@ -220,7 +220,7 @@ class _File:
         columns = {p: self._column_of(_WEIGHT + p, "market", "user", numeric=True) for p in self.providers}
         for row in self.rows:
             for provider, column in columns.items():
-                here = f"{self._at(row)}: column {_WEIGHT + provider!r}"
+                here = f"{self.line_of(row)}: column {_WEIGHT + provider!r}"
                 if column and number(row.cells[_WEIGHT + provider], here) < 0:
                     came = row.cells[_WEIGHT + provider]
                     raise TableFileError(f"{here}: expected a weight of at least 0, got {came!r}")
@@ -251,7 +251,7 @@ class _File:
             key = tuple(row.cells[name] for name in keys)
             seen = first.setdefault(key, row)
             texts = (row.cells[column], seen.cells[column])
-            here = f"{self._at(row)}: column {column!r}"
+            here = f"{self.line_of(row)}: column {column!r}"
             if texts[0] != texts[1] and not (numeric and number(texts[0], here) == number(texts[1], here)):
                 about = ", ".join(f"{name} {text!r}" for name, text in zip(keys, key))
                 raise TableFileError(

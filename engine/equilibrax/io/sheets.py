@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from equilibrax.io.tables import _NUMBER, TableFileError, _at, _records
+from equilibrax.io.tables import _NUMBER, TableFileError, _records, line_of
 
 MISSING = frozenset(("", "na", "n/a", "#n/a", "nan", "null", "none"))
 """What stands for a missing number, in any case."""
@@ -32,7 +32,7 @@ class Sheet:
 
     def at(self, row: int, column: str) -> str:
         """The place of a cell, as errors name it."""
-        return f"{_at(self.path, self.lines[row])}: column {column!r}"
+        return f"{line_of(self.path, self.lines[row])}: column {column!r}"
 
     def texts(self, column: str) -> list[str]:
         """The cells of a column."""
@@ -102,7 +102,7 @@ def read_sheet(
         raise TableFileError(f"{path}: expected a CSV file, got a zip file (.xlsx is one: save the sheet as CSV)")
     records = _records(content, path)
     line, columns = next(records, (1, []))
-    where = _at(path, line)
+    where = line_of(path, line)
     for sign, name in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars")):
         if len(columns) == 1 and sign in columns[0]:
             raise TableFileError(f"{where}: expected names with commas between them, got {name}")
@@ -121,7 +121,7 @@ def read_sheet(
     for number, fields in records:
         if len(fields) != len(columns):
             expected = f"expected {len(columns)} fields as in the header"
-            raise TableFileError(f"{_at(path, number)}: {expected}, got {len(fields)}")
+            raise TableFileError(f"{line_of(path, number)}: {expected}, got {len(fields)}")
         rows.append(fields)
         lines.append(number)
     if not rows:
