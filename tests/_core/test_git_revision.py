@@ -5,14 +5,14 @@ from __future__ import annotations
 import subprocess
 
 import pytest
-from equilibrax import _git
+from equilibrax._core import version
 
 
 @pytest.mark.parametrize(
     ("status", "revision"), [("", "c0ffee"), (" M a.py\n", "c0ffee+changes"), (None, "c0ffee+unknown")]
 )
 def test_a_git_that_fails_is_not_a_clean_checkout(monkeypatch, status, revision):
-    answers = {"ls-files": "_git.py", "rev-parse": "c0ffee\n", "status": status}
+    answers = {"ls-files": "version.py", "rev-parse": "c0ffee\n", "status": status}
 
     def run(command, **options):
         said = answers[command[3]]
@@ -20,5 +20,5 @@ def test_a_git_that_fails_is_not_a_clean_checkout(monkeypatch, status, revision)
             raise subprocess.TimeoutExpired(command, 20)
         return subprocess.CompletedProcess(command, 0, said, "")
 
-    monkeypatch.setattr(_git.subprocess, "run", run)
-    assert _git.git_revision.__wrapped__() == revision
+    monkeypatch.setattr(version.subprocess, "run", run)
+    assert version.git_revision.__wrapped__() == revision
