@@ -91,7 +91,8 @@ class Process:
 
     def report(self) -> dict[str, Any]:
         found = json.loads(self.line())
-        self.process.wait()
+        if status := self.process.wait():
+            raise SystemExit(f"a process ended with exit status {status}")
         return found
 
 

@@ -55,7 +55,9 @@ class WorkerProcess:
         """
         assert self._process.stdin is not None
         try:
-            self._process.stdin.write((json.dumps({"do": do, **request}) + "\n").encode())
+            line = (json.dumps({"do": do, **request}) + "\n").encode()
+            if (written := self._process.stdin.write(line)) != len(line):  # without a buffer, writes may be short
+                raise OSError(f"{written} of {len(line)} bytes of a request were written")
             reply = json.loads(self._line())
         except (OSError, EOFError, ValueError) as error:
             self.close()

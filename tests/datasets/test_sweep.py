@@ -7,6 +7,7 @@ import json
 import os
 import random
 import signal
+import stat
 import subprocess
 import sys
 import threading
@@ -145,6 +146,8 @@ def test_an_interruption_at_any_write_leaves_only_whole_files(reference, tmp_pat
     calls, original = [], getattr(os, call)
 
     def interrupt(*arguments):
+        if call == "fsync" and stat.S_ISDIR(os.fstat(arguments[0]).st_mode):
+            return original(*arguments)  # of the folder, when the file has its name
         calls.append(arguments)
         if len(calls) == moment + 1:
             raise KeyboardInterrupt

@@ -346,6 +346,7 @@ def test_persuasion_is_an_optimum_that_is_obeyed() -> None:
         value, signal = op.persuasion(game, 0)
         lp = op.persuasion_lp(game, 0)
         answer = linprog(lp.cost, [[-v for v in row] for row in lp.rows], [-b for b in lp.bounds], method="highs")
+        assert answer.status == 0, answer.message
         assert float(value) == pytest.approx(lp.offset - answer.fun, abs=1e-9)
         assert [sum(row[x] for row in signal.values()) for x in range(game.states)] == [1] * game.states
         assert value == sum(

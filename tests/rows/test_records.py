@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import io
 import os
+import stat
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -259,6 +262,37 @@ def test_a_file_removed_before_it_was_locked_is_made_again(tmp_path, monkeypatch
         file.write(b"whole")
     assert removed
     assert os.listdir(tmp_path) == ["a"]
+
+
+def test_a_name_is_on_the_disk_before_the_file_is_called_done(tmp_path, monkeypatch):
+    """The file's bytes, its name, the folder that holds the name: in this order."""
+    done, sync, rename = [], os.fsync, os.replace
+    monkeypatch.setattr(records.os, "fsync", lambda number: done.append(os.fstat(number).st_ino) or sync(number))
+    monkeypatch.setattr(records.os, "replace", lambda *names: done.append("renamed") or rename(*names))
+    with whole_file(tmp_path / "a") as file:
+        file.write(b"whole")
+    assert done == [(tmp_path / "a").stat().st_ino, "renamed", tmp_path.stat().st_ino]
+
+
+@pytest.mark.parametrize(("number", "fails"), [(errno.EINVAL, False), (errno.EIO, True)])
+def test_only_folders_that_cannot_be_synced_are_let_off(tmp_path, monkeypatch, number, fails):
+    def refuse(descriptor):
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(records.os, "fsync", refuse)
+    with pytest.raises(OSError, match="cannot write") if fails else nullcontext(), whole_file(tmp_path / "a") as file:
+        file.write(b"whole")
+
+
+def test_a_short_write_is_not_summed_as_if_it_were_whole(tmp_path, rows, monkeypatch):
+    class Short(io.BytesIO):
+        def write(self, data):
+            return super().write(bytes(data)[:-1])
+
+    monkeypatch.setattr(records, "whole_file", lambda path: nullcontext(Short()))
+    with pytest.raises(OSError, match="bytes were written"):
+        write_parquet(rows, tmp_path / "a")
 
 
 def test_files_are_read_in_order_and_one_at_a_time(rows, tmp_path):

@@ -11,7 +11,10 @@ __version__ = "0.1.0"
 
 @lru_cache(maxsize=1)
 def git_revision() -> str | None:
-    """The commit of the checkout that this package is in, with "+changes" if it was changed; None outside of one."""
+    """The commit of the checkout that this package is in, with "+changes" if it was changed.
+
+    "+unknown" if git does not say whether it was; None outside of one.
+    """
     here = Path(__file__).resolve().parent
 
     def git(*words: str) -> str | None:
@@ -25,5 +28,7 @@ def git_revision() -> str | None:
 
     if git("ls-files", "--error-unmatch", Path(__file__).name) is None:  # within another project's checkout, perhaps
         return None
-    commit = git("rev-parse", "HEAD")
-    return f"{commit}+changes" if commit and git("status", "--porcelain", "--untracked-files=no") else commit
+    commit, changes = git("rev-parse", "HEAD"), git("status", "--porcelain", "--untracked-files=no")
+    if commit is None or changes == "":
+        return commit
+    return f"{commit}+changes" if changes else f"{commit}+unknown"

@@ -15,6 +15,7 @@ Letters: B tables, K providers, X states, A actions, C committees.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import os
@@ -279,10 +280,12 @@ class _Summing(io.RawIOBase):
         return True
 
     def write(self, data: Any) -> int:
-        self.file.write(data)
+        written, given = self.file.write(data), memoryview(data).nbytes
+        if written != given:  # the digest would be of bytes that the file does not have
+            raise OSError(errno.EIO, f"{written} of {given} bytes were written")
         self.digest.update(data)
-        self.size += len(data)
-        return len(data)
+        self.size += given
+        return given
 
 
 def _repetitive(schema: pa.Schema) -> list[str]:
@@ -424,6 +427,7 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
                 file.flush()
                 os.fsync(file.fileno())
                 os.replace(temporary, path)
+                _sync_folder(path.parent)  # or the name may be gone after a power cut
         except BaseException:
             with suppress(OSError):
                 temporary.unlink(missing_ok=True)
@@ -457,6 +461,20 @@ def _unique(path: Path) -> tuple[BinaryIO, Path]:
         if fcntl is None or os.fstat(file.fileno()).st_nlink:
             return file, temporary
         file.close()  # taken for abandoned before it was locked
+
+
+def _sync_folder(folder: Path) -> None:
+    """Put the folder's names on the disk, where its file system can."""
+    if fcntl is None:  # not a POSIX system: folders cannot be opened
+        return
+    number = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(number)
 
 
 def _lock(file: BinaryIO) -> None:
