@@ -213,9 +213,7 @@ def persuasion(signals: int, states: int, actions: int, providers: int, check: i
     """The best obedient rule of every provider alone, by linear programming."""
     plans = np.array(list(itertools.product(range(actions), repeat=signals)), np.int32)
 
-    def kernel(contributions, weights):
-        unit = weights.sum(axis=(1, 2)).astype(jnp.float64) * RESOLUTION
-        values = contributions / unit[:, None, None, None, None]
+    def kernel(values):
         everything, limit = jnp.ones((states, actions), bool), jnp.int32(1000)
         by_provider = jax.vmap(persuasion_rule, in_axes=(None, 0, None, None, None, None))
         by_game = jax.vmap(by_provider, in_axes=(0, 0, None, None, None, None))
@@ -225,18 +223,22 @@ def persuasion(signals: int, states: int, actions: int, providers: int, check: i
         return wanted | {"certified": certified, "pivots": found.iterations}
 
     def inputs(count: int) -> tuple:
-        return informed_tables(count, signals, states, actions, providers)[1:]
+        _, contributions, weights = informed_tables(count, signals, states, actions, providers)
+        return (_expected(contributions, weights),)
 
     return Case(f"persuasion-{signals}x{states}x{actions}x{providers}", kernel, inputs, check, batch)
+
+
+def _expected(contributions: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Contributions to expected utility, of 0 to 1."""
+    return contributions / (weights.sum(axis=(1, 2)) * float(RESOLUTION))[:, None, None, None, None]
 
 
 def hearing(states: int, actions: int, providers: int, check: int) -> Case:
     """What given rules prove, what hearing all of them is worth, and what hearing partitions is worth."""
     plans = np.arange(actions, dtype=np.int32)[:, None]
 
-    def kernel(contributions, weights, rules, multipliers, labels):
-        unit = weights.sum(axis=(1, 2)).astype(jnp.float64) * RESOLUTION
-        values = contributions / unit[:, None, None, None, None]
+    def kernel(contributions, values, rules, multipliers, labels):
         everything = jnp.ones((states, actions), bool)
         of_rule = jax.vmap(certified_rule, in_axes=(0, 0, None, None, 0, 0))
         missing = jnp.zeros((states, actions))
@@ -252,7 +254,8 @@ def hearing(states: int, actions: int, providers: int, check: int) -> Case:
         rng, contributions, weights = informed_tables(count, 1, states, actions, providers)
         rules = rng.dirichlet(np.ones(actions), (count, providers, states))
         labels = partitions(states)[rng.integers(0, len(partitions(states)), (count, providers))]
-        return contributions, weights, rules, rng.random((count, actions, 1, actions)), labels
+        multipliers = rng.random((count, actions, 1, actions))
+        return contributions, _expected(contributions, weights), rules, multipliers, labels
 
     return Case("hearing", kernel, inputs, check)
 
