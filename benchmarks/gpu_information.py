@@ -65,7 +65,7 @@ def _games_of_partitions(count: int, signals: int, states: int, actions: int, pr
     return contributions, weights, available, rng.choice(RATIONALITY, count)
 
 
-def _cells(contributions, weights, available, rationality, quantal: bool):
+def _cells(contributions, weights, available, rationality, *, quantal: bool):
     """Values of sets, which are allowed, the unit of values, and the tolerance; all `[..., L]`."""
     unit = lanes(weights).sum(axis=(0, 1)).astype(jnp.float64) * RESOLUTION
     if quantal:
@@ -81,7 +81,7 @@ def joint(
     """All committees of the game in which the user hears everybody, and best-response dynamics."""
 
     def kernel(*tables):
-        values, allowed, unit, tolerance = _cells(*tables, quantal)
+        values, allowed, unit, tolerance = _cells(*tables, quantal=quantal)
         committees = tuple(range(1, 2**providers))
         found = joint_game(values, allowed, tolerance, committees, dynamics=True, step_limit=jnp.int32(10_000))
         return in_units(found, unit)
@@ -108,7 +108,7 @@ def obedience(
     masks = np.arange(1, 2**providers, dtype=np.int32)
 
     def kernel(*tables):
-        values, allowed, unit, tolerance = _cells(*tables, quantal)
+        values, allowed, unit, tolerance = _cells(*tables, quantal=quantal)
         worth, valid = partition_values(values, allowed, jnp.asarray(cells))
         compared, largest = worth.astype(jnp.int64), None
         if quantal:
@@ -169,7 +169,7 @@ def market(
         else:
             wanted = jnp.asarray(sets) if general else None
             values, does = learned_values(contributions, available, jnp.asarray(cells), response, wanted)
-        if general:
+        if general and does is not None:
             return general_postings(values[0], does, tensor, jnp.asarray(own), here, tolerances, quantal)
         return separable_postings(values, jnp.asarray(own), here, tolerances, quantal)
 
