@@ -304,10 +304,18 @@ def test_a_run_compares_then_times_and_what_it_writes_can_be_read(tmp_path):
 def test_the_script_for_gpus_runs_on_a_cpu_and_finds_no_difference(tmp_path):
     script = Path(__file__).resolve().parents[2] / "benchmarks" / "gpu.py"
     environment = os.environ | {"OUT": str(tmp_path), "JAX_PLATFORMS": "cpu"}
+    few = "dynamics-3x3x3-dense selection-4x3x2-frontier-48 misalignment-3x18 curve-nnls-5x30 sampling-uniform monopoly"
     done = subprocess.run(
-        [sys.executable, str(script), "--tiny"], env=environment, capture_output=True, text=True, timeout=120
+        [sys.executable, str(script), "--tiny", "--case", *few.split()],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     measured = json.loads((tmp_path / "cpu.json").read_text())
-    assert len(measured["rows"]) == 5
-    assert all(case["wrong"] is None for case in measured["rows"])
+    assert {row["case"] for row in measured["rows"]} == set(few.split())
+    assert all(row["wrong"] is None for row in measured["rows"])
+    timed = [row for row in measured["rows"] if "resident" in row]
+    assert [row["case"] for row in timed] == ["misalignment-3x18"]
+    assert timed[0]["counters"]["certified"] == "8 of 8"

@@ -8,11 +8,12 @@ from dataclasses import replace
 
 import equilibrax as eq
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from equilibrax import PersuasionGame
 from equilibrax.games import _oblivious_rules as oblivious
-from equilibrax_kernels.fits.persuasion import certified_rule
+from equilibrax_kernels.fits.persuasion import certified_rule, persuasion_rule
 from scipy.optimize import linprog
 
 COURT = PersuasionGame.from_prior(  # guilty or innocent; acquit or convict; prosecutor and defense
@@ -198,6 +199,34 @@ def test_rows_do_not_leak():
     rules = eq.games.oblivious_rules(game)
     for b in (0, 5):  # a batch of one
         assert (eq.games.oblivious_rules(game[b]).rule[0] == rules.rule[b]).all()
+
+
+def test_rounding_before_the_program_makes_no_constraints():
+    """Contributions computed in the same compiled program: what fusion leaves of x - x is no gain from disobeying."""
+    game = random_game(0, 8, 2, 3, 2, 2, "smooth")
+    plans = np.array(list(itertools.product(range(2), repeat=2)), np.int32)
+    everything = np.ones((3, 2), bool)
+
+    @jax.jit
+    def rules(user, providers, scale):
+        def of_provider(user, provider, scale):
+            return persuasion_rule(
+                user / scale,
+                provider / scale,
+                jnp.asarray(everything),
+                jnp.asarray(plans),
+                jnp.float64(1),
+                jnp.int32(1000),
+            )
+
+        return jax.vmap(jax.vmap(of_provider, (None, 0, None)))(user, providers, scale)
+
+    with jax.enable_x64(True):
+        found = rules(game.user, game.providers, np.asarray(game.scale, np.float64))
+        found = jax.tree.map(np.asarray, found)
+    assert np.abs(found.bound - found.value).max() <= 1e-9
+    assert found.violation.max() <= 1e-9
+    np.testing.assert_allclose(found.value, eq.oblivious_rules(game).value, rtol=0, atol=1e-9)
 
 
 # --- what the user puts together --------------------------------------------------------------------------------------

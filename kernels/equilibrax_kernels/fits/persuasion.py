@@ -145,11 +145,14 @@ def _problem(user, provider, available, plans) -> _Problem:
     signals = jnp.arange(plans.shape[1])
     followed = user[signals, :, plans]  # [S, Z, X]
     exists = available[:, plans].all(axis=2)
+    # What she would do anyway gains her nothing, exactly: where a compiler fuses these subtractions with what comes
+    # before, they can leave a rounding error, which `_units` would blow up to a constraint of its own.
+    other = plans[..., None] != jnp.arange(user.shape[2])  # [S, Z, A]
     gain = jnp.moveaxis(followed[..., None] - user[None], 2, 0)  # [X, S, Z, A]
     return _Problem(
         provider=jnp.where(exists, provider[signals, :, plans].sum(axis=1).T, 0.0),
         user=jnp.where(exists, followed.sum(axis=1).T, 0.0),
-        gain=jnp.where(exists[:, :, None, None] & available[:, None, None], gain, 0.0),
+        gain=jnp.where(exists[:, :, None, None] & available[:, None, None] & other, gain, 0.0),
         exists=exists,
     )
 
