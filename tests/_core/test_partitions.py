@@ -52,5 +52,6 @@ def test_refinements_are_intersections_of_cells():
         meet = {a & b for a, b in itertools.product(cells(one.tolist()), cells(other.tolist()))} - {frozenset()}
         joined = common_refinement([one, other])
         assert cells(joined.tolist()) == meet
-        assert refines(joined, one) and refines(joined, other)
+        assert refines(joined, one)
+        assert refines(joined, other)
         assert refines(one, other) == all(any(a <= b for b in cells(other.tolist())) for a in cells(one.tolist()))

@@ -45,7 +45,7 @@ def test_slices_selections_and_concatenations_agree(batch):
 @pytest.mark.parametrize("batch", BATCHES, ids=["tables", "games", "separable", "general"])
 def test_positions_outside_are_refused(batch):
     for rows in ([5], [-6], [0.5], [[0]], [True], "ab"):
-        with pytest.raises(ValueError, match="^rows: expected positions of 5 (tables|games|markets), or 5 booleans"):
+        with pytest.raises(ValueError, match=r"^rows: expected positions of 5 (tables|games|markets), or 5 booleans"):
             batch.select(rows)
     with pytest.raises(IndexError, match=r"^(table|game|market) 5 of a batch of 5$"):
         batch[5]
@@ -53,12 +53,12 @@ def test_positions_outside_are_refused(batch):
 
 def test_unlike_batches_are_not_joined():
     for one, other in ((TABLES, GAMES), (MARKETS, GENERAL), (TABLES, TABLES.user)):
-        with pytest.raises(ValueError, match="^batches: expected "):
+        with pytest.raises(ValueError, match=r"^batches: expected "):
             eq.concatenate([one, other])
     blind = eq.separable_market(
         MARKETS.user, MARKETS.components, MARKETS.weights, provider_sees=[[0, 1, 1]] * 4, resolution=1
     )
-    with pytest.raises(ValueError, match="^batches: expected all alike"):
+    with pytest.raises(ValueError, match=r"^batches: expected all alike"):
         eq.concatenate([MARKETS, blind])
 
 
@@ -70,6 +70,6 @@ def test_committees_have_names(batch):
         members = [names[j] for j in range(4) if mask >> j & 1]
         assert batch.committee_name(mask) == ", ".join(members)
         assert batch.committee_mask(members[::-1]) == mask
-    with pytest.raises(ValueError, match="committee: expected providers among provider 1, .*, got 'nobody'"):
+    with pytest.raises(ValueError, match=r"committee: expected providers among provider 1, .*, got 'nobody'"):
         batch.committee_mask(["nobody"])
     assert batch.state_names() == ("0", "1", "2")
