@@ -170,7 +170,7 @@ def test_tables_are_a_pytree():
 
 def test_ids_have_64_bits():
     ids = np.array([0, 1, 2**32 - 1, 2**32, 2**63 - 1])
-    words = eq.tables.table_id_words(ids)
+    words = eq.problems.tables.table_id_words(ids)
     assert words.dtype == np.uint32
     assert words.tolist() == [[0, 0], [0, 1], [0, 2**32 - 1], [1, 0], [2**31 - 1, 2**32 - 1]]
     table = batch()
@@ -238,19 +238,19 @@ BOTH = [  # (user, providers, other arguments, message), refused by from_arrays 
         INT_USER,
         INT_PROVIDERS,
         {"available": [[1, 1], [1, 1], [1, 0]]},
-        "available: expected booleans, got dtype int64",
+        "available: expected booleans of shape [3, 2] or [1, 3, 2], got [3, 2] of int64",
     ),
     (
         INT_USER,
         INT_PROVIDERS,
         {"available": [True, True]},
-        "available: expected shape [3, 2] or [1, 3, 2], got [2]",
+        "available: expected booleans of shape [3, 2] or [1, 3, 2], got [2] of bool",
     ),
     (
         INT_USER,
         INT_PROVIDERS,
         {"available": [[True, True], [True, False], [False, False]]},
-        "available: expected at least one action in every state, got none in table 0, state 2",
+        "available: expected an action in every state, got none in table 0, state 2",
     ),
     (INT_USER, INT_PROVIDERS, {"resolution": 0}, "resolution: expected a positive whole number, got 0"),
     (INT_USER, INT_PROVIDERS, {"resolution": 2.5}, "resolution: expected a positive whole number, got 2.5"),

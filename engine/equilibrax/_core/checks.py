@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+INT32_MAX = 2**31 - 1
+
 
 def check_choice(name: str, value: Any, choices: Sequence[Any]) -> None:
     """Refuse a value that is not one of the choices."""
@@ -15,10 +17,13 @@ def check_choice(name: str, value: Any, choices: Sequence[Any]) -> None:
         raise ValueError(f"{name}: expected one of {', '.join(map(repr, choices))}, got {value!r}")
 
 
-def check_whole(name: str, value: Any, low: int, high: int = 2**31 - 1) -> None:
-    """Refuse a value that is not a whole number in a range."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or not low <= value <= high:
-        raise ValueError(f"{name}: expected a whole number from {low} to {high}, got {value!r}")
+def check_whole(name: str, value: Any, low: int, high: int | None = INT32_MAX) -> int:
+    """The value as an int, if it is a whole number in a range."""
+    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if not whole or value < low or (high is not None and value > high):
+        limits = f"of at least {low}" if high is None else f"from {low} to {high}"
+        raise ValueError(f"{name}: expected a whole number {limits}, got {value!r}")
+    return int(value)
 
 
 def approximate(number: int) -> str:
@@ -41,3 +46,65 @@ def as_numbers(name: str, value: Any) -> np.ndarray:
         what = "rows of different lengths" if array is None else f"shape {array.shape} of {array.dtype}"
         raise ValueError(f"{name}: expected a non-empty array of numbers, got {what}")
     return array
+
+
+def with_batch(name: str, value: Any, shape: str) -> np.ndarray:
+    """Numbers with a batch axis, which `shape` (such as "[X, A]") lacks and the value may lack."""
+    array = as_numbers(name, value)
+    axes = shape.count(",") + 1
+    if array.ndim not in (axes, axes + 1):
+        raise ValueError(f"{name}: expected shape {shape} or [B, {shape[1:]}, got {list(array.shape)}")
+    return array if array.ndim == axes + 1 else array[None]
+
+
+def same_for_all(name: str, array: np.ndarray, batch: int, shape: Sequence[int]) -> np.ndarray:
+    """`[B, *shape]`, from that, or from what holds for all of the batch."""
+    if array.shape not in (tuple(shape), (1, *shape), (batch, *shape)):
+        raise ValueError(f"{name}: expected shape {list(shape)} or {[batch, *shape]}, got {list(array.shape)}")
+    return np.broadcast_to(array, (batch, *shape))
+
+
+def check_finite(name: str, array: np.ndarray, needed: Any = True) -> None:
+    """Refuse utilities that are not finite where they are needed; `needed` broadcasts."""
+    bad = ~np.isfinite(array) & needed
+    if bad.any():
+        where = np.argwhere(bad)[0].tolist()
+        raise ValueError(f"{name}: expected finite utilities, got {array[tuple(where)]} at index {where}")
+
+
+def availability(available: Any, batch: int, rows: int, actions: int, one: str, row: str) -> np.ndarray:
+    """`[B, rows, A]` bool, a copy; None is all.
+
+    Every row (such as a state) of every `one` (such as a table) has an action.
+    """
+    shape = (rows, actions)
+    if available is None:
+        return np.ones((batch, *shape), bool)
+    mask = as_numbers("available", available)
+    if mask.dtype != bool or mask.shape not in (shape, (1, *shape), (batch, *shape)):
+        raise ValueError(
+            f"available: expected booleans of shape {list(shape)} or {[batch, *shape]}, "
+            f"got {list(mask.shape)} of {mask.dtype}"
+        )
+    mask = np.broadcast_to(mask, (batch, *shape)).copy()
+    if not mask.any(axis=2).all():
+        which, where = np.argwhere(~mask.any(axis=2))[0].tolist()
+        raise ValueError(f"available: expected an action {row}, got none in {one} {which}, {row.split()[-1]} {where}")
+    return mask
+
+
+def check_providers(name: str, providers: int, most: int) -> int:
+    """The number of providers, if it is at least one and not too many."""
+    if not 1 <= providers <= most:
+        raise ValueError(f"{name}: expected 1 to {most} providers, got {providers}")
+    return providers
+
+
+def as_labels(name: str, value: Any, shape: Sequence[int]) -> np.ndarray:
+    """Whole labels of exactly this shape."""
+    labels = np.asarray(value)
+    if labels.dtype.kind not in "iu" or labels.shape != tuple(shape):
+        raise ValueError(
+            f"{name}: expected whole numbers of shape {list(shape)}, got {list(labels.shape)} of {labels.dtype}"
+        )
+    return labels

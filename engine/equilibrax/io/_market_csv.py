@@ -5,11 +5,8 @@ Letters: B markets, N users, K providers, X states, A actions.
 
 from __future__ import annotations
 
-import re
-import reprlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from decimal import Decimal
 from fractions import Fraction
 from math import lcm
 from pathlib import Path
@@ -17,16 +14,24 @@ from typing import Any
 
 import numpy as np
 
-from equilibrax.io.tables import _NUMBER, TableFileError, _decimal, _field, _naming, _records, line_of
+from equilibrax._core.checks import INT32_MAX
+from equilibrax._core.partitions import restricted_growth
+from equilibrax.io._files import (
+    TableFileError,
+    csv_bytes,
+    decimal,
+    exact,
+    line_of,
+    naming,
+    read_records,
+    utilities,
+)
 from equilibrax.problems.market import Market, MarketLabels, separable_market
-from equilibrax.problems.tables import MAX_PROVIDERS
 
 _REQUIRED = ("state", "user", "action", "utility")
 _NAMES = ("market", "state", "user", "action")
 _RESERVED = (*_REQUIRED, "market", "prior", "sees", "outcome")
 _WEIGHT, _SEES = "weight:", "sees:"
-_RATIO = re.compile(r"([+-]?[0-9]{1,18})/([0-9]{1,18})")
-_INT32_MAX = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -38,36 +43,18 @@ class _Row:
 
 def parse(data: bytes, path: Path, resolution: int, weight_resolution: int | None) -> Market:
     """The markets of a CSV file."""
-    records = _records(data, path)
-    line, columns = next(records, (1, []))
-    providers = _providers(columns, line_of(path, line))
-    rows = [_row(fields, columns, providers, path, number, resolution) for number, fields in records]
-    if not rows:
-        raise TableFileError(f"{line_of(path, line)}: expected rows after the header, got none")
+    providers, found = read_records(data, path, _REQUIRED, _RESERVED, _providers)
+    rows = [_row(cells, providers, path, line, resolution) for line, cells in found]
     return _File(rows, providers, path).market(resolution, weight_resolution)
 
 
 def _providers(columns: list[str], where: str) -> tuple[str, ...]:
     """The names of the providers, from the header."""
-    if not columns:
-        raise TableFileError(f"{where}: expected a header with {', '.join(_REQUIRED)}, got an empty file")
-    for i, column in enumerate(columns):
-        if not column:
-            raise TableFileError(f"{where}: column {i + 1}: expected a name, got an empty one")
-        if column in columns[:i]:
-            raise TableFileError(f"{where}: column {i + 1}: expected every name once, got {column!r} again")
-        if column not in _RESERVED and column.lower() in _RESERVED:  # it would pass for a provider
-            raise TableFileError(f"{where}: column {i + 1}: expected {column.lower()!r} in lower case, got {column!r}")
-    for required in _REQUIRED:
-        if required not in columns:
-            raise TableFileError(f"{where}: expected a column {required!r}, got only {columns}")
     about = {column: _about(column) for column in columns}
     providers = tuple(c for c in columns if c not in _RESERVED and about[c] is None)
     for column, provider in about.items():
         if provider is not None and provider not in providers:
             raise TableFileError(f"{where}: column {column!r}: expected a provider of the file, got {provider!r}")
-    if not 1 <= len(providers) <= MAX_PROVIDERS:
-        raise TableFileError(f"{where}: expected 1 to {MAX_PROVIDERS} provider columns, got {len(providers)}")
     return providers
 
 
@@ -76,43 +63,21 @@ def _about(column: str) -> str | None:
     return next((column[len(start) :].strip() for start in (_WEIGHT, _SEES) if column.startswith(start)), None)
 
 
-def _row(
-    fields: list[str], columns: list[str], providers: tuple[str, ...], path: Path, line: int, resolution: int
-) -> _Row:
+def _row(cells: dict[str, str], providers: tuple[str, ...], path: Path, line: int, resolution: int) -> _Row:
     where = line_of(path, line)
-    if len(fields) != len(columns):
-        raise TableFileError(f"{where}: expected {len(columns)} fields as in the header, got {len(fields)}")
-    cells = dict(zip(columns, fields))
     for column, text in cells.items():
         if not text:
             kind = "a name" if column in _NAMES else "a value"
             raise TableFileError(f"{where}: column {column!r}: expected {kind}, got an empty field")
-    utilities = []
-    for column in ("utility", *providers):
-        here = f"{where}: column {column!r}"
-        utilities.append(round(number(cells[column], here) * resolution))
-        if abs(utilities[-1]) > _INT32_MAX:
-            came = f"{reprlib.repr(cells[column])} at resolution {resolution}"
-            raise TableFileError(f"{here}: expected utility x resolution up to {_INT32_MAX}, got {came}")
+    values = utilities(cells, ("utility", *providers), where, resolution)
     cells = {_tidy(column): text for column, text in cells.items()}
-    return _Row(line, {"market": path.stem, **cells}, utilities)
+    return _Row(line, {"market": path.stem, **cells}, values)
 
 
 def _tidy(column: str) -> str:
     """`weight: Ann` is `weight:Ann`."""
     provider = _about(column)
     return column if provider is None else column.partition(":")[0] + ":" + provider
-
-
-def number(text: str, where: str) -> Fraction:
-    """A decimal such as 0.25, or a ratio of whole numbers such as 2/3, exactly."""
-    ratio = _RATIO.fullmatch(text)
-    if ratio and int(ratio[2]):
-        return Fraction(int(ratio[1]), int(ratio[2]))
-    if not _NUMBER.fullmatch(text):
-        came = reprlib.repr(text)
-        raise TableFileError(f"{where}: expected a decimal number such as 0.25 or a ratio such as 2/3, got {came}")
-    return Fraction(Decimal(text))
 
 
 class _File:
@@ -141,7 +106,7 @@ class _File:
             tuple(states), tuple(self.users), self.providers, tuple(map(tuple, self.actions)), tuple(self.markets)
         )
         prior = self._prior()
-        with _naming(self.path):
+        with naming(self.path):
             return separable_market(
                 values[:, 0] / resolution,
                 values[:, 1:] / resolution,
@@ -202,16 +167,16 @@ class _File:
         if value is None:
             return [[1] * len(self.states)] * len(self.markets)
         for row in self.rows:
-            if number(row.cells["prior"], f"{self.line_of(row)}: column 'prior'") <= 0:
+            if exact(row.cells["prior"], f"{self.line_of(row)}: column 'prior'") <= 0:
                 came = row.cells["prior"]
                 raise TableFileError(f"{self.line_of(row)}: column 'prior': expected a positive weight, got {came!r}")
         weights = []
         for market in self.markets:
-            exact = [number(value(market, state), str(self.path)) for state in self.states]
-            common = lcm(*(weight.denominator for weight in exact))
-            weights.append([int(weight * common) for weight in exact])
-            if max(weights[-1]) > _INT32_MAX:
-                expected = f"weights in ratios of whole numbers up to {_INT32_MAX}"
+            shares = [exact(value(market, state), str(self.path)) for state in self.states]
+            common = lcm(*(weight.denominator for weight in shares))
+            weights.append([int(weight * common) for weight in shares])
+            if max(weights[-1]) > INT32_MAX:
+                expected = f"weights in ratios of whole numbers up to {INT32_MAX}"
                 raise TableFileError(f"{self.path}: column 'prior': expected {expected}, got larger ratios")
         return weights
 
@@ -221,12 +186,12 @@ class _File:
         for row in self.rows:
             for provider, column in columns.items():
                 here = f"{self.line_of(row)}: column {_WEIGHT + provider!r}"
-                if column and number(row.cells[_WEIGHT + provider], here) < 0:
+                if column and exact(row.cells[_WEIGHT + provider], here) < 0:
                     came = row.cells[_WEIGHT + provider]
                     raise TableFileError(f"{here}: expected a weight of at least 0, got {came!r}")
         return [
             [
-                [number(column(market, user), "") if column else Fraction(1) for user in self.users]
+                [exact(column(market, user), "") if column else Fraction(1) for user in self.users]
                 for column in columns.values()
             ]
             for market in self.markets
@@ -235,9 +200,9 @@ class _File:
     def _common_step(self, weights: Iterable[Iterable[Iterable[Fraction]]]) -> int:
         common = lcm(*(w.denominator for one in weights for row in one for w in row))
         largest = max(w for one in weights for row in one for w in row)
-        if common * max(largest, 1) > _INT32_MAX:
+        if common * max(largest, 1) > INT32_MAX:
             raise TableFileError(
-                f"{self.path}: weights: expected ratios of whole numbers up to {_INT32_MAX}, got the common step "
+                f"{self.path}: weights: expected ratios of whole numbers up to {INT32_MAX}, got the common step "
                 f"1/{common}; give a weight_resolution to round them to"
             )
         return common
@@ -252,7 +217,7 @@ class _File:
             seen = first.setdefault(key, row)
             texts = (row.cells[column], seen.cells[column])
             here = f"{self.line_of(row)}: column {column!r}"
-            if texts[0] != texts[1] and not (numeric and number(texts[0], here) == number(texts[1], here)):
+            if texts[0] != texts[1] and not (numeric and exact(texts[0], here) == exact(texts[1], here)):
                 about = ", ".join(f"{name} {text!r}" for name, text in zip(keys, key))
                 raise TableFileError(
                     f"{here}: expected {texts[1]!r} for {about} as on line {seen.line}, got {texts[0]!r}"
@@ -269,13 +234,7 @@ class _File:
 
 def _counted(rows: list[list[str]] | None) -> Any:
     """Names to whole numbers, row by row."""
-    if rows is None:
-        return None
-    counted = []
-    for row in rows:
-        order = {name: i for i, name in enumerate(dict.fromkeys(row))}
-        counted.append([order[name] for name in row])
-    return counted
+    return None if rows is None else [restricted_growth(row) for row in rows]
 
 
 def text(market: Market, labels: MarketLabels, named: bool) -> bytes:
@@ -296,11 +255,11 @@ def text(market: Market, labels: MarketLabels, named: bool) -> bytes:
         row += [_shown(int(v), market.resolution) for v in values]
         row += [_shown(int(w), market.weight_resolution) for w in weights[b, :, i]]
         lines.append(row + [str(market.provider_sees[j][x]) for j in blind])
-    return "".join(",".join(map(_field, row)) + "\n" for row in lines).encode()
+    return csv_bytes(lines)
 
 
 def _shown(value: int, steps: int) -> str:
     """`value / steps` as a decimal if it has one, else as a ratio."""
     exact = Fraction(value, steps)
     places = next((p for p in range(10) if 10**p % exact.denominator == 0), None)
-    return str(exact) if places is None else _decimal(int(exact * 10**places), places)
+    return str(exact) if places is None else decimal(int(exact * 10**places), places)

@@ -40,7 +40,6 @@ Letters: B markets, N users, K providers, X states, A actions.
 
 from __future__ import annotations
 
-import io
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -50,7 +49,19 @@ import numpy as np
 
 from equilibrax._core.checks import positive_int
 from equilibrax.io import _market_csv as csv_format
-from equilibrax.io.tables import TableFileError, _naming, _suffix, _write_whole
+from equilibrax.io._files import (
+    TableFileError,
+    check_same,
+    fitting,
+    load_arrays,
+    names_of,
+    naming,
+    npz_bytes,
+    read_bytes,
+    step_of,
+    suffix_of,
+)
+from equilibrax.io.tables import _write_whole
 from equilibrax.problems.market import Market, MarketLabels, general_market, separable_market
 
 _SIGHTS = ("provider_sees", "user_sees", "state_of")
@@ -94,14 +105,8 @@ def read_market(
     if weight_resolution is not None:
         weight_resolution = positive_int("weight_resolution", weight_resolution)
     path = Path(path)
-    if path.is_dir():
-        raise TableFileError(f"{path}: expected a .csv or .npz file, got a directory")
-    read = csv_format.parse if _suffix(path) == ".csv" else _from_npz
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise TableFileError(f"{path}: expected a readable file, got: {error.strerror}") from error
-    return read(data, path, resolution, weight_resolution)
+    read = csv_format.parse if suffix_of(path) == ".csv" else _from_npz
+    return read(read_bytes(path), path, resolution, weight_resolution)
 
 
 def write_market(market: Market, path: str | os.PathLike[str]) -> None:
@@ -130,8 +135,8 @@ def write_market(market: Market, path: str | os.PathLike[str]) -> None:
         (True, ('1', '2', '3', 'abstain'))
     """
     path = Path(path)
-    suffix = _suffix(path)
-    try:
+    suffix = suffix_of(path)
+    with fitting(suffix, "markets"):
         if suffix == ".csv":
             if not market.separable:
                 raise TableFileError(f"{path}: expected a separable market, got a general one")
@@ -145,12 +150,8 @@ def write_market(market: Market, path: str | os.PathLike[str]) -> None:
             expected = replace(market, labels=market.labels and replace(market.labels, markets=names))
             data = _to_npz(expected)
             again = _from_npz(data, path, market.resolution, market.weight_resolution)
-        different = _differences(again, expected)
-        if different:
-            raise TableFileError(f"{path}: {', '.join(different)} would read back differently")
-    except TableFileError as error:
-        instead = "; write an .npz instead" if suffix == ".csv" else ""
-        raise TableFileError(f"{error} (so a {suffix} cannot hold these markets{instead})") from error
+        arrays = ("user", "components", "weights", "tensor", "prior", "available")
+        check_same(path, again, expected, (*arrays, *_SIGHTS, *_STEPS, "labels"))
     _write_whole(path, data)
 
 
@@ -173,17 +174,18 @@ def _full_labels(market: Market, stem: str) -> MarketLabels:
 
 
 def _from_npz(data: bytes, path: Path, resolution: int, weight_resolution: int | None) -> Market:
-    arrays = _load(data, path)
+    arrays = load_arrays(data, path, _ARRAYS, _utilities)
+    if "tensor" in arrays and ("components" in arrays or "weights" in arrays):
+        raise TableFileError(f"{path}: expected either a tensor, or components and weights, got both")
     given: dict[str, Any] = {key: arrays.get(key) for key in ("prior", "available", *_SIGHTS)}
     general = "tensor" in arrays
     weight_resolution = 1 if general else weight_resolution or 10_000
-    utilities = ("user", "tensor") if general else ("user", "components", "weights")
-    values = {key: arrays[key] for key in utilities}
-    with _naming(path):
+    values = {key: arrays[key] for key in _utilities(arrays)}
+    with naming(path):
         if "resolution" in arrays:
-            resolution = _step("resolution", arrays["resolution"])
+            resolution = step_of("resolution", arrays["resolution"])
             if "weight_resolution" in arrays:
-                weight_resolution = _step("weight_resolution", arrays["weight_resolution"])
+                weight_resolution = step_of("weight_resolution", arrays["weight_resolution"])
             for key, value in values.items():
                 if value.dtype.kind not in "iu":
                     raise ValueError(f"{key}: expected whole numbers beside a resolution, got {value.dtype}")
@@ -195,33 +197,9 @@ def _from_npz(data: bytes, path: Path, resolution: int, weight_resolution: int |
         return market if not any(key in arrays for key in _NAMES) else replace(market, labels=_labels(arrays, market))
 
 
-def _load(data: bytes, path: Path) -> dict[str, np.ndarray]:
-    if not data.startswith(b"PK"):  # np.load would go on to try other formats
-        raise TableFileError(f"{path}: expected an .npz, a zip archive of arrays, got something else")
-    place, arrays = "archive", {}
-    try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-            for key in archive.files:
-                place = f"array {key!r}"
-                arrays[key] = archive[key] if key in _ARRAYS else None
-    except Exception as error:  # a damaged archive raises anything, from zipfile, zlib, numpy or Python
-        raise TableFileError(f"{path}: {place}: expected plain arrays, got: {error}") from error
-    for key in arrays:
-        if key not in _ARRAYS:
-            raise TableFileError(f"{path}: expected arrays among {', '.join(_ARRAYS)}, got {key!r}")
-    wanted = ("user", "tensor") if "tensor" in arrays else ("user", "components", "weights")
-    for key in wanted:
-        if key not in arrays:
-            raise TableFileError(f"{path}: expected an array {key!r}, got only {list(arrays)}")
-    if "tensor" in arrays and ("components" in arrays or "weights" in arrays):
-        raise TableFileError(f"{path}: expected either a tensor, or components and weights, got both")
-    return arrays
-
-
-def _step(name: str, value: np.ndarray) -> int:
-    if value.shape != () or value.dtype.kind not in "iu":
-        raise ValueError(f"{name}: expected a scalar integer, got shape {list(value.shape)} of {value.dtype}")
-    return int(value)
+def _utilities(arrays: dict[str, Any]) -> tuple[str, ...]:
+    """The arrays of utilities, general or separable."""
+    return ("user", "tensor") if "tensor" in arrays else ("user", "components", "weights")
 
 
 def _labels(arrays: dict[str, np.ndarray], market: Market) -> MarketLabels:
@@ -236,14 +214,7 @@ def _labels(arrays: dict[str, np.ndarray], market: Market) -> MarketLabels:
         "action_names": numbers,
         "market_names": (),
     }
-    found = {}
-    for key, shape in shapes.items():
-        array = arrays.get(key)
-        if array is not None and (array.shape != shape or array.dtype.kind != "U"):
-            raise ValueError(
-                f"{key}: expected strings of shape {list(shape)}, got {list(array.shape)} of {array.dtype}"
-            )
-        found[key] = default[key] if array is None else array.tolist()
+    found = {key: names_of(arrays, key, shape, default[key]) for key, shape in shapes.items()}
     actions = tuple(tuple(name for name in row if name) for row in found["action_names"])
     states, users, providers, markets = (tuple(found[key]) for key in shapes if key != "action_names")
     labels = MarketLabels(states, users, providers, actions, markets)
@@ -255,7 +226,7 @@ def _labels(arrays: dict[str, np.ndarray], market: Market) -> MarketLabels:
 
 
 def _to_npz(market: Market) -> bytes:
-    utilities = ("user", "components", "weights") if market.separable else ("user", "tensor")
+    utilities = _utilities({} if market.separable else {"tensor": market.tensor})
     arrays: dict[str, Any] = {key: np.asarray(getattr(market, key)) for key in (*utilities, "prior", "available")}
     arrays |= {key: np.array(getattr(market, key)) for key in _SIGHTS}
     arrays |= {key: np.int64(getattr(market, key)) for key in _STEPS}
@@ -264,21 +235,9 @@ def _to_npz(market: Market) -> bytes:
         padded = [list(names) + [""] * (market.actions - len(names)) for names in labels.actions]
         names = (labels.states, labels.users, labels.providers, padded, labels.markets)
         arrays |= {key: np.array(value, np.str_) for key, value in zip(_NAMES, names) if len(value)}
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)
-    return buffer.getvalue()
-
-
-def _differences(one: Market, other: Market) -> list[str]:
-    arrays = ("user", "components", "weights", "tensor", "prior", "available")
-    found = [key for key in arrays if not _same(getattr(one, key), getattr(other, key))]
-    return found + [key for key in (*_SIGHTS, *_STEPS, "labels") if getattr(one, key) != getattr(other, key)]
+    return npz_bytes(arrays)
 
 
 def _ever(market: Market) -> np.ndarray:
     """`[N, A]`, which actions a user has in some market."""
     return np.asarray(np.asarray(market.available).any(axis=0))
-
-
-def _same(one: Any, other: Any) -> bool:
-    return (one is None) == (other is None) and (one is None or np.array_equal(one, other))

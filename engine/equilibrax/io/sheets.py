@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import reprlib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import nan
 from numbers import Real
@@ -14,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from equilibrax.io.tables import _NUMBER, TableFileError, _records, line_of
+from equilibrax.io._files import NUMBER, TableFileError, line_of, read_bytes, records
 
 MISSING = frozenset(("", "na", "n/a", "#n/a", "nan", "null", "none"))
 """What stands for a missing number, in any case."""
@@ -58,7 +57,7 @@ class Sheet:
     def _number(self, text: str, row: int, column: str, scale: tuple[float, float] | None) -> float:
         if text.lower() in MISSING:
             return nan
-        if not _NUMBER.fullmatch(text):
+        if not NUMBER.fullmatch(text):
             expected = "expected a finite number such as 0.25, or an empty field"
             raise TableFileError(f"{self.at(row, column)}: {expected}, got {reprlib.repr(text)}")
         value = float(text)
@@ -79,17 +78,7 @@ class Sheet:
 
 def is_number(text: str) -> bool:
     """Whether a field has a number, or the lack of one."""
-    return text.lower() in MISSING or _NUMBER.fullmatch(text) is not None
-
-
-def read_bytes(path: Path) -> bytes:
-    """The bytes of a file, or a clear refusal."""
-    if path.is_dir():
-        raise TableFileError(f"{path}: expected a file, got a folder")
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise TableFileError(f"{path}: expected a readable file, got: {error.strerror}") from error
+    return text.lower() in MISSING or NUMBER.fullmatch(text) is not None
 
 
 def read_sheet(
@@ -100,8 +89,8 @@ def read_sheet(
     content = read_bytes(path) if data is None else data
     if content.startswith(b"PK\x03\x04"):
         raise TableFileError(f"{path}: expected a CSV file, got a zip file (.xlsx is one: save the sheet as CSV)")
-    records = _records(content, path)
-    line, columns = next(records, (1, []))
+    found = records(content, path)
+    line, columns = next(found, (1, []))
     where = line_of(path, line)
     for sign, name in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars")):
         if len(columns) == 1 and sign in columns[0]:
@@ -118,7 +107,7 @@ def read_sheet(
         if name not in columns:
             raise TableFileError(f"{where}: expected a column {name!r}, got only {reprlib.repr(columns)}")
     rows, lines = [], []
-    for number, fields in records:
+    for number, fields in found:
         if len(fields) != len(columns):
             expected = f"expected {len(columns)} fields as in the header"
             raise TableFileError(f"{line_of(path, number)}: {expected}, got {len(fields)}")
@@ -141,14 +130,3 @@ def check_scale(name: str, scale: Any) -> tuple[float, float] | None:
     if not -np.inf < low < high < np.inf:
         raise ValueError(f"{name}: expected a positive number or a pair (low, high), got {scale!r}")
     return low, high
-
-
-@contextmanager
-def naming(path: Path) -> Iterator[None]:
-    """Errors that name an argument name the file too; errors that name a file already stay as they are."""
-    try:
-        yield
-    except TableFileError:
-        raise
-    except ValueError as error:
-        raise TableFileError(f"{path}: {error}") from error

@@ -21,14 +21,9 @@ Letters: B tables, K providers, X states, A actions.
 
 from __future__ import annotations
 
-import csv
-import io
 import os
-import re
 import reprlib
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
@@ -39,8 +34,26 @@ from typing import Any
 
 import numpy as np
 
-from equilibrax._core.checks import positive_int
-from equilibrax.problems.tables import MAX_PROVIDERS, Labels, UtilityTables, from_arrays, from_integers
+from equilibrax._core.checks import INT32_MAX, positive_int
+from equilibrax.io._files import (
+    TableFileError,
+    check_same,
+    csv_bytes,
+    decimal,
+    exact,
+    fitting,
+    line_of,
+    load_arrays,
+    names_of,
+    naming,
+    npz_bytes,
+    read_bytes,
+    read_records,
+    step_of,
+    suffix_of,
+    utilities,
+)
+from equilibrax.problems.tables import Labels, UtilityTables, from_arrays, from_integers
 
 PAPER_TABLES: tuple[str, ...] = ("synthetic-1", "synthetic-2", "movielens")
 """Names of the tables of 2509.15090, Appendix D, for `load_paper_table`."""
@@ -50,14 +63,6 @@ _RESERVED = (*_REQUIRED, "prior", "table")
 _NUMERIC_ARRAYS = ("user", "providers", "prior", "available")
 _NAME_ARRAYS = ("state_names", "action_names", "provider_names", "table_names")
 _ARRAYS = (*_NUMERIC_ARRAYS, "resolution", *_NAME_ARRAYS)
-_INT32_MAX = 2**31 - 1
-
-# Three digits of exponent: 1e999999999 is a short text and a number that does not fit in memory.
-_NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
-
-
-class TableFileError(ValueError):
-    """A file of utility tables cannot be read or written; the message names file, place and cause."""
 
 
 def read_tables(path: str | os.PathLike[str], *, resolution: int = 10_000) -> UtilityTables:
@@ -94,14 +99,8 @@ def read_tables(path: str | os.PathLike[str], *, resolution: int = 10_000) -> Ut
     """
     resolution = positive_int("resolution", resolution)
     path = Path(path)
-    if path.is_dir():
-        raise TableFileError(f"{path}: expected a .csv or .npz file, got a directory")
-    parse = _from_csv if _suffix(path) == ".csv" else _from_npz
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise TableFileError(f"{path}: expected a readable file, got: {error.strerror}") from error
-    return parse(data, path, resolution)
+    parse = _from_csv if suffix_of(path) == ".csv" else _from_npz
+    return parse(read_bytes(path), path, resolution)
 
 
 def write_table(tables: UtilityTables, path: str | os.PathLike[str]) -> None:
@@ -134,9 +133,9 @@ def write_table(tables: UtilityTables, path: str | os.PathLike[str]) -> None:
         (True, True)
     """
     path = Path(path)
-    suffix = _suffix(path)
+    suffix = suffix_of(path)
     labels = _full_labels(tables, path.stem)
-    try:
+    with fitting(suffix, "tables"):
         if suffix == ".csv":
             prior = np.asarray(tables.prior)
             lowest = prior // np.gcd.reduce(prior, axis=1, keepdims=True)
@@ -148,12 +147,7 @@ def write_table(tables: UtilityTables, path: str | os.PathLike[str]) -> None:
             expected = replace(tables, labels=named)
             data = _to_npz(expected)
             again = _from_npz(data, path, tables.resolution)
-        different = _differences(again, expected)
-        if different:
-            raise TableFileError(f"{path}: {', '.join(different)} would read back differently")
-    except TableFileError as error:
-        instead = "; write an .npz instead" if suffix == ".csv" else ""
-        raise TableFileError(f"{error} (so a {suffix} cannot hold these tables{instead})") from error
+        check_same(path, again, expected, (*_NUMERIC_ARRAYS, "resolution", "labels"))
     _write_whole(path, data)
 
 
@@ -201,97 +195,23 @@ class _Row:
 
 
 def _from_csv(data: bytes, path: Path, resolution: int) -> UtilityTables:
-    records = _records(data, path)
-    line, columns = next(records, (1, []))
-    _check_header(columns, line_of(path, line))
-    rows = [_row(fields, columns, path, number, resolution) for number, fields in records]
-    if not rows:
-        raise TableFileError(f"{line_of(path, line)}: expected rows after the header, got none")
-    return _assemble(rows, tuple(c for c in columns if c not in _RESERVED), path, resolution)
+    providers, found = read_records(
+        data, path, _REQUIRED, _RESERVED, lambda columns, _: [c for c in columns if c not in _RESERVED]
+    )
+    rows = [_row(cells, providers, path, line, resolution) for line, cells in found]
+    return _assemble(rows, providers, path, resolution)
 
 
-def line_of(path: Path, line: int) -> str:
-    return f"{path}, line {line}"
-
-
-def _records(data: bytes, path: Path) -> Iterator[tuple[int, list[str]]]:
-    """The records of a CSV, each with the number of its first line; without comments and blank lines."""
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        before = io.StringIO(data[: error.start].decode() + "?", newline="")
-        where, byte = line_of(path, sum(1 for _ in before)), data[error.start]
-        raise TableFileError(f"{where}: expected UTF-8 text, got byte 0x{byte:02x}") from error
-    start = 0  # first line of the current record; 0 between records
-
-    def lines() -> Iterator[str]:
-        nonlocal start
-        for number, line in enumerate(io.StringIO(text, newline=""), 1):
-            if not start:  # a blank line or a # inside a quoted field belongs to the field
-                if line.startswith("#") or not line.strip():
-                    continue
-                start = number
-            yield line
-
-    reader = csv.reader(lines(), strict=True, skipinitialspace=True)
-    while True:
-        start = 0
-        try:
-            fields = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            raise TableFileError(f"{line_of(path, start)}: expected well-formed CSV, got: {error}") from error
-        yield start, [field.strip() for field in fields]
-
-
-def _check_header(columns: list[str], where: str) -> None:
-    if not columns:
-        raise TableFileError(f"{where}: expected a header with {', '.join(_REQUIRED)}, got an empty file")
-    for i, column in enumerate(columns):
-        problem = None
-        if not column:
-            problem = "expected a name, got an empty one"
-        elif column in columns[:i]:
-            problem = f"expected every name once, got {column!r} again"
-        elif column not in _RESERVED and column.lower() in _RESERVED:  # it would pass for a provider
-            problem = f"expected {column.lower()!r} in lower case, got {column!r}"
-        if problem:
-            raise TableFileError(f"{where}: column {i + 1}: {problem}")
-    for required in _REQUIRED:
-        if required not in columns:
-            raise TableFileError(f"{where}: expected a column {required!r}, got only {columns}")
-    count = sum(column not in _RESERVED for column in columns)
-    if not 1 <= count <= MAX_PROVIDERS:
-        raise TableFileError(f"{where}: expected 1 to {MAX_PROVIDERS} provider columns, got {count}")
-
-
-def _row(fields: list[str], columns: list[str], path: Path, line: int, resolution: int) -> _Row:
+def _row(cells: dict[str, str], providers: tuple[str, ...], path: Path, line: int, resolution: int) -> _Row:
     where = line_of(path, line)
-    if len(fields) != len(columns):
-        raise TableFileError(f"{where}: expected {len(columns)} fields as in the header, got {len(fields)}")
-    cells = dict(zip(columns, fields))
     for column in ("table", "state", "action"):
         if cells.get(column) == "":
             raise TableFileError(f"{where}: column {column!r}: expected a name, got an empty field")
-    utilities = []
-    for column in ("user", *(c for c in columns if c not in _RESERVED)):
-        here = f"{where}: column {column!r}"
-        utilities.append(round(_exact(cells[column], here) * resolution))
-        if abs(utilities[-1]) > _INT32_MAX:
-            came = f"{reprlib.repr(cells[column])} at resolution {resolution}"
-            raise TableFileError(f"{here}: expected utility x resolution up to {_INT32_MAX}, got {came}")
+    values = utilities(cells, ("user", *providers), where, resolution)
     prior, here = cells.get("prior", "1"), f"{where}: column 'prior'"
-    if _exact(prior, here) <= 0:
+    if exact(prior, here) <= 0:
         raise TableFileError(f"{here}: expected a positive weight, got {reprlib.repr(prior)}")
-    return _Row(line, cells.get("table", path.stem), cells["state"], cells["action"], prior, utilities)
-
-
-def _exact(text: str, where: str) -> Fraction:
-    if not _NUMBER.fullmatch(text):
-        came = reprlib.repr(text)  # shortened
-        raise TableFileError(f"{where}: expected a finite decimal number such as 0.25, got {came}")
-    return Fraction(Decimal(text))
+    return _Row(line, cells.get("table", path.stem), cells["state"], cells["action"], prior, values)
 
 
 def _assemble(rows: list[_Row], providers: tuple[str, ...], path: Path, resolution: int) -> UtilityTables:
@@ -312,7 +232,7 @@ def _assemble(rows: list[_Row], providers: tuple[str, ...], path: Path, resoluti
     prior = _prior(rows, list(tables), list(states), path)
     labels = Labels(tuple(states), tuple(actions), providers, tuple(tables))
     user, others = values[:, 0], values[:, 1:]
-    with _naming(path):
+    with naming(path):
         return from_integers(user, others, prior, lines > 0, resolution=resolution, labels=labels)
 
 
@@ -338,8 +258,8 @@ def _prior(rows: list[_Row], tables: list[str], states: list[str], path: Path) -
         common = lcm(*(weight.denominator for weight in exact))
         whole = [int(weight * common) for weight in exact]
         divisor = gcd(*whole)
-        if max(whole) // divisor > _INT32_MAX:
-            expected = f"weights in ratios of whole numbers up to {_INT32_MAX}"
+        if max(whole) // divisor > INT32_MAX:
+            expected = f"weights in ratios of whole numbers up to {INT32_MAX}"
             raise TableFileError(f"{where}: column 'prior': expected {expected}, got larger ratios")
         weights.append([weight // divisor for weight in whole])
     return weights
@@ -354,10 +274,10 @@ def _to_csv(tables: UtilityTables, labels: Labels, path: Path) -> bytes:
     prior, available = np.asarray(tables.prior), np.asarray(tables.available)
     values = np.concatenate([np.asarray(tables.user)[:, None], np.asarray(tables.providers)], axis=1)
     for b, x, a in _in_order(np.argwhere(available).tolist()):
-        decimals = [_decimal(value, places) for value in values[b, :, x, a].tolist()]
+        decimals = [decimal(value, places) for value in values[b, :, x, a].tolist()]
         table = [labels.tables[b]] * named
         rows.append([*table, labels.states[x], labels.actions[a], str(prior[b, x]), *decimals])
-    return "".join(",".join(map(_field, row)) + "\n" for row in rows).encode()
+    return csv_bytes(rows)
 
 
 def _in_order(cells: list[list[int]]) -> list[list[int]]:
@@ -377,65 +297,30 @@ def _in_order(cells: list[list[int]]) -> list[list[int]]:
     return ordered
 
 
-def _decimal(value: int, places: int) -> str:
-    text = f"{Decimal(value).scaleb(-places):f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
-
-
-def _field(text: str) -> str:
-    special = set(text) & set(',"\r\n#')  # a bare # at the start of a line would be a comment
-    return '"' + text.replace('"', '""') + '"' if special else text
-
-
 # --- NPZ ----------------------------------------------------------------------------------------------------
 
 
 def _from_npz(data: bytes, path: Path, resolution: int) -> UtilityTables:
-    arrays = _load_arrays(data, path)
+    arrays = load_arrays(data, path, _ARRAYS, lambda _: ("user", "providers"))
     given: dict[str, Any] = {key: arrays.get(key) for key in _NUMERIC_ARRAYS}
-    with _naming(path):
+    with naming(path):
         if "resolution" in arrays:
-            own = arrays["resolution"]
-            if own.shape != () or own.dtype.kind not in "iu":
-                came = f"shape {list(own.shape)} of {own.dtype}"
-                raise ValueError(f"resolution: expected a scalar integer, got {came}")
-            tables = from_integers(**given, resolution=int(own))
+            tables = from_integers(**given, resolution=step_of("resolution", arrays["resolution"]))
         else:
             tables = from_arrays(**given, resolution=resolution)
-    if not any(key in arrays for key in _NAME_ARRAYS):
-        return tables
-    default = replace(_full_labels(tables, path.stem), tables=())
-    sizes = (tables.states, tables.actions, tables.num_providers, len(tables))
-    names = [default.states, default.actions, default.providers, default.tables]
-    for i, (key, size) in enumerate(zip(_NAME_ARRAYS, sizes)):
-        array = arrays.get(key)
-        if array is None:
-            continue
-        if array.shape != (size,) or array.dtype.kind != "U":
-            came = f"shape {list(array.shape)} of {array.dtype}"
-            raise TableFileError(f"{path}: {key}: expected {size} strings, got {came}")
-        names[i] = tuple(array.tolist())
+        if not any(key in arrays for key in _NAME_ARRAYS):
+            return tables
+        default = replace(_full_labels(tables, path.stem), tables=())
+        names = [
+            tuple(names_of(arrays, key, (size,), names))
+            for key, size, names in (
+                ("state_names", tables.states, default.states),
+                ("action_names", tables.actions, default.actions),
+                ("provider_names", tables.num_providers, default.providers),
+                ("table_names", len(tables), ()),
+            )
+        ]
     return replace(tables, labels=Labels(*names))
-
-
-def _load_arrays(data: bytes, path: Path) -> dict[str, np.ndarray]:
-    if not data.startswith(b"PK"):  # np.load would go on to try other formats
-        raise TableFileError(f"{path}: expected an .npz, a zip archive of arrays, got something else")
-    place, arrays = "archive", {}
-    try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-            for key in archive.files:
-                place = f"array {key!r}"
-                arrays[key] = archive[key] if key in _ARRAYS else None
-    except Exception as error:  # a damaged archive raises anything, from zipfile, zlib, numpy or Python
-        raise TableFileError(f"{path}: {place}: expected plain arrays, got: {error}") from error
-    for key in arrays:
-        if key not in _ARRAYS:
-            raise TableFileError(f"{path}: expected arrays among {', '.join(_ARRAYS)}, got {key!r}")
-    for key in ("user", "providers"):
-        if key not in arrays:
-            raise TableFileError(f"{path}: expected an array {key!r}, got only {list(arrays)}")
-    return arrays
 
 
 def _to_npz(tables: UtilityTables) -> bytes:
@@ -445,28 +330,10 @@ def _to_npz(tables: UtilityTables) -> bytes:
         labels = tables.labels
         names = (labels.states, labels.actions, labels.providers, labels.tables)
         arrays |= {key: np.array(value, np.str_) for key, value in zip(_NAME_ARRAYS, names) if value}
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)
-    return buffer.getvalue()
+    return npz_bytes(arrays)
 
 
 # --- both ---------------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def _naming(path: Path) -> Iterator[None]:
-    """Errors of `from_arrays` and `from_integers`, which name the argument, name the file too."""
-    try:
-        yield
-    except ValueError as error:
-        raise TableFileError(f"{path}: {error}") from error
-
-
-def _suffix(path: Path) -> str:
-    suffix = path.suffix.lower()
-    if suffix not in (".csv", ".npz"):
-        raise TableFileError(f"{path}: expected a name that ends in .csv or .npz, got {path.name!r}")
-    return suffix
 
 
 def _full_labels(tables: UtilityTables, stem: str) -> Labels:
@@ -479,11 +346,6 @@ def _full_labels(tables: UtilityTables, stem: str) -> Labels:
     else:
         names = [f"{name} {i}" for name, i in zip(tables.names(), ids)] if len(ids) > 1 else [stem]
     return replace(labels, tables=tuple(names))
-
-
-def _differences(one: UtilityTables, other: UtilityTables) -> list[str]:
-    arrays = [key for key in _NUMERIC_ARRAYS if not np.array_equal(getattr(one, key), getattr(other, key))]
-    return arrays + [key for key in ("resolution", "labels") if getattr(one, key) != getattr(other, key)]
 
 
 def _write_whole(path: Path, data: bytes) -> None:

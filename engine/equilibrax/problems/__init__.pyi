@@ -1,3 +1,9 @@
+from ._batch import (
+    Batch as Batch,
+)
+from ._batch import (
+    concatenate as concatenate,
+)
 from ._random_markets import (
     MARKETS_VERSION as MARKETS_VERSION,
 )
@@ -55,9 +61,6 @@ from .tables import (
 )
 from .tables import (
     UtilityTables as UtilityTables,
-)
-from .tables import (
-    concatenate as concatenate,
 )
 from .tables import (
     from_arrays as from_arrays,

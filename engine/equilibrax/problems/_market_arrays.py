@@ -7,11 +7,19 @@ from typing import Any
 
 import numpy as np
 
-from equilibrax._core.checks import as_numbers, positive_int
-from equilibrax.problems.persuasion import _whole
-from equilibrax.problems.tables import MAX_PROVIDERS, MAX_VALUE, _integer_prior
-
-_INT32_MAX = 2**31 - 1
+from equilibrax._core.checks import (
+    INT32_MAX,
+    as_labels,
+    as_numbers,
+    availability,
+    check_providers,
+    positive_int,
+    same_for_all,
+    with_batch,
+)
+from equilibrax._core.fixed_point import fixed_point, positive_weights, whole_weights
+from equilibrax._core.partitions import restricted_growth
+from equilibrax.problems.tables import MAX_PROVIDERS, MAX_VALUE
 
 MAX_PROVIDER_VALUE = 2**61
 """Largest |value| of a provider in fixed point: weights times components, added up over users and states."""
@@ -28,22 +36,21 @@ def separable_arrays(user, components, weights, prior, available, resolution, we
     components = with_batch("components", components, "[K, N, X, A]")
     weights = with_batch("weights", weights, "[K, N]")
     n, x, a = user.shape[1:]
-    k = number_of_providers("components", components.shape[1])
+    k = check_providers("components", components.shape[1], MAX_PROVIDERS)
     prior, available = _numbers("prior", prior), _numbers("available", available)
     b = _batch(user, components, weights, _rows(prior, 2), _rows(available, 3))
-    mask = availability(available, b, n, a)
+    mask = availability(available, b, n, a, "market", "for every user")
     user = fixed("user", user, b, (n, x, a), mask[:, :, None], resolution)
     components = fixed("components", components, b, (k, n, x, a), mask[:, None, :, None], resolution)
-    if weights.shape[1:] != (k, n):
-        raise ValueError(f"weights: expected shape {[k, n]} or {[b, k, n]}, got {list(weights.shape)}")
+    weights = same_for_all("weights", weights, b, (k, n))
     bad = ~(np.isfinite(weights.astype(np.float64)) & (weights >= 0))
     if bad.any():
         where = np.argwhere(bad)[0].tolist()
         raise ValueError(f"weights: expected finite weights of at least 0, got {weights[tuple(where)]} at {where}")
     scaled = np.rint(weights.astype(np.float64) * weight_resolution)
-    if scaled.max() > _INT32_MAX:
+    if scaled.max() > INT32_MAX:
         raise ValueError(
-            f"weights: expected weight x weight_resolution of at most {_INT32_MAX}, got {scaled.max():g}; "
+            f"weights: expected weight x weight_resolution of at most {INT32_MAX}, got {scaled.max():g}; "
             f"use a smaller weight_resolution"
         )
     lost = (weights > 0) & (scaled == 0)
@@ -53,13 +60,12 @@ def separable_arrays(user, components, weights, prior, available, resolution, we
             f"weights: {weights[tuple(where)]:g} at {where} rounds to zero in steps of 1/{weight_resolution}; "
             f"use a larger weight_resolution"
         )
-    weights = np.array(np.broadcast_to(scaled.astype(np.int64), (b, k, n)))
     made = {
         "prior": whole_prior(prior, b, x),
         "user": user.astype(np.int32),
         "available": mask,
         "components": components.astype(np.int32),
-        "weights": weights,
+        "weights": scaled.astype(np.int64),
         "tensor": None,
     }
     check_sums(made, resolution, weight_resolution)
@@ -80,13 +86,13 @@ def general_arrays(user, tensor, prior, available, resolution) -> dict[str, Any]
             f"tensor: expected [K, X] and {n} axes of actions, perhaps with a batch axis first, "
             f"got shape {list(tensor.shape)}"
         )
-    k = number_of_providers("tensor", tensor.shape[1])
+    k = check_providers("tensor", tensor.shape[1], MAX_PROVIDERS)
     prior, available = _numbers("prior", prior), _numbers("available", available)
     b = _batch(user, tensor, _rows(prior, 2), _rows(available, 3))
     shape = (k, x, *[a] * n)
     if b * int(np.prod(shape)) > MAX_CELLS:
         raise ValueError(f"tensor: expected at most {MAX_CELLS:,} cells, got {b * int(np.prod(shape)):,}")
-    mask = availability(available, b, n, a)
+    mask = availability(available, b, n, a, "market", "for every user")
     everybody = np.ones((b, 1, 1, *[1] * n), bool)
     for i in range(n):
         everybody = everybody & mask[:, i].reshape(b, 1, 1, *[a if m == i else 1 for m in range(n)])
@@ -106,7 +112,7 @@ def unfold_prior(joint, user, components):
     """`(prior [B, X], coordinates [1 + N + K, X], user [B, N, X, A], components)`, a state for each positive cell."""
     user = with_batch("user", user, "[N, Y, A]")
     components = with_batch("components", components, "[K, N, Y, A]")
-    n, k = user.shape[1], number_of_providers("components", components.shape[1])
+    n, k = user.shape[1], check_providers("components", components.shape[1], MAX_PROVIDERS)
     joint = as_numbers("joint", joint)
     joint = joint if joint.ndim == n + k + 2 else joint[None]
     if joint.ndim != n + k + 2:
@@ -126,7 +132,7 @@ def unfold_prior(joint, user, components):
     if not positive.any() or (positive != positive[0]).any():
         raise ValueError("joint: expected the same cells to be positive in all markets, and some to be")
     where = np.argwhere(positive[0])  # [X, 1 + N + K]
-    prior = np.array([_whole("joint", row[positive[0]].tolist()) for row in joint], np.int64)
+    prior = np.array([whole_weights("joint", row[positive[0]].tolist()) for row in joint], np.int64)
     outcome = where[:, 0]
     return prior, where.T, user[:, :, outcome], components[:, :, :, outcome]
 
@@ -135,25 +141,13 @@ def sight(name: str, labels: Any, players: int, states: int, default: Iterable[i
     """`players` rows of labels of the states, counted in the order in which they appear."""
     if labels is None:
         return (tuple(default),) * players
-    rows = as_numbers(name, labels)
-    if rows.dtype.kind not in "iu" or rows.shape != (players, states):
-        raise ValueError(
-            f"{name}: expected whole numbers of shape {[players, states]}, got {list(rows.shape)} of {rows.dtype}"
-        )
-    return tuple(_in_order(row) for row in rows.tolist())
+    rows = as_labels(name, labels, (players, states))
+    return tuple(tuple(restricted_growth(row).tolist()) for row in rows)
 
 
 def sight_of_one(name: str, labels: Any, states: int, default: Iterable[int]) -> tuple[int, ...]:
     """One row of labels of the states, as `sight`."""
-    row = np.asarray(labels)
-    if labels is not None and (row.dtype.kind not in "iu" or row.shape != (states,)):
-        raise ValueError(f"{name}: expected whole numbers of shape {[states]}, got {list(row.shape)} of {row.dtype}")
-    return sight(name, None if labels is None else [labels], 1, states, default)[0]
-
-
-def _in_order(row: list[int]) -> tuple[int, ...]:
-    first: dict[int, int] = {}
-    return tuple(first.setdefault(label, len(first)) for label in row)
+    return tuple(default) if labels is None else tuple(restricted_growth(as_labels(name, labels, (states,))).tolist())
 
 
 def labels_or_refuse(labels: Any, available: np.ndarray, states: int, providers: int) -> Any:
@@ -186,62 +180,16 @@ def labels_or_refuse(labels: Any, available: np.ndarray, states: int, providers:
 # --- parts ------------------------------------------------------------------------------------------------------------
 
 
-def with_batch(name: str, value: Any, shape: str) -> np.ndarray:
-    """Numbers with a batch axis."""
-    array = as_numbers(name, value)
-    axes = shape.count(",") + 1
-    if array.ndim not in (axes, axes + 1):
-        raise ValueError(f"{name}: expected shape {shape} or [B, {shape[1:]}, got {list(array.shape)}")
-    return array if array.ndim == axes + 1 else array[None]
-
-
-def number_of_providers(name: str, k: int) -> int:
-    if not 1 <= k <= MAX_PROVIDERS:
-        raise ValueError(f"{name}: expected 1 to {MAX_PROVIDERS} providers, got {k}")
-    return k
-
-
-def availability(available: np.ndarray | None, b: int, n: int, a: int) -> np.ndarray:
-    """`[B, N, A]` bool; every user has an action."""
-    if available is None:
-        return np.ones((b, n, a), bool)
-    if available.dtype != bool or available.shape not in ((n, a), (1, n, a), (b, n, a)):
-        raise ValueError(
-            f"available: expected booleans of shape {[n, a]} or {[b, n, a]}, "
-            f"got {list(available.shape)} of {available.dtype}"
-        )
-    mask = np.broadcast_to(available, (b, n, a)).copy()
-    if not mask.any(axis=2).all():
-        market, user = np.argwhere(~mask.any(axis=2))[0].tolist()
-        raise ValueError(f"available: expected an action for every user, got none in market {market}, user {user}")
-    return mask
-
-
 def whole_prior(prior: np.ndarray | None, b: int, x: int) -> np.ndarray:
     """`[B, X]` int64, positive integers without a common factor."""
     if prior is None:
         return np.ones((b, x), np.int64)
-    if prior.shape not in ((x,), (1, x), (b, x)):
-        raise ValueError(f"prior: expected shape {[x]} or {[b, x]}, got {list(prior.shape)}")
-    return _integer_prior(np.broadcast_to(prior, (b, x)))
+    return positive_weights(same_for_all("prior", prior, b, (x,)))
 
 
 def fixed(name: str, utilities: np.ndarray, b: int, shape: tuple[int, ...], mask: np.ndarray, resolution: int):
     """`[B, *shape]` int64, utility times resolution, zero where `mask` (broadcast) is False."""
-    if utilities.shape[1:] != shape or len(utilities) not in (1, b):
-        raise ValueError(f"{name}: expected shape {list(shape)} or {[b, *shape]}, got {list(utilities.shape)}")
-    real = np.broadcast_to(utilities.astype(np.float64), (b, *shape))
-    bad = ~np.isfinite(real) & mask
-    if bad.any():
-        where = np.argwhere(bad)[0].tolist()
-        raise ValueError(f"{name}: expected finite utilities, got {real[tuple(where)]} at index {where}")
-    scaled = np.rint(np.where(mask, real, 0.0) * resolution)
-    if np.abs(scaled).max() > _INT32_MAX:
-        raise ValueError(
-            f"{name}: utility x resolution must fit in 32 bits (at most {_INT32_MAX}), got {np.abs(scaled).max():g}; "
-            f"use a smaller resolution"
-        )
-    return scaled.astype(np.int64)
+    return fixed_point(name, same_for_all(name, utilities, b, shape), mask, resolution)
 
 
 def check_sums(made: dict[str, Any], resolution: int, weight_resolution: int) -> None:

@@ -10,16 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from equilibrax._core.checks import as_numbers
-from equilibrax.problems._market_arrays import (
-    MAX_PROVIDER_VALUE,
-    availability,
-    check_sums,
-    fixed,
-    labels_or_refuse,
-    sight_of_one,
-    with_batch,
-)
+from equilibrax._core.checks import as_numbers, availability, with_batch
+from equilibrax.problems._market_arrays import MAX_PROVIDER_VALUE, check_sums, fixed, labels_or_refuse, sight_of_one
 
 if TYPE_CHECKING:
     from equilibrax.problems.market import Market
@@ -50,7 +42,7 @@ def augmented(
                 f"available: expected booleans of shape {[own]} or {[b, own]}, got {list(mask.shape)} of {mask.dtype}"
             )
         mask = np.atleast_2d(mask)[:, None]
-    mask = availability(mask, b, 1, own)  # [B, 1, A']
+    mask = availability(mask, b, 1, own, "market", "for every user")  # [B, 1, A']
     utility = fixed("utility", utility, b, (x, own), mask, market.resolution)
     components = fixed("components", components, b, (k, x, own), mask[:, None], market.resolution)
     wide = max(a, own)

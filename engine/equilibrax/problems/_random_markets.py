@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from equilibrax_kernels.random_tables import table_key
 
-from equilibrax._core.checks import check_choice
+from equilibrax._core.checks import check_choice, check_whole
 from equilibrax.problems.market import Market, separable_market
 from equilibrax.problems.tables import table_id_words
 
@@ -90,9 +90,7 @@ def random_markets(
     noise = round(float(error) * resolution)
     if alignment == "weak" and resolution - 2 * noise < _PARTS:
         raise ValueError(f"resolution: expected at least {_PARTS} steps beside the error, got {resolution - 2 * noise}")
-    for name, value in (("seed", seed), ("start", start)):
-        if isinstance(value, bool) or not isinstance(value, int | np.integer) or not 0 <= value < 2**63 - b:
-            raise ValueError(f"{name}: expected a whole number from 0 to 2**63 - 1, got {value!r}")
+    seed, start = (check_whole(name, value, 0, 2**63 - 1 - b) for name, value in (("seed", seed), ("start", start)))
     of = np.arange(x) if state_of is None else np.unique(np.asarray(state_of), return_inverse=True)[1].reshape(-1)
     if of.shape != (x,):
         raise ValueError(f"state_of: expected {x} labels, got {of.shape}")
@@ -159,6 +157,4 @@ def _words(seed, stream, ids, size: int):
 
 def whole(name: str, value: Any) -> int:
     """A whole number of at least 1, or a refusal."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-        raise ValueError(f"{name}: expected a whole number of at least 1, got {value!r}")
-    return int(value)
+    return check_whole(name, value, 1, None)

@@ -16,14 +16,15 @@ Letters: B markets, N users, K providers, X states, A actions (of the user who h
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import numpy as np
 from jaxtyping import Bool, Int
 
+from equilibrax.problems._batch import Batch
 from equilibrax.problems._market_arrays import (
     general_arrays,
     labels_or_refuse,
@@ -54,7 +55,7 @@ class MarketLabels:
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
-class Market:
+class Market(Batch):
     """A batch of B markets of the same shape, in fixed point. A JAX pytree; the leading axis of every leaf is B.
 
     Make one with `separable_market`, `general_market` or `market_from_prior`, which validate; the constructor does not.
@@ -103,50 +104,13 @@ class Market:
     seed: int = field(default=0, metadata={"static": True})
     labels: MarketLabels | None = field(default=None, metadata={"static": True})
 
-    def __len__(self) -> int:
-        return self.user.shape[0]
-
-    def __getitem__(self, index: int | slice) -> Market:
-        """Markets `index`, still batched: `markets[3]` is a batch of one."""
-        if isinstance(index, int | np.integer):
-            size = len(self)
-            if not -size <= index < size:
-                raise IndexError(f"market {index} of a batch of {size}")
-            index = slice(int(index) % size, int(index) % size + 1)
-        return jax.tree.map(lambda leaf: leaf[index], self)
-
-    def __iter__(self) -> Iterator[Market]:
-        return (self[i] for i in range(len(self)))
-
-    def select(self, rows: Any) -> Market:
-        """The markets at `rows` (positions, or booleans), as a batch.
-
-        Args:
-            rows: `[R]` whole numbers, or `[B]` booleans.
-
-        Raises:
-            ValueError: if they are neither, or a position is not in the batch.
-        """
-        rows, size = np.asarray(rows), len(self)
-        whole = rows.dtype.kind in "iu" and rows.ndim == 1 and bool(((rows >= -size) & (rows < size)).all())
-        if not whole and not (rows.dtype == bool and rows.shape == (size,)):
-            raise ValueError(f"rows: expected positions of {size} markets, or {size} booleans, got {rows.tolist()!r}")
-        return jax.tree.map(lambda leaf: np.asarray(leaf)[rows], self)
+    _one: ClassVar[str] = "market"
+    _named: ClassVar[str] = "market"
 
     @property
     def users(self) -> int:
         """Number of users, N."""
         return self.user.shape[1]
-
-    @property
-    def states(self) -> int:
-        """Number of states, X."""
-        return self.user.shape[2]
-
-    @property
-    def actions(self) -> int:
-        """Number of actions, A, of the user who has most."""
-        return self.user.shape[3]
 
     @property
     def num_providers(self) -> int:
@@ -169,11 +133,6 @@ class Market:
         return len(set(members)) == 1
 
     @property
-    def scale(self) -> np.ndarray:
-        """`[B]` int64: a user's integer value divided by this is her expected utility."""
-        return np.asarray(self.prior).astype(np.int64).sum(axis=1) * self.resolution
-
-    @property
     def provider_scale(self) -> np.ndarray:
         """`[B]` int64: a provider's integer value divided by this is its expected utility."""
         return self.scale * self.weight_resolution
@@ -190,32 +149,9 @@ class Market:
         """`[B, N]` float64, first-best expected utilities."""
         return self.optimum_value / self.scale[:, None]
 
-    @property
-    def rounding_error(self) -> float:
-        """Largest possible difference between a given utility and the one used: half a fixed-point step."""
-        return 0.5 / self.resolution
-
-    def names(self) -> list[str]:
-        """One name per market: its own where it has one, else its family, else `market`."""
-        own: tuple[str, ...] = self.labels.markets if self.labels else ()
-        ids = np.asarray(self.market_id).tolist()
-        return [str(own[i]) if i < len(own) else self.family or "market" for i in ids]
-
-    def provider_names(self) -> tuple[str, ...]:
-        """The providers' names, `provider 1` and so on where none were given."""
-        return self.labels.providers if self.labels else tuple(f"provider {j + 1}" for j in range(self.num_providers))
-
     def user_names(self) -> tuple[str, ...]:
         """The users' names, `user 1` and so on where none were given."""
         return self.labels.users if self.labels else tuple(f"user {i + 1}" for i in range(self.users))
-
-    def state_names(self) -> tuple[str, ...]:
-        """The states' names, their numbers where none were given."""
-        return self.labels.states if self.labels else tuple(str(x) for x in range(self.states))
-
-    def committee_name(self, committee: int) -> str:
-        """The providers of a committee (bitmask) by name, joined by commas."""
-        return ", ".join(name for j, name in enumerate(self.provider_names()) if committee >> j & 1)
 
     def add_user(
         self,

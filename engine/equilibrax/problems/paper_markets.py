@@ -141,7 +141,8 @@ def proposition_a_2_market(grid: int = 4) -> Market:
 
     Example:
         >>> import equilibrax as eq
-        >>> stated = eq.theory.weak_market_alignment(eq.problems.proposition_a_2_market(grid=2), [0b11], weights=[[0.5, 0.5]] * 2)
+        >>> market = eq.problems.proposition_a_2_market(grid=2)
+        >>> stated = eq.theory.weak_market_alignment(market, [0b11], weights=[[0.5, 0.5]] * 2)
         >>> bool(stated.error.max() < 1e-12)
         True
     """

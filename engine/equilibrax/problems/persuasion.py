@@ -15,28 +15,24 @@ Letters: B games, K providers, Z signals of the user, X states, Y hidden outcome
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from fractions import Fraction
-from math import gcd, lcm
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import numpy as np
 from jaxtyping import Bool, Int
 
-from equilibrax._core.checks import as_numbers, positive_int
-from equilibrax.problems.tables import MAX_PROVIDERS, MAX_VALUE, Labels, UtilityTables
-
-_INT32_MAX = 2**31 - 1
-_STEPS = 1_000_000  # weights that are no ratios of small whole numbers are rounded to this share of their sum
+from equilibrax._core.checks import availability, check_providers, positive_int, same_for_all, with_batch
+from equilibrax._core.fixed_point import fixed_point, whole_weights
+from equilibrax.problems._batch import Batch
+from equilibrax.problems.tables import MAX_PROVIDERS, MAX_VALUE, Labels, UtilityTables, check_labels
 
 Array = Any
 
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
-class PersuasionGame:
+class PersuasionGame(Batch):
     """A batch of B games of information of the same shape, in fixed point. A pytree; every leaf's first axis is B.
 
     Make one with `from_tables`, `from_weights` or `from_prior`, which validate; the constructor does not.
@@ -71,40 +67,12 @@ class PersuasionGame:
     seed: int = field(default=0, metadata={"static": True})
     labels: Labels | None = field(default=None, metadata={"static": True})
 
-    def __len__(self) -> int:
-        return self.user.shape[0]
-
-    def __getitem__(self, index: int | slice) -> PersuasionGame:
-        """Games `index`, still batched: `games[3]` is a batch of one."""
-        if isinstance(index, int | np.integer):
-            size = len(self)
-            if not -size <= index < size:
-                raise IndexError(f"game {index} of a batch of {size}")
-            index = slice(int(index) % size, int(index) % size + 1)
-        return jax.tree.map(lambda leaf: leaf[index], self)
-
-    def __iter__(self) -> Iterator[PersuasionGame]:
-        return (self[i] for i in range(len(self)))
+    _one: ClassVar[str] = "game"
 
     @property
     def signals(self) -> int:
         """Number of signals of the user, Z; 1 when she knows nothing."""
         return self.user.shape[1]
-
-    @property
-    def states(self) -> int:
-        """Number of states, X."""
-        return self.user.shape[2]
-
-    @property
-    def actions(self) -> int:
-        """Number of actions, A."""
-        return self.user.shape[3]
-
-    @property
-    def num_providers(self) -> int:
-        """Number of providers, K."""
-        return self.providers.shape[1]
 
     @property
     def total_weight(self) -> np.ndarray:
@@ -127,28 +95,6 @@ class PersuasionGame:
     def optimum_utility(self) -> np.ndarray:
         """`[B]` float64, first-best expected utility, OPT (2509.15090, Definition 2)."""
         return self.optimum_value / self.scale
-
-    @property
-    def rounding_error(self) -> float:
-        """Largest possible difference between a given utility and the one used: half a fixed-point step."""
-        return 0.5 / self.resolution
-
-    def names(self) -> list[str]:
-        """One name per game: its own where it has one, else its family, else `table`."""
-        own: tuple[str, ...] = self.labels.tables if self.labels else ()
-        return [str(own[i]) if i < len(own) else self.family or "table" for i in self.table_id.tolist()]
-
-    def provider_names(self) -> tuple[str, ...]:
-        """The providers' names, `provider 1` and so on where none were given."""
-        return self.labels.providers if self.labels else tuple(f"provider {j + 1}" for j in range(self.num_providers))
-
-    def state_names(self) -> tuple[str, ...]:
-        """The states' names, their numbers where none were given."""
-        return self.labels.states if self.labels else tuple(str(x) for x in range(self.states))
-
-    def committee_name(self, committee: int) -> str:
-        """The providers of a committee (bitmask) by name, joined by commas."""
-        return ", ".join(name for j, name in enumerate(self.provider_names()) if committee >> j & 1)
 
     @staticmethod
     def from_tables(tables: UtilityTables) -> PersuasionGame:
@@ -209,17 +155,16 @@ class PersuasionGame:
             >>> knows.signals, knows.weights.tolist()
             (2, [[[3, 1], [2, 4]]])
         """
-        weights = _with_batch("weights", weights, "[Z, X]")
-        user, providers = _with_batch("user", user, "[Z, X, A]"), _with_batch("providers", providers, "[K, Z, X, A]")
+        weights = with_batch("weights", weights, "[Z, X]")
+        user, providers = with_batch("user", user, "[Z, X, A]"), with_batch("providers", providers, "[K, Z, X, A]")
         b = max(len(weights), len(user), len(providers))
         z, x, a = weights.shape[1], weights.shape[2], user.shape[3]
-        mask = _availability(available, b, x, a)
+        k = check_providers("providers", providers.shape[1], MAX_PROVIDERS)
+        mask = availability(available, b, x, a, "game", "in every state")
         return _build(
             integer_weights("weights", weights, "[B, Z, X]"),
             _fixed("user", user, (z, x, a), b, mask[:, None], resolution),
-            _fixed(
-                "providers", providers, (_number_of_providers(providers), z, x, a), b, mask[:, None, None], resolution
-            ),
+            _fixed("providers", providers, (k, z, x, a), b, mask[:, None, None], resolution),
             mask,
             resolution,
             labels,
@@ -257,16 +202,17 @@ class PersuasionGame:
             >>> trial.optimum_utility.tolist(), trial.weights.tolist()
             ([1.0], [[[3, 7]]])
         """
-        prior = _with_batch("prior", prior, "[Z, X, Y]")
-        user, providers = _with_batch("user", user, "[Y, A]"), _with_batch("providers", providers, "[K, Y, A]")
+        prior = with_batch("prior", prior, "[Z, X, Y]")
+        user, providers = with_batch("user", user, "[Y, A]"), with_batch("providers", providers, "[K, Y, A]")
         b = max(len(prior), len(user), len(providers))
         (x, y), a = prior.shape[2:], user.shape[2]
-        mask = _availability(available, b, x, a)
+        k = check_providers("providers", providers.shape[1], MAX_PROVIDERS)
+        mask = availability(available, b, x, a, "game", "in every state")
         everywhere = np.ones((b, 1, 1), bool)
         return _build(
             integer_weights("prior", prior, "[B, Z, X, Y]"),
             _fixed("user", user, (y, a), b, everywhere, resolution),
-            _fixed("providers", providers, (_number_of_providers(providers), y, a), b, everywhere[:, None], resolution),
+            _fixed("providers", providers, (k, y, a), b, everywhere[:, None], resolution),
             mask,
             resolution,
             labels,
@@ -276,56 +222,10 @@ class PersuasionGame:
 # --- the door ---------------------------------------------------------------------------------------------------------
 
 
-def _with_batch(name: str, value: Any, shape: str) -> np.ndarray:
-    """Numbers with a batch axis."""
-    array = as_numbers(name, value)
-    axes = shape.count(",") + 1
-    if array.ndim not in (axes, axes + 1):
-        raise ValueError(f"{name}: expected shape {shape} or [B, {shape[1:]}, got {list(array.shape)}")
-    return array if array.ndim == axes + 1 else array[None]
-
-
-def _number_of_providers(providers: np.ndarray) -> int:
-    k = providers.shape[1]
-    if not 1 <= k <= MAX_PROVIDERS:
-        raise ValueError(f"providers: expected 1 to {MAX_PROVIDERS} providers, got {k}")
-    return k
-
-
-def _availability(available: Any, b: int, x: int, a: int) -> np.ndarray:
-    if available is None:
-        return np.ones((b, x, a), bool)
-    mask = as_numbers("available", available)
-    if mask.dtype != bool or mask.shape not in ((x, a), (b, x, a)):
-        raise ValueError(
-            f"available: expected booleans of shape {[x, a]} or {[b, x, a]}, got {list(mask.shape)} of {mask.dtype}"
-        )
-    mask = np.broadcast_to(mask, (b, x, a)).copy()
-    if not mask.any(axis=2).all():
-        game, state = np.argwhere(~mask.any(axis=2))[0].tolist()
-        raise ValueError(f"available: expected an action in every state, got none in game {game}, state {state}")
-    return mask
-
-
 def _fixed(name: str, utilities: np.ndarray, shape: tuple[int, ...], b: int, mask: np.ndarray, resolution: int):
     """`[B, *shape]` int64, utility times resolution, zero where `mask` (broadcast) is False."""
-    resolution = positive_int("resolution", resolution)
-    if utilities.shape[1:] != shape or len(utilities) not in (1, b):
-        raise ValueError(f"{name}: expected shape {list(shape)} or {[b, *shape]}, got {list(utilities.shape)}")
-    utilities = utilities.astype(np.float64)
-    spread = np.broadcast_to(mask, (b, *shape))
-    needed = spread if len(utilities) == b else spread.any(axis=0, keepdims=True)
-    bad = ~np.isfinite(utilities) & needed
-    if bad.any():
-        where = np.argwhere(bad)[0].tolist()
-        raise ValueError(f"{name}: expected finite utilities, got {utilities[tuple(where)]} at index {where}")
-    scaled = np.rint(np.where(needed, utilities, 0.0) * resolution)
-    if np.abs(scaled).max() > _INT32_MAX:
-        raise ValueError(
-            f"{name}: utility x resolution must fit in 32 bits (at most {_INT32_MAX}), got {np.abs(scaled).max():g}; "
-            f"use a smaller resolution"
-        )
-    return np.broadcast_to(scaled.astype(np.int64), (b, *shape))
+    utilities = same_for_all(name, utilities, b, shape)
+    return fixed_point(name, utilities, mask, positive_int("resolution", resolution))
 
 
 def integer_weights(name: str, weights: np.ndarray, axes: str) -> np.ndarray:
@@ -345,27 +245,8 @@ def integer_weights(name: str, weights: np.ndarray, axes: str) -> np.ndarray:
             raise ValueError(
                 f"{name}: expected every {what} to have a positive weight, got none for {index} in game {game}"
             )
-    rows = [_whole(name, row.ravel().tolist()) for row in weights]
+    rows = [whole_weights(name, row.ravel().tolist()) for row in weights]
     return np.array(rows, np.int64).reshape(weights.shape)
-
-
-def _whole(name: str, row: list[float]) -> list[int]:
-    """As for the priors of `UtilityTables`, but zeros are allowed and stay zero."""
-    total = sum(row)
-    shares = [Fraction(w / total).limit_denominator(10_000) for w in row]
-    denominator = lcm(*(s.denominator for s in shares))
-    exact = denominator <= _STEPS and all(abs(float(s) - w / total) <= 1e-12 for s, w in zip(shares, row))
-    if all(float(w).is_integer() for w in row) and total <= _INT32_MAX:
-        whole = [int(w) for w in row]
-    elif exact and sum(shares) == 1:
-        whole = [int(s * denominator) for s in shares]
-    else:
-        whole = [round(w / total * _STEPS) for w in row]
-    lost = [w / total for w, kept in zip(row, whole) if w > 0 and kept == 0]
-    if lost:
-        raise ValueError(f"{name}: a share of {lost[0]:g} rounds to zero; expected zero or at least {1 / _STEPS:g}")
-    common = gcd(*whole)
-    return [w // common for w in whole]
 
 
 def _build(counts, user, providers, mask, resolution: int, labels: Labels | None) -> PersuasionGame:
@@ -388,10 +269,7 @@ def _build(counts, user, providers, mask, resolution: int, labels: Labels | None
         weights = np.array(counts)
         user = user * counts[..., None]
         providers = providers * counts[:, None, ..., None]
-    if labels is not None:
-        came = (len(labels.states), len(labels.actions), len(labels.providers))
-        if came != (x, a, k):
-            raise ValueError(f"labels: expected {x} states, {a} actions and {k} providers, got {came}")
+    check_labels(labels, x, a, k)
     return PersuasionGame(
         weights=weights,
         user=np.where(mask[:, None], user, 0),

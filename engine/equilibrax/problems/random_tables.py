@@ -37,9 +37,9 @@ import jax.numpy as jnp
 import numpy as np
 from equilibrax_kernels import random_tables as kernels
 
+from equilibrax._core.checks import INT32_MAX, check_whole
 from equilibrax.problems.tables import MAX_PROVIDERS, MAX_VALUE, UtilityTables, from_integers, table_id_words
 
-_INT32_MAX = 2**31 - 1
 _INT64_MAX = 2**63 - 1
 
 
@@ -202,13 +202,13 @@ def sample_tables(
         True
     """
     chosen = find_family(family)
-    count = _whole("count", count, 1)
-    states, actions = _whole("states", states, 1), _whole("actions", actions, 1)
-    shape = (states, actions, _whole("providers", providers, 1, MAX_PROVIDERS))
-    seed, start = _whole("seed", seed, 0, _INT64_MAX), _whole("start", start, 0)
+    count = check_whole("count", count, 1, None)
+    states, actions = check_whole("states", states, 1, None), check_whole("actions", actions, 1, None)
+    shape = (states, actions, check_whole("providers", providers, 1, MAX_PROVIDERS))
+    seed, start = check_whole("seed", seed, 0, _INT64_MAX), check_whole("start", start, 0, None)
     if start + count > 2**63:
         raise ValueError(f"start, count: expected start + count of at most 2**63, got {start} + {count}")
-    resolution = _whole("resolution", resolution, 1, _INT32_MAX)
+    resolution = check_whole("resolution", resolution, 1, INT32_MAX)
     check_parameters(parameters, chosen)
     words = table_id_words(np.arange(count, dtype=np.uint64) + np.uint64(start))
     stream = np.array([crc32(family.encode()), chosen.version], np.uint32)
@@ -269,7 +269,7 @@ def register_family(
         raise ValueError(f"name: {name!r} is a built-in family and cannot be replaced")
     if not callable(function):
         raise ValueError(f"function: expected one of (key, states, actions, providers), got {function!r}")
-    version = _whole("version", version, 1, 2**32 - 1)
+    version = check_whole("version", version, 1, 2**32 - 1)
     if name in _OWN and version <= _OWN[name].version:
         raise ValueError(
             f"version: expected more than {_OWN[name].version}, the version of the registered {name!r}, got {version}"
@@ -322,9 +322,9 @@ def _draw(kernel, states: int, actions: int, providers: int, seed, stream, words
 def _check_size(family: _BuiltIn, largest: int, states: int, resolution: int) -> None:
     """Utilities up to `largest` must fit 32 bits, and their sum over states the limit of a value."""
     names = f"resolution, {family.widened_by}" if family.widened_by else "resolution"
-    if largest > _INT32_MAX:
+    if largest > INT32_MAX:
         raise ValueError(
-            f"{names}: utility x resolution must fit in 32 bits (at most {_INT32_MAX}), got up to {largest} "
+            f"{names}: utility x resolution must fit in 32 bits (at most {INT32_MAX}), got up to {largest} "
             f"with resolution={resolution}; use a smaller resolution"
         )
     if states * largest > MAX_VALUE:
@@ -392,8 +392,8 @@ def _fixed_point(name: str, kind: str, drawn: jax.Array, words: np.ndarray, reso
         utilities = array.astype(np.float64)
         _refuse(~np.isfinite(utilities), utilities, name, kind, words, "finite utilities")
         array = np.rint(utilities * resolution)
-    wide = np.abs(array.astype(np.float64)) > _INT32_MAX
-    _refuse(wide, array, name, kind, words, f"utility x resolution of at most {_INT32_MAX}")
+    wide = np.abs(array.astype(np.float64)) > INT32_MAX
+    _refuse(wide, array, name, kind, words, f"utility x resolution of at most {INT32_MAX}")
     return array.astype(np.int64)
 
 
@@ -435,15 +435,6 @@ def _describe(family: _BuiltIn | _Own) -> str:
 def _halves(value: int) -> np.ndarray:
     """`[2]` uint32, high and low half of a 64-bit integer."""
     return np.array([value >> 32, value & 0xFFFFFFFF], np.uint32)
-
-
-def _whole(name: str, value: Any, low: int, high: int | None = None) -> int:
-    """A whole number in `low..high`, as an int."""
-    fits = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    if not fits or value < low or (high is not None and value > high):
-        limits = f"of at least {low}" if high is None else f"from {low} to {high}"
-        raise ValueError(f"{name}: expected a whole number {limits}, got {value!r}")
-    return int(value)
 
 
 def _real(name: str, value: Any, high: float) -> float:

@@ -1,0 +1,170 @@
+"""What everything that comes in batches shares: length, slices, names, committees."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import fields, replace
+from typing import Any, ClassVar, Self, TypeVar
+
+import numpy as np
+
+from equilibrax._core.committees import mask_of
+
+
+class Batch:
+    """A batch of problems of the same shape. The fields that are not static are arrays with a leading axis B, or None.
+
+    A subclass is a frozen dataclass with `user`, `providers` (or its own `num_providers`), `prior` (or its own
+    `scale`), `resolution`, `family` and `labels`.
+    """
+
+    _one: ClassVar[str]  # what one of the batch is called
+    _named: ClassVar[str] = "table"  # whose names and ids it has: `labels.tables`, `table_id`
+
+    user: Any
+    resolution: int
+    family: str
+    labels: Any
+
+    def __len__(self) -> int:
+        return self.user.shape[0]
+
+    def __getitem__(self, index: int | slice) -> Self:
+        """What is at `index`, still batched: `batch[3]` is a batch of one."""
+        if isinstance(index, int | np.integer):
+            size = len(self)
+            if not -size <= index < size:
+                raise IndexError(f"{self._one} {index} of a batch of {size}")
+            index = slice(int(index) % size, int(index) % size + 1)
+        return self._each(lambda array: array[index])
+
+    def __iter__(self) -> Iterator[Self]:
+        return (self[i] for i in range(len(self)))
+
+    def select(self, rows: Any) -> Self:
+        """The problems at `rows`, as a batch, in this order; a position may come several times.
+
+        Args:
+            rows: `[R]` whole numbers, or `[B]` booleans.
+
+        Raises:
+            ValueError: if they are neither, or a position is not in the batch.
+        """
+        rows, size = np.asarray(rows), len(self)
+        whole = rows.dtype.kind in "iu" and rows.ndim == 1 and bool(((rows >= -size) & (rows < size)).all())
+        if not whole and not (rows.dtype == bool and rows.shape == (size,)):
+            raise ValueError(
+                f"rows: expected positions of {size} {self._one}s, or {size} booleans, got {rows.tolist()!r}"
+            )
+        return self._each(lambda array: np.asarray(array)[rows])
+
+    @property
+    def states(self) -> int:
+        """Number of states, X."""
+        return self.user.shape[-2]
+
+    @property
+    def actions(self) -> int:
+        """Number of actions, A; of markets, of the user who has most. Some may exist only in some states."""
+        return self.user.shape[-1]
+
+    @property
+    def num_providers(self) -> int:
+        """Number of providers, K."""
+        return self.providers.shape[1]  # pyright: ignore[reportAttributeAccessIssue]
+
+    @property
+    def scale(self) -> np.ndarray:
+        """`[B]` int64: an integer value divided by this is an expected utility (`resolution` times the prior's sum)."""
+        prior = np.asarray(self.prior)  # pyright: ignore[reportAttributeAccessIssue]
+        return prior.astype(np.int64).sum(axis=1) * self.resolution
+
+    @property
+    def rounding_error(self) -> float:
+        """Largest possible difference between a given utility and the one used: half a fixed-point step."""
+        return 0.5 / self.resolution
+
+    def names(self) -> list[str]:
+        """One name each: its own where it has one, else its family, else what it is."""
+        own: tuple[str, ...] = getattr(self.labels, f"{self._named}s", ())
+        ids = np.asarray(getattr(self, f"{self._named}_id")).tolist()
+        return [str(own[i]) if i < len(own) else self.family or self._named for i in ids]
+
+    def provider_names(self) -> tuple[str, ...]:
+        """The providers' names, `provider 1` and so on where none were given."""
+        return self.labels.providers if self.labels else tuple(f"provider {j + 1}" for j in range(self.num_providers))
+
+    def state_names(self) -> tuple[str, ...]:
+        """The states' names, their numbers where none were given."""
+        return self.labels.states if self.labels else tuple(str(x) for x in range(self.states))
+
+    def committee_name(self, committee: int) -> str:
+        """The providers of a committee (bitmask) by name, joined by commas."""
+        return ", ".join(name for j, name in enumerate(self.provider_names()) if committee >> j & 1)
+
+    def committee_mask(self, names: Sequence[str]) -> int:
+        """The bitmask of the committee of the providers with these names.
+
+        Args:
+            names: of providers, as `provider_names` has them.
+
+        Raises:
+            ValueError: if there is no such provider.
+        """
+        return mask_of(names, self.provider_names())
+
+    def _each(self, change: Callable[[Any], Any]) -> Self:
+        """The batch with every array changed."""
+        arrays = {name: getattr(self, name) for name in array_fields(type(self))}
+        changed = {name: change(array) for name, array in arrays.items() if array is not None}
+        return replace(self, **changed)  # pyright: ignore[reportArgumentType]
+
+
+AnyBatch = TypeVar("AnyBatch", bound=Batch)
+
+
+def array_fields(kind: type[Batch]) -> tuple[str, ...]:
+    """The names of the fields that are arrays."""
+    return tuple(f.name for f in fields(kind) if not f.metadata.get("static"))  # pyright: ignore[reportArgumentType]
+
+
+def concatenate(batches: Sequence[AnyBatch]) -> AnyBatch:
+    """One batch from several of the same kind, shape, resolution and labels.
+
+    Args:
+        batches: at least one batch of tables, persuasion games or markets; all with the same shapes (apart from B),
+            `resolution`, `family`, `seed` and `labels`, and markets with the same sights.
+
+    Raises:
+        ValueError: if the list is empty or the batches differ.
+
+    Example:
+        >>> import equilibrax as eq
+        >>> tables = eq.sample_tables("uniform", 4, states=2, actions=2, providers=1, seed=0)
+        >>> len(eq.concatenate([tables[:1], tables[1:]]))
+        4
+    """
+    batches = list(batches)
+    if not batches:
+        raise ValueError("batches: expected at least one batch of tables, got none")
+    for i, batch in enumerate(batches):
+        if not isinstance(batch, Batch):
+            raise ValueError(f"batches: expected tables, games or markets, got {type(batch).__name__} at {i}")
+        if type(batch) is not type(batches[0]) or _likeness(batch) != _likeness(batches[0]):
+            raise ValueError(
+                f"batches: expected all alike, got {_likeness(batches[0])} at 0 and {_likeness(batch)} at {i}"
+            )
+    arrays = {
+        name: np.concatenate([np.asarray(getattr(batch, name)) for batch in batches])
+        for name in array_fields(type(batches[0]))
+        if getattr(batches[0], name) is not None
+    }
+    return replace(batches[0], **arrays)  # pyright: ignore[reportArgumentType]
+
+
+def _likeness(batch: Batch) -> tuple[Any, ...]:
+    """What batches that are one must share."""
+    arrays = array_fields(type(batch))
+    static = tuple(getattr(batch, f.name) for f in fields(batch) if f.name not in arrays)  # pyright: ignore
+    shapes = {name: getattr(getattr(batch, name), "shape", (0,))[1:] for name in arrays}
+    return type(batch).__name__, shapes, *static

@@ -1,0 +1,75 @@
+"""What comes in batches: tables, persuasion games and markets are sliced, chosen, joined and named alike."""
+
+from __future__ import annotations
+
+import equilibrax as eq
+import numpy as np
+import pytest
+
+RNG = np.random.default_rng(7)
+TABLES = eq.from_integers(RNG.integers(0, 9, (5, 3, 2)), RNG.integers(0, 9, (5, 4, 3, 2)), RNG.integers(1, 9, (5, 3)))
+GAMES = eq.PersuasionGame.from_weights(
+    RNG.integers(1, 9, (5, 2, 3)), RNG.integers(0, 9, (5, 2, 3, 2)), RNG.integers(0, 9, (5, 4, 2, 3, 2))
+)
+MARKETS = eq.separable_market(
+    RNG.integers(0, 9, (5, 2, 3, 2)), RNG.integers(0, 9, (5, 4, 2, 3, 2)), RNG.integers(1, 9, (5, 4, 2))
+)
+GENERAL = eq.general_market(RNG.integers(0, 9, (5, 2, 3, 2)), RNG.integers(0, 9, (5, 4, 3, 2, 2)))
+BATCHES = [TABLES, GAMES, MARKETS, GENERAL]
+
+
+def arrays(batch):
+    return {name: np.asarray(value) for name, value in vars(batch).items() if hasattr(value, "shape")}
+
+
+def same(one, other):
+    assert type(one) is type(other)
+    mine, theirs = arrays(one), arrays(other)
+    assert mine.keys() == theirs.keys()
+    return all(np.array_equal(mine[name], theirs[name]) for name in mine)
+
+
+@pytest.mark.parametrize("batch", BATCHES, ids=["tables", "games", "separable", "general"])
+def test_slices_selections_and_concatenations_agree(batch):
+    assert len(batch) == len(list(batch)) == 5
+    assert (batch.states, batch.actions, batch.num_providers) == (3, 2, 4)
+    assert same(eq.concatenate(list(batch)), batch)
+    assert same(eq.concatenate([batch[3:], batch[:3]]), batch.select([3, 4, 0, 1, 2]))
+    assert same(batch.select([1, -1, 1]), eq.concatenate([batch[1], batch[4], batch[1]]))
+    assert same(batch.select(np.arange(5) % 2 == 0), batch[::2])
+    assert not same(batch[0], batch[1])
+    np.testing.assert_array_equal(batch.select([4, 2]).scale, batch.scale[[4, 2]])
+    assert batch[2].rounding_error == 0.5 / batch.resolution
+
+
+@pytest.mark.parametrize("batch", BATCHES, ids=["tables", "games", "separable", "general"])
+def test_positions_outside_are_refused(batch):
+    for rows in ([5], [-6], [0.5], [[0]], [True], "ab"):
+        with pytest.raises(ValueError, match=r"^rows: expected positions of 5 (tables|games|markets), or 5 booleans"):
+            batch.select(rows)
+    with pytest.raises(IndexError, match=r"^(table|game|market) 5 of a batch of 5$"):
+        batch[5]
+
+
+def test_unlike_batches_are_not_joined():
+    for one, other in ((TABLES, GAMES), (MARKETS, GENERAL), (TABLES, TABLES.user)):
+        with pytest.raises(ValueError, match=r"^batches: expected "):
+            eq.concatenate([one, other])
+    blind = eq.separable_market(
+        MARKETS.user, MARKETS.components, MARKETS.weights, provider_sees=[[0, 1, 1]] * 4, resolution=1
+    )
+    with pytest.raises(ValueError, match=r"^batches: expected all alike"):
+        eq.concatenate([MARKETS, blind])
+
+
+@pytest.mark.parametrize("batch", BATCHES, ids=["tables", "games", "separable", "general"])
+def test_committees_have_names(batch):
+    names = batch.provider_names()
+    assert names == ("provider 1", "provider 2", "provider 3", "provider 4")
+    for mask in (1, 6, 15):
+        members = [names[j] for j in range(4) if mask >> j & 1]
+        assert batch.committee_name(mask) == ", ".join(members)
+        assert batch.committee_mask(members[::-1]) == mask
+    with pytest.raises(ValueError, match=r"committee: expected providers among provider 1, .*, got 'nobody'"):
+        batch.committee_mask(["nobody"])
+    assert batch.state_names() == ("0", "1", "2")
