@@ -23,6 +23,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from equilibrax._core import files
 from equilibrax.cli import main
 from equilibrax.datasets import _run as _sweep_folder
 from equilibrax.datasets import _table_shards as _sweep_shards
@@ -236,7 +237,7 @@ def test_interrupted_twenty_times_at_random(dataset, tmp_path, monkeypatch):
 
         with monkeypatch.context() as patch:
             for name in originals:
-                patch.setattr(records.os, name, partial(call, name))
+                patch.setattr(files.os, name, partial(call, name))
             if interrupted % 3 == 0:
                 patch.setattr(Path, "unlink", lambda path, missing_ok=False: None)
             with suppress(KeyboardInterrupt, OSError):
@@ -505,14 +506,14 @@ def test_a_folder_that_becomes_read_only_says_so(tmp_path, monkeypatch):
     def refuse(*arguments):
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
-    monkeypatch.setattr(records, "_unique", refuse)
+    monkeypatch.setattr(files, "_unique", refuse)
     with pytest.raises(OSError, match=r"Read-only file system; make it writable; .*same command again"):
         run_sweep(FULL, tmp_path)
 
 
 def test_a_complete_dataset_may_be_read_only(dataset, monkeypatch):
     monkeypatch.setattr(_sweep_folder.os, "access", lambda path, mode: False)
-    monkeypatch.setattr(records, "_unique", None)
+    monkeypatch.setattr(files, "_unique", None)
     assert run_sweep(FULL, dataset).closed
     assert merge(dataset, check=True).complete
 
@@ -532,7 +533,7 @@ def test_clocks_may_jump(copy, dataset, monkeypatch):
     left.write_bytes(b"half")
     (copy / "shards/00000001.json").unlink()
     with open(held, "wb") as file:
-        records._lock(file)
+        files._lock(file)
         for path in copy.rglob("*.*"):
             os.utime(path, (2**32, 2**32) if path == left else (0, 0))
         monkeypatch.setattr(time, "time", lambda: -1e9)

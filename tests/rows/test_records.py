@@ -22,9 +22,7 @@ from equilibrax.rows.committees import (
     committee_rows,
     iter_committees,
     read_committees,
-    remove_abandoned,
     table_rows,
-    whole_file,
     write_parquet,
 )
 
@@ -229,36 +227,6 @@ def test_a_full_disk_is_one_clear_message(rows):
         pytest.skip("no /dev/full here")
     with pytest.raises(OSError, match="No space left on device"), open("/dev/full", "wb", buffering=0) as full:
         pq.write_table(rows, full)  # what pyarrow makes of it; `whole_file` adds the path, see above
-
-
-def test_only_abandoned_files_are_removed(tmp_path):
-    abandoned = tmp_path / ".a.parquet.0123456789abcdef.tmp"
-    others = [tmp_path / name for name in (".b.parquet.0123456789abcdef.tmp", ".a.parquet.tmp", "a.parquet")]
-    for path in (abandoned, *others):
-        path.touch()
-    with whole_file(tmp_path / "a.parquet") as file:
-        remove_abandoned(tmp_path, r"a\.parquet")
-        assert not abandoned.exists()
-        assert all(path.exists() for path in others)
-        file.write(b"still here")
-    assert (tmp_path / "a.parquet").read_bytes() == b"still here"
-    assert len(os.listdir(tmp_path)) == 3
-
-
-def test_a_file_removed_before_it_was_locked_is_made_again(tmp_path, monkeypatch):
-    lock, removed = records._lock, []
-
-    def remove_first(file):
-        if not removed:
-            removed.append(file.name)
-            os.unlink(file.name)
-        lock(file)
-
-    monkeypatch.setattr(records, "_lock", remove_first)
-    with whole_file(tmp_path / "a") as file:
-        file.write(b"whole")
-    assert removed
-    assert os.listdir(tmp_path) == ["a"]
 
 
 def test_files_are_read_in_order_and_one_at_a_time(rows, tmp_path):

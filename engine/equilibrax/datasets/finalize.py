@@ -18,10 +18,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from equilibrax._core.files import whole_file
 from equilibrax.datasets._card import dataset_card
 from equilibrax.datasets._croissant import croissant
 from equilibrax.datasets._layout import Layout, find_faults, read_layout, read_record
-from equilibrax.rows.committees import whole_file
 
 _NAMED = 20  # faults and shards that are named; the others are counted
 

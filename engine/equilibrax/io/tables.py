@@ -26,7 +26,6 @@ import io
 import os
 import re
 import reprlib
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -40,6 +39,7 @@ from typing import Any
 import numpy as np
 
 from equilibrax._core.checks import positive_int
+from equilibrax._core.files import write_whole
 from equilibrax.problems.tables import MAX_PROVIDERS, Labels, UtilityTables, from_arrays, from_integers
 
 PAPER_TABLES: tuple[str, ...] = ("synthetic-1", "synthetic-2", "movielens")
@@ -487,13 +487,8 @@ def _differences(one: UtilityTables, other: UtilityTables) -> list[str]:
 
 
 def _write_whole(path: Path, data: bytes) -> None:
-    """All of the file or nothing: a temporary file beside it takes its name in one step."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
+    """All of the file or nothing."""
     try:
-        try:
-            temporary.write_bytes(data)
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        write_whole(path, data)
     except OSError as error:
-        raise TableFileError(f"{path}: expected a writable path, got: {error.strerror}") from error
+        raise TableFileError(f"{path}: expected a writable path; {error.strerror or error}") from error

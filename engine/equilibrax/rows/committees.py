@@ -18,10 +18,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-import re
-import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from functools import reduce
 from operator import or_
 from pathlib import Path
@@ -31,16 +28,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from equilibrax._core.files import whole_file
 from equilibrax._core.status import Status, status_names
 from equilibrax._core.version import __version__
 from equilibrax.games.partition_result import PartitionResult
 from equilibrax.games.selection_result import SelectionResult
 from equilibrax.problems.tables import UtilityTables
-
-try:
-    import fcntl
-except ImportError:  # Windows, where an open file cannot be removed anyway
-    fcntl = None
 
 COMMITTEE_SCHEMA = pa.schema(
     [
@@ -78,7 +71,6 @@ PARTITION_SCHEMA = pa.schema(
 """The same for games over partitions, which say more."""
 
 _ROWS_PER_GROUP = 2**17  # the shard of 4,096 tables of 5 providers is one group
-_UNIQUE = r"\.[0-9a-f]{16}\.tmp"  # after a dot and the file's name: a file that is being written
 
 # --- rows ---------------------------------------------------------------------------------------------------
 
@@ -403,63 +395,3 @@ def _read_file(file: Path, wanted: pa.Schema) -> pa.Table:
             came = f"{column.type}: {error}"
             raise ValueError(f"{file}: column {expected.name!r}: expected {expected.type}, got {came}") from error
     return pa.Table.from_arrays(columns, schema=wanted)
-
-
-@contextmanager
-def whole_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
-    """A file to write that takes the name `path` when the block ends, and vanishes if it raises.
-
-    Until then it is beside `path` under a unique name, and locked, so that `remove_abandoned` knows it is in
-    use.
-
-    Raises:
-        OSError: of the fitting kind, with `path` in it.
-    """
-    path = Path(path)
-    try:
-        file, temporary = _unique(path)
-        try:
-            with file:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
-                os.replace(temporary, path)
-        except BaseException:
-            with suppress(OSError):
-                temporary.unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        if error.errno is None:
-            raise OSError(f"cannot write {path}: {error}") from error
-        raise OSError(error.errno, f"cannot write: {error.strerror}", str(path)) from error
-
-
-def remove_abandoned(folder: str | os.PathLike[str], name: str) -> None:
-    """Remove what killed processes have left of files whose names match the regular expression `name`.
-
-    Files that a process is still writing, here or on another machine that shares the folder, are left alone.
-    """
-    pattern = re.compile(rf"\.(?:{name}){_UNIQUE}")
-    for entry in os.scandir(folder):
-        if pattern.fullmatch(entry.name):
-            with suppress(OSError), open(entry.path, "rb") as file:  # gone, in use, or not ours to remove
-                _lock(file)
-                os.unlink(entry.path)
-
-
-def _unique(path: Path) -> tuple[BinaryIO, Path]:
-    """A new, locked file beside `path`."""
-    while True:
-        temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
-        file = open(temporary, "xb")  # noqa: SIM115
-        with suppress(OSError):  # a file system without locks
-            _lock(file)
-        if fcntl is None or os.fstat(file.fileno()).st_nlink:
-            return file, temporary
-        file.close()  # taken for abandoned before it was locked
-
-
-def _lock(file: BinaryIO) -> None:
-    """Lock `file` until it is closed; `BlockingIOError` if another process has."""
-    if fcntl is not None:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
