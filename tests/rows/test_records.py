@@ -13,12 +13,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from equilibrax._core.column import schema
+from equilibrax._core.columns import declared
 from equilibrax._core.status import Status
 from equilibrax.games._solve import solve
 from equilibrax.problems.random_tables import sample_tables
 from equilibrax.rows import committees as records
 from equilibrax.rows.committees import (
-    COMMITTEE_SCHEMA,
     committee_rows,
     iter_committees,
     read_committees,
@@ -27,10 +28,11 @@ from equilibrax.rows.committees import (
 )
 
 COLUMNS = """
-table_id int64, family string, seed int64, states int32, actions int32, providers int32, committee int32,
+table_id int64, family string, seed int64, states int32, actions int32, num_providers int32, committee int32,
 committee_size int32, optimum double, worst_utility double, best_utility double, equilibria int64,
 dynamics_utility double, dynamics_steps int64, misalignment double, bound double, status string
 """
+COMMITTEE_SCHEMA = schema(declared("committees"))
 OF_RESULT = COMMITTEE_SCHEMA.names[COMMITTEE_SCHEMA.names.index("optimum") : -1]
 
 
@@ -66,7 +68,7 @@ def test_committee_rows_are_the_result_in_order(result, rows):
         "seed": 7,
         "states": 2,
         "actions": 2,
-        "providers": 2,
+        "num_providers": 2,
         "status": "OK",
     }.items():
         assert set(rows[name].to_pylist()) == {value}
@@ -149,7 +151,7 @@ def test_table_rows_read_back_to_the_same_integers(resolution, tmp_path):
 
     again = eq.from_integers(
         np.rint(array("user", states, actions) * steps).astype(np.int64),
-        np.rint(array("providers", providers, states, actions) * steps).astype(np.int64),
+        np.rint(array("provider_utilities", providers, states, actions) * steps).astype(np.int64),
         array("prior", states),
         array("available", states, actions),
         resolution=steps,
@@ -170,12 +172,12 @@ def test_table_rows_of_random_tables(tables):
         "num_providers int32",
         "resolution int32",
         "user fixed_size_list<item: double>[4]",
-        "providers fixed_size_list<item: double>[8]",
+        "provider_utilities fixed_size_list<item: double>[8]",
         "prior fixed_size_list<item: int32>[2]",
         "available fixed_size_list<item: bool>[4]",
     ]
     assert rows["table_id"].to_pylist() == (2**33 + np.arange(5)).tolist()
-    assert rows["providers"][3].as_py() == (np.asarray(tables.providers)[3].reshape(-1) / 10_000).tolist()
+    assert rows["provider_utilities"][3].as_py() == (np.asarray(tables.providers)[3].reshape(-1) / 10_000).tolist()
 
 
 # --- files --------------------------------------------------------------------------------------------------

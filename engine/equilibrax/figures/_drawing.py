@@ -6,7 +6,6 @@ only while a page is open.
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -27,7 +26,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, MaxNLocator, ScalarFormatter, StrMethodFormatter
 
-from equilibrax._core.files import write_whole
+from equilibrax._core.files import whole_file
 from equilibrax.figures._statistics import TOLERANCE
 
 # Okabe and Ito's colours, which colour-blind readers can tell apart.
@@ -105,9 +104,8 @@ def page(
         note = fill(footnote, int(width * 20))
         figure.supxlabel(note, x=0.01, horizontalalignment="left", fontsize=6.5, color="#444444")
         yield figure, list(grid[:count])
-        drawn = io.BytesIO()
-        figure.savefig(drawn, format="png", metadata={"Software": None})
-        write_whole(path, drawn.getvalue())
+        with whole_file(path) as file:
+            figure.savefig(file, format="png", metadata={"Software": None})
 
 
 def set_ranges(panel: Axes, x: np.ndarray, y: np.ndarray, optimum: float) -> None:
