@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import io
 import os
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -229,6 +231,16 @@ def test_a_full_disk_is_one_clear_message(rows):
         pytest.skip("no /dev/full here")
     with pytest.raises(OSError, match="No space left on device"), open("/dev/full", "wb", buffering=0) as full:
         pq.write_table(rows, full)  # what pyarrow makes of it; `whole_file` adds the path, see above
+
+
+def test_a_short_write_is_not_summed_as_if_it_were_whole(tmp_path, rows, monkeypatch):
+    class Short(io.BytesIO):
+        def write(self, data):
+            return super().write(bytes(data)[:-1])
+
+    monkeypatch.setattr(records, "whole_file", lambda path: nullcontext(Short()))
+    with pytest.raises(OSError, match="bytes were written"):
+        write_parquet(rows, tmp_path / "a")
 
 
 def test_files_are_read_in_order_and_one_at_a_time(rows, tmp_path):

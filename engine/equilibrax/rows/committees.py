@@ -15,6 +15,7 @@ Letters: B tables, K providers, X states, A actions, C committees.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import os
@@ -173,10 +174,12 @@ class _Summing(io.RawIOBase):
         return True
 
     def write(self, data: Any) -> int:
-        self.file.write(data)
+        written, given = self.file.write(data), memoryview(data).nbytes
+        if written != given:  # the digest would be of bytes that the file does not have
+            raise OSError(errno.EIO, f"{written} of {given} bytes were written")
         self.digest.update(data)
-        self.size += len(data)
-        return len(data)
+        self.size += given
+        return given
 
 
 def _repetitive(schema: pa.Schema) -> list[str]:
