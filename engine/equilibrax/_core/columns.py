@@ -40,14 +40,14 @@ _scheme = partial(Column, type="list of int16", size="X", nullable=True, group="
 _partitions = partial(Column, group="partitions")
 
 _SIZES = (
-    Column("states", "int32", "number of states, X", "states"),
-    Column("actions", "int32", "number of actions, A", "actions"),
-    Column("num_providers", "int32", "number of providers, K", "providers"),
+    Column("states", "int32", "number of states, X"),
+    Column("actions", "int32", "number of actions, A"),
+    Column("num_providers", "int32", "number of providers, K"),
 )
-_USERS = Column("users", "int32", "number of users, N", "users")
+_USERS = Column("users", "int32", "number of users, N")
 _COMMITTEE = (
     Column("committee", "int32", "who competes, as a bitmask: bit j is provider j"),
-    Column("committee_size", "int32", "how many compete", "providers"),
+    Column("committee_size", "int32", "how many compete"),
 )
 _OPTIMUM = _utility("optimum", meaning="the user's best attainable expected utility",
                     source=f"{_COMPETITION}, Definition 2")
@@ -55,7 +55,7 @@ _RESULTS = (
     _OPTIMUM,
     _utility("worst_utility", meaning="her smallest expected utility in any equilibrium; null if there is none"),
     _utility("best_utility", meaning="her largest expected utility in any equilibrium; null if there is none"),
-    Column("equilibria", "int64", "number of equilibria; null for randomized rules", "equilibria", nullable=True),
+    Column("equilibria", "int64", "number of equilibria; null for randomized rules", nullable=True),
 )
 _DYNAMICS = (
     _utility("dynamics_utility",
@@ -108,7 +108,7 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
         _scheme("dynamics_scheme", meaning="action in every state where best-response dynamics ends"),
         Column("equilibrium_schemes", "list of list of int16", size="X", nullable=True, group="equilibria",
                meaning="equilibria in lexicographic order, each the action in every state"),
-        Column("equilibrium_schemes_cap", "int32", unit="equilibria", group="equilibria",
+        Column("equilibrium_schemes_cap", "int32", group="equilibria",
                meaning="at most so many are listed; there are more if `equilibria` is larger"),
         Column("misalignment_weights", "list of float64", size="K", nullable=True, group="weights",
                meaning="weights of the providers that attain the misalignment, 0 outside the committee"),

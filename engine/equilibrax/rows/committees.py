@@ -88,13 +88,14 @@ def committee_rows(
         >>> rows.select(["family", "committee", "optimum", "worst_utility", "dynamics_steps"]).to_pylist()
         [{'family': 'table', 'committee': 1, 'optimum': 1.0, 'worst_utility': 0.5, 'dynamics_steps': None}]
     """
-    optional = [column for column in declared("committees", *groups) if column.group in groups]
+    always = result.columns
+    columns = [column for column in COLUMNS["committees"] if column in always or column.group in groups]
     own: Extractors = {
         **_OF_RESULT,
         "equilibrium_schemes": lambda result: all_equilibria(result, equilibria_cap),
         "equilibrium_schemes_cap": lambda result: equilibria_cap,
     }
-    return build_rows([*result.columns, *optional], result.status.shape, (result, result.tables), own)
+    return build_rows(columns, result.status.shape, (result, result.tables), own)
 
 
 def table_rows(tables: UtilityTables) -> pa.Table:
