@@ -12,7 +12,7 @@ import tyro
 from bench.figure import draw_figure
 from bench.harness import BenchOptions, run_bench
 from bench.report import exit_status, markdown_report, print_report
-from equilibrax.rows.committees import whole_file
+from equilibrax._core.files import write_whole
 from rich.console import Console
 
 
@@ -68,8 +68,7 @@ class Bench:
             seconds=self.seconds,
         )
         measured = run_bench(options, lambda line: console.print(line, markup=False))
-        with whole_file(self.out / "bench.json") as file:
-            file.write((json.dumps(measured, indent=1, allow_nan=False) + "\n").encode())
+        write_whole(self.out / "bench.json", json.dumps(measured, indent=1, allow_nan=False) + "\n")
         draw_figure(measured, self.out / "bench.png")
         # In a file or a pipe nothing tells the width: wide enough for a row.
         print_report(measured, Console(highlight=False, width=None if sys.stdout.isatty() else 150))

@@ -35,7 +35,7 @@ def test_solve_writes_the_rows_of_all_files_numbered_on(table, tmp_path):
     assert rows["family"].to_pylist() == ["weather"] * 3 + ["p"] * 3 + ["q"] * 3
     assert rows["worst_utility"].to_pylist() == [0.5, 0.65, 1.0] * 3  # Ann alone, Bob alone, both
     assert rows.column_names[:8] == [
-        "table_id", "family", "seed", "states", "actions", "providers", "committee", "committee_size",
+        "table_id", "family", "seed", "states", "actions", "num_providers", "committee", "committee_size",
     ]  # fmt: skip
 
 

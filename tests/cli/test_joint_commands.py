@@ -9,8 +9,9 @@ import equilibrax as eq
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from equilibrax._core.column import schema
+from equilibrax._core.columns import declared
 from equilibrax.cli import main
-from equilibrax.rows.committees import PARTITION_SCHEMA
 
 TABLE = """state,action,user,Ann,Bob
 rain,umbrella,1,0.2,0.9
@@ -32,7 +33,7 @@ def test_rows_have_a_lambda_a_committee_and_a_partition(table, tmp_path):
     out = tmp_path / "rows.parquet"
     assert main(["solve", str(table), "--game", "joint", "--rationality", "0,inf", "--out", str(out)]) == 0
     rows = pq.read_table(out)
-    assert rows.schema.remove_metadata() == PARTITION_SCHEMA
+    assert rows.schema.remove_metadata() == schema(declared("committees", "partitions"))
     assert rows["rationality"].to_pylist() == [0.0] * 3 + [math.inf] * 3
     assert rows["committee"].to_pylist() == [1, 2, 3] * 2
     assert set(rows["response"].to_pylist()) == {"quantal"}

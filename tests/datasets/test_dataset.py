@@ -23,17 +23,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from equilibrax._core import files
 from equilibrax.cli import main
 from equilibrax.datasets import _run as _sweep_folder
 from equilibrax.datasets import _table_shards as _sweep_shards
 from equilibrax.datasets import mixture as _mixture
-from equilibrax.datasets._card import yaml_type
 from equilibrax.datasets.finalize import merge
 from equilibrax.datasets.splits import split_of
 from equilibrax.datasets.sweep import MixturePart, SweepConfig, read_mixture, run_sweep, validate
 from equilibrax.rows import committees as records
 from equilibrax.rows import optional_columns as _columns
-from equilibrax.rows.meanings import column_table
 
 SIZES = {"states": 2, "actions": 2, "providers": 2}
 FULL = SweepConfig(tables=44, **SIZES, shard_size=8, seed=3, columns=("schemes", "equilibria", "weights"))
@@ -120,7 +119,7 @@ def test_schemes_are_those_that_are_listed(ties, dense, monkeypatch):
         generator.integers(0, 4, (12, 3, 2)), generator.integers(0, 4, (12, 3, 3, 2)), resolution=10
     )
     result = eq.solve(tables, tie_break=ties, misalignment=False)
-    columns = _columns.optional_columns(result, ("schemes", "equilibria"), 3)
+    columns = eq.rows.committee_rows(result, ("schemes", "equilibria"), 3)
     listed = columns["equilibrium_schemes"].to_pylist()
     best, worst = columns["best_scheme"].to_pylist(), columns["worst_scheme"].to_pylist()
     assert max(map(len, listed)) == 3
@@ -139,7 +138,7 @@ def test_weights_attain_the_misalignment(dataset):
         table, weights = tables[row["table_id"]], np.array(row["misalignment_weights"])
         assert (weights >= 0).all()
         assert not weights[[not row["committee"] >> j & 1 for j in range(2)]].any()
-        providers = np.array(table["providers"]).reshape(2, 2, 2)
+        providers = np.array(table["provider_utilities"]).reshape(2, 2, 2)
         miss = np.tensordot(weights, providers, 1) + row["misalignment_offset"] - np.array(table["user"]).reshape(2, 2)
         for scheme in row["equilibrium_schemes"]:
             assert max(miss[x, a] for x, a in enumerate(scheme)) <= row["misalignment"] + 1e-9
@@ -236,7 +235,7 @@ def test_interrupted_twenty_times_at_random(dataset, tmp_path, monkeypatch):
 
         with monkeypatch.context() as patch:
             for name in originals:
-                patch.setattr(records.os, name, partial(call, name))
+                patch.setattr(files.os, name, partial(call, name))
             if interrupted % 3 == 0:
                 patch.setattr(Path, "unlink", lambda path, missing_ok=False: None)
             with suppress(KeyboardInterrupt, OSError):
@@ -386,7 +385,7 @@ def test_a_mixture_deals_shards_in_proportion(tmp_path):
         parameters = {"noise": 0.25} if row["family"] == "noisy" else {}
         sizes = {"states": 2, "actions": 2, "providers": row["num_providers"]}
         drawn = eq.sample_tables(row["family"], 1, **sizes, seed=0, start=table_id, **parameters)
-        assert row["providers"] == (np.asarray(drawn.providers).ravel() / 10_000).tolist()
+        assert row["provider_utilities"] == (np.asarray(drawn.providers).ravel() / 10_000).tolist()
         assert sum(other["table_id"] == table_id for other in rows) == 2 ** row["num_providers"] - 1
     part = json.loads((out / "shards/00000000.json").read_text())["part"]
     assert part == {"family": "noisy", "states": 2, "actions": 2, "providers": 2, "parameters": {"noise": 0.25}}
@@ -505,14 +504,14 @@ def test_a_folder_that_becomes_read_only_says_so(tmp_path, monkeypatch):
     def refuse(*arguments):
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
-    monkeypatch.setattr(records, "_unique", refuse)
+    monkeypatch.setattr(files, "_unique", refuse)
     with pytest.raises(OSError, match=r"Read-only file system; make it writable; .*same command again"):
         run_sweep(FULL, tmp_path)
 
 
 def test_a_complete_dataset_may_be_read_only(dataset, monkeypatch):
     monkeypatch.setattr(_sweep_folder.os, "access", lambda path, mode: False)
-    monkeypatch.setattr(records, "_unique", None)
+    monkeypatch.setattr(files, "_unique", None)
     assert run_sweep(FULL, dataset).closed
     assert merge(dataset, check=True).complete
 
@@ -532,7 +531,7 @@ def test_clocks_may_jump(copy, dataset, monkeypatch):
     left.write_bytes(b"half")
     (copy / "shards/00000001.json").unlink()
     with open(held, "wb") as file:
-        records._lock(file)
+        files._lock(file)
         for path in copy.rglob("*.*"):
             os.utime(path, (2**32, 2**32) if path == left else (0, 0))
         monkeypatch.setattr(time, "time", lambda: -1e9)
@@ -545,9 +544,9 @@ def test_clocks_may_jump(copy, dataset, monkeypatch):
 
 def test_merge_refuses_a_folder_of_a_newer_version(copy):
     description = json.loads((copy / "sweep.json").read_text())
-    (copy / "sweep.json").write_text(json.dumps({**description, "format": 3, "equilibrax": "98.0"}))
+    (copy / "sweep.json").write_text(json.dumps({**description, "format": 4, "equilibrax": "98.0"}))
     with pytest.raises(
-        ValueError, match=r"format of at most 2, got 3; .*newer equilibrax \(98\.0\).* continue it with"
+        ValueError, match=r"format of at most 3, got 4; .*newer equilibrax \(98\.0\).* continue it with"
     ):
         merge(copy)
 
@@ -600,13 +599,6 @@ def test_mlcroissant_validates_it(dataset):
     manifest = json.loads((dataset / "manifest.json").read_text())
     assert len(rows) == manifest["totals"]["splits"]["train"]["committees"]
     assert rows[0]["committees-train/equilibrium_schemes"] == rows_of(dataset, "committees")[0]["equilibrium_schemes"]
-
-
-def test_the_documentation_has_every_column(dataset):
-    text = (Path(__file__).parents[2] / "docs/datasets.md").read_text()
-    for kind in ("tables", "committees"):
-        schema = pq.read_schema(dataset / kind / "train-00000000.parquet")
-        assert column_table(kind, {field.name: yaml_type(field.type)[1] for field in schema}) in text
 
 
 def test_a_licence_of_ones_own(tmp_path):

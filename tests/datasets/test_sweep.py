@@ -14,7 +14,6 @@ import threading
 from dataclasses import replace
 from pathlib import Path
 
-import equilibrax as eq
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -154,7 +153,7 @@ def test_an_interruption_at_any_write_leaves_only_whole_files(reference, tmp_pat
         return original(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(records.os, call, interrupt)
+        patch.setattr(os, call, interrupt)
         with pytest.raises(KeyboardInterrupt):
             run_sweep(SMALL, tmp_path)
     expected = digests(reference)
@@ -306,17 +305,17 @@ def test_another_sweep_is_refused(reference, changes, message):
 
 def test_another_version_is_refused(begun, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(eq, "__version__", "99.0")
+        patch.setattr(_sweep_work, "__version__", "99.0")
         with pytest.raises(ValueError, match=r"equilibrax is '.*' there, '99\.0' here"):
             run_sweep(SMALL, begun)
     description = json.loads((begun / "sweep.json").read_text())
     assert description["config"]["parameters"] == {}
     assert description["family_version"] == 1
-    (begun / "sweep.json").write_text(json.dumps({**description, "format": 3, "equilibrax": "98.0"}))
-    with pytest.raises(ValueError, match=r"sweep\.json: expected a format of at most 2, got 3; .* \(98\.0\)"):
+    (begun / "sweep.json").write_text(json.dumps({**description, "format": 4, "equilibrax": "98.0"}))
+    with pytest.raises(ValueError, match=r"sweep\.json: expected a format of at most 3, got 4; .* \(98\.0\)"):
         run_sweep(SMALL, begun)
     (begun / "sweep.json").write_text(json.dumps({**description, "format": 1}))
-    with pytest.raises(ValueError, match=r"sweep\.json: expected format 2, got 1, .* sweep into a new folder"):
+    with pytest.raises(ValueError, match=r"sweep\.json: expected format 3, got 1, .* sweep into a new folder"):
         run_sweep(SMALL, begun)
 
 

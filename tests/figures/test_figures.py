@@ -25,7 +25,7 @@ from equilibrax.figures._statistics import (
 
 SCHEMA = pa.schema(
     [("table_id", pa.int64()), ("family", pa.string()), ("seed", pa.int64())]
-    + [(name, pa.int32()) for name in ("states", "actions", "providers", "committee", "committee_size")]
+    + [(name, pa.int32()) for name in ("states", "actions", "num_providers", "committee", "committee_size")]
     + [(name, pa.float64()) for name in ("optimum", "worst_utility", "best_utility")]
     + [("equilibria", pa.int64()), ("dynamics_utility", pa.float64()), ("dynamics_steps", pa.int64())]
     + [("misalignment", pa.float64()), ("bound", pa.float64()), ("status", pa.string())]
@@ -49,7 +49,7 @@ def make_rows(tables=2, providers=3, family="near_hull", seed=0, scale=1.0, shif
         "seed": np.zeros(len(ids)),
         "states": np.full(len(ids), 3),
         "actions": np.full(len(ids), 3),
-        "providers": np.full(len(ids), providers),
+        "num_providers": np.full(len(ids), providers),
         "committee": committee,
         "committee_size": size,
         "optimum": optimum,
@@ -282,9 +282,9 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypat
     path = tmp_path / "figure5.png"
     path.write_bytes(b"old")
 
-    def write_half(self, name, **options):
-        with open(name, "wb") as file:
-            file.write(b"half")
+    def write_half(self, file, **options):
+        file.write(b"half")
+        file.flush()
         raise OSError("disk full")
 
     monkeypatch.setattr(_figure_drawing.Figure, "savefig", write_half)

@@ -6,7 +6,6 @@ import errno
 import hashlib
 import io
 import os
-import stat
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -16,26 +15,26 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from equilibrax._core.column import schema
+from equilibrax._core.columns import declared
 from equilibrax._core.status import Status
 from equilibrax.games._solve import solve
 from equilibrax.problems.random_tables import sample_tables
 from equilibrax.rows import committees as records
 from equilibrax.rows.committees import (
-    COMMITTEE_SCHEMA,
     committee_rows,
     iter_committees,
     read_committees,
-    remove_abandoned,
     table_rows,
-    whole_file,
     write_parquet,
 )
 
 COLUMNS = """
-table_id int64, family string, seed int64, states int32, actions int32, providers int32, committee int32,
+table_id int64, family string, seed int64, states int32, actions int32, num_providers int32, committee int32,
 committee_size int32, optimum double, worst_utility double, best_utility double, equilibria int64,
 dynamics_utility double, dynamics_steps int64, misalignment double, bound double, status string
 """
+COMMITTEE_SCHEMA = schema(declared("committees"))
 OF_RESULT = COMMITTEE_SCHEMA.names[COMMITTEE_SCHEMA.names.index("optimum") : -1]
 
 
@@ -71,7 +70,7 @@ def test_committee_rows_are_the_result_in_order(result, rows):
         "seed": 7,
         "states": 2,
         "actions": 2,
-        "providers": 2,
+        "num_providers": 2,
         "status": "OK",
     }.items():
         assert set(rows[name].to_pylist()) == {value}
@@ -154,7 +153,7 @@ def test_table_rows_read_back_to_the_same_integers(resolution, tmp_path):
 
     again = eq.from_integers(
         np.rint(array("user", states, actions) * steps).astype(np.int64),
-        np.rint(array("providers", providers, states, actions) * steps).astype(np.int64),
+        np.rint(array("provider_utilities", providers, states, actions) * steps).astype(np.int64),
         array("prior", states),
         array("available", states, actions),
         resolution=steps,
@@ -175,12 +174,12 @@ def test_table_rows_of_random_tables(tables):
         "num_providers int32",
         "resolution int32",
         "user fixed_size_list<item: double>[4]",
-        "providers fixed_size_list<item: double>[8]",
+        "provider_utilities fixed_size_list<item: double>[8]",
         "prior fixed_size_list<item: int32>[2]",
         "available fixed_size_list<item: bool>[4]",
     ]
     assert rows["table_id"].to_pylist() == (2**33 + np.arange(5)).tolist()
-    assert rows["providers"][3].as_py() == (np.asarray(tables.providers)[3].reshape(-1) / 10_000).tolist()
+    assert rows["provider_utilities"][3].as_py() == (np.asarray(tables.providers)[3].reshape(-1) / 10_000).tolist()
 
 
 # --- files --------------------------------------------------------------------------------------------------
@@ -232,57 +231,6 @@ def test_a_full_disk_is_one_clear_message(rows):
         pytest.skip("no /dev/full here")
     with pytest.raises(OSError, match="No space left on device"), open("/dev/full", "wb", buffering=0) as full:
         pq.write_table(rows, full)  # what pyarrow makes of it; `whole_file` adds the path, see above
-
-
-def test_only_abandoned_files_are_removed(tmp_path):
-    abandoned = tmp_path / ".a.parquet.0123456789abcdef.tmp"
-    others = [tmp_path / name for name in (".b.parquet.0123456789abcdef.tmp", ".a.parquet.tmp", "a.parquet")]
-    for path in (abandoned, *others):
-        path.touch()
-    with whole_file(tmp_path / "a.parquet") as file:
-        remove_abandoned(tmp_path, r"a\.parquet")
-        assert not abandoned.exists()
-        assert all(path.exists() for path in others)
-        file.write(b"still here")
-    assert (tmp_path / "a.parquet").read_bytes() == b"still here"
-    assert len(os.listdir(tmp_path)) == 3
-
-
-def test_a_file_removed_before_it_was_locked_is_made_again(tmp_path, monkeypatch):
-    lock, removed = records._lock, []
-
-    def remove_first(file):
-        if not removed:
-            removed.append(file.name)
-            os.unlink(file.name)
-        lock(file)
-
-    monkeypatch.setattr(records, "_lock", remove_first)
-    with whole_file(tmp_path / "a") as file:
-        file.write(b"whole")
-    assert removed
-    assert os.listdir(tmp_path) == ["a"]
-
-
-def test_a_name_is_on_the_disk_before_the_file_is_called_done(tmp_path, monkeypatch):
-    """The file's bytes, its name, the folder that holds the name: in this order."""
-    done, sync, rename = [], os.fsync, os.replace
-    monkeypatch.setattr(records.os, "fsync", lambda number: done.append(os.fstat(number).st_ino) or sync(number))
-    monkeypatch.setattr(records.os, "replace", lambda *names: done.append("renamed") or rename(*names))
-    with whole_file(tmp_path / "a") as file:
-        file.write(b"whole")
-    assert done == [(tmp_path / "a").stat().st_ino, "renamed", tmp_path.stat().st_ino]
-
-
-@pytest.mark.parametrize(("number", "fails"), [(errno.EINVAL, False), (errno.EIO, True)])
-def test_only_folders_that_cannot_be_synced_are_let_off(tmp_path, monkeypatch, number, fails):
-    def refuse(descriptor):
-        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
-            raise OSError(number, os.strerror(number))
-
-    monkeypatch.setattr(records.os, "fsync", refuse)
-    with pytest.raises(OSError, match="cannot write") if fails else nullcontext(), whole_file(tmp_path / "a") as file:
-        file.write(b"whole")
 
 
 def test_a_short_write_is_not_summed_as_if_it_were_whole(tmp_path, rows, monkeypatch):

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import os
-import secrets
 import shutil
 import urllib.parse
 import urllib.request
@@ -16,6 +14,7 @@ import numpy as np
 import tyro
 from rich.console import Console
 
+from equilibrax._core.files import whole_file
 from equilibrax.io.movielens import MOVIELENS_RESOLUTION, movielens_table, read_movielens
 from equilibrax.io.tables import write_table
 
@@ -92,23 +91,19 @@ class FetchMovieLens:
 def _fetch(url: str, path: Path) -> int:
     """Fetch a data set, and return how many ratings it has; a file appears only if it is whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}-{secrets.token_hex(4)}.tmp.zip")
-    try:
+    with whole_file(path) as file:
         try:
-            with urllib.request.urlopen(url, timeout=60) as answer, open(temporary, "wb") as file:
+            with urllib.request.urlopen(url, timeout=60) as answer:
                 shutil.copyfileobj(answer, file)
+            file.flush()
         except (OSError, ValueError, http.client.HTTPException) as error:
             reason = getattr(error, "reason", None) or error
             raise ValueError(f"{url}: expected a zip file to fetch, got: {reason}") from error
         try:
-            ratings = read_movielens(temporary).num_ratings
+            return read_movielens(file.name).num_ratings
         except ValueError as error:
-            message = str(error).replace(str(temporary), url)
+            message = str(error).replace(file.name, url)
             raise ValueError(f"{message}; nothing is kept") from error
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return ratings
 
 
 @dataclass(frozen=True)

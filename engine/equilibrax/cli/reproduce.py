@@ -9,6 +9,7 @@ from typing import Annotated
 import tyro
 from rich.console import Console
 
+from equilibrax._core.files import write_whole
 from equilibrax.cli.progress import table_progress
 from equilibrax.cli.solve import numbered_on
 from equilibrax.cli.sweep import report_lines
@@ -17,7 +18,7 @@ from equilibrax.figures.paper import plot_all
 from equilibrax.games import TieBreak, solve
 from equilibrax.io.tables import PAPER_TABLES, load_paper_table
 from equilibrax.reports.summary import Summary, markdown_table, summarize
-from equilibrax.rows.committees import committee_rows, read_committees, whole_file, write_parquet
+from equilibrax.rows.committees import committee_rows, read_committees, write_parquet
 
 
 @dataclass(frozen=True)
@@ -54,8 +55,7 @@ class Reproduce:
         papers = [summarize(part, name) for part, name in zip(parts, PAPER_TABLES)]
         sweep = self._sweep(console) if self.tables else None
         text = _summary(papers, sweep, self.tie_break)
-        with whole_file(self.out / "summary.md") as file:
-            file.write(text.encode())
+        write_whole(self.out / "summary.md", text)
         console.print(f"Figures 5, 6, 7, committees.parquet and summary.md are in {self.out}", markup=False)
         return 0
 

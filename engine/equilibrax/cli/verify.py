@@ -10,7 +10,7 @@ from typing import Annotated
 import tyro
 from rich.console import Console
 
-from equilibrax.rows.committees import whole_file
+from equilibrax._core.files import write_whole
 from equilibrax.verification import verify
 
 
@@ -52,6 +52,5 @@ class Verify:
         for line in found.lines():
             console.print(line, markup=False)
         if self.report is not None:
-            with whole_file(self.report) as file:
-                file.write((json.dumps(found.to_json(), indent=1) + "\n").encode())
+            write_whole(self.report, json.dumps(found.to_json(), indent=1) + "\n")
         return 0 if found.holds else 1

@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import pyarrow as pa
-
+from equilibrax._core.column import Column, column_table
 from equilibrax.datasets._layout import Layout
-from equilibrax.rows.meanings import column_table
 
 CITATION = """\
 @software{equilibrax,
@@ -32,12 +30,12 @@ _SIZES += [(10**12, "100B<n<1T")]
 DEFAULT_LICENCE = "CC0-1.0"
 
 
-def dataset_card(layout: Layout, schemas: dict[str, pa.Schema], totals: dict[str, Any]) -> str:
+def dataset_card(layout: Layout, columns: dict[str, list[Column]], totals: dict[str, Any]) -> str:
     """The whole text.
 
     Args:
         layout: the folder.
-        schemas: of its files, by the name of the folder.
+        columns: of its files, by the name of the folder.
         totals: as in the manifest.
     """
     config, version = layout.description["config"], layout.description["equilibrax"]
@@ -46,10 +44,7 @@ def dataset_card(layout: Layout, schemas: dict[str, pa.Schema], totals: dict[str
     unused |= {"equilibria_cap"} if "equilibria" not in config.get("columns", []) else set()
     made = {name: value for name, value in config.items() if name not in unused and value not in (None, [], {}, "")}
     settings = "\n".join(f"| `{name}` | `{json.dumps(value)}` |" for name, value in made.items())
-    columns = "\n\n".join(
-        f"### {kind}\n\n{column_table(kind, {f.name: yaml_type(f.type)[1] for f in schema})}"
-        for kind, schema in schemas.items()
-    )
+    tables = "\n\n".join(f"### {kind}\n\n{column_table(found)}" for kind, found in columns.items())
     statuses = ", ".join(f"{count:,} {name}" for name, count in totals["statuses"].items())
     sizes = "; ".join(
         f"{split}: " + ", ".join(f"{totals['splits'][split][kind]:,} rows of {kind}" for kind in layout.kinds)
@@ -57,7 +52,7 @@ def dataset_card(layout: Layout, schemas: dict[str, pa.Schema], totals: dict[str
     )
     return f"""\
 ---
-{_front_matter(layout, schemas, totals)}---
+{_front_matter(layout, columns, totals)}---
 
 # Equilibria of games between AI providers
 
@@ -92,7 +87,7 @@ The games are synthetic: no person's data is in them. The same settings and vers
 
 ## Columns
 
-{columns}
+{tables}
 
 ## How to cite
 
@@ -101,7 +96,7 @@ The games are synthetic: no person's data is in them. The same settings and vers
 """
 
 
-def _front_matter(layout: Layout, schemas: dict[str, pa.Schema], totals: dict[str, Any]) -> str:
+def _front_matter(layout: Layout, columns: dict[str, list[Column]], totals: dict[str, Any]) -> str:
     rows = totals["rows"]
     lines = [f"license: {licence(layout).lower()}", "pretty_name: Equilibria of games between AI providers"]
     lines += ["tags:", "- game-theory", "- equilibrium", "- alignment", "- synthetic", "size_categories:"]
@@ -113,32 +108,19 @@ def _front_matter(layout: Layout, schemas: dict[str, pa.Schema], totals: dict[st
         for split in filled(layout, totals):
             lines += [f"  - split: {split}", f"    path: {kind}/{split}-*.parquet"]
     lines.append("dataset_info:")
-    for kind, schema in schemas.items():
+    for kind, found in columns.items():
         lines += [f"- config_name: {kind}", "  features:"]
-        for field in schema:
-            key, name, depth = *yaml_type(field.type), _depth(field.type)
-            lines.append(f"  - name: {field.name}")
-            lines += [f"{' ' * (4 + 2 * i)}list:" for i in range(depth - 1)]
-            lines.append(f"{' ' * (4 + 2 * max(0, depth - 1))}{key}: {name.removeprefix('list of ' * depth)}")
+        for column in found:
+            lines.append(f"  - name: {column.name}")
+            lines += [f"{' ' * (4 + 2 * i)}list:" for i in range(column.depth - 1)]
+            key = "list" if column.depth else "dtype"
+            lines.append(f"{' ' * (4 + 2 * max(0, column.depth - 1))}{key}: {column.element}")
     return "\n".join(lines) + "\n"
 
 
 def filled(layout: Layout, totals: dict[str, Any]) -> list[str]:
     """The splits with rows; readers refuse to load one without."""
     return [split for split in layout.splits if any(totals["splits"][split].values())]
-
-
-def yaml_type(kind: pa.DataType) -> tuple[str, str]:
-    """How a type is introduced in the front matter, and its name for people."""
-    depth = _depth(kind)
-    for _ in range(depth):
-        kind = kind.value_type
-    names = {pa.float64(): "float64", pa.float32(): "float32", pa.bool_(): "bool"}
-    return "list" if depth else "dtype", "list of " * depth + names.get(kind, str(kind))
-
-
-def _depth(kind: pa.DataType) -> int:
-    return 1 + _depth(kind.value_type) if pa.types.is_list(kind) else 0
 
 
 def licence(layout: Layout) -> str:

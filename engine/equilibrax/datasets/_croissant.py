@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import pyarrow as pa
-
+from equilibrax._core.column import Column
 from equilibrax.datasets._card import CITATION, filled, licence
 from equilibrax.datasets._layout import Layout
-from equilibrax.rows.meanings import meaning
 
 _PARTS = ("citeAs", "column", "extract", "field", "fileProperty", "fileObject", "fileSet", "format", "includes")
 _PARTS += ("isLiveDataset", "jsonPath", "key", "md5", "parentField", "path", "recordSet", "references", "regex")
 _PARTS += ("repeated", "replace", "samplingRate", "separator", "source", "subField", "transform", "equivalentProperty")
+
+_TYPES = {"float": "sc:Float", "int": "sc:Integer", "bool": "sc:Boolean"}
 
 _CONTEXT: dict[str, Any] = {name: f"cr:{name}" for name in _PARTS} | {
     "@language": "en",
@@ -29,7 +29,7 @@ _CONTEXT: dict[str, Any] = {name: f"cr:{name}" for name in _PARTS} | {
 }
 
 
-def croissant(layout: Layout, schemas: dict[str, pa.Schema], totals: dict[str, Any]) -> str:
+def croissant(layout: Layout, columns: dict[str, list[Column]], totals: dict[str, Any]) -> str:
     """The whole text; the arguments are those of `dataset_card`."""
     version = layout.description["equilibrax"]
     parts = [(kind, split) for kind in layout.kinds for split in filled(layout, totals)]
@@ -48,7 +48,7 @@ def croissant(layout: Layout, schemas: dict[str, pa.Schema], totals: dict[str, A
         "creator": {"@type": "sc:Organization", "name": "equilibrax contributors"},
         "citeAs": CITATION.replace("VERSION", version),
         "distribution": [_files(kind, split) for kind, split in parts],
-        "recordSet": [_records(kind, split, schemas[kind]) for kind, split in parts],
+        "recordSet": [_records(kind, split, columns[kind]) for kind, split in parts],
     }
     return json.dumps(described, indent=1) + "\n"
 
@@ -65,33 +65,24 @@ def _files(kind: str, split: str) -> dict[str, Any]:
     }
 
 
-def _records(kind: str, split: str, schema: pa.Schema) -> dict[str, Any]:
+def _records(kind: str, split: str, columns: list[Column]) -> dict[str, Any]:
     name = f"{kind}-{split}"
     return {
         "@type": "cr:RecordSet",
         "@id": name,
         "name": name,
         "description": f"One row of the {split} split of {kind}.",
-        "field": [_field(name, kind, split, field) for field in schema],
+        "field": [_field(name, kind, split, column) for column in columns],
     }
 
 
-def _field(records: str, kind: str, split: str, field: pa.Field) -> dict[str, Any]:
-    value, repeated = field.type, False
-    while pa.types.is_list(value):
-        value, repeated = value.value_type, True
-    if pa.types.is_floating(value):
-        data_type = "sc:Float"
-    elif pa.types.is_integer(value):
-        data_type = "sc:Integer"
-    else:
-        data_type = "sc:Boolean" if pa.types.is_boolean(value) else "sc:Text"
+def _field(records: str, kind: str, split: str, column: Column) -> dict[str, Any]:
     return {
         "@type": "cr:Field",
-        "@id": f"{records}/{field.name}",
-        "name": field.name,
-        "description": meaning(kind, field.name),
-        "dataType": data_type,
-        **({"repeated": True} if repeated else {}),
-        "source": {"fileSet": {"@id": f"{kind}-{split}-files"}, "extract": {"column": field.name}},
+        "@id": f"{records}/{column.name}",
+        "name": column.name,
+        "description": column.described + (f" [{column.unit}]" if column.unit else ""),
+        "dataType": _TYPES.get(column.element.rstrip("0123456789"), "sc:Text"),
+        **({"repeated": True} if column.depth else {}),
+        "source": {"fileSet": {"@id": f"{kind}-{split}-files"}, "extract": {"column": column.name}},
     }

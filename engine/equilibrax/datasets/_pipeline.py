@@ -17,12 +17,13 @@ import numpy as np
 import pyarrow as pa
 
 from equilibrax._core.batching import steady_shapes
+from equilibrax._core.files import write_whole
 from equilibrax._core.status import status_names
 from equilibrax._core.version import __version__, git_revision
 from equilibrax.datasets._layout import FORMAT_VERSION, Layout, read_record
 from equilibrax.datasets._os_errors import saying_how_to_go_on
 from equilibrax.datasets.splits import split_of
-from equilibrax.rows.committees import whole_file, write_summed
+from equilibrax.rows.committees import write_summed
 
 Solved = TypeVar("Solved")
 
@@ -191,6 +192,5 @@ def _write(work: Work[Any], layout: Layout, shard: int, rows: Rows) -> dict[str,
         "files": files,
     }
     text = json.dumps(said, indent=1, allow_nan=False) + "\n"
-    with whole_file(record) as out:
-        out.write(text.encode())
+    write_whole(record, text)
     return json.loads(text)

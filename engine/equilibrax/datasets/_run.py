@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from equilibrax._core.files import remove_abandoned, write_whole
 from equilibrax.datasets._layout import CLOSING, DESCRIPTION, RECORDS, Layout, first_results, read_layout, read_record
 from equilibrax.datasets._os_errors import HOW, saying_how_to_go_on
 from equilibrax.datasets._pipeline import Rows, Work, count_statuses, do_shard, do_shards
 from equilibrax.datasets.finalize import close
-from equilibrax.rows.committees import remove_abandoned, whole_file
 
 MAX_SHARDS = 10**8  # eight digits, so that sorting by name sorts by shard
 
@@ -201,8 +201,7 @@ def open_folder(work: Work[Any], folder: Path) -> Layout:
         with saying_how_to_go_on():
             for name in CLOSING:  # true of fewer tables
                 (folder / name).unlink(missing_ok=True)
-            with whole_file(folder / DESCRIPTION) as out:
-                out.write((json.dumps(wanted.description, indent=2, allow_nan=False) + "\n").encode())
+            write_whole(folder / DESCRIPTION, json.dumps(wanted.description, indent=2, allow_nan=False) + "\n")
     layout = read_layout(folder) or wanted
     check_same(layout, wanted)  # another process, of another sweep, may have begun at the same time
     if os.access(folder, os.W_OK | os.X_OK):

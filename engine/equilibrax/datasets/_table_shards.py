@@ -20,8 +20,7 @@ from equilibrax.games.partition_result import PartitionResult
 from equilibrax.games.selection_result import SelectionResult
 from equilibrax.problems.random_tables import sample_tables
 from equilibrax.problems.tables import UtilityTables
-from equilibrax.rows.committees import committee_rows, table_rows
-from equilibrax.rows.optional_columns import optional_columns, plain
+from equilibrax.rows.committees import as_stored, committee_rows, table_rows
 
 
 @dataclass(frozen=True)
@@ -133,14 +132,11 @@ def _solve(drawn: Drawn) -> Shard:
 
 def _rows(shard: Shard) -> Rows:
     config, result = shard.config, shard.result
-    results = committee_rows(result)
-    if isinstance(result, SelectionResult):
-        for name, values in optional_columns(result, config.columns, config.equilibria_cap).items():
-            results = results.append_column(name, values)
+    results = committee_rows(result, config.columns, config.equilibria_cap)
     each = results.num_rows // len(shard.tables)
     return Rows(
-        inputs=plain(_first(table_rows(shard.tables), shard.count), config.float32),
-        results=plain(_first(results, shard.count * each), config.float32),
+        inputs=as_stored(_first(table_rows(shard.tables), shard.count), "tables", config.float32),
+        results=as_stored(_first(results, shard.count * each), "committees", config.float32),
         statuses=count_statuses(result.status[: shard.count]),
         retries=int(result.retries[: shard.count].sum()),
         resolved=result.fit.resolved if isinstance(result, SelectionResult) and result.fit is not None else 0,

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, get_args
 
+from equilibrax._core.columns import Group
 from equilibrax.datasets._run import MAX_SHARDS
 from equilibrax.datasets.mixture import MixturePart, check_proportions, part_of
 from equilibrax.datasets.splits import DEFAULT_SHARES, check_shares
 from equilibrax.games import MAX_CAPACITY, TOLERANCE, TieBreak, check_game
 from equilibrax.problems.random_tables import check_parameters, find_family
 from equilibrax.problems.tables import MAX_PROVIDERS
-from equilibrax.rows.optional_columns import Group
 
 MAX_SHARD_ROWS = 2**22
 """Most rows, one per (table, committee), of a shard. Two shards are in memory at a time: about 3 GB at this limit."""

@@ -18,10 +18,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from equilibrax._core.columns import columns_of
+from equilibrax._core.files import whole_file
 from equilibrax.datasets._card import dataset_card
 from equilibrax.datasets._croissant import croissant
 from equilibrax.datasets._layout import Layout, find_faults, read_layout, read_record
-from equilibrax.rows.committees import whole_file
 
 _NAMED = 20  # faults and shards that are named; the others are counted
 
@@ -115,9 +116,9 @@ def close(layout: Layout) -> bool:
     """
     try:
         totals = _totals(layout)
-        schemas = {kind: schema_of(layout, kind) for kind in layout.kinds}
-        _write(layout.folder / "croissant.json", lambda: iter([croissant(layout, schemas, totals)]))
-        _write(layout.folder / "README.md", lambda: iter([dataset_card(layout, schemas, totals)]))
+        columns = {kind: columns_of(kind, _schema_of(layout, kind)) for kind in layout.kinds}
+        _write(layout.folder / "croissant.json", lambda: iter([croissant(layout, columns, totals)]))
+        _write(layout.folder / "README.md", lambda: iter([dataset_card(layout, columns, totals)]))
         _write(layout.folder / "manifest.json", lambda: _manifest(layout, totals))
     except _Incomplete:
         return False
@@ -177,6 +178,6 @@ def _write(file: Path, pieces: Callable[[], Iterator[str]]) -> None:
             out.write(piece.encode())
 
 
-def schema_of(layout: Layout, kind: str) -> pa.Schema:
+def _schema_of(layout: Layout, kind: str) -> pa.Schema:
     """Names and types of the columns of a folder's files."""
     return pq.read_schema(layout.folder / layout.files(0, kind)[0]).remove_metadata()

@@ -29,7 +29,7 @@ from equilibrax.games import TOLERANCE
 from equilibrax.problems import MARKETS_VERSION, Alignment, random_markets
 from equilibrax.problems.market import Market
 from equilibrax.problems.tables import MAX_PROVIDERS
-from equilibrax.rows.optional_columns import plain
+from equilibrax.rows.committees import as_stored
 from equilibrax.rows.users import market_rows
 from equilibrax.studies.market_games import Games, MarketOutcome, solve_games
 
@@ -210,7 +210,7 @@ def _rows(solved: tuple[Market, list[MarketOutcome]]) -> Rows:
     rows = pa.concat_tables([one.rows() for one in outcomes]).combine_chunks()
     status = np.stack([one.result.status for one in outcomes])
     return Rows(
-        inputs=plain(market_rows(markets), False),
-        results=plain(rows, False),
+        inputs=as_stored(market_rows(markets), "markets"),
+        results=rows,
         statuses=count_statuses(status, markets.users),
     )

@@ -26,6 +26,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, MaxNLocator, ScalarFormatter, StrMethodFormatter
 
+from equilibrax._core.files import whole_file
 from equilibrax.figures._statistics import TOLERANCE
 
 # Okabe and Ito's colours, which colour-blind readers can tell apart.
@@ -103,12 +104,8 @@ def page(
         note = fill(footnote, int(width * 20))
         figure.supxlabel(note, x=0.01, horizontalalignment="left", fontsize=6.5, color="#444444")
         yield figure, list(grid[:count])
-        partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-        try:
-            figure.savefig(partial, format="png", metadata={"Software": None})
-            os.replace(partial, path)
-        finally:
-            partial.unlink(missing_ok=True)
+        with whole_file(path) as file:
+            figure.savefig(file, format="png", metadata={"Software": None})
 
 
 def set_ranges(panel: Axes, x: np.ndarray, y: np.ndarray, optimum: float) -> None:

@@ -18,7 +18,7 @@ from jaxtyping import Bool, Float, Int
 TOLERANCE = 1e-9
 """Smaller differences count as none: in units of utility, or of the optimum where that is larger than 1."""
 
-_IDENTITY = ("table_id", "family", "seed", "providers", "committee", "committee_size")
+_IDENTITY = ("table_id", "family", "seed", "num_providers", "committee", "committee_size")
 
 
 class CannotShow(ValueError):
@@ -132,7 +132,7 @@ def shown_rows(rows: pa.Table, columns: tuple[str, ...], *, whole_tables: bool =
         size=identity["committee_size"][order],
         values={name: column[order] for name, column in values.items()},
         table_id=table_id,
-        providers=identity["providers"][heads],
+        providers=identity["num_providers"][heads],
         titles=_titles([families[i] for i in family_codes[heads]], table_id, seed),
         left_out=tuple(left_out),
     )

@@ -10,6 +10,8 @@ from jaxtyping import Bool, Float, Int, Num
 from rich.console import Console
 from rich.table import Table
 
+from equilibrax._core.column import Column
+from equilibrax._core.columns import declared
 from equilibrax._core.committees import committee_index
 from equilibrax._core.status import Status, status_names
 from equilibrax.games.selection_result import _cell
@@ -84,6 +86,11 @@ class MarketResult:
     dynamics_steps: Int[np.ndarray, "B *R C N"] | None
     status: Int[np.ndarray, "B *R C"]
     market: Market = field(repr=False)
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """The columns of its rows, see `equilibrax.rows`."""
+        return declared("users")
 
     @property
     def scale(self) -> np.ndarray:

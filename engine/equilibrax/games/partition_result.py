@@ -10,6 +10,8 @@ from jaxtyping import Float, Int, Num
 from rich.console import Console
 from rich.table import Table
 
+from equilibrax._core.column import Column
+from equilibrax._core.columns import declared
 from equilibrax._core.committees import committee_index
 from equilibrax._core.status import Status, status_names
 from equilibrax.games.selection_result import _cell
@@ -79,6 +81,11 @@ class PartitionResult:
     status: Int[np.ndarray, "... C"]
     retries: Int[np.ndarray, " B"]
     tables: PersuasionGame = field(repr=False)
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """The columns of its rows, see `equilibrax.rows`."""
+        return declared("committees", "partitions")
 
     @property
     def solved(self) -> np.ndarray:

@@ -10,6 +10,8 @@ from jaxtyping import Float, Int
 from rich.console import Console
 from rich.table import Table
 
+from equilibrax._core.column import Column
+from equilibrax._core.columns import declared
 from equilibrax._core.committees import committee_index
 from equilibrax._core.status import Status, status_names
 from equilibrax.fits.chebyshev import CertifiedFit
@@ -59,6 +61,11 @@ class SelectionResult:
     status: Int[np.ndarray, "B C"]
     retries: Int[np.ndarray, " B"]
     tables: UtilityTables = field(repr=False)
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """The columns of its rows, see `equilibrax.rows`."""
+        return declared("committees")
 
     @property
     def solved(self) -> np.ndarray:

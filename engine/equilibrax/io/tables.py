@@ -23,7 +23,6 @@ from __future__ import annotations
 
 import os
 import reprlib
-import secrets
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
@@ -35,6 +34,7 @@ from typing import Any
 import numpy as np
 
 from equilibrax._core.checks import INT32_MAX, positive_int
+from equilibrax._core.files import write_whole
 from equilibrax.io._files import (
     TableFileError,
     check_same,
@@ -349,13 +349,8 @@ def _full_labels(tables: UtilityTables, stem: str) -> Labels:
 
 
 def _write_whole(path: Path, data: bytes) -> None:
-    """All of the file or nothing: a temporary file beside it takes its name in one step."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
+    """All of the file or nothing."""
     try:
-        try:
-            temporary.write_bytes(data)
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        write_whole(path, data)
     except OSError as error:
-        raise TableFileError(f"{path}: expected a writable path, got: {error.strerror}") from error
+        raise TableFileError(f"{path}: expected a writable path; {error.strerror or error}") from error

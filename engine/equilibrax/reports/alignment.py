@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from equilibrax._core.files import write_whole
 from equilibrax.figures.coverage import subset_figure, transfer_figure, weak_figure
 from equilibrax.figures.curves import curve_figure, noise_figure, sparsity_figure
 from equilibrax.figures.scores import score_figure, weights_figure
@@ -18,7 +19,7 @@ from equilibrax.raters.curve import AlignmentCurve, FoldAssignment, Sets, alignm
 from equilibrax.raters.fit import SCORES, MarketFit, market_fit
 from equilibrax.raters.matrix import Missing, RaterMatrix
 from equilibrax.reports._study_text import overview_text, study_text
-from equilibrax.rows.committees import whole_file, write_parquet
+from equilibrax.rows.committees import write_parquet
 
 MAX_PANELS = 12
 """More studies than this have no figures together; each has its own."""
@@ -89,8 +90,7 @@ class AlignmentStudy:
         for name, rows in tables.items():
             write_parquet(rows, folder / f"{name}.parquet")
         written = [folder / f"{name}.parquet" for name in tables] + _draw({"": self}, folder)
-        with whole_file(folder / "summary.md") as file:
-            file.write(self.summary(title).encode())
+        write_whole(folder / "summary.md", self.summary(title))
         return [*written, folder / "summary.md"]
 
 
@@ -197,8 +197,7 @@ def write_studies(studies: Mapping[str, AlignmentStudy], folder: str | os.PathLi
     written = [path for name, study in studies.items() for path in study.write(folder / name, name)]
     if len(studies) <= MAX_PANELS:
         written += _draw(dict(studies), folder)
-    with whole_file(folder / "summary.md") as file:
-        file.write(overview_text(studies).encode())
+    write_whole(folder / "summary.md", overview_text(studies))
     return [*written, folder / "summary.md"]
 
 

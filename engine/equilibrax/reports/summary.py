@@ -63,7 +63,15 @@ def summarize(rows: pa.Table, name: str) -> Summary:
     ok = rows.filter(pc.field("status") == "OK")
     if ok.num_rows == 0:
         raise ValueError(f"{name}: expected at least one solved row, got {rows.num_rows} unsolved ones")
-    columns = ("optimum", "worst_utility", "bound", "misalignment", "dynamics_utility", "committee_size", "providers")
+    columns = (
+        "optimum",
+        "worst_utility",
+        "bound",
+        "misalignment",
+        "dynamics_utility",
+        "committee_size",
+        "num_providers",
+    )
     optimum, worst, bound, eps, dynamics, size, providers = (ok[column].to_numpy() for column in columns)
     tight = (np.abs(worst - bound) <= TOLERANCE) & (eps > TOLERANCE)
     distinct = np.unique(eps[tight].round(9))

@@ -1,3 +1,15 @@
+from ._building import (
+    batch_names as batch_names,
+)
+from ._building import (
+    build_rows as build_rows,
+)
+from ._building import (
+    numbered as numbered,
+)
+from ._building import (
+    status_words as status_words,
+)
 from .committees import (
     committee_rows as committee_rows,
 )

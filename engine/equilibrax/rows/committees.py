@@ -19,12 +19,7 @@ import errno
 import hashlib
 import io
 import os
-import re
-import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from functools import reduce
-from operator import or_
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -32,76 +27,59 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from equilibrax._core.status import Status, status_names
+from equilibrax._core.column import schema
+from equilibrax._core.columns import COLUMNS, Group, declared
+from equilibrax._core.files import whole_file
 from equilibrax._core.version import __version__
 from equilibrax.games.partition_result import PartitionResult
 from equilibrax.games.selection_result import SelectionResult
 from equilibrax.problems.tables import UtilityTables
-
-try:
-    import fcntl
-except ImportError:  # Windows, where an open file cannot be removed anyway
-    fcntl = None
-
-COMMITTEE_SCHEMA = pa.schema(
-    [
-        ("table_id", pa.int64()),
-        ("family", pa.string()),
-        ("seed", pa.int64()),
-        ("states", pa.int32()),
-        ("actions", pa.int32()),
-        ("providers", pa.int32()),
-        ("committee", pa.int32()),
-        ("committee_size", pa.int32()),
-        ("optimum", pa.float64()),
-        ("worst_utility", pa.float64()),
-        ("best_utility", pa.float64()),
-        ("equilibria", pa.int64()),
-        ("dynamics_utility", pa.float64()),
-        ("dynamics_steps", pa.int64()),
-        ("misalignment", pa.float64()),
-        ("bound", pa.float64()),
-        ("status", pa.string()),
-    ]
-)
-"""Names and types of the columns of `committee_rows`, in order."""
-
-PARTITION_SCHEMA = pa.schema(
-    [
-        *COMMITTEE_SCHEMA,
-        ("game", pa.string()),
-        ("response", pa.string()),
-        ("rationality", pa.float64()),
-        ("tolerance", pa.float64()),
-        ("worst_partition", pa.list_(pa.int8())),
-    ]
-)
-"""The same for games over partitions, which say more."""
+from equilibrax.rows._building import Extractors, along_batch, batch_names, build_rows, sizes, status_words
+from equilibrax.rows.optional_columns import all_equilibria, best_schemes
 
 _ROWS_PER_GROUP = 2**17  # the shard of 4,096 tables of 5 providers is one group
-_UNIQUE = r"\.[0-9a-f]{16}\.tmp"  # after a dot and the file's name: a file that is being written
 
-# --- rows ---------------------------------------------------------------------------------------------------
+_OF_RESULT: Extractors = {
+    "table_id": lambda result: along_batch(result.table_id, result.status.ndim),
+    "family": lambda result: batch_names(result.tables, result.status.ndim),
+    "committee": lambda result: result.committees,
+    "committee_size": lambda result: sizes(result.committees),
+    "misalignment": lambda result: getattr(result, "misalignment", None),  # games over partitions have none
+    "bound": lambda result: getattr(result, "bound", None),
+    "game": lambda result: result.game,
+    "rationality": lambda result: np.array([np.nan if r is None else r for r in result.rationalities])[:, None],
+    "status": lambda result: status_words(result.status),
+    "best_scheme": lambda result: np.where(result.solved[..., None], best_schemes(result), np.int16(-1)),
+    "misalignment_weights": lambda result: result.fit.weights,
+    "misalignment_offset": lambda result: result.fit.offset,
+}
+_OF_TABLES: Extractors = {
+    "family": lambda tables: batch_names(tables, 1),
+    "user": lambda tables: np.asarray(tables.user) / tables.resolution,
+    "provider_utilities": lambda tables: np.asarray(tables.providers) / tables.resolution,
+}
 
 
-def committee_rows(result: SelectionResult | PartitionResult) -> pa.Table:
+def committee_rows(
+    result: SelectionResult | PartitionResult, groups: Sequence[Group] = (), equilibria_cap: int = 100
+) -> pa.Table:
     """One row per (table, committee), in the order of tables, then of committees.
 
     Results of games over partitions have one per (table, lambda, committee) if there are several lambdas, no
-    misalignment and bound, and further columns: `game`, `response`, `rationality` (null for best response), `tolerance`
-    and `worst_partition`, labels of the states.
-
-    `family` is the table's own name where it has one, else the family it was drawn from. `providers` is K;
-    `committee` is a bitmask, bit j is provider j. Utilities are expected utilities, as in `SelectionResult`.
+    misalignment and bound, and further columns. What columns mean is in `equilibrax._core.columns`, and in
+    docs/datasets.md. `family` is the table's own name where it has one, else the family it was drawn from.
 
     Null where there is no number: dynamics or misalignment if they were skipped, the number and partition of
     randomized rules, and every result of a table that was not solved (its status has FRONTIER_OVERFLOW).
 
     Args:
         result: B tables and C committees.
+        groups: optional columns, of results of the selection game whose actions are all available: "schemes" (worst,
+            best and where dynamics ends), "equilibria" (all of them), "weights" (that attain the misalignment).
+        equilibria_cap: of all equilibria, at most so many, the lexicographically first, are listed per row.
 
     Returns:
-        A table of B x C rows with the columns of `COMMITTEE_SCHEMA`, or of `PARTITION_SCHEMA`.
+        A table of B x C rows with the result's columns, and those of the groups.
 
     Example:
         >>> import equilibrax as eq
@@ -110,75 +88,21 @@ def committee_rows(result: SelectionResult | PartitionResult) -> pa.Table:
         >>> rows.select(["family", "committee", "optimum", "worst_utility", "dynamics_steps"]).to_pylist()
         [{'family': 'table', 'committee': 1, 'optimum': 1.0, 'worst_utility': 0.5, 'dynamics_steps': None}]
     """
-    tables, solved = result.tables, result.solved
-    committees = solved[0].size  # rows of a table
-    total = solved.size
-    unsolved = None if solved.all() else ~solved.reshape(-1)
-    members = (result.committees[:, None] >> np.arange(tables.num_providers)) & 1
-
-    def of_table(values: np.ndarray) -> pa.Array:
-        return pa.array(np.repeat(values, committees))
-
-    def of_committee(values: np.ndarray) -> pa.Array:
-        return pa.array(np.tile(values.astype(np.int32), total // len(values)))
-
-    def same(value: float, kind: type) -> pa.Array:
-        return pa.array(np.full(total, value, kind))
-
-    def number(values: np.ndarray | None, kind: pa.DataType) -> pa.Array:
-        if values is None:
-            return pa.nulls(total, kind)
-        missing = unsolved if values.dtype.kind == "f" else values.reshape(-1) < 0
-        return pa.array(values.reshape(-1), kind, mask=missing, from_pandas=True)  # NaN is null
-
-    columns = [
-        of_table(result.table_id),
-        _repeated(tables.names(), committees),
-        same(tables.seed, np.int64),
-        same(tables.states, np.int32),
-        same(tables.actions, np.int32),
-        same(tables.num_providers, np.int32),
-        of_committee(result.committees),
-        of_committee(members.sum(axis=1)),
-        number(result.optimum, pa.float64()),
-        number(result.worst_utility, pa.float64()),
-        number(result.best_utility, pa.float64()),
-        number(result.equilibria, pa.int64()),
-        number(result.dynamics_utility, pa.float64()),
-        number(result.dynamics_steps, pa.int64()),
-    ]
-    if isinstance(result, SelectionResult):
-        columns += [number(result.misalignment, pa.float64()), number(result.bound, pa.float64())]
-        return pa.Table.from_arrays([*columns, _statuses(result.status)], schema=COMMITTEE_SCHEMA)
-    columns += [pa.nulls(total, pa.float64())] * 2 + [_statuses(result.status)]
-    rationality = np.array([np.nan if r is None else r for r in result.rationalities])
-    partitions = list(result.worst_partition.reshape(total, -1))
-    columns += [
-        pa.array([result.game] * total),
-        pa.array([result.response] * total),
-        pa.array(np.tile(np.repeat(rationality, len(result.committees)), len(solved)), from_pandas=True),
-        same(result.tolerance, np.float64),
-        pa.array(partitions, pa.list_(pa.int8()), mask=result.worst_partition[..., 0].reshape(-1) < 0),
-    ]
-    return pa.Table.from_arrays(columns, schema=PARTITION_SCHEMA)
+    always = result.columns
+    columns = [column for column in COLUMNS["committees"] if column in always or column.group in groups]
+    own: Extractors = {
+        **_OF_RESULT,
+        "equilibrium_schemes": lambda result: all_equilibria(result, equilibria_cap),
+        "equilibrium_schemes_cap": lambda result: equilibria_cap,
+    }
+    return build_rows(columns, result.status.shape, (result, result.tables), own)
 
 
 def table_rows(tables: UtilityTables) -> pa.Table:
     """One row per table: everything that defines the game, exactly.
 
-    | column | type | |
-    |---|---|---|
-    | `table_id`, `seed` | int64 | |
-    | `family` | string | the table's own name, else its family |
-    | `states`, `actions`, `num_providers` | int32 | X, A and K, the shape of the lists |
-    | `resolution` | int32 | steps per unit of utility |
-    | `user` | X A float64 | by state, then action |
-    | `providers` | K X A float64 | by provider, then state, then action |
-    | `prior` | X int32 | weights; the probability of x is `prior[x] / sum(prior)` |
-    | `available` | X A bool | which actions exist; utilities of others are 0 |
-
-    Utilities are multiples of `1 / resolution`: `round(utility * resolution)` is the integer that was solved
-    for, without error.
+    What columns mean is in docs/datasets.md. Utilities are multiples of `1 / resolution`: `round(utility * resolution)`
+    is the integer that was solved for, without error.
 
     Args:
         tables: B tables.
@@ -192,42 +116,13 @@ def table_rows(tables: UtilityTables) -> pa.Table:
         >>> rows.select(["num_providers", "user", "prior"]).to_pylist()
         [{'num_providers': 1, 'user': [0.3, 0.1, 0.0, 0.2], 'prior': [1, 2]}]
     """
-    count = len(tables)
-
-    def same(value: int, kind: type) -> pa.Array:
-        return pa.array(np.full(count, value, kind))
-
-    def lists(values: np.ndarray) -> pa.Array:
-        size = values[0].size if count else 1
-        return pa.FixedSizeListArray.from_arrays(pa.array(values.reshape(-1)), size)
-
-    columns = {
-        "table_id": pa.array(tables.table_id),
-        "family": pa.array(tables.names(), pa.string()),
-        "seed": same(tables.seed, np.int64),
-        "states": same(tables.states, np.int32),
-        "actions": same(tables.actions, np.int32),
-        "num_providers": same(tables.num_providers, np.int32),
-        "resolution": same(tables.resolution, np.int32),
-        "user": lists(np.asarray(tables.user) / tables.resolution),
-        "providers": lists(np.asarray(tables.providers) / tables.resolution),
-        "prior": lists(np.asarray(tables.prior)),
-        "available": lists(np.asarray(tables.available)),
-    }
-    return pa.table(columns)
+    return build_rows(declared("tables"), (len(tables),), (tables,), _OF_TABLES, fixed=True)
 
 
-def _repeated(names: list[str], times: int) -> pa.Array:
-    """Every name `times` times."""
-    encoded = pa.array(names, pa.string()).dictionary_encode()
-    indices = np.repeat(encoded.indices.to_numpy(zero_copy_only=False), times)
-    return pa.DictionaryArray.from_arrays(pa.array(indices), encoded.dictionary).cast(pa.string())
-
-
-def _statuses(status: np.ndarray) -> pa.Array:
-    every = np.arange(int(reduce(or_, Status)) + 1)
-    names = pa.array(status_names(every).tolist(), pa.string())
-    return pa.DictionaryArray.from_arrays(pa.array(status.reshape(-1)), names).cast(pa.string())
+def as_stored(rows: pa.Table, kind: str, float32: bool = False) -> pa.Table:
+    """The same rows with the types that datasets have: lists of any length, and 32-bit results on request."""
+    columns = {column.name: column.stored(float32) for column in COLUMNS[kind]}
+    return rows.cast(schema(columns[name] for name in rows.column_names))
 
 
 # --- files --------------------------------------------------------------------------------------------------
@@ -308,7 +203,7 @@ def read_committees(path: str | os.PathLike[str]) -> pa.Table:
             read in the order of their names.
 
     Returns:
-        A table with the columns of `COMMITTEE_SCHEMA`; other columns are not read.
+        A table with the columns that all results have; other columns are not read.
 
     Raises:
         ValueError: naming the file and the column, if there is no such file, it is not a Parquet file, or a
@@ -347,18 +242,18 @@ def iter_committees(path: str | os.PathLike[str]) -> Iterator[pa.Table]:
         ...     sum(part.num_rows for part in iter_committees(folder))
         62
     """
-    return iter_rows(path, "committees", COMMITTEE_SCHEMA)
+    return iter_rows(path, "committees")
 
 
-def iter_rows(path: str | os.PathLike[str], kind: str, columns: pa.Schema) -> Iterator[pa.Table]:
-    """The rows with these columns of a Parquet file, of a sweep's shards, or of the files `kind*.parquet` of a folder.
+def iter_rows(path: str | os.PathLike[str], kind: str) -> Iterator[pa.Table]:
+    """The rows, with the columns that all have, of a Parquet file, of a sweep's shards, or of the files `kind*.parquet` of a folder.
 
     The first column is the one that shards are in the order of.
 
     Raises:
         ValueError: as `iter_committees`.
     """
-    path = Path(path)
+    path, columns = Path(path), schema(declared(kind))
     if not path.exists():
         raise ValueError(f"path: expected a Parquet file or a folder, got {path}, which does not exist")
     if (path / kind).is_dir():
@@ -406,78 +301,3 @@ def _read_file(file: Path, wanted: pa.Schema) -> pa.Table:
             came = f"{column.type}: {error}"
             raise ValueError(f"{file}: column {expected.name!r}: expected {expected.type}, got {came}") from error
     return pa.Table.from_arrays(columns, schema=wanted)
-
-
-@contextmanager
-def whole_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
-    """A file to write that takes the name `path` when the block ends, and vanishes if it raises.
-
-    Until then it is beside `path` under a unique name, and locked, so that `remove_abandoned` knows it is in
-    use.
-
-    Raises:
-        OSError: of the fitting kind, with `path` in it.
-    """
-    path = Path(path)
-    try:
-        file, temporary = _unique(path)
-        try:
-            with file:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
-                os.replace(temporary, path)
-                _sync_folder(path.parent)  # or the name may be gone after a power cut
-        except BaseException:
-            with suppress(OSError):
-                temporary.unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        if error.errno is None:
-            raise OSError(f"cannot write {path}: {error}") from error
-        raise OSError(error.errno, f"cannot write: {error.strerror}", str(path)) from error
-
-
-def remove_abandoned(folder: str | os.PathLike[str], name: str) -> None:
-    """Remove what killed processes have left of files whose names match the regular expression `name`.
-
-    Files that a process is still writing, here or on another machine that shares the folder, are left alone.
-    """
-    pattern = re.compile(rf"\.(?:{name}){_UNIQUE}")
-    for entry in os.scandir(folder):
-        if pattern.fullmatch(entry.name):
-            with suppress(OSError), open(entry.path, "rb") as file:  # gone, in use, or not ours to remove
-                _lock(file)
-                os.unlink(entry.path)
-
-
-def _unique(path: Path) -> tuple[BinaryIO, Path]:
-    """A new, locked file beside `path`."""
-    while True:
-        temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
-        file = open(temporary, "xb")  # noqa: SIM115
-        with suppress(OSError):  # a file system without locks
-            _lock(file)
-        if fcntl is None or os.fstat(file.fileno()).st_nlink:
-            return file, temporary
-        file.close()  # taken for abandoned before it was locked
-
-
-def _sync_folder(folder: Path) -> None:
-    """Put the folder's names on the disk, where its file system can."""
-    if fcntl is None:  # not a POSIX system: folders cannot be opened
-        return
-    number = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(number)
-    except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
-            raise
-    finally:
-        os.close(number)
-
-
-def _lock(file: BinaryIO) -> None:
-    """Lock `file` until it is closed; `BlockingIOError` if another process has."""
-    if fcntl is not None:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,18 +1,9 @@
-"""Optional columns of a sweep, and how numbers are stored.
-
-| group | columns of `committees` |
-|---|---|
-| `schemes` | `worst_scheme`, `best_scheme`, `dynamics_scheme` |
-| `equilibria` | `equilibrium_schemes`, `equilibrium_schemes_cap` |
-| `weights` | `misalignment_weights`, `misalignment_offset` |
+"""Optional columns of the selection game: the best schemes, and all equilibria.
 
 Letters: B tables, K providers, X states, A actions, C committees, S schemes.
 """
 
 from __future__ import annotations
-
-from collections.abc import Sequence
-from typing import Literal
 
 import numpy as np
 import pyarrow as pa
@@ -20,69 +11,13 @@ import pyarrow as pa
 from equilibrax.games import first_equilibria
 from equilibrax.games.selection_result import SelectionResult
 
-Group = Literal["schemes", "equilibria", "weights"]
-
 _DENSE_SCHEMES = 2**12
 """Up to here all schemes of many tables are looked at together; beyond, committees are listed one by one."""
 
 _CELLS = 2**24  # of what is in memory at a time: about 16 MB per array
-_EXACT = ("rationality", "tolerance")  # settings, not results
 
 
-def optional_columns(result: SelectionResult, groups: Sequence[Group], cap: int) -> dict[str, pa.Array]:
-    """The columns of these groups, one value per (table, committee), null where a table was not solved.
-
-    `best_scheme` is the lexicographically first equilibrium that is best for the user.
-
-    Args:
-        result: B tables, all of whose actions are available, and C committees.
-        groups: which.
-        cap: of all equilibria, at most so many, the lexicographically first, are listed per row.
-    """
-    unsolved = ~result.solved.reshape(-1)
-    columns: dict[str, pa.Array] = {}
-    if "schemes" in groups:
-        columns["worst_scheme"] = _lists(result.worst_scheme, pa.int16(), unsolved)
-        columns["best_scheme"] = _lists(_best_schemes(result), pa.int16(), unsolved)
-        if result.dynamics_scheme is None:
-            columns["dynamics_scheme"] = pa.nulls(len(unsolved), pa.list_(pa.int16()))
-        else:
-            columns["dynamics_scheme"] = _lists(result.dynamics_scheme, pa.int16(), unsolved)
-    if "equilibria" in groups:
-        columns["equilibrium_schemes"] = _all_equilibria(result, cap)
-        columns["equilibrium_schemes_cap"] = pa.array(np.full(len(unsolved), cap, np.int32))
-    if "weights" in groups:
-        assert result.fit is not None, "the door refuses weights without misalignment"
-        columns["misalignment_weights"] = _lists(result.fit.weights, pa.float64(), unsolved)
-        columns["misalignment_offset"] = pa.array(result.fit.offset.reshape(-1), mask=unsolved)
-    return columns
-
-
-def plain(rows: pa.Table, float32: bool) -> pa.Table:
-    """The same rows with lists of any length for lists of fixed size, and 32-bit results on request."""
-    fields = []
-    for field in rows.schema:
-        kind = field.type
-        if pa.types.is_fixed_size_list(kind):
-            kind = pa.list_(kind.value_type)
-        if float32 and field.name not in _EXACT:
-            if kind == pa.float64():
-                kind = pa.float32()
-            elif kind == pa.list_(pa.float64()):
-                kind = pa.list_(pa.float32())
-        fields.append(pa.field(field.name, kind))
-    return rows.cast(pa.schema(fields))
-
-
-def _lists(values: np.ndarray, kind: pa.DataType, unsolved: np.ndarray) -> pa.Array:
-    """`[B, C, N]` to a list of N numbers per (table, committee)."""
-    size = values.shape[-1]
-    offsets = np.arange(len(unsolved) + 1, dtype=np.int32) * size
-    flat = pa.array(np.ascontiguousarray(values).reshape(-1), kind)
-    return pa.ListArray.from_arrays(pa.array(offsets), flat, mask=pa.array(unsolved))
-
-
-def _best_schemes(result: SelectionResult) -> np.ndarray:
+def best_schemes(result: SelectionResult) -> np.ndarray:
     """`[B, C, X]` the first equilibrium that is best for the user, by state.
 
     A scheme that is optimal for the user is stable against all who must make her strictly better off. So with two or
@@ -102,8 +37,8 @@ def _best_schemes(result: SelectionResult) -> np.ndarray:
     return schemes
 
 
-def _all_equilibria(result: SelectionResult, cap: int) -> pa.Array:
-    """`[B C]` lists of schemes."""
+def all_equilibria(result: SelectionResult, cap: int) -> pa.Array:
+    """`[B C]` lists of schemes of tables whose actions are all available: the first `cap` equilibria, null if unsolved."""
     tables = result.tables
     number = tables.actions**tables.states
     if number <= _DENSE_SCHEMES:

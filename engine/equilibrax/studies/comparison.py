@@ -21,11 +21,12 @@ from rich.console import Console, Group
 from rich.padding import Padding
 from rich.text import Text
 
-from equilibrax._core.status import status_names
+from equilibrax._core.columns import declared
 from equilibrax.games import TOLERANCE
 from equilibrax.games.responses import check_response
 from equilibrax.problems.persuasion import PersuasionGame
 from equilibrax.problems.tables import UtilityTables
+from equilibrax.rows import batch_names, build_rows, numbered, status_words
 from equilibrax.studies import _comparison_text as text
 from equilibrax.studies._comparison_games import Collector, GameLine
 
@@ -126,37 +127,22 @@ class Comparison:
 
     def rows(self) -> pa.Table:
         """One row per table and line, for Parquet files; null where there is no number."""
-        tables, (b, g) = self.tables, self.worst.shape
-
-        def number(values: np.ndarray) -> pa.Array:
-            return pa.array(np.ascontiguousarray(values).reshape(-1), pa.float64(), from_pandas=True)
-
-        def of_line(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
-            return pa.array(list(values) * b, kind)
-
-        return pa.table(
-            {
-                "table_id": pa.array(np.repeat(self.table_id, g)),
-                "family": pa.array(np.repeat(np.array(tables.names(), object), g).tolist(), pa.string()),
-                "seed": pa.array(np.full(b * g, tables.seed, np.int64)),
-                "states": pa.array(np.full(b * g, tables.states, np.int32)),
-                "actions": pa.array(np.full(b * g, tables.actions, np.int32)),
-                "providers": pa.array(np.full(b * g, tables.num_providers, np.int32)),
-                "line": of_line([line.name for line in self.lines], pa.string()),
-                "game": of_line([line.game for line in self.lines], pa.string()),
-                "user": of_line([line.user for line in self.lines], pa.string()),
-                "rationality": of_line([line.rationality for line in self.lines], pa.float64()),
-                "rules": of_line([line.rules for line in self.lines], pa.string()),
-                "optimum": number(np.repeat(self.optimum, g)),
-                "worst_utility": number(self.worst),
-                "best_utility": number(self.best),
-                "equilibria": pa.array(self.equilibria.reshape(-1), mask=self.equilibria.reshape(-1) < 0),
-                "aligned_utility": number(self.aligned),
-                "bound": number(self.bound),
-                "bound_name": of_line([name or None for name in self.bound_names], pa.string()),
-                "status": pa.array(status_names(self.status).reshape(-1).tolist(), pa.string()),
-            }
-        )
+        own = {
+            "table_id": lambda found: found.table_id[:, None],
+            "family": lambda found: batch_names(found.tables, 2),
+            "optimum": lambda found: found.optimum[:, None],
+            "worst_utility": lambda found: found.worst,
+            "best_utility": lambda found: found.best,
+            "benchmark": lambda found: found.aligned,
+            "bound_source": lambda found: numbered([name or None for name in found.bound_names]),
+            "status": lambda found: status_words(found.status),
+            "line": lambda found: numbered([line.name for line in found.lines]),
+            "game": lambda found: numbered([line.game for line in found.lines]),
+            "user": lambda found: numbered([line.user for line in found.lines]),
+            "rationality": lambda found: np.array([line.rationality for line in found.lines], float),
+            "rules": lambda found: numbered([line.rules for line in found.lines]),
+        }
+        return build_rows(declared("comparison"), self.worst.shape, (self, self.tables), own)
 
     def show(self, table: int | None = None, *, width: int | None = None) -> None:
         """Print a table: of one of the tables, or of medians over all of them.

@@ -11,16 +11,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from fractions import Fraction
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from jaxtyping import Float
 
-from equilibrax._core.status import status_names
+from equilibrax._core.columns import declared
 from equilibrax.games.market_result import MarketResult
 from equilibrax.problems import MarketDraws, whole
 from equilibrax.problems.market import Market
+from equilibrax.rows import batch_names, build_rows, status_words
 from equilibrax.studies.market_games import Games, MarketOutcome, solve_games
 from equilibrax.theory import shared_utility
 from equilibrax.theory.market_theorems import market_theorem_3_1, market_theorem_4_3
@@ -111,10 +113,7 @@ class Entry:
     def rows(self) -> pa.Table:
         """One row per game, market, newcomer and user; the newcomer comes last, and has nothing before.
 
-        Columns: `market`, `family`, `newcomer` (from 0), `user`, `incumbent`, `game`, `beta`, `optimum`, `benchmark`;
-        `bound`, what was promised before; `worst_before`, `worst_after`, `best_before`, `best_after`,
-        `equilibria_before`, `equilibria_after`, `status_before`, `status_after`. Null where there is no number, or no
-        equilibrium.
+        What columns mean is in docs/markets.md. Null where there is no number, or no equilibrium.
         """
         return pa.concat_tables([self._game(g) for g in range(len(self.before))])
 
@@ -160,41 +159,30 @@ class Entry:
             repeated = np.repeat(np.asarray(values), each, axis=0)
             return np.concatenate([repeated, np.full((total, 1), missing, repeated.dtype)], axis=1)
 
-        def number(values: np.ndarray) -> pa.Array:
-            return pa.array(np.asarray(values, np.float64).reshape(-1), pa.float64(), from_pandas=True)
+        def repeated(values: np.ndarray, words: list[str]) -> tuple[np.ndarray, list[str]]:
+            return np.repeat(values, each, axis=0), words
 
-        def count(values: np.ndarray) -> pa.Array:
-            flat = np.asarray(values, np.int64).reshape(-1)
-            return pa.array(flat, pa.int64(), mask=flat < 0)
-
-        def statuses(result: Any, times: int) -> pa.Array:
-            names = np.repeat(status_names(result.status[:, 0]), times * n)
-            return pa.array(names.tolist(), pa.string())
-
-        users = np.tile(np.arange(n, dtype=np.int32), total)
-        names = np.repeat(np.array(self.market.names(), object), each * n).tolist()
-        return pa.table(
-            {
-                "market": pa.array(np.repeat(np.asarray(self.market.market_id), each * n)),
-                "family": pa.array(names, pa.string()),
-                "newcomer": pa.array(np.tile(np.repeat(np.arange(each, dtype=np.int32), n), len(self.market))),
-                "user": pa.array(users),
-                "incumbent": pa.array(users < n - 1),
-                "game": pa.array([before.result.game] * (total * n), pa.string()),
-                "beta": pa.array(np.full(total * n, float(self.newcomers.beta))),
-                "optimum": number(self.augmented.optimum_utility),
-                "benchmark": number(old(self.benchmark)),
-                "bound": number(old(self.bounds[g])),
-                "worst_before": number(old(before.result.worst_utility[:, 0])),
-                "worst_after": number(after.result.worst_utility[:, 0]),
-                "best_before": number(old(before.result.best_utility[:, 0])),
-                "best_after": number(after.result.best_utility[:, 0]),
-                "equilibria_before": count(old(before.result.equilibria[:, 0], -1)),
-                "equilibria_after": count(after.result.equilibria[:, 0]),
-                "status_before": statuses(before.result, each),
-                "status_after": statuses(after.result, 1),
-            }
-        )
+        own: dict[str, Any] = {
+            "market": np.repeat(np.asarray(self.market.market_id), each)[:, None],
+            "family": repeated(*batch_names(self.market, 2)),
+            "newcomer": np.tile(np.arange(each), len(self.market))[:, None],
+            "user": np.arange(n),
+            "incumbent": np.arange(n) < n - 1,
+            "game": before.result.game,
+            "beta": float(self.newcomers.beta),
+            "optimum": self.augmented.optimum_utility,
+            "benchmark": old(self.benchmark),
+            "bound": old(self.bounds[g]),
+            "worst_before": old(before.result.worst_utility[:, 0]),
+            "worst_after": after.result.worst_utility[:, 0],
+            "best_before": old(before.result.best_utility[:, 0]),
+            "best_after": after.result.best_utility[:, 0],
+            "equilibria_before": old(before.result.equilibria[:, 0], -1),
+            "equilibria_after": after.result.equilibria[:, 0],
+            "status_before": repeated(*status_words(before.result.status[:, :1])),
+            "status_after": status_words(after.result.status[:, :1]),
+        }
+        return build_rows(declared("entry"), (total, n), (SimpleNamespace(**own),), {})
 
 
 def enter(market: Market, newcomers: Newcomers, game: Games = "both", **options: Any) -> Entry:

@@ -1,6 +1,7 @@
 """Verification of datasets: everything a dataset says, worked out again by other means.
 
-`verify` shares no code with what made the dataset: no kernels, no solver and no JAX. Tables are drawn again by
+`verify` shares no code with what made the dataset but the names and types of columns (`equilibrax._core.columns`): no
+kernels, no solver and no JAX. Tables are drawn again by
 threefry in NumPy (`draws`). Games of up to 100,000 schemes are solved by listing every scheme, straight from the
 definitions, and best-response dynamics is replayed move by move (`enumeration`). For larger ones the list of all
 schemes that some member accepts takes the place of all schemes, and where that is too long, equilibria are looked for
@@ -22,6 +23,7 @@ import numpy as np
 from equilibrax.verification.configuration import NoDataset, read_configuration
 from equilibrax.verification.folder import Manifest, check_extra, read_record
 from equilibrax.verification.report import CHECKS, Failure, Verification
+from equilibrax.verification.results import CHECKED
 from equilibrax.verification.shards import Choice, ShardCheck
 
 __all__ = ["CHECKS", "Failure", "NoDataset", "Verification", "verify"]
@@ -100,4 +102,8 @@ def verify(
         if progress is not None:
             progress(shard + 1, configuration.shards)
     manifest.close()
+    for kind, number in (("tables", report.tables), ("committees", report.rows)):
+        for column in configuration.columns(kind):
+            if column.name not in CHECKED and (kind, column.name) not in report.looked_at:
+                report.leave_out(f"the column {column.name} of {kind}, which nothing checks", number)
     return report

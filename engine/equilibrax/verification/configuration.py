@@ -1,7 +1,7 @@
 """What the folder of a dataset says it holds, read anew from `sweep.json`.
 
-The layout and the rules are those that `equilibrax.datasets.sweep` documents: which tables a shard has, which part of a mixture,
-which split a table is in, which columns there are.
+The layout and the rules are those that `equilibrax.datasets.sweep` documents: which tables a shard has, which part of a
+mixture, which split a table is in. Names and types of columns are the engine's declarations, and all that is shared.
 
 Letters: B tables.
 """
@@ -16,12 +16,14 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
-import pyarrow as pa
 
-FORMAT = 2
+from equilibrax._core.column import Column
+from equilibrax._core.columns import Group, declared
+
+FORMAT = 3
 SPLITS = ("train", "validation", "test")
 
 
@@ -114,31 +116,10 @@ class Configuration:
             position += hashes >= np.uint64(limit)
         return position
 
-    def schema(self, kind: str) -> pa.Schema:
-        """Names and types of the columns of `tables` or `committees`."""
-        real = pa.float32() if self["float32"] else pa.float64()
-        if kind == "tables":
-            fields = {"table_id": pa.int64(), "family": pa.string(), "seed": pa.int64()}
-            fields |= dict.fromkeys(("states", "actions", "num_providers", "resolution"), pa.int32())
-            fields |= dict.fromkeys(("user", "providers"), pa.list_(real))
-            return pa.schema({**fields, "prior": pa.list_(pa.int32()), "available": pa.list_(pa.bool_())})
-        fields = {"table_id": pa.int64(), "family": pa.string(), "seed": pa.int64()}
-        fields |= dict.fromkeys(("states", "actions", "providers", "committee", "committee_size"), pa.int32())
-        fields |= dict.fromkeys(("optimum", "worst_utility", "best_utility"), real)
-        fields |= {"equilibria": pa.int64(), "dynamics_utility": real, "dynamics_steps": pa.int64()}
-        fields |= {"misalignment": real, "bound": real, "status": pa.string()}
-        if not self.selection:
-            fields |= {"game": pa.string(), "response": pa.string(), "rationality": pa.float64()}
-            fields |= {"tolerance": pa.float64(), "worst_partition": pa.list_(pa.int8())}
-        scheme = pa.list_(pa.int16())
-        groups = self["columns"]
-        if "schemes" in groups:
-            fields |= dict.fromkeys(("worst_scheme", "best_scheme", "dynamics_scheme"), scheme)
-        if "equilibria" in groups:
-            fields |= {"equilibrium_schemes": pa.list_(scheme), "equilibrium_schemes_cap": pa.int32()}
-        if "weights" in groups:
-            fields |= {"misalignment_weights": pa.list_(real), "misalignment_offset": real}
-        return pa.schema(fields)
+    def columns(self, kind: str) -> list[Column]:
+        """The columns of `tables` or `committees`, in order."""
+        groups = set(self["columns"]).intersection(get_args(Group)) if self.selection else {"partitions"}
+        return [column.stored(self["float32"]) for column in declared(kind, *groups)]
 
 
 def read_configuration(folder: Path) -> Configuration:
@@ -168,7 +149,7 @@ def read_configuration(folder: Path) -> Configuration:
         for shard in range(min(configuration.shards, 1000)):
             configuration.rows_each(configuration.part(shard))
         configuration.split_of(np.zeros(1, np.int64))
-        configuration.schema("committees")
+        configuration.columns("committees")
         configuration.ids(0)
         needed = ("seed", "resolution", "tie_break", "dynamics", "misalignment", "equilibria_cap")
         for name in needed + (("bins", "bin_range") if configuration["stratify"] else ()):

@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from equilibrax._core.column import schema
 from equilibrax.verification.configuration import Configuration
 from equilibrax.verification.report import Verification
 
@@ -99,7 +100,7 @@ def read_rows(
     if said is not None and rows.num_rows != said["rows"]:
         report.fail("records", record_name(int(path.stem[-8:])), f"{rows.num_rows} rows", said["rows"], column=name)
     report.passed("schema")
-    wanted, found = configuration.schema(name.partition("/")[0]), rows.schema
+    wanted, found = schema(configuration.columns(name.partition("/")[0])), rows.schema
     if found.names != wanted.names:
         report.fail("schema", name, wanted.names, found.names)
         return None

@@ -79,6 +79,7 @@ class Verification:
         failures: the first 20 of each check.
         proven: rows whose equilibria were all looked at, by method; and those that were only attacked.
         not_checked: what nothing was said about, and why.
+        looked_at: pairs of a folder and a column that some check compared.
     """
 
     directory: str
@@ -90,6 +91,7 @@ class Verification:
     failures: list[Failure] = field(default_factory=list)
     proven: dict[str, int] = field(default_factory=dict)
     not_checked: dict[str, int] = field(default_factory=dict)
+    looked_at: set[tuple[str, str | None]] = field(default_factory=set, repr=False)
 
     @property
     def holds(self) -> bool:
@@ -128,6 +130,7 @@ class Verification:
             among: `[N]` bool, which rows are looked at; None is all.
         """
         self.checked[check] += len(rows) if among is None else int(among.sum())
+        self.looked_at.add((file.partition("/")[0], column))
         wrong = np.flatnonzero(bad if among is None else bad & among)
         for i in wrong[: max(0, NAMED - self.failed[check])].tolist():
             said = expected(i) if callable(expected) else expected if isinstance(expected, str) else expected[i]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from equilibrax.verification import columns
+from equilibrax.verification import arrays
 from equilibrax.verification.configuration import Configuration
 from equilibrax.verification.games import Answers, Games
 from equilibrax.verification.lists import acceptable
@@ -74,7 +74,7 @@ class Block:
 
     def number(self, name: str, there: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """`[N]` a column, and `[N]` which rows have it and should; `there` is which should."""
-        values, missing = columns.numbers(self.results, name)
+        values, missing = arrays.numbers(self.results, name)
         self._nulls(name, missing, there)
         return values, there & ~missing
 
@@ -84,7 +84,7 @@ class Block:
 
     def list(self, name: str, width: int, there: np.ndarray, check: str) -> tuple[np.ndarray, np.ndarray]:
         """`[N, width]` a column of lists, and which rows have it and should."""
-        values, missing, bad = columns.lists(self.results, name, width)
+        values, missing, bad = arrays.lists(self.results, name, width)
         self._nulls(name, missing, there)
         self.compare(check, name, f"{width} numbers", values, bad, there & ~missing)
         return values, there & ~missing & ~bad
@@ -95,41 +95,64 @@ class Block:
         self.report.compare("nulls", self.file, name, self.rows, expected, got, missing == there)
 
 
+Check = Callable[[Block, np.ndarray, np.ndarray], None]
+"""What looks at some columns of a block, given `[N]` which rows are solved and `[N]` the flags of their statuses."""
+
+CHECKED: dict[str, Check] = {}
+"""By the name of a column of results, what checks it. Columns that are not here are not checked, and the report says
+so."""
+
+
+def checks(*columns: str) -> Callable[[Check], Check]:
+    """Make a function the check of some columns; it is called once for all of those that a dataset has."""
+
+    def register(check: Check) -> Check:
+        CHECKED.update(dict.fromkeys(columns, check))
+        return check
+
+    return register
+
+
 def check_results(block: Block) -> None:
     """Check every column of the block's rows that says something about equilibria."""
-    configuration, answers = block.configuration, block.answers
-    flags, unknown = columns.statuses(block.results, configuration)
+    configuration = block.configuration
+    flags, unknown = arrays.statuses(block.results, configuration)
     everywhere = np.ones(len(flags), bool)
     names = block.results["status"].to_numpy()
     block.compare("status", "status", "a status of this game", names, unknown, everywhere)
-    solved = flags & columns.OVERFLOW == 0
+    solved = flags & arrays.OVERFLOW == 0
     together = solved.reshape(block.shape)
     mixed = np.repeat(together.any(axis=1) != together.all(axis=1), block.shape[1])
     block.compare("status", "status", "FRONTIER_OVERFLOW in all rows of a table or none", names, mixed, everywhere)
     block.report.leave_out("rows that are not solved, and say so (FRONTIER_OVERFLOW)", int((~solved).sum()))
+    names = [column.name for column in configuration.columns("committees")]
+    for check in dict.fromkeys(CHECKED[name] for name in names if name in CHECKED):
+        check(block, solved, flags)
 
+
+@checks("optimum")
+def _optimum(block: Block, solved: np.ndarray, flags: np.ndarray) -> None:
     optimum, here = block.number("optimum", solved)
-    truth = block.utilities(np.broadcast_to(answers.optimum[:, None], block.shape))
+    truth = block.utilities(np.broadcast_to(block.answers.optimum[:, None], block.shape))
     block.compare("optimum", "optimum", truth, optimum, optimum != truth, here)
-    _equilibria(block, solved, flags)
-    if "schemes" in configuration["columns"]:
-        for name, utility in (("worst_scheme", "worst_utility"), ("best_scheme", "best_utility")):
-            first = getattr(answers, name)
-            schemes, here = block.scheme(name, solved)
-            _schemes(block, name, utility, schemes, here)
-            if first is not None:
-                first = first.reshape(len(flags), -1)
-                block.compare("schemes", name, _first_of(name, first), schemes, (schemes != first).any(axis=1), here)
-    if "equilibria" in configuration["columns"]:
-        _listed(block, solved)
-    _dynamics(block, solved, flags)
-    _misalignment(block, solved, flags)
+
+
+@checks("worst_scheme", "best_scheme")
+def _extreme_schemes(block: Block, solved: np.ndarray, flags: np.ndarray) -> None:
+    for name, utility in (("worst_scheme", "worst_utility"), ("best_scheme", "best_utility")):
+        first = getattr(block.answers, name)
+        schemes, here = block.scheme(name, solved)
+        _schemes(block, name, utility, schemes, here)
+        if first is not None:
+            first = first.reshape(len(flags), -1)
+            block.compare("schemes", name, _first_of(name, first), schemes, (schemes != first).any(axis=1), here)
 
 
 def _first_of(name: str, schemes: np.ndarray) -> Callable[[int], str]:
     return lambda i: f"the first {name.partition('_')[0]} equilibrium, {schemes[i].tolist()}"
 
 
+@checks("worst_utility", "best_utility", "equilibria")
 def _equilibria(block: Block, solved: np.ndarray, flags: np.ndarray) -> None:
     answers, proven = block.answers, block.answers.proven.reshape(-1)
     none = (answers.count == 0).reshape(-1)
@@ -147,7 +170,7 @@ def _equilibria(block: Block, solved: np.ndarray, flags: np.ndarray) -> None:
     block.compare("count", "equilibria", truth, stored, stored != truth, here & proven)
     block.compare("count", "equilibria", truth, stored, stored < truth, here & ~proven)
     large = np.array([count > _MOST for count in answers.count.reshape(-1).tolist()])
-    said = flags & columns.SATURATED > 0
+    said = flags & arrays.SATURATED > 0
     names = block.results["status"].to_numpy()
     block.compare(
         "status",
@@ -184,7 +207,7 @@ def _schemes(block: Block, name: str, utility: str, schemes: np.ndarray, here: n
     known = known.reshape(-1)
     block.compare("schemes", name, "available actions", schemes, ~known, here)
     here = here & known
-    stored, missing = columns.numbers(block.results, utility)
+    stored, missing = arrays.numbers(block.results, utility)
     reached = block.utilities(values[..., 0])
     block.compare(
         "schemes",
@@ -200,9 +223,10 @@ def _schemes(block: Block, name: str, utility: str, schemes: np.ndarray, here: n
     block.compare("schemes", name, "an equilibrium", schemes, ~accepted, here)
 
 
-def _listed(block: Block, solved: np.ndarray) -> None:
+@checks("equilibrium_schemes", "equilibrium_schemes_cap")
+def _listed(block: Block, solved: np.ndarray, flags: np.ndarray) -> None:
     name, answers = "equilibrium_schemes", block.answers
-    inner, length, missing, bad = columns.nested(block.results, name, block.games.states)
+    inner, length, missing, bad = arrays.nested(block.results, name, block.games.states)
     block._nulls(name, missing, solved)
     here = solved & ~missing
     cap = block.configuration["equilibria_cap"]
@@ -240,11 +264,12 @@ def _listed(block: Block, solved: np.ndarray) -> None:
 
 
 def _constant(block: Block, name: str, value: int) -> None:
-    stored, missing = columns.numbers(block.results, name)
+    stored, missing = arrays.numbers(block.results, name)
     everywhere = np.ones(len(stored), bool)
     block.compare("constants", name, str(value), stored, (stored != value) | missing, everywhere)
 
 
+@checks("dynamics_utility", "dynamics_steps", "dynamics_scheme")
 def _dynamics(block: Block, solved: np.ndarray, flags: np.ndarray) -> None:
     answers, ran = block.answers, block.configuration["dynamics"]
     there = solved & ran
@@ -254,7 +279,7 @@ def _dynamics(block: Block, solved: np.ndarray, flags: np.ndarray) -> None:
     schemes, listed = block.scheme("dynamics_scheme", there) if stored else (np.zeros((len(flags), 0)), there & False)
     if not ran:
         return
-    ended = flags & columns.LIMIT == 0
+    ended = flags & arrays.LIMIT == 0
     block.report.leave_out("dynamics that were stopped, and say so (DYNAMICS_LIMIT)", int((there & ~ended).sum()))
     if answers.dynamics is not None and answers.dynamics_steps is not None and answers.dynamics_scheme is not None:
         truth = block.utilities(answers.dynamics)
@@ -279,6 +304,7 @@ def _dynamics(block: Block, solved: np.ndarray, flags: np.ndarray) -> None:
         )
 
 
+@checks("misalignment", "bound", "misalignment_weights", "misalignment_offset")
 def _misalignment(block: Block, solved: np.ndarray, flags: np.ndarray) -> None:
     games, answers, there = block.games, block.answers, solved & block.configuration["misalignment"]
     score, here = block.number("misalignment", there)
@@ -375,7 +401,7 @@ def _programs(block: Block, score, sure, flags, utilities, upper, lower, slack) 
         mask = int(block.games.committees[committee])
         members = utilities[table, 1:][[j for j in range(block.games.providers) if mask >> j & 1]]
         least, most = block.solver.score(utilities[table, 0], members, upper[table, committee], lower[table])
-        uncertified = flags[row] & columns.UNCERTIFIED > 0
+        uncertified = flags[row] & arrays.UNCERTIFIED > 0
         bad[i] = not least - slack[row] <= score[row] or (not uncertified and not score[row] <= most + slack[row])
         expected.append(f"{least!r} to {most!r}")
     said = np.array(expected, object)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from equilibrax.verification import columns
+from equilibrax.verification import arrays
 from equilibrax.verification.configuration import Configuration, Part
 from equilibrax.verification.draws import draw_again, known_family
 from equilibrax.verification.enumeration import MOST_SCHEMES, block_size, enumerate_games
@@ -84,7 +84,7 @@ class ShardCheck:
                 self._check_tables(shard, part, split, position, tables, wanted)
             if results is not None:
                 self.report.rows += results.num_rows
-                self._check_constants(file_name("committees", split, shard), part, results, "providers")
+                self._check_constants(file_name("committees", split, shard), part, results)
             if tables is not None and results is not None:
                 if self._aligned(shard, part, split, tables, results):
                     self._check_results(shard, part, split, tables, results, wanted)
@@ -113,7 +113,7 @@ class ShardCheck:
             if rows is None:
                 whole = False
                 continue
-            ids, missing = columns.numbers(rows, "table_id")
+            ids, missing = arrays.numbers(rows, "table_id")
             number = np.arange(len(ids))
             said = f"an id from {span.start} to {span.stop - 1}"
             self.report.compare("ids", name, "table_id", number, said, ids, (ids < span.start) | (ids >= span.stop))
@@ -136,9 +136,9 @@ class ShardCheck:
     def _aligned(self, shard: int, part: Part, split: str, tables: pa.Table, results: pa.Table) -> bool:
         """Whether there is a row for each table, lambda and committee, in this order."""
         name, each = file_name("committees", split, shard), self.configuration.rows_each(part)
-        ids, _ = columns.numbers(tables, "table_id")
-        found, _ = columns.numbers(results, "table_id")
-        mask, _ = columns.numbers(results, "committee")
+        ids, _ = arrays.numbers(tables, "table_id")
+        found, _ = arrays.numbers(results, "table_id")
+        mask, _ = arrays.numbers(results, "committee")
         if len(found) != len(ids) * each:
             got = f"{len(found)}"
             self.report.fail("ids", name, f"{len(ids) * each} rows, {each} for each of {len(ids)} tables", got)
@@ -155,13 +155,13 @@ class ShardCheck:
 
     def _check_tables(self, shard, part: Part, split: str, position: int, rows: pa.Table, wanted: np.ndarray) -> None:
         name = file_name("tables", split, shard)
-        ids, _ = columns.numbers(rows, "table_id")
+        ids, _ = arrays.numbers(rows, "table_id")
         number = np.arange(len(ids))
         names = np.array(self.configuration.splits, object)
         belongs = self.configuration.split_of(ids)
         got = np.full(len(ids), split, object)
         self.report.compare("splits", name, "table_id", number, names[belongs], got, belongs != position)
-        self._check_constants(name, part, rows, "num_providers")
+        self._check_constants(name, part, rows)
         self._constant(name, rows, "resolution", self.configuration["resolution"])
         if not known_family(part.family, part.version):
             self.report.leave_out(f"tables of the family {part.family}, which cannot be drawn again", len(ids))
@@ -173,33 +173,34 @@ class ShardCheck:
         cells, some = part.states * part.actions, rows.take(pa.array(chosen))
         for column, truth, width in (
             ("user", (drawn[:, 0] / resolution).astype(kind), cells),
-            ("providers", (drawn[:, 1:] / resolution).astype(kind), part.providers * cells),
+            ("provider_utilities", (drawn[:, 1:] / resolution).astype(kind), part.providers * cells),
             ("prior", np.ones((len(chosen), part.states), np.int32), part.states),
             ("available", np.ones((len(chosen), cells), bool), cells),
         ):
-            stored, missing, bad = columns.lists(some, column, width)
+            stored, missing, bad = arrays.lists(some, column, width)
             truth = truth.reshape(len(chosen), width)
             wrong = missing | bad | (stored != truth).any(axis=1)
             self.report.compare("tables", name, column, chosen, truth, stored, wrong)
 
-    def _check_constants(self, name: str, part: Part, rows: pa.Table, providers: str) -> None:
+    def _check_constants(self, name: str, part: Part, rows: pa.Table) -> None:
+        results = name.startswith("committees/")
         family = np.array(rows["family"].to_pylist(), object)
         self.report.compare(
             "constants", name, "family", np.arange(len(family)), part.family, family, family != part.family
         )
         values = {"seed": self.configuration["seed"], "states": part.states, "actions": part.actions}
-        alone = providers == "providers" and self.configuration["game"] == "aligned"  # with herself
-        for column, value in {**values, providers: 1 if alone else part.providers}.items():
+        alone = results and self.configuration["game"] == "aligned"  # with herself
+        for column, value in {**values, "num_providers": 1 if alone else part.providers}.items():
             self._constant(name, rows, column, value)
-        if providers == "providers":
-            mask, _ = columns.numbers(rows, "committee")
+        if results:
+            mask, _ = arrays.numbers(rows, "committee")
             size = (mask[:, None] >> np.arange(16) & 1).sum(axis=1)
-            stored, missing = columns.numbers(rows, "committee_size")
+            stored, missing = arrays.numbers(rows, "committee_size")
             wrong = missing | (stored != size)
             self.report.compare("constants", name, "committee_size", np.arange(len(size)), size, stored, wrong)
 
     def _constant(self, name: str, rows: pa.Table, column: str, value: int) -> None:
-        stored, missing = columns.numbers(rows, column)
+        stored, missing = arrays.numbers(rows, column)
         self.report.compare(
             "constants", name, column, np.arange(len(stored)), str(value), stored, missing | (stored != value)
         )
@@ -225,18 +226,18 @@ class ShardCheck:
             (rows.num_rows, 1 + part.providers, part.states, part.actions),
         )
         if known_family(part.family, part.version):
-            utilities = self._draw(part, columns.numbers(rows, "table_id")[0])
+            utilities = self._draw(part, arrays.numbers(rows, "table_id")[0])
             prior = np.ones((rows.num_rows, part.states), np.int64)
             available = np.ones((rows.num_rows, part.states, part.actions), bool)
         else:
             cells = part.states * part.actions
             stored = [
-                columns.lists(rows, column, width)[0].astype(np.float64)
-                for column, width in (("user", cells), ("providers", part.providers * cells))
+                arrays.lists(rows, column, width)[0].astype(np.float64)
+                for column, width in (("user", cells), ("provider_utilities", part.providers * cells))
             ]
             utilities = np.rint(np.concatenate(stored, axis=1) * resolution).astype(np.int64).reshape(shape)
-            prior = columns.lists(rows, "prior", part.states)[0].astype(np.int64)
-            available = columns.lists(rows, "available", cells)[0].reshape(utilities[:, 0].shape)
+            prior = arrays.lists(rows, "prior", part.states)[0].astype(np.int64)
+            available = arrays.lists(rows, "available", cells)[0].reshape(utilities[:, 0].shape)
         return Games(utilities, prior, available, resolution, self.configuration["tie_break"] == "lowest_index")
 
     # --- results ----------------------------------------------------------------------------------------------------
@@ -246,7 +247,7 @@ class ShardCheck:
         if not self.configuration.selection:
             game = self.configuration["game"] + (" with obedience" if self.configuration["obedience"] else "")
             self.report.leave_out(f"results of the game {game}: they are not solved again", results.num_rows)
-            _, unknown = columns.statuses(results, self.configuration)
+            _, unknown = arrays.statuses(results, self.configuration)
             got = np.array(results["status"].to_pylist(), object)
             self.report.compare("status", name, "status", np.arange(len(got)), "a status of this game", got, unknown)
             return
@@ -254,7 +255,7 @@ class ShardCheck:
             why = "results of tables that are stored in 32 bits and cannot be drawn again"
             self.report.leave_out(why, results.num_rows)
             return
-        chosen = np.flatnonzero(np.isin(columns.numbers(tables, "table_id")[0], wanted))
+        chosen = np.flatnonzero(np.isin(arrays.numbers(tables, "table_id")[0], wanted))
         self.report.leave_out("results of tables that were not in the sample", (tables.num_rows - len(chosen)) * each)
         games = self._games(part, tables.take(pa.array(chosen)))
         small = part.actions**part.states <= MOST_SCHEMES
@@ -298,7 +299,7 @@ class ShardCheck:
         everyone = 2**part.providers - 1
         scores = np.concatenate(
             [
-                columns.numbers(rows, "misalignment")[0][columns.numbers(rows, "committee")[0] == everyone]
+                arrays.numbers(rows, "misalignment")[0][arrays.numbers(rows, "committee")[0] == everyone]
                 for rows in results
             ]
         ).astype(np.float64)

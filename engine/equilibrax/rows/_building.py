@@ -1,0 +1,122 @@
+"""Rows from declarations: a value for every column, found by its name, repeated over the rows that share it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import reduce
+from math import prod
+from operator import or_
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from equilibrax._core.column import Column, schema
+from equilibrax._core.status import Status, status_names
+
+Extractors = Mapping[str, Callable[[Any], Any]]
+"""By the name of a column, how its values are had from a result."""
+
+
+def build_rows(
+    columns: Iterable[Column], shape: tuple[int, ...], sources: tuple[Any, ...], own: Extractors, *, fixed: bool = False
+) -> pa.Table:
+    """One row per cell of an array of this shape, in its order.
+
+    A column's value is what its extractor makes of the first source, else the attribute of its name that the first
+    source has that has one. It may be
+
+    - None: all are missing;
+    - an array that broadcasts to `shape`, for lists with further axes behind it; text may come as a pair of such an
+      array and the words that it numbers;
+    - an Arrow array of all rows.
+
+    Args:
+        columns: the declarations.
+        shape: of the rows.
+        sources: where values are found, the result first.
+        own: extractors.
+        fixed: whether lists are of fixed size in the type, too.
+
+    Raises:
+        AttributeError: if nothing has a value for a column.
+    """
+
+    def value(name: str) -> Any:
+        if name in own:
+            return own[name](sources[0])
+        for source in sources:
+            if hasattr(source, name):
+                return getattr(source, name)
+        raise AttributeError(f"column {name!r}: expected an extractor or an attribute, got neither")
+
+    columns = tuple(columns)
+    arrays = [_array(column, value(column.name), shape, fixed) for column in columns]
+    if fixed:
+        return pa.table(dict(zip([column.name for column in columns], arrays)))
+    return pa.Table.from_arrays(arrays, schema=schema(columns))
+
+
+def status_words(status: np.ndarray) -> tuple[np.ndarray, list[str]]:
+    """The text of statuses, for `build_rows`."""
+    return status, status_names(np.arange(int(reduce(or_, Status)) + 1)).tolist()
+
+
+def batch_names(named: Any, axes: int) -> tuple[np.ndarray, list[str]]:
+    """Names of the games of a batch, for rows with so many axes."""
+    return along_batch(np.arange(len(named)), axes), named.names()
+
+
+def numbered(words: Sequence[str | None]) -> tuple[np.ndarray, Sequence[str | None]]:
+    """Text, None included, for the last axis of rows."""
+    return np.arange(len(words)), words
+
+
+def along_batch(values: Any, axes: int) -> np.ndarray:
+    """`[B]` values that are the same along all axes but the first."""
+    return np.asarray(values).reshape(-1, *[1] * (axes - 1))
+
+
+def sizes(committees: np.ndarray) -> np.ndarray:
+    """How many compete, of bitmasks."""
+    return (np.asarray(committees)[..., None] >> np.arange(31) & 1).sum(axis=-1)
+
+
+def _array(column: Column, value: Any, shape: tuple[int, ...], fixed: bool) -> pa.Array:
+    kind, total = column.arrow, prod(shape)
+    if isinstance(value, pa.Array):
+        return value
+    if value is None:
+        return pa.nulls(total, pa.list_(kind.value_type, 1) if fixed and column.depth else kind)
+    if column.depth:
+        return _lists(column, np.ascontiguousarray(value), len(shape), fixed)
+    if column.type == "string":
+        return _text(value, shape)
+    flat = np.broadcast_to(value, shape).reshape(-1)
+    if not column.nullable:
+        return pa.array(flat, kind)
+    return pa.array(flat, kind, mask=_missing(flat))
+
+
+def _lists(column: Column, values: np.ndarray, axes: int, fixed: bool) -> pa.Array:
+    size, total = prod(values.shape[axes:]), prod(values.shape[:axes])
+    rows = values.reshape(total, size)
+    flat = pa.array(rows.reshape(-1), column.arrow.value_type)
+    if fixed:
+        return pa.FixedSizeListArray.from_arrays(flat, size)
+    offsets = pa.array(np.arange(total + 1, dtype=np.int32) * size)
+    return pa.ListArray.from_arrays(offsets, flat, mask=pa.array(_missing(rows[:, 0])) if column.nullable else None)
+
+
+def _text(value: Any, shape: tuple[int, ...]) -> pa.Array:
+    if isinstance(value, tuple):
+        index, words = value
+    else:
+        words, index = np.unique(np.asarray(value, str), return_inverse=True)
+        index, words = index.reshape(np.shape(value)), words.tolist()
+    flat = np.broadcast_to(index, shape).reshape(-1).astype(np.int32)
+    return pa.DictionaryArray.from_arrays(pa.array(flat), pa.array(words, pa.string())).cast(pa.string())
+
+
+def _missing(values: np.ndarray) -> np.ndarray:
+    return np.isnan(values) if values.dtype.kind == "f" else values < 0
