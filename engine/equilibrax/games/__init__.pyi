@@ -14,6 +14,7 @@ from ._oblivious_utility import oblivious_utility as oblivious_utility
 from ._oblivious_utility import oblivious_values as oblivious_values
 from ._options import TOLERANCE as TOLERANCE
 from ._options import Dynamics as Dynamics
+from ._options import InTurn as InTurn
 from ._options import Quantal as Quantal
 from ._options import Response as Response
 from ._options import TieBreak as TieBreak
@@ -27,6 +28,8 @@ from ._solve import solve as solve
 from .aligned import Aligned as Aligned
 from .anonymous import Anonymous as Anonymous
 from .joint import Joint as Joint
+from .market import MarketDynamics as MarketDynamics
+from .market import MarketGame as MarketGame
 from .market_result import MarketRegret as MarketRegret
 from .market_result import MarketResult as MarketResult
 from .obedient import Obedient as Obedient

@@ -41,6 +41,7 @@ class GameLine:
         user: "follows" recommendations, "best response", or "quantal".
         rationality: lambda of a quantal user, else None.
         rules: "deterministic", or "randomized" for providers that may draw lots.
+        benchmark: whether it is what the other lines are measured by.
     """
 
     name: str
@@ -48,6 +49,7 @@ class GameLine:
     user: str = "best response"
     rationality: float | None = None
     rules: str = "deterministic"
+    benchmark: bool = False
 
 
 @dataclass(frozen=True)
@@ -138,6 +140,11 @@ class Game(Generic[R]):
     def how(self) -> Rationality:
         """How users respond."""
         return Rationality.of(getattr(self, "response", "best"))
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Groups of optional columns that rows of its results can have."""
+        return ()
 
     def suited(self, problem: Any) -> Game[R]:
         """This game, without options that have nothing to do in such a problem."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import numpy as np
 
@@ -100,6 +100,9 @@ def check_tolerance(tolerance: Any) -> None:
     """Refuse what is no tolerance."""
     if isinstance(tolerance, bool) or not isinstance(tolerance, int | float | np.number) or not 0 <= tolerance < np.inf:
         raise ValueError(f"tolerance: expected a finite number of at least 0, got {tolerance!r}")
+
+
+InTurn = bool | Annotated[Dynamics, "best deviations in turn, so the step limit counts"]
 
 
 @dataclass(frozen=True)

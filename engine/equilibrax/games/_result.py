@@ -247,6 +247,11 @@ class TableResult(Result):
         return self.tables
 
     @property
+    def resolved(self) -> int:
+        """How many numbers were solved again by HiGHS."""
+        return 0
+
+    @property
     def optimum_utility(self) -> Float[np.ndarray, " B"]:
         """`[B]` first-best expected utility, OPT (2509.15090, Definition 2)."""
         return self.optimum_value / self.scale

@@ -62,4 +62,4 @@ class Aligned(PartitionGame):
     @classmethod
     def compared(cls, lambdas: tuple[float, ...], tolerance: float) -> tuple[Compared, ...]:
         """With best response."""
-        return (Compared(cls(), (GameLine(cls.name, cls.name),), place=90),)
+        return (Compared(cls(), (GameLine(cls.name, cls.name, benchmark=True),), place=90),)

@@ -16,7 +16,7 @@ from jax.sharding import Mesh
 from equilibrax._core.batching import chunk_size, over_batch, run_in_chunks
 from equilibrax._core.status import Status
 from equilibrax.games._game import Compared, GameLine
-from equilibrax.games._options import Dynamics, Quantal, Rationality, Response
+from equilibrax.games._options import Dynamics, InTurn, Quantal, Rationality, Response
 from equilibrax.games.partition_result import PartitionResult
 from equilibrax.games.responses import (
     PartitionGame,
@@ -62,7 +62,7 @@ class Joint(PartitionGame):
 
     response: Response = "best"
     """How the user acts in a cell: the best action, ties to the lowest, or quantally."""
-    dynamics: bool | Dynamics = True
+    dynamics: InTurn = True
     """Whether to run best-response dynamics: monopoly rules first, then in turn a provider moves to the best refinement
     of what the others say if that is strictly better for it. Of a Dynamics, the step limit counts."""
 

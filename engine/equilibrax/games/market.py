@@ -10,12 +10,12 @@ from jax.sharding import Mesh
 
 from equilibrax._core.status import Status
 from equilibrax.games._game import Compared, Game
-from equilibrax.games._options import Dynamics, Rationality, Response
+from equilibrax.games._options import Dynamics, InTurn, Rationality, Response
 from equilibrax.games._profiles import PostingGame
 from equilibrax.games.market_result import MarketResult
 from equilibrax.problems.market import Market
 
-MarketDynamics = bool | Literal["only"] | Dynamics
+MarketDynamics = InTurn | Literal["only"]
 
 
 class MarketGame(Game[MarketResult]):

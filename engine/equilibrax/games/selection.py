@@ -82,6 +82,11 @@ class Selection(Game[SelectionResult]):
             else None
         )
 
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Schemes, all equilibria and, if misalignment is computed, the weights that attain it."""
+        return ("schemes", "equilibria", "weights")[: 3 if self.fit else 2]
+
     def solve_xla(self, problem: UtilityTables, masks: np.ndarray, mesh: Mesh) -> SelectionResult:
         """B tables for C committees."""
         prepared, turns = prepare(problem), Dynamics.of(self.dynamics)

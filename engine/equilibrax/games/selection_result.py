@@ -37,6 +37,11 @@ class SelectionResult(TableResult):
         return None if self.fit is None else self.fit.misalignment
 
     @property
+    def resolved(self) -> int:
+        """How many misalignment scores were solved again by HiGHS."""
+        return 0 if self.fit is None else self.fit.resolved
+
+    @property
     def bound(self) -> Float[np.ndarray, "B C"] | None:
         """`[B, C]` Theorem 6's guarantee `optimum - 2 eps` for the worst utility, or None without misalignment."""
         return None if self.fit is None else self.optimum - 2 * self.fit.misalignment
