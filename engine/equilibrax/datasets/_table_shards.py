@@ -15,9 +15,7 @@ from equilibrax.datasets._pipeline import Rows, Work, count_statuses
 from equilibrax.datasets.config import SweepConfig, described
 from equilibrax.datasets.stratify import Bins, fill, scores_of
 from equilibrax.fits.chebyshev import TOLERANCE as CERTIFIED
-from equilibrax.games import solve
-from equilibrax.games.partition_result import PartitionResult
-from equilibrax.games.selection_result import SelectionResult
+from equilibrax.games import TableResult, solve
 from equilibrax.problems.random_tables import sample_tables
 from equilibrax.problems.tables import UtilityTables
 from equilibrax.rows.committees import as_stored, committee_rows, table_rows
@@ -48,7 +46,7 @@ class Shard(Drawn):
         result: of them.
     """
 
-    result: SelectionResult | PartitionResult
+    result: TableResult
 
 
 def work_of(config: SweepConfig) -> Work[Shard]:
@@ -99,7 +97,7 @@ def _usual_range(config: SweepConfig) -> tuple[float, float]:
 
 
 def _scores(config: SweepConfig, tables: UtilityTables) -> np.ndarray:
-    return scores_of(tables, config.tie_break, config.max_capacity)
+    return scores_of(tables, config.plays)
 
 
 def _draw(config: SweepConfig, ids: range) -> Drawn:
@@ -118,16 +116,8 @@ def _draw(config: SweepConfig, ids: range) -> Drawn:
 
 
 def _solve(drawn: Drawn) -> Shard:
-    part = drawn.config
-    options: dict[str, Any] = {"tie_break": part.tie_break, "throw": False}
-    if part.game not in ("aligned", "oblivious"):
-        options["dynamics"] = part.dynamics
-    if part.game == "selection" and not part.obedience:
-        options |= {"misalignment": part.misalignment, "max_capacity": part.max_capacity}
-    else:
-        options |= {"obedience": part.obedience, "response": part.response, "tolerance": part.tolerance}
-        options["rationality"] = part.rationality or None
-    return Shard(part, drawn.tables, drawn.count, drawn.more, solve(drawn.tables, game=part.game, **options))
+    result: Any = solve(drawn.tables, drawn.config.plays, throw=False)
+    return Shard(drawn.config, drawn.tables, drawn.count, drawn.more, result)
 
 
 def _rows(shard: Shard) -> Rows:
@@ -139,7 +129,7 @@ def _rows(shard: Shard) -> Rows:
         results=as_stored(_first(results, shard.count * each), "committees", config.float32),
         statuses=count_statuses(result.status[: shard.count]),
         retries=int(result.retries[: shard.count].sum()),
-        resolved=result.fit.resolved if isinstance(result, SelectionResult) and result.fit is not None else 0,
+        resolved=result.resolved,
         more=shard.more,
     )
 

@@ -46,7 +46,7 @@ _OF_RESULT: Extractors = {
     "committee_size": lambda result: sizes(result.committees),
     "misalignment": lambda result: getattr(result, "misalignment", None),  # games over partitions have none
     "bound": lambda result: getattr(result, "bound", None),
-    "game": lambda result: result.game,
+    "game": lambda result: result.game.name,
     "rationality": lambda result: np.array([np.nan if r is None else r for r in result.rationalities])[:, None],
     "status": lambda result: status_words(result.status),
     "best_scheme": lambda result: np.where(result.solved[..., None], best_schemes(result), np.int16(-1)),

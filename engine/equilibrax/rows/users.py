@@ -30,7 +30,7 @@ from equilibrax.theory.market_guarantees import MarketPromises
 _OF_RESULT: Extractors = {
     "market": lambda result: along_batch(result.market.market_id, 3),
     "family": lambda result: batch_names(result.market, 3),
-    "game": lambda result: result.game,
+    "game": lambda result: result.game.name,
     "committee": lambda result: result.committees[:, None],
     "committee_size": lambda result: sizes(result.committees)[:, None],
     "user": lambda result: np.arange(result.market.users),

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from equilibrax.games.responses import check_response
+from equilibrax.games import Quantal
 from equilibrax.problems.persuasion import PersuasionGame
 from equilibrax.problems.tables import UtilityTables
 
@@ -258,4 +258,5 @@ def _lambdas(rationality: Any) -> tuple[float | None, ...]:
     """The lambdas of a call; None is the best response."""
     if rationality is None:
         return (None,)
-    return check_response("quantal", rationality, 0.0)[0].values
+    given = Quantal(rationality).rationality
+    return given if isinstance(given, tuple) else (given,)  # pyright: ignore[reportReturnType]
