@@ -16,7 +16,7 @@ import numpy as np
 
 from equilibrax._core.checks import INT32_MAX
 from equilibrax._core.partitions import restricted_growth
-from equilibrax.io._files import (
+from equilibrax.io.files import (
     TableFileError,
     csv_bytes,
     decimal,

@@ -7,7 +7,7 @@ import reprlib
 import warnings
 from typing import Any
 
-from equilibrax.io._files import TableFileError
+from equilibrax.io.files import TableFileError
 
 LITERAL_LIMIT = 100_000
 """Characters of the longest literal that is parsed."""

@@ -49,7 +49,7 @@ import numpy as np
 
 from equilibrax._core.checks import positive_int
 from equilibrax.io import _market_csv as csv_format
-from equilibrax.io._files import (
+from equilibrax.io.files import (
     TableFileError,
     check_same,
     fitting,

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from equilibrax.io._files import NUMBER, TableFileError, line_of, read_bytes, records
+from equilibrax.io.files import NUMBER, TableFileError, line_of, read_bytes, records
 
 MISSING = frozenset(("", "na", "n/a", "#n/a", "nan", "null", "none"))
 """What stands for a missing number, in any case."""

@@ -35,7 +35,7 @@ import numpy as np
 
 from equilibrax._core.checks import INT32_MAX, positive_int
 from equilibrax._core.files import write_whole
-from equilibrax.io._files import (
+from equilibrax.io.files import (
     TableFileError,
     check_same,
     csv_bytes,

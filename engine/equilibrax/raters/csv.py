@@ -27,8 +27,8 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from equilibrax._core.checks import check_choice
-from equilibrax.io.sheets import Sheet, check_scale, is_number, naming, read_sheet
-from equilibrax.io.tables import TableFileError, line_of
+from equilibrax.io.files import TableFileError, line_of, naming
+from equilibrax.io.sheets import Sheet, check_scale, is_number, read_sheet
 from equilibrax.raters.matrix import RaterMatrix, rater_matrix
 
 RaterFormat = Literal["auto", "wide", "long"]

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from equilibrax.io.sheets import Sheet, check_scale, naming, read_sheet
-from equilibrax.io.tables import TableFileError, line_of
+from equilibrax.io.files import TableFileError, line_of, naming
+from equilibrax.io.sheets import Sheet, check_scale, read_sheet
 from equilibrax.raters.matrix import RaterMatrix, rater_matrix
 
 _KEYS = ("item", "input")

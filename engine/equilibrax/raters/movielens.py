@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from equilibrax._core.checks import positive_int
+from equilibrax.io.files import TableFileError, naming
 from equilibrax.io.movielens import GENRES, MovieLens, movielens_targets, read_movielens
-from equilibrax.io.sheets import check_scale, naming, read_sheet
-from equilibrax.io.tables import TableFileError
+from equilibrax.io.sheets import check_scale, read_sheet
 from equilibrax.raters.matrix import RaterMatrix, rater_matrix
 
 

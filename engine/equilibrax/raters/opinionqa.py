@@ -27,8 +27,8 @@ from typing import Any
 import numpy as np
 
 from equilibrax._core.checks import positive_int
-from equilibrax.io.sheets import naming, read_sheet
-from equilibrax.io.tables import TableFileError
+from equilibrax.io.files import TableFileError, naming
+from equilibrax.io.sheets import read_sheet
 from equilibrax.raters._opinionqa_files import (
     Questions,
     counts_of_responses,
