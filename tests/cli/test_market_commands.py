@@ -323,7 +323,8 @@ def test_a_sweep_is_the_markets_solved(swept):
     drawn = pa.concat_tables(pq.read_table(folder / f"markets/{split}-00000001.parquet") for split in splits)
     assert sorted(drawn["market"].to_pylist()) == [4, 5, 6, 7]
     described = json.loads((folder / "sweep.json").read_text())["config"]
-    assert (described["markets"], described["users"], described["game"]) == (10, 2, "both")
+    assert (described["markets"], described["users"]) == (10, 2)
+    assert [eq.games.game_from(game) for game in described["game"]] == list(STILL)
 
 
 def test_an_interrupted_sweep_ends_with_the_same_bytes(swept, tmp_path, monkeypatch):

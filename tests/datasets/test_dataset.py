@@ -546,9 +546,9 @@ def test_clocks_may_jump(copy, dataset, monkeypatch):
 
 def test_merge_refuses_a_folder_of_a_newer_version(copy):
     description = json.loads((copy / "sweep.json").read_text())
-    (copy / "sweep.json").write_text(json.dumps({**description, "format": 3, "equilibrax": "98.0"}))
+    (copy / "sweep.json").write_text(json.dumps({**description, "format": 4, "equilibrax": "98.0"}))
     with pytest.raises(
-        ValueError, match=r"format of at most 2, got 3; .*newer equilibrax \(98\.0\).* continue it with"
+        ValueError, match=r"format of at most 3, got 4; .*newer equilibrax \(98\.0\).* continue it with"
     ):
         merge(copy)
 

@@ -303,14 +303,14 @@ def test_another_sweep_is_refused(reference, changes, message):
 
 def test_another_version_is_refused(begun, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(eq, "__version__", "99.0")
+        patch.setattr(_sweep_work, "__version__", "99.0")
         with pytest.raises(ValueError, match=r"equilibrax is '.*' there, '99\.0' here"):
             run_sweep(SMALL, begun)
     description = json.loads((begun / "sweep.json").read_text())
     assert description["config"]["parameters"] == {}
     assert description["family_version"] == 1
-    (begun / "sweep.json").write_text(json.dumps({**description, "format": 3, "equilibrax": "98.0"}))
-    with pytest.raises(ValueError, match=r"sweep\.json: expected a format of at most 2, got 3; .* \(98\.0\)"):
+    (begun / "sweep.json").write_text(json.dumps({**description, "format": 4, "equilibrax": "98.0"}))
+    with pytest.raises(ValueError, match=r"sweep\.json: expected a format of at most 3, got 4; .* \(98\.0\)"):
         run_sweep(SMALL, begun)
     (begun / "sweep.json").write_text(json.dumps({**description, "format": 1}))
     with pytest.raises(ValueError, match=r"sweep\.json: expected format 2, got 1, .* sweep into a new folder"):
@@ -331,7 +331,7 @@ def test_another_version_of_ones_own_family_is_refused(tmp_path):
         run_sweep(config, tmp_path)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"format": 2}', '{"format": 2, "config": 3}'])
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"format": 3}', '{"format": 3, "config": 3}'])
 def test_a_sweep_json_of_something_else_is_named(tmp_path, text):
     (tmp_path / "sweep.json").write_text(text)
     with pytest.raises(ValueError, match=r"sweep\.json: expected the description of a sweep"):

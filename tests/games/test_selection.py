@@ -527,11 +527,15 @@ def test_wide_tables_of_large_values_are_exact():
     ],
 )
 def test_unknown_options_are_refused(options, message):
+    how = {name: value for name, value in options.items() if name in ("committees", "devices")}
+    mine = {name: value for name, value in options.items() if name not in how}
+
+    def solve():
+        turns = {"dynamics": eq.Dynamics(**mine.pop("dynamics"))} if "dynamics" in mine else {}
+        eq.solve(law_tables(), eq.Selection(**turns, **mine), **how)
+
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
-        how = {name: options.pop(name) for name in ("committees", "devices") if name in options}
-        if "dynamics" in options:
-            options["dynamics"] = eq.Dynamics(**options["dynamics"])
-        eq.solve(law_tables(), eq.Selection(**options), **how)
+        solve()
 
 
 @pytest.mark.parametrize(

@@ -413,9 +413,9 @@ def test_the_exit_status_and_the_first_failures(dataset, tmp_path, capsys):
     (tmp_path / "empty").mkdir()
     for folder in (tmp_path / "empty", tmp_path / "nowhere", dataset / TRAIN):
         assert main(["verify", str(folder)]) == 2
-    (dataset / "sweep.json").write_text('{"format": 3}')
+    (dataset / "sweep.json").write_text('{"format": 4}')
     assert main(["verify", str(dataset)]) == 2
-    assert "expected format 2, got 3" in capsys.readouterr().err
+    assert "expected format 3, got 4" in capsys.readouterr().err
 
 
 def test_tables_whose_family_cannot_be_drawn_again_are_solved_as_they_are_stored(sound, monkeypatch):
