@@ -15,7 +15,8 @@ MATCH = np.eye(2)
 
 
 def play(market, game, **options):
-    return eq.solve(market, game, dynamics=False, **options)
+    kind = {"personalized": eq.Personalized, "anonymous": eq.Anonymous}[game]
+    return eq.solve(market, kind(dynamics=False, **options))
 
 
 @pytest.fixture(scope="module")

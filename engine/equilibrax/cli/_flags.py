@@ -60,20 +60,11 @@ class _DynamicsFlags(_TurnFlags):
         return {"order": order, "seed": self.random_order, "deviation": self.deviation}
 
 
-@dataclass(frozen=True)
-class _MarketFlags(_TurnFlags):
-    dynamics_only: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
-    """Run dynamics and list no profiles, for markets that are too large for it."""
-
-    def value(self) -> Any:
-        return "only" if self.dynamics_only else super().value()
-
-
 _FLAGS: dict[Any, Any] = {
     Response: (Annotated[_ResponseFlags, tyro.conf.arg(name="")], _ResponseFlags()),
     InTurn: (Annotated[_TurnFlags, tyro.conf.arg(name="")], _TurnFlags()),
     bool | Dynamics: (Annotated[_DynamicsFlags, tyro.conf.arg(name="")], _DynamicsFlags()),
-    MarketDynamics: (Annotated[_MarketFlags, tyro.conf.arg(name="")], _MarketFlags()),
+    MarketDynamics: (Annotated[_TurnFlags, tyro.conf.arg(name="")], _TurnFlags()),
     bool | FitOptions: (bool, True),
 }
 """Types of options, as other flags: the annotation and the default."""

@@ -34,8 +34,10 @@ class Anonymous(MarketGame):
     response: Response = "best"
     """How users act in a cell: the best action, ties to the lowest, or quantally."""
     dynamics: MarketDynamics = True
-    """Whether to run best-response dynamics: in turn a provider moves to the first of its best rules; only: list no
-    profiles, for markets that are too large for it. Of a Dynamics, the step limit counts."""
+    """Whether to run best-response dynamics: in turn a provider moves to the first of its best rules. Of a Dynamics, the
+    step limit counts."""
+    profiles: bool = True
+    """Whether to list and compare all profiles; markets that are too large for it have dynamics only."""
 
     def fields(self, market: Market, masks: np.ndarray, how: Rationality, mesh: Mesh) -> dict[str, Any]:
         """All profiles, and dynamics."""
@@ -52,8 +54,8 @@ def solved_fields(options: MarketGame, game: PostingGame, masks: np.ndarray, mes
     """Fields of a `MarketResult` of a listed game."""
     turns = options.turns
     limit = turns.step_limit if turns else 0
-    raw = solve_postings(game, masks, listed=options.listed, dynamics=turns is not None, step_limit=limit, mesh=mesh)
-    return fields(game, raw, masks, options.listed, turns is not None)
+    raw = solve_postings(game, masks, listed=options.profiles, dynamics=turns is not None, step_limit=limit, mesh=mesh)
+    return fields(game, raw, masks, options.profiles, turns is not None)
 
 
 def fields(game: PostingGame, raw: dict[str, np.ndarray], masks: np.ndarray, listed: bool, dynamics: bool):

@@ -16,6 +16,7 @@ from equilibrax.games.market_result import MarketResult
 from equilibrax.problems.market import Market
 
 MarketDynamics = InTurn | Literal["only"]
+"""As everywhere; "only" is True with `profiles=False`."""
 
 
 class MarketGame(Game[MarketResult]):
@@ -40,13 +41,17 @@ class MarketGame(Game[MarketResult]):
     protocol: Any = "obedience"
     response: Response
     dynamics: MarketDynamics
+    profiles: bool
 
     def __post_init__(self) -> None:
         Rationality.of(self.response)
-        if self.dynamics != "only":
-            if not isinstance(self.dynamics, bool | Dynamics):
-                raise ValueError(f'dynamics: expected True, False, "only" or a Dynamics, got {self.dynamics!r}')
-            Dynamics.in_turn(self.dynamics, self.name)
+        if self.dynamics == "only":
+            object.__setattr__(self, "dynamics", True)
+            object.__setattr__(self, "profiles", False)
+        if not isinstance(self.dynamics, bool | Dynamics):
+            raise ValueError(f'dynamics: expected True, False, "only" or a Dynamics, got {self.dynamics!r}')
+        if not Dynamics.in_turn(self.dynamics, self.name) and not self.profiles:
+            raise ValueError("dynamics: expected some where no profiles are listed, got False")
 
     def accept(self, problem: Any) -> Market:
         """The market."""
@@ -55,12 +60,7 @@ class MarketGame(Game[MarketResult]):
     @property
     def turns(self) -> Dynamics | None:
         """How dynamics goes on, if it is followed."""
-        return Dynamics.of(True if self.dynamics == "only" else self.dynamics)
-
-    @property
-    def listed(self) -> bool:
-        """Whether all profiles are compared."""
-        return self.dynamics != "only"
+        return Dynamics.of(self.dynamics)
 
     def counts(self, market: Market) -> str:
         """What `equilibria` counts: "rules" or "profiles"."""

@@ -14,7 +14,7 @@ from equilibrax._core.status import Status
 from equilibrax.games._game import Compared, GameLine
 from equilibrax.games._oblivious_rules import oblivious_rules
 from equilibrax.games._oblivious_utility import oblivious_utility, oblivious_values
-from equilibrax.games._options import Rationality
+from equilibrax.games._options import Rationality, Response
 from equilibrax.games.joint import joint_fields
 from equilibrax.games.partition_result import PartitionResult
 from equilibrax.games.responses import PartitionGame
@@ -38,6 +38,7 @@ class Oblivious(PartitionGame):
 
     name: ClassVar[str] = "oblivious"
     statuses: ClassVar[Status] = Status.RULE_UNCERTIFIED
+    response: ClassVar[Response] = "best"
 
     rules: Rules = "partitions"
     """What providers may post: partitions of the states, or lotteries over what they say; see `oblivious_rules`."""

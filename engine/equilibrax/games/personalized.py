@@ -59,8 +59,10 @@ class Personalized(MarketGame):
     response: Response = "best"
     """How users act in a cell: the best action, ties to the lowest, or quantally."""
     dynamics: MarketDynamics = True
-    """Whether to run best-response dynamics: in turn a provider moves to the first of its best rules; only: list no
-    profiles, for markets that are too large for it. Of a Dynamics, the step limit counts."""
+    """Whether to run best-response dynamics: in turn a provider moves to the first of its best rules. Of a Dynamics, the
+    step limit counts."""
+    profiles: bool = True
+    """Whether to list and compare all profiles; markets that are too large for it have dynamics only."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -82,12 +84,12 @@ class Personalized(MarketGame):
                 f'tie_break: expected "lowest_index" except in personalized separable markets whose providers see the '
                 f"same, got {self.tie_break!r}"
             )
-        if selection and self.dynamics == "only":
+        if selection and not self.profiles:
             raise ValueError('dynamics: expected True or False in a market of selection games, got "only"')
 
     def suited(self, problem: Any) -> Personalized:
-        """Where users' games are selection games nothing is listed, so dynamics cannot be all there is."""
-        return replace(self, dynamics=True) if self.dynamics == "only" and is_selection(problem) else self
+        """Where users' games are selection games nothing is listed, so dynamics are not all there is."""
+        return replace(self, profiles=True) if is_selection(problem) else self
 
     def counts(self, market: Market) -> str:
         """The rules that a user may end up with, in selection games."""
