@@ -60,6 +60,9 @@ from .tables import (
     Labels as Labels,
 )
 from .tables import (
+    RoundingWarning as RoundingWarning,
+)
+from .tables import (
     UtilityTables as UtilityTables,
 )
 from .tables import (
