@@ -13,7 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from equilibrax.io._files import NUMBER, TableFileError, line_of, read_bytes, records
+from equilibrax.io._files import NUMBER, TableFileError, line_of, records
+from equilibrax.io._files import naming as naming
+from equilibrax.io._files import read_bytes as read_bytes
 
 MISSING = frozenset(("", "na", "n/a", "#n/a", "nan", "null", "none"))
 """What stands for a missing number, in any case."""

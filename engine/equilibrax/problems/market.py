@@ -20,11 +20,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-import jax
 import numpy as np
 from jaxtyping import Bool, Int
 
-from equilibrax.problems._batch import Batch
+from equilibrax.problems._batch import Batch, pytree
 from equilibrax.problems._market_arrays import (
     general_arrays,
     labels_or_refuse,
@@ -53,12 +52,13 @@ class MarketLabels:
     markets: tuple[str, ...] = ()
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclass(frozen=True)
 class Market(Batch):
-    """A batch of B markets of the same shape, in fixed point. A JAX pytree; the leading axis of every leaf is B.
+    """A batch of B markets of the same shape, in fixed point. A pytree on the host; leaves start with axis B.
 
     Make one with `separable_market`, `general_market` or `market_from_prior`, which validate; the constructor does not.
+    Its 64-bit integers are leaves that `jax.device_put` and `jax.jit` refuse, rather than cut to 32 bits.
 
     Attributes:
         prior: `[B, X]` int64, positive integer weights; the probability of x is `prior[x] / prior.sum()`.
@@ -106,6 +106,15 @@ class Market(Batch):
 
     _one: ClassVar[str] = "market"
     _named: ClassVar[str] = "market"
+    _kinds: ClassVar[dict[str, Any]] = {
+        "prior": np.int64,
+        "user": np.int32,
+        "available": np.bool_,
+        "components": np.int32,
+        "weights": np.int64,
+        "tensor": np.int64,
+        "market_id": np.int64,
+    }
 
     @property
     def users(self) -> int:
@@ -140,6 +149,7 @@ class Market(Batch):
     @property
     def optimum_value(self) -> np.ndarray:
         """`[B, N]` int64, first-best values: the best action in every state."""
+        len(self)  # refuses what JAX has damaged
         lowest = np.iinfo(np.int32).min
         best = np.where(np.asarray(self.available)[:, :, None], np.asarray(self.user), lowest).max(axis=3)
         return np.einsum("bx,bnx->bn", np.asarray(self.prior), best.astype(np.int64))

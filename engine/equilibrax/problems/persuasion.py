@@ -18,24 +18,24 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-import jax
 import numpy as np
 from jaxtyping import Bool, Int
 
 from equilibrax._core.checks import availability, check_providers, same_for_all, with_batch
 from equilibrax._core.fixed_point import Payoffs, TooLargeError, fixed_point, in_steps, listed, whole_weights
-from equilibrax.problems._batch import Batch
+from equilibrax.problems._batch import Batch, pytree
 from equilibrax.problems.tables import MAX_PROVIDERS, MAX_VALUE, Labels, UtilityTables, check_labels
 
 Array = Any
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclass(frozen=True)
 class PersuasionGame(Batch):
-    """A batch of B games of information of the same shape, in fixed point. A pytree; every leaf's first axis is B.
+    """A batch of B games of information of one shape, in fixed point. A pytree on the host; leaves start with axis B.
 
-    Make one with `from_tables`, `from_weights` or `from_prior`, which validate; the constructor does not.
+    Make one with `from_tables`, `from_weights` or `from_prior`, which validate; the constructor does not. Its 64-bit
+    integers are leaves that `jax.device_put` and `jax.jit` refuse, rather than cut to 32 bits.
 
     Attributes:
         weights: `[B, Z, X]` int64, prior weight of (signal, state); the probability is `weights / weights.sum()`.
@@ -68,6 +68,13 @@ class PersuasionGame(Batch):
     labels: Labels | None = field(default=None, metadata={"static": True})
 
     _one: ClassVar[str] = "game"
+    _kinds: ClassVar[dict[str, Any]] = {
+        "weights": np.int64,
+        "user": np.int64,
+        "providers": np.int64,
+        "available": np.bool_,
+        "table_id": np.int64,
+    }
 
     @property
     def signals(self) -> int:
@@ -87,6 +94,7 @@ class PersuasionGame(Batch):
     @property
     def optimum_value(self) -> np.ndarray:
         """`[B]` int64, first-best value: the best action for each (z, x) (2509.15090, Definition 2)."""
+        len(self)  # refuses what JAX has damaged
         lowest = np.iinfo(np.int64).min
         best = np.where(np.asarray(self.available)[:, None], np.asarray(self.user), lowest).max(axis=3)
         return best.sum(axis=(1, 2))
@@ -109,6 +117,7 @@ class PersuasionGame(Batch):
             >>> eq.PersuasionGame.from_tables(tables).user.tolist()
             [[[[3, 1], [0, 4]]]]
         """
+        len(tables)  # refuses what JAX has traced or damaged
         prior = np.asarray(tables.prior).astype(np.int64)
         return PersuasionGame(
             weights=prior[:, None],

@@ -18,7 +18,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-import jax
 import numpy as np
 from jaxtyping import Bool, Int, UInt32
 
@@ -32,7 +31,7 @@ from equilibrax._core.checks import (
 )
 from equilibrax._core.fixed_point import Payoffs, TooLargeError, check_positive, fixed_point, in_steps, positive_weights
 from equilibrax._core.fixed_point import RoundingWarning as RoundingWarning
-from equilibrax.problems._batch import Batch
+from equilibrax.problems._batch import Batch, pytree
 
 MAX_PROVIDERS = 16
 """Committees are bitmasks and all 2**K - 1 of them are solved at once; 16 providers make 65,535 committees."""
@@ -56,7 +55,7 @@ class Labels:
     tables: tuple[str, ...] = ()
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclass(frozen=True)
 class UtilityTables(Batch):
     """A batch of B games of the same shape, in fixed point. A JAX pytree; the leading axis of every leaf is B.
@@ -88,6 +87,13 @@ class UtilityTables(Batch):
     labels: Labels | None = field(default=None, metadata={"static": True})
 
     _one: ClassVar[str] = "table"
+    _kinds: ClassVar[dict[str, Any]] = {
+        "user": np.int32,
+        "providers": np.int32,
+        "prior": np.int32,
+        "available": np.bool_,
+        "table_id_words": np.uint32,
+    }
 
     @property
     def table_id(self) -> np.ndarray:
