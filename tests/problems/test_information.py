@@ -20,8 +20,10 @@ def test_tables_and_weights_make_the_same_game_when_the_user_knows_nothing():
     available[..., 1] = True
     prior, user, providers = RNG.integers(1, 5, (5, 3)), RNG.random((5, 3, 4)), RNG.random((5, 2, 3, 4))
     prior[:, 0] = 1  # no common factor
-    from_tables = PersuasionGame.from_tables(eq.from_arrays(user, providers, prior, available))
-    from_weights = PersuasionGame.from_weights(prior[:, None], user[:, None], providers[:, :, None], available)
+    from_tables = PersuasionGame.from_tables(eq.from_arrays(user, providers, prior, available, resolution=999))
+    from_weights = PersuasionGame.from_weights(
+        prior[:, None], user[:, None], providers[:, :, None], available, resolution=999
+    )
     for one, other in zip(jax.tree.leaves(from_tables), jax.tree.leaves(from_weights), strict=True):
         np.testing.assert_array_equal(one, other)
     assert not from_tables.user[~np.broadcast_to(available[:, None], from_tables.user.shape)].any()

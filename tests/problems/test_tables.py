@@ -56,7 +56,7 @@ def test_decimals_are_kept_exactly():
 
 @pytest.mark.parametrize(("utility", "steps"), [(0.123449, 1234), (0.123451, 1235), (-0.123451, -1235), (0.00004, 0)])
 def test_utilities_are_rounded_once_to_the_nearest_step(utility, steps):
-    table = eq.from_arrays([[utility, 1.0]], [[[1.0, utility]]])
+    table = eq.from_arrays([[utility, 1.0]], [[[1.0, utility]]], resolution=10_000)
     assert table.user[0, 0, 0] == table.providers[0, 0, 0, 1] == steps
     assert abs(steps / 10_000 - utility) <= table.rounding_error
 

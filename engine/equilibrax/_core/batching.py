@@ -18,8 +18,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from equilibrax._core.checks import ON_THE_HOST
 from equilibrax._core.compile_cache import make_room
 
 _CHUNK_BYTES = {"cpu": 8 << 20}
@@ -49,6 +51,8 @@ def steady_shapes() -> Iterator[None]:
 
 def batch_mesh(devices: Sequence[Any] | None = None) -> Mesh:
     """The devices (default: all local ones) as a mesh with the single axis `batch`."""
+    if isinstance(jnp.zeros(()), Tracer):
+        raise ValueError(f"expected concrete arrays, got a program that JAX is tracing; {ON_THE_HOST}")
     chosen = jax.local_devices() if devices is None else list(devices)
     if not all(isinstance(device, jax.Device) for device in chosen):
         raise ValueError(f"devices: expected JAX devices, such as jax.devices(), got {devices!r}")

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import math
+import reprlib
+import sys
 from collections.abc import Sequence
+from decimal import Decimal
+from fractions import Fraction
+from numbers import Rational
 from typing import Any
 
 import numpy as np
 
 INT32_MAX = 2**31 - 1
+
+ON_THE_HOST = "equilibrax works on the host: call it outside of jax.jit, vmap and grad"
 
 
 def check_choice(name: str, value: Any, choices: Sequence[Any]) -> None:
@@ -37,20 +44,73 @@ def positive_int(name: str, value: Any) -> int:
     return int(value)
 
 
-def as_numbers(name: str, value: Any) -> np.ndarray:
+def as_numbers(name: str, value: Any, *, rationals: bool = False) -> np.ndarray:
+    """A non-empty array of real numbers; with `rationals` perhaps of `Fraction` (dtype object), taken exactly.
+
+    Refuses what NumPy would convert without a word: masks that are lost, imaginary parts, dates, text, traced arrays.
+    """
+    _refuse_lossy(name, value)
     try:
         array = np.asarray(value)
     except ValueError:  # rows of different lengths
         array = None
-    if array is None or array.dtype.kind not in "iufb" or array.size == 0:
+    if array is not None and rationals and array.dtype == object and array.size:
+        array = _rationals(name, array)
+    elif array is None or array.dtype.kind not in "iufb" or array.size == 0:
         what = "rows of different lengths" if array is None else f"shape {array.shape} of {array.dtype}"
         raise ValueError(f"{name}: expected a non-empty array of numbers, got {what}")
     return array
 
 
+def as_floats(name: str, value: Any) -> np.ndarray:
+    """An array of float64, perhaps empty; refuses what `as_numbers` does."""
+    _refuse_lossy(name, value)
+    array = np.asarray(value)
+    if array.size and array.dtype.kind not in "iufb":
+        raise ValueError(f"{name}: expected numbers, got shape {array.shape} of {array.dtype}")
+    return array.astype(np.float64)
+
+
+def _refuse_lossy(name: str, value: Any) -> None:
+    """Refuse traced arrays and masks, also within lists."""
+    if isinstance(value, list | tuple):
+        for part in value:
+            _refuse_lossy(name, part)
+    elif isinstance(value, np.ma.MaskedArray):
+        if np.ma.is_masked(value):
+            raise ValueError(
+                f"{name}: expected a number in every place, got a masked array; fill it, and say in `available` which "
+                f"actions exist"
+            )
+    else:
+        refuse_traced(name, value)
+
+
+def refuse_traced(name: str, value: Any) -> None:
+    """Refuse an array inside of a program that JAX is tracing."""
+    jax = sys.modules.get("jax")  # nothing is traced before it is imported
+    if jax is not None and isinstance(value, jax.core.Tracer):
+        raise ValueError(f"{name}: expected numbers, got a traced array; {ON_THE_HOST}")
+
+
+def _rationals(name: str, array: np.ndarray) -> np.ndarray:
+    """The same numbers as `Fraction`; what is not finite stays a float."""
+    exact = np.empty(array.shape, object)
+    for index, value in np.ndenumerate(array):
+        if isinstance(value, float | np.floating):
+            exact[index] = Fraction(str(value)) if math.isfinite(value) else float(value)
+        elif isinstance(value, Rational | np.integer) and not isinstance(value, bool):
+            exact[index] = Fraction(int(value)) if isinstance(value, np.integer) else Fraction(value)
+        elif isinstance(value, Decimal) and value.is_finite():
+            exact[index] = Fraction(value)
+        else:
+            raise ValueError(f"{name}: expected numbers, got {reprlib.repr(value)} at index {list(index)}")
+    return exact
+
+
 def with_batch(name: str, value: Any, shape: str) -> np.ndarray:
-    """Numbers with a batch axis, which `shape` (such as "[X, A]") lacks and the value may lack."""
-    array = as_numbers(name, value)
+    """Numbers, perhaps rationals, with a batch axis, which `shape` (such as "[X, A]") lacks and the value may lack."""
+    array = as_numbers(name, value, rationals=True)
     axes = shape.count(",") + 1
     if array.ndim not in (axes, axes + 1):
         raise ValueError(f"{name}: expected shape {shape} or [B, {shape[1:]}, got {list(array.shape)}")
@@ -64,9 +124,14 @@ def same_for_all(name: str, array: np.ndarray, batch: int, shape: Sequence[int])
     return np.broadcast_to(array, (batch, *shape))
 
 
+def finite(array: np.ndarray) -> np.ndarray:
+    """Which numbers are finite; rationals are."""
+    return np.isfinite(array.astype(np.float64))
+
+
 def check_finite(name: str, array: np.ndarray, needed: Any = True) -> None:
     """Refuse utilities that are not finite where they are needed; `needed` broadcasts."""
-    bad = ~np.isfinite(array) & needed
+    bad = ~finite(array) & needed
     if bad.any():
         where = np.argwhere(bad)[0].tolist()
         raise ValueError(f"{name}: expected finite utilities, got {array[tuple(where)]} at index {where}")
@@ -102,6 +167,7 @@ def check_providers(name: str, providers: int, most: int) -> int:
 
 def as_labels(name: str, value: Any, shape: Sequence[int]) -> np.ndarray:
     """Whole labels of exactly this shape."""
+    _refuse_lossy(name, value)
     labels = np.asarray(value)
     if labels.dtype.kind not in "iu" or labels.shape != tuple(shape):
         raise ValueError(

@@ -1,44 +1,163 @@
-"""Real numbers as integers, once: utilities in steps of a resolution, weights in their proportions."""
+"""Real numbers as integers, once: utilities in steps of a resolution, weights in their proportions.
+
+Numbers are floats, integers, or exact rationals (`Fraction`, in arrays of objects). A float is read as the number that
+people write for it: 0.30000000000000004 is 0.3 with noise, 0.3333333333333333 is 1/3.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from math import gcd, lcm
+from typing import TypeVar
 
 import numpy as np
 
-from equilibrax._core.checks import INT32_MAX, check_finite
+from equilibrax._core.checks import INT32_MAX, check_finite, finite, positive_int
+
+DEFAULT_RESOLUTION = 10_000
+"""Steps per unit of utility where fewer decimals than five are given, or more than can be held."""
 
 WEIGHT_STEPS = 1_000_000
 """Weights that are no ratios of small whole numbers are rounded to this share of their sum."""
 
+_NOISE = 8 * np.finfo(np.float64).eps  # times the largest number beside it: what arithmetic leaves of a decimal
+_CLOSE = Fraction(1, 10**12)  # how near a ratio of small whole numbers is the ratio that is meant
+_SMALL = 10_000  # the largest denominator of such a ratio
+
+Built = TypeVar("Built")
+
+
+class RoundingWarning(UserWarning):
+    """Payoffs that differ became equal, because no resolution that can be held represents them."""
+
+
+class TooLargeError(ValueError):
+    """Fixed-point numbers do not fit the integers that games are solved with."""
+
+
+# --- utilities --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Payoffs:
+    """Utilities as they were given: the last `axes` axes are one player's; `needed` broadcasts."""
+
+    values: np.ndarray
+    needed: np.ndarray
+    axes: int
+
+
+def in_steps(build: Callable[[int], Built], resolution: int | None, payoffs: Sequence[Payoffs]) -> Built:
+    """`build(resolution)`.
+
+    None is the smallest power of ten of at least 10,000 that represents all payoffs and that `build` takes; where there
+    is none, 10,000, with a warning that counts the payoffs that became equal.
+    """
+    if resolution is not None:
+        return build(positive_int("resolution", resolution))
+    real = [np.where(p.needed & finite(p.values), p.values, 0).astype(np.float64) for p in payoffs]
+    largest = max(float(np.abs(values).max()) for values in real)
+    steps = _representing(real, [p.values.dtype for p in payoffs], largest)
+    if steps is not None and steps > DEFAULT_RESOLUTION:
+        try:
+            return build(steps)
+        except TooLargeError:
+            pass
+    built = build(DEFAULT_RESOLUTION)
+    if steps != DEFAULT_RESOLUTION:
+        merged = sum(_merged(values, p, largest * _NOISE) for values, p in zip(real, payoffs))
+        if merged:
+            warnings.warn(
+                f"resolution: {merged:,} different payoffs became equal when rounded to 1/{DEFAULT_RESOLUTION:,}, and "
+                f"no resolution that can be held represents them; scale them, or give a resolution",
+                RoundingWarning,
+                stacklevel=_callers() + 1,
+            )
+    return built
+
+
+def _callers() -> int:
+    """How many frames above the caller are the library's own, so that a warning names the line of its user."""
+    frame, count = sys._getframe(1), 0
+    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "equilibrax":
+        frame, count = frame.f_back, count + 1
+    return count
+
+
+def _representing(real: Sequence[np.ndarray], kinds: Sequence[np.dtype], largest: float) -> int | None:
+    """The smallest power of ten from 10,000 of which all numbers are multiples, within 32 bits."""
+    steps = DEFAULT_RESOLUTION
+    while steps * largest <= INT32_MAX:
+        if all(_multiples(values, kind, steps, largest) for values, kind in zip(real, kinds)):
+            return steps
+        steps *= 10
+        if steps > INT32_MAX:
+            break
+    return None
+
+
+def _multiples(values: np.ndarray, kind: np.dtype, steps: int, largest: float) -> bool:
+    if kind.kind in "iub":
+        return True
+    for part in (values.reshape(-1)[:1000], values):  # most that are none are found at once
+        nearest = np.rint(part * steps) / steps
+        near = np.abs(nearest - part) <= largest * _NOISE
+        if kind.kind == "f" and kind.itemsize < 8:  # the decimal is read as this number
+            near |= nearest.astype(kind) == part.astype(kind)
+        if not near.all():
+            return False
+    return True
+
+
+def _merged(values: np.ndarray, payoffs: Payoffs, noise: float) -> int:
+    """How many payoffs of a player differ from her next smaller one, and are equal to it after rounding."""
+    values = np.where(payoffs.needed, values, np.inf)
+    rows = np.sort(values.reshape(-1, int(np.prod(values.shape[values.ndim - payoffs.axes :]))), axis=1)
+    with np.errstate(invalid="ignore"):
+        apart = np.diff(rows, axis=1) > noise
+        equal = np.diff(np.rint(rows * DEFAULT_RESOLUTION), axis=1) == 0
+    return int((apart & equal).sum())
+
 
 def fixed_point(name: str, utilities: np.ndarray, needed: np.ndarray, resolution: int) -> np.ndarray:
     """int64, utility times resolution, in the shape of both broadcast; zero where it is not needed."""
-    real = np.broadcast_to(utilities.astype(np.float64), np.broadcast_shapes(utilities.shape, needed.shape))
+    shape = np.broadcast_shapes(utilities.shape, needed.shape)
+    given, needed = np.broadcast_to(utilities, shape), np.broadcast_to(needed, shape)
+    real = given.astype(np.float64)
     check_finite(name, real, needed)
-    scaled = np.rint(np.where(needed, real, 0.0) * resolution)
+    real = np.where(needed, real, 0.0)
+    scaled = np.rint(real * resolution)
     if np.abs(scaled).max() > INT32_MAX:
-        largest = np.abs(real[np.broadcast_to(needed, real.shape)]).max()
-        raise ValueError(
+        raise TooLargeError(
             f"{name}: utility x resolution must fit in 32 bits (at most {INT32_MAX}), got a utility of magnitude "
-            f"{largest:g} with resolution={resolution}; use a smaller resolution"
+            f"{np.abs(real).max():g} with resolution={resolution}; use a smaller resolution"
         )
+    if utilities.dtype == object:
+        scaled[needed] = [round(value * resolution) for value in given[needed]]
     return scaled.astype(np.int64)
+
+
+# --- weights ----------------------------------------------------------------------------------------------------------
 
 
 def positive_weights(weights: np.ndarray) -> np.ndarray:
     """`[B, X]` positive integers, as `whole_weights`; refuses a prior that is not positive."""
     check_positive(weights)
-    distinct, inverse = np.unique(weights, axis=0, return_inverse=True)
-    rows = np.array([whole_weights("prior", row.tolist(), "shares of") for row in distinct], np.int64)
-    return rows[inverse.reshape(-1)]
+    known: dict[tuple, list[int]] = {}
+    rows = [tuple(row) for row in listed(weights)]
+    for row in rows:
+        if row not in known:
+            known[row] = whole_weights("prior", row, "shares of")
+    return np.array([known[row] for row in rows], np.int64)
 
 
 def check_positive(weights: np.ndarray) -> None:
     """Refuse a prior `[B, X]` that is not positive and finite."""
-    bad = ~(np.isfinite(weights.astype(np.float64)) & (weights > 0))
+    bad = ~(finite(weights) & (weights > 0))
     if bad.any():
         table, state = np.argwhere(bad)[0].tolist()
         raise ValueError(
@@ -46,25 +165,63 @@ def check_positive(weights: np.ndarray) -> None:
         )
 
 
-def whole_weights(name: str, row: Sequence[float], expected: str = "zero or") -> list[int]:
-    """Integers in the same proportions, without a common factor: exact where these are ratios of small whole numbers.
+def listed(array: np.ndarray) -> list:
+    """As lists of Python's numbers; a short float is the decimal that people write for it."""
+    short = array.dtype.kind == "f" and array.dtype.itemsize < 8
+    return (array.astype(str).astype(np.float64) if short else array).tolist()
 
-    Zeros stay zero; what is positive and would become zero is refused.
+
+def whole_weights(name: str, row: Sequence[float | Fraction], expected: str = "zero or") -> list[int]:
+    """Integers in the same proportions, without a common factor.
+
+    They are exact where they fit 32 bits, and where the weights are, but for noise, ratios of small whole numbers;
+    others are rounded to a millionth of their sum. Whole numbers are kept exactly or refused. Zeros stay zero; what is
+    positive and would become zero is refused.
     """
-    total = sum(row)
-    shares = [Fraction(w / total).limit_denominator(10_000) for w in row]
-    denominator = lcm(*(s.denominator for s in shares))
-    exact = denominator <= WEIGHT_STEPS and all(abs(float(s) - w / total) <= 1e-12 for s, w in zip(shares, row))
-    if all(float(w).is_integer() for w in row) and total <= INT32_MAX:
-        whole = [int(w) for w in row]
-    elif exact and sum(shares) == 1:
-        whole = [int(s * denominator) for s in shares]
+    exact = [_as_written(weight) for weight in row]
+    counts = _in_lowest_terms(exact)
+    if max(counts) <= INT32_MAX:
+        return counts
+    if all(isinstance(w, int) or (w == int(w) and (w < 2**53 or not isinstance(w, float))) for w in row):
+        raise ValueError(
+            f"{name}: expected weights in ratios of whole numbers up to {INT32_MAX}, got {max(counts)} in lowest terms"
+        )
+    total = sum(exact)
+    shares = [weight / total for weight in exact]
+    near = [share.limit_denominator(_SMALL) for share in shares]
+    simple = all(abs(share - close) <= _CLOSE for share, close in zip(shares, near)) and sum(near) == 1
+    if simple and lcm(*(share.denominator for share in near)) <= WEIGHT_STEPS:
+        counts = _in_lowest_terms(near)
     else:
-        whole = [round(w / total * WEIGHT_STEPS) for w in row]
-    lost = [w / total for w, kept in zip(row, whole) if w > 0 and kept == 0]
+        counts = [round(share * WEIGHT_STEPS) for share in shares]
+    lost = [share for share, kept in zip(shares, counts) if share > 0 and kept == 0]
     if lost:
         raise ValueError(
-            f"{name}: a share of {min(lost):g} rounds to zero; expected {expected} at least {1 / WEIGHT_STEPS:g}"
+            f"{name}: a share of {float(min(lost)):g} rounds to zero; expected {expected} at least {1 / WEIGHT_STEPS:g}"
         )
-    common = gcd(*whole)
-    return [w // common for w in whole]
+    return _in_lowest_terms([Fraction(count) for count in counts])
+
+
+def common_step(weights: Sequence[float | Fraction]) -> int | None:
+    """The fewest steps per unit that hold all weights: exactly, or but for noise as small ratios; None if too many."""
+    exact = [_as_written(weight) for weight in weights]
+    largest = max(*exact, 1)
+    near = [weight.limit_denominator(_SMALL) for weight in exact]
+    simple = all(abs(w - close) <= _CLOSE and (close > 0) == (w > 0) for w, close in zip(exact, near))
+    for candidates in (exact, near) if simple else (exact,):
+        step = lcm(*(weight.denominator for weight in candidates))
+        if step * largest <= INT32_MAX:
+            return step
+    return None
+
+
+def _as_written(weight: float | Fraction) -> Fraction:
+    """A number exactly; of a float, the shortest decimal that is read as it."""
+    return Fraction(str(weight)) if isinstance(weight, float) else Fraction(weight)
+
+
+def _in_lowest_terms(weights: Sequence[Fraction]) -> list[int]:
+    common = lcm(*(weight.denominator for weight in weights))
+    counts = [int(weight * common) for weight in weights]
+    divisor = gcd(*counts)
+    return [count // divisor for count in counts]

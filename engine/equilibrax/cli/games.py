@@ -15,7 +15,8 @@ RESOLUTION = 10_000
 def named_tables(name: str | Path, resolution: int | None) -> UtilityTables:
     """Tables of a file, of MovieLens's raw ratings in a folder or zip file, or the paper's table of that name.
 
-    The resolution None is `RESOLUTION`; for raw ratings, whose averages are no decimals, `MOVIELENS_RESOLUTION`.
+    The resolution None is one that represents the tables of a file, `RESOLUTION` for the paper's, and for raw ratings,
+    whose averages are no decimals, `MOVIELENS_RESOLUTION`.
     """
     path = Path(name)
     if str(name) in PAPER_TABLES and not path.exists():
@@ -25,4 +26,4 @@ def named_tables(name: str | Path, resolution: int | None) -> UtilityTables:
         raise TableFileError(f"{path}: expected {expected}, got a folder without these")
     if path.is_dir() or path.suffix.lower() == ".zip":
         return movielens_table(path, resolution=MOVIELENS_RESOLUTION if resolution is None else resolution)
-    return read_tables(path, resolution=RESOLUTION if resolution is None else resolution)
+    return read_tables(path, resolution=resolution)

@@ -60,7 +60,7 @@ class MarketCommand:
     """theorem-4.1: how much more a provider cares for the user who should abstain, above 1."""
     grid: int = 2
     """proposition-a.2: steps of the unit interval."""
-    resolution: int = 10_000
+    resolution: int | None = None
     """Fixed-point steps per unit of utility, in files."""
     out: Annotated[str, tyro.conf.arg(metavar="FILE.parquet")] = "-"
     """Parquet file to write, a row per market, committee, user and game; - for none."""
@@ -99,7 +99,7 @@ class MarketCommand:
         return [named_market(self.market, self.eps, self.c, self.d, self.grid, self.resolution)]
 
 
-def named_market(name: str, eps: float, c: float, d: float, grid: int, resolution: int) -> Market:
+def named_market(name: str, eps: float, c: float, d: float, grid: int, resolution: int | None) -> Market:
     """A market of a file, or the paper's market of that name if there is no such file."""
     if not name:
         raise ValueError(f"MARKET: expected a CSV or npz file, or one of {', '.join(INSTANCES)}, got none")

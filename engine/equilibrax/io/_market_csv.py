@@ -5,7 +5,7 @@ Letters: B markets, N users, K providers, X states, A actions.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from math import lcm
@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from equilibrax._core.checks import INT32_MAX
+from equilibrax._core.fixed_point import common_step
 from equilibrax._core.partitions import restricted_growth
 from equilibrax.io.files import (
     TableFileError,
@@ -23,6 +24,7 @@ from equilibrax.io.files import (
     exact,
     line_of,
     naming,
+    prior_weights,
     read_records,
     utilities,
 )
@@ -38,10 +40,10 @@ _WEIGHT, _SEES = "weight:", "sees:"
 class _Row:
     line: int
     cells: dict[str, str]
-    utilities: list[int]  # the user's, then the components of the providers
+    utilities: list[Fraction]  # the user's, then the components of the providers
 
 
-def parse(data: bytes, path: Path, resolution: int, weight_resolution: int | None) -> Market:
+def parse(data: bytes, path: Path, resolution: int | None, weight_resolution: int | None) -> Market:
     """The markets of a CSV file."""
     providers, found = read_records(data, path, _REQUIRED, _RESERVED, _providers)
     rows = [_row(cells, providers, path, line, resolution) for line, cells in found]
@@ -63,7 +65,7 @@ def _about(column: str) -> str | None:
     return next((column[len(start) :].strip() for start in (_WEIGHT, _SEES) if column.startswith(start)), None)
 
 
-def _row(cells: dict[str, str], providers: tuple[str, ...], path: Path, line: int, resolution: int) -> _Row:
+def _row(cells: dict[str, str], providers: tuple[str, ...], path: Path, line: int, resolution: int | None) -> _Row:
     where = line_of(path, line)
     for column, text in cells.items():
         if not text:
@@ -92,7 +94,7 @@ class _File:
             list(dict.fromkeys(row.cells["action"] for row in rows if row.cells["user"] == user)) for user in self.users
         ]
 
-    def market(self, resolution: int, weight_resolution: int | None) -> Market:
+    def market(self, resolution: int | None, weight_resolution: int | None) -> Market:
         values, available = self._utilities()
         weights = self._weights()
         if weight_resolution is None:
@@ -108,9 +110,9 @@ class _File:
         prior = self._prior()
         with naming(self.path):
             return separable_market(
-                values[:, 0] / resolution,
-                values[:, 1:] / resolution,
-                np.array([[[float(w) for w in row] for row in one] for one in weights]),
+                values[:, 0],
+                values[:, 1:],
+                weights,
                 prior,
                 available=available,
                 provider_sees=_counted(provider_sees),
@@ -130,7 +132,7 @@ class _File:
         markets, states, users = ({name: i for i, name in enumerate(names)} for names in self._names())
         actions = [{name: i for i, name in enumerate(names)} for names in self.actions]
         lines = np.zeros((b, n, x, a), np.int64)
-        values = np.zeros((b, 1 + len(self.providers), n, x, a), np.int64)
+        values = np.full((b, 1 + len(self.providers), n, x, a), Fraction(0), object)
         for row in self.rows:
             i = users[row.cells["user"]]
             at = (markets[row.cells["market"]], i, states[row.cells["state"]], actions[i][row.cells["action"]])
@@ -172,12 +174,7 @@ class _File:
                 raise TableFileError(f"{self.line_of(row)}: column 'prior': expected a positive weight, got {came!r}")
         weights = []
         for market in self.markets:
-            shares = [exact(value(market, state), str(self.path)) for state in self.states]
-            common = lcm(*(weight.denominator for weight in shares))
-            weights.append([int(weight * common) for weight in shares])
-            if max(weights[-1]) > INT32_MAX:
-                expected = f"weights in ratios of whole numbers up to {INT32_MAX}"
-                raise TableFileError(f"{self.path}: column 'prior': expected {expected}, got larger ratios")
+            weights.append(prior_weights([exact(value(market, state), "") for state in self.states], str(self.path)))
         return weights
 
     def _weights(self) -> list[list[list[Fraction]]]:
@@ -197,15 +194,16 @@ class _File:
             for market in self.markets
         ]
 
-    def _common_step(self, weights: Iterable[Iterable[Iterable[Fraction]]]) -> int:
-        common = lcm(*(w.denominator for one in weights for row in one for w in row))
-        largest = max(w for one in weights for row in one for w in row)
-        if common * max(largest, 1) > INT32_MAX:
+    def _common_step(self, weights: list[list[list[Fraction]]]) -> int:
+        every = [w for one in weights for row in one for w in row]
+        step = common_step(every)
+        if step is None:
+            common = lcm(*(w.denominator for w in every))
             raise TableFileError(
                 f"{self.path}: weights: expected ratios of whole numbers up to {INT32_MAX}, got the common step "
                 f"1/{common}; give a weight_resolution to round them to"
             )
-        return common
+        return step
 
     def _column_of(self, column: str, *keys: str, numeric: bool = False) -> Callable[..., str] | None:
         """A column that depends on `keys` alone, as a function of them; None if the file has none."""

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from equilibrax._core.checks import INT32_MAX
+from equilibrax._core.fixed_point import DEFAULT_RESOLUTION, whole_weights
 from equilibrax.problems.tables import MAX_PROVIDERS
 
 # Three digits of exponent: 1e999999999 is a short text and a number that does not fit in memory.
@@ -152,16 +153,26 @@ def exact(text: str, where: str) -> Fraction:
     return Fraction(Decimal(text))
 
 
-def utilities(cells: dict[str, str], columns: Iterable[str], where: str, resolution: int) -> list[int]:
-    """The numbers of a row in steps of `1 / resolution`, rounded once, half to even."""
+def utilities(cells: dict[str, str], columns: Iterable[str], where: str, resolution: int | None) -> list[Fraction]:
+    """The numbers of a row, exactly, if they can be held."""
     values = []
+    steps = resolution or DEFAULT_RESOLUTION
     for column in columns:
         here = f"{where}: column {column!r}"
-        values.append(round(exact(cells[column], here) * resolution))
-        if abs(values[-1]) > INT32_MAX:
-            came = f"{reprlib.repr(cells[column])} at resolution {resolution}"
+        values.append(exact(cells[column], here))
+        if abs(round(values[-1] * steps)) > INT32_MAX:
+            came = f"{reprlib.repr(cells[column])} at resolution {steps}"
             raise TableFileError(f"{here}: expected utility x resolution up to {INT32_MAX}, got {came}")
     return values
+
+
+def prior_weights(weights: Sequence[Fraction], where: str) -> list[int]:
+    """Whole weights of the states, as `whole_weights`."""
+    try:
+        return whole_weights("prior", weights, "shares of")
+    except ValueError as error:
+        expected = f"weights in ratios of whole numbers up to {INT32_MAX}"
+        raise TableFileError(f"{where}: column 'prior': expected {expected}, got larger ratios ({error})") from error
 
 
 # --- CSV, written -----------------------------------------------------------------------------------------------------

@@ -48,6 +48,7 @@ from typing import Any
 import numpy as np
 
 from equilibrax._core.checks import positive_int
+from equilibrax._core.fixed_point import DEFAULT_RESOLUTION
 from equilibrax.io import _market_csv as csv_format
 from equilibrax.io.files import (
     TableFileError,
@@ -72,15 +73,16 @@ _ARRAYS = (*_NUMERIC, *_STEPS, *_NAMES)
 
 
 def read_market(
-    path: str | os.PathLike[str], *, resolution: int = 10_000, weight_resolution: int | None = None
+    path: str | os.PathLike[str], *, resolution: int | None = None, weight_resolution: int | None = None
 ) -> Market:
     """Markets from a `.csv` or `.npz` file, in the format of this module's documentation.
 
     Args:
         path: the file; its suffix says the format.
-        resolution: steps per unit of utility. An NPZ that holds a `resolution` keeps its own.
+        resolution: steps per unit of utility; None is the smallest power of ten of at least 10,000 that represents the
+            utilities, as for `from_arrays`. An NPZ that holds a `resolution` keeps its own.
         weight_resolution: steps per unit of weight; None: for a CSV the fewest that hold all weights exactly, for an
-            NPZ 10,000.
+            NPZ as for `separable_market`.
 
     Returns:
         The file's markets as one batch; `market_id` is the position in the file. Markets of a CSV carry labels.
@@ -101,7 +103,8 @@ def read_market(
         >>> market.user.tolist(), market.weights.tolist(), market.weight_resolution, market.labels.users
         ([[[[2500], [10000]]]], [[[2]]], 3, ('Carol',))
     """
-    resolution = positive_int("resolution", resolution)
+    if resolution is not None:
+        resolution = positive_int("resolution", resolution)
     if weight_resolution is not None:
         weight_resolution = positive_int("weight_resolution", weight_resolution)
     path = Path(path)
@@ -173,17 +176,17 @@ def _full_labels(market: Market, stem: str) -> MarketLabels:
 # --- NPZ --------------------------------------------------------------------------------------------------------------
 
 
-def _from_npz(data: bytes, path: Path, resolution: int, weight_resolution: int | None) -> Market:
+def _from_npz(data: bytes, path: Path, resolution: int | None, weight_resolution: int | None) -> Market:
     arrays = load_arrays(data, path, _ARRAYS, _utilities)
     if "tensor" in arrays and ("components" in arrays or "weights" in arrays):
         raise TableFileError(f"{path}: expected either a tensor, or components and weights, got both")
     given: dict[str, Any] = {key: arrays.get(key) for key in ("prior", "available", *_SIGHTS)}
     general = "tensor" in arrays
-    weight_resolution = 1 if general else weight_resolution or 10_000
     values = {key: arrays[key] for key in _utilities(arrays)}
     with naming(path):
         if "resolution" in arrays:
             resolution = step_of("resolution", arrays["resolution"])
+            weight_resolution = weight_resolution or DEFAULT_RESOLUTION
             if "weight_resolution" in arrays:
                 weight_resolution = step_of("weight_resolution", arrays["weight_resolution"])
             for key, value in values.items():

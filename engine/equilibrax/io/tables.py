@@ -13,8 +13,9 @@ in column order. `prior` (optional) is the weight of the state, of any scale; wi
 in order of first appearance; an action that has no row in some state is unavailable there. UTF-8, commas,
 quotes where needed. Blank lines, lines that start with `#`, and space around a field are ignored.
 
-Numbers are read as decimals, not as floating point: 0.545 at resolution 10,000 is exactly 5450, and where
-rounding is needed it happens once, half to even, from the digits in the file.
+Numbers are decimals or ratios such as 2/3, and are read exactly, not as floating point: 0.545 at resolution 10,000 is
+exactly 5450, and where rounding is needed it happens once, half to even, from the digits in the file. Without a
+resolution utilities of up to nine decimals are not rounded, if they fit.
 
 Letters: B tables, K providers, X states, A actions.
 """
@@ -24,16 +25,14 @@ from __future__ import annotations
 import os
 import reprlib
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from fractions import Fraction
 from importlib import resources
-from math import gcd, lcm
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from equilibrax._core.checks import INT32_MAX, positive_int
+from equilibrax._core.checks import positive_int
 from equilibrax._core.files import write_whole
 from equilibrax.io.files import (
     TableFileError,
@@ -47,6 +46,7 @@ from equilibrax.io.files import (
     names_of,
     naming,
     npz_bytes,
+    prior_weights,
     read_bytes,
     read_records,
     step_of,
@@ -65,7 +65,7 @@ _NAME_ARRAYS = ("state_names", "action_names", "provider_names", "table_names")
 _ARRAYS = (*_NUMERIC_ARRAYS, "resolution", *_NAME_ARRAYS)
 
 
-def read_tables(path: str | os.PathLike[str], *, resolution: int = 10_000) -> UtilityTables:
+def read_tables(path: str | os.PathLike[str], *, resolution: int | None = None) -> UtilityTables:
     """Utility tables from a `.csv` or `.npz` file.
 
     A CSV is as the module's documentation describes. An NPZ holds `user` `[X, A]` or `[B, X, A]` and
@@ -76,7 +76,8 @@ def read_tables(path: str | os.PathLike[str], *, resolution: int = 10_000) -> Ut
 
     Args:
         path: the file; its suffix says the format.
-        resolution: steps per unit of utility. An NPZ that holds a `resolution` keeps its own.
+        resolution: steps per unit of utility; None is the smallest power of ten of at least 10,000 that represents the
+            utilities, as for `from_arrays`. An NPZ that holds a `resolution` keeps its own.
 
     Returns:
         The file's tables as one batch; `table_id` is the position in the file. Tables of a CSV carry labels,
@@ -97,7 +98,8 @@ def read_tables(path: str | os.PathLike[str], *, resolution: int = 10_000) -> Ut
         >>> tables.user.tolist(), tables.labels.providers, tables.names()
         ([[[5450, 5800]]], ('Ann', 'Bob'), ['visits'])
     """
-    resolution = positive_int("resolution", resolution)
+    if resolution is not None:
+        resolution = positive_int("resolution", resolution)
     path = Path(path)
     parse = _from_csv if suffix_of(path) == ".csv" else _from_npz
     return parse(read_bytes(path), path, resolution)
@@ -191,10 +193,10 @@ class _Row:
     state: str
     action: str
     prior: str  # the text of a positive number
-    utilities: list[int]  # the user's, then the providers'
+    utilities: list[Fraction]  # the user's, then the providers'
 
 
-def _from_csv(data: bytes, path: Path, resolution: int) -> UtilityTables:
+def _from_csv(data: bytes, path: Path, resolution: int | None) -> UtilityTables:
     providers, found = read_records(
         data, path, _REQUIRED, _RESERVED, lambda columns, _: [c for c in columns if c not in _RESERVED]
     )
@@ -202,7 +204,7 @@ def _from_csv(data: bytes, path: Path, resolution: int) -> UtilityTables:
     return _assemble(rows, providers, path, resolution)
 
 
-def _row(cells: dict[str, str], providers: tuple[str, ...], path: Path, line: int, resolution: int) -> _Row:
+def _row(cells: dict[str, str], providers: tuple[str, ...], path: Path, line: int, resolution: int | None) -> _Row:
     where = line_of(path, line)
     for column in ("table", "state", "action"):
         if cells.get(column) == "":
@@ -214,13 +216,13 @@ def _row(cells: dict[str, str], providers: tuple[str, ...], path: Path, line: in
     return _Row(line, cells.get("table", path.stem), cells["state"], cells["action"], prior, values)
 
 
-def _assemble(rows: list[_Row], providers: tuple[str, ...], path: Path, resolution: int) -> UtilityTables:
+def _assemble(rows: list[_Row], providers: tuple[str, ...], path: Path, resolution: int | None) -> UtilityTables:
     tables, states, actions = (
         {name: i for i, name in enumerate(dict.fromkeys(getattr(row, kind) for row in rows))}
         for kind in ("table", "state", "action")
     )
     lines = np.zeros((len(tables), len(states), len(actions)), np.int64)
-    values = np.zeros((len(tables), 1 + len(providers), len(states), len(actions)), np.int64)
+    values = np.full((len(tables), 1 + len(providers), len(states), len(actions)), Fraction(0), object)
     for row in rows:
         b, x, a = tables[row.table], states[row.state], actions[row.action]
         if lines[b, x, a]:
@@ -233,7 +235,7 @@ def _assemble(rows: list[_Row], providers: tuple[str, ...], path: Path, resoluti
     labels = Labels(tuple(states), tuple(actions), providers, tuple(tables))
     user, others = values[:, 0], values[:, 1:]
     with naming(path):
-        return from_integers(user, others, prior, lines > 0, resolution=resolution, labels=labels)
+        return from_arrays(user, others, prior, lines > 0, resolution=resolution, labels=labels)
 
 
 def _prior(rows: list[_Row], tables: list[str], states: list[str], path: Path) -> list[list[int]]:
@@ -243,7 +245,7 @@ def _prior(rows: list[_Row], tables: list[str], states: list[str], path: Path) -
     for row in rows:
         opening.setdefault(row.table, row)
         seen = first.setdefault((row.table, row.state), row)
-        if row.prior != seen.prior and Decimal(row.prior) != Decimal(seen.prior):
+        if row.prior != seen.prior and exact(row.prior, "") != exact(seen.prior, ""):
             expected = f"{seen.prior} for state {row.state!r} as on line {seen.line}"
             where = f"{line_of(path, row.line)}: column 'prior'"
             raise TableFileError(f"{where}: expected {expected}, got {row.prior}")
@@ -254,14 +256,7 @@ def _prior(rows: list[_Row], tables: list[str], states: list[str], path: Path) -
             if (table, state) not in first:
                 expected = "a row for each state of the file in every table"
                 raise TableFileError(f"{where}: expected {expected}, got none for state {state!r}")
-        exact = [Fraction(Decimal(first[table, state].prior)) for state in states]
-        common = lcm(*(weight.denominator for weight in exact))
-        whole = [int(weight * common) for weight in exact]
-        divisor = gcd(*whole)
-        if max(whole) // divisor > INT32_MAX:
-            expected = f"weights in ratios of whole numbers up to {INT32_MAX}"
-            raise TableFileError(f"{where}: column 'prior': expected {expected}, got larger ratios")
-        weights.append([weight // divisor for weight in whole])
+        weights.append(prior_weights([exact(first[table, state].prior, "") for state in states], where))
     return weights
 
 
@@ -300,7 +295,7 @@ def _in_order(cells: list[list[int]]) -> list[list[int]]:
 # --- NPZ ----------------------------------------------------------------------------------------------------
 
 
-def _from_npz(data: bytes, path: Path, resolution: int) -> UtilityTables:
+def _from_npz(data: bytes, path: Path, resolution: int | None) -> UtilityTables:
     arrays = load_arrays(data, path, _ARRAYS, lambda _: ("user", "providers"))
     given: dict[str, Any] = {key: arrays.get(key) for key in _NUMERIC_ARRAYS}
     with naming(path):

@@ -30,6 +30,7 @@ from .random_tables import (
 )
 from .tables import (
     Labels as Labels,
+    RoundingWarning as RoundingWarning,
     UtilityTables as UtilityTables,
     from_arrays as from_arrays,
     from_integers as from_integers,

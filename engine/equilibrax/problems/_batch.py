@@ -1,4 +1,9 @@
-"""What everything that comes in batches shares: length, slices, names, committees."""
+"""What everything that comes in batches shares: length, slices, names, committees, and what JAX may do with it.
+
+Batches are pytrees, whose leaves are their arrays. JAX without 64-bit numbers (its default) cuts 64-bit integers to
+their low halves without a word, so these are leaves that it refuses: `jax.tree.map` with NumPy works, `jax.device_put`
+and `jax.jit` say what is wrong. What comes back from any of them is looked at by `len`, with which every solver begins.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +11,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields, replace
 from typing import Any, ClassVar, Self, TypeVar
 
+import jax
 import numpy as np
 
+from equilibrax._core.checks import ON_THE_HOST, refuse_traced
 from equilibrax._core.committees import mask_of
 
 
@@ -20,6 +27,7 @@ class Batch:
 
     _one: ClassVar[str]  # what one of the batch is called
     _named: ClassVar[str] = "table"  # whose names and ids it has: `labels.tables`, `table_id`
+    _kinds: ClassVar[dict[str, Any]]  # the types of its arrays; integers may be wider
 
     user: Any
     resolution: int
@@ -27,6 +35,16 @@ class Batch:
     labels: Any
 
     def __len__(self) -> int:
+        for name, kind in self._kinds.items():
+            array = getattr(self, name)
+            refuse_traced(f"{self._one}s", array)
+            wanted, came = np.dtype(kind), getattr(array, "dtype", None)
+            right = came is not None and came.kind == wanted.kind and came.itemsize >= wanted.itemsize
+            if array is not None and not right:
+                raise ValueError(
+                    f"{self._one}s: expected {name} of {wanted}, got {came or type(array).__name__}; JAX cuts "
+                    f"integers to 32 bits, so make it anew from the numbers"
+                )
         return self.user.shape[0]
 
     def __getitem__(self, index: int | slice) -> Self:
@@ -121,6 +139,63 @@ class Batch:
 
 
 AnyBatch = TypeVar("AnyBatch", bound=Batch)
+
+
+class HostIntegers(np.lib.mixins.NDArrayOperatorsMixin):
+    """A 64-bit array as a leaf: NumPy takes it for the array, JAX refuses it."""
+
+    def __init__(self, array: np.ndarray):
+        self._array = array
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        array = self._array if dtype is None else self._array.astype(dtype)
+        return array.copy() if copy else array
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
+        return getattr(ufunc, method)(*(x._array if isinstance(x, HostIntegers) else x for x in inputs), **options)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._array[index]
+
+    def __len__(self) -> int:
+        return len(self._array)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(self._array, name)
+
+    @property
+    def __jax_array__(self) -> Any:
+        raise ValueError(
+            f"a persuasion game or market has 64-bit integers, which JAX would cut to 32 bits; keep it on the host "
+            f"({ON_THE_HOST})"
+        )
+
+
+def pytree(kind: type[AnyBatch]) -> type[AnyBatch]:
+    """Register a class of batches with JAX: its arrays are the leaves, 64-bit ones as `HostIntegers`."""
+    arrays = array_fields(kind)
+    static = tuple(f.name for f in fields(kind) if f.name not in arrays)  # pyright: ignore[reportArgumentType]
+
+    def flatten(batch: Any) -> tuple[list[Any], tuple[Any, ...]]:
+        return [_leaf(getattr(batch, name)) for name in arrays], tuple(getattr(batch, name) for name in static)
+
+    def flatten_with_keys(batch: Any) -> tuple[list[Any], tuple[Any, ...]]:
+        leaves, rest = flatten(batch)
+        return [(jax.tree_util.GetAttrKey(name), leaf) for name, leaf in zip(arrays, leaves)], rest
+
+    def unflatten(rest: tuple[Any, ...], leaves: Any) -> Any:
+        plain = (np.asarray(leaf) if isinstance(leaf, HostIntegers) else leaf for leaf in leaves)
+        return kind(**dict(zip(arrays, plain)), **dict(zip(static, rest)))
+
+    jax.tree_util.register_pytree_with_keys(kind, flatten_with_keys, unflatten, flatten)
+    return kind
+
+
+def _leaf(array: Any) -> Any:
+    wide = isinstance(array, np.ndarray) and array.dtype.kind in "iu" and array.dtype.itemsize > 4
+    return HostIntegers(array) if wide else array
 
 
 def array_fields(kind: type[Batch]) -> tuple[str, ...]:

@@ -13,11 +13,22 @@ from equilibrax._core.checks import (
     as_numbers,
     availability,
     check_providers,
+    finite,
     positive_int,
     same_for_all,
     with_batch,
 )
-from equilibrax._core.fixed_point import fixed_point, positive_weights, whole_weights
+from equilibrax._core.fixed_point import (
+    DEFAULT_RESOLUTION,
+    Payoffs,
+    TooLargeError,
+    common_step,
+    fixed_point,
+    in_steps,
+    listed,
+    positive_weights,
+    whole_weights,
+)
 from equilibrax._core.partitions import restricted_growth
 from equilibrax.problems.tables import MAX_PROVIDERS, MAX_VALUE
 
@@ -29,9 +40,7 @@ MAX_CELLS = 2**27
 
 
 def separable_arrays(user, components, weights, prior, available, resolution, weight_resolution) -> dict[str, Any]:
-    """The arrays of a `Market` with components."""
-    resolution = positive_int("resolution", resolution)
-    weight_resolution = positive_int("weight_resolution", weight_resolution)
+    """The arrays and steps of a `Market` with components."""
     user = with_batch("user", user, "[N, X, A]")
     components = with_batch("components", components, "[K, N, X, A]")
     weights = with_batch("weights", weights, "[K, N]")
@@ -40,14 +49,42 @@ def separable_arrays(user, components, weights, prior, available, resolution, we
     prior, available = _numbers("prior", prior), _numbers("available", available)
     b = _batch(user, components, weights, _rows(prior, 2), _rows(available, 3))
     mask = availability(available, b, n, a, "market", "for every user")
-    user = fixed("user", user, b, (n, x, a), mask[:, :, None], resolution)
-    components = fixed("components", components, b, (k, n, x, a), mask[:, None, :, None], resolution)
-    weights = same_for_all("weights", weights, b, (k, n))
-    bad = ~(np.isfinite(weights.astype(np.float64)) & (weights >= 0))
+    user = same_for_all("user", user, b, (n, x, a))
+    components = same_for_all("components", components, b, (k, n, x, a))
+    scaled, weight_resolution = _whole_lambdas(same_for_all("weights", weights, b, (k, n)), weight_resolution)
+    prior = whole_prior(prior, b, x)
+
+    def build(steps: int) -> dict[str, Any]:
+        made = {
+            "prior": prior,
+            "user": fixed_point("user", user, mask[:, :, None], steps).astype(np.int32),
+            "available": mask,
+            "components": fixed_point("components", components, mask[:, None, :, None], steps).astype(np.int32),
+            "weights": scaled,
+            "tensor": None,
+        }
+        check_sums(made, steps, weight_resolution)
+        return made | {"resolution": steps, "weight_resolution": weight_resolution}
+
+    payoffs = [Payoffs(user, mask[:, :, None], 2), Payoffs(components, mask[:, None, :, None], 3)]
+    return in_steps(build, resolution, payoffs)
+
+
+def _whole_lambdas(weights: np.ndarray, steps: int | None) -> tuple[np.ndarray, int]:
+    """`[B, K, N]` int64 weights in steps, and the steps per unit; None: 10,000, or the fewest if that is inexact."""
+    bad = ~(finite(weights) & (weights >= 0))
     if bad.any():
         where = np.argwhere(bad)[0].tolist()
         raise ValueError(f"weights: expected finite weights of at least 0, got {weights[tuple(where)]} at {where}")
-    scaled = np.rint(weights.astype(np.float64) * weight_resolution)
+    if steps is None:
+        distinct = np.unique(weights.reshape(-1))
+        common = common_step(listed(distinct)) or DEFAULT_RESOLUTION
+        steps = DEFAULT_RESOLUTION if DEFAULT_RESOLUTION % common == 0 else common
+    steps = positive_int("weight_resolution", steps)
+    if weights.dtype == object:
+        scaled = np.array([round(w * steps) for w in weights.reshape(-1).tolist()], np.float64).reshape(weights.shape)
+    else:
+        scaled = np.rint(weights.astype(np.float64) * steps)
     if scaled.max() > INT32_MAX:
         raise ValueError(
             f"weights: expected weight x weight_resolution of at most {INT32_MAX}, got {scaled.max():g}; "
@@ -57,29 +94,19 @@ def separable_arrays(user, components, weights, prior, available, resolution, we
     if lost.any():
         where = np.argwhere(lost)[0].tolist()
         raise ValueError(
-            f"weights: {weights[tuple(where)]:g} at {where} rounds to zero in steps of 1/{weight_resolution}; "
+            f"weights: {float(weights[tuple(where)]):g} at {where} rounds to zero in steps of 1/{steps}; "
             f"use a larger weight_resolution"
         )
-    made = {
-        "prior": whole_prior(prior, b, x),
-        "user": user.astype(np.int32),
-        "available": mask,
-        "components": components.astype(np.int32),
-        "weights": scaled.astype(np.int64),
-        "tensor": None,
-    }
-    check_sums(made, resolution, weight_resolution)
-    return made
+    return scaled.astype(np.int64), steps
 
 
 def general_arrays(user, tensor, prior, available, resolution) -> dict[str, Any]:
-    """The arrays of a `Market` with a tensor over action profiles."""
-    resolution = positive_int("resolution", resolution)
+    """The arrays and steps of a `Market` with a tensor over action profiles."""
     user = with_batch("user", user, "[N, X, A]")
     n, x, a = user.shape[1:]
     if n > 8:
         raise ValueError(f"user: expected at most 8 users in a general market, got {n}")
-    tensor = as_numbers("tensor", tensor)
+    tensor = as_numbers("tensor", tensor, rationals=True)
     tensor = tensor if tensor.ndim == n + 3 else tensor[None]
     if tensor.ndim != n + 3:
         raise ValueError(
@@ -96,16 +123,22 @@ def general_arrays(user, tensor, prior, available, resolution) -> dict[str, Any]
     everybody = np.ones((b, 1, 1, *[1] * n), bool)
     for i in range(n):
         everybody = everybody & mask[:, i].reshape(b, 1, 1, *[a if m == i else 1 for m in range(n)])
-    made = {
-        "prior": whole_prior(prior, b, x),
-        "user": fixed("user", user, b, (n, x, a), mask[:, :, None], resolution).astype(np.int32),
-        "available": mask,
-        "components": None,
-        "weights": np.zeros((b, k, n), np.int64),
-        "tensor": fixed("tensor", tensor, b, shape, everybody, resolution),
-    }
-    check_sums(made, resolution, 1)
-    return made
+    user, tensor = same_for_all("user", user, b, (n, x, a)), same_for_all("tensor", tensor, b, shape)
+    prior = whole_prior(prior, b, x)
+
+    def build(steps: int) -> dict[str, Any]:
+        made = {
+            "prior": prior,
+            "user": fixed_point("user", user, mask[:, :, None], steps).astype(np.int32),
+            "available": mask,
+            "components": None,
+            "weights": np.zeros((b, k, n), np.int64),
+            "tensor": fixed_point("tensor", tensor, everybody, steps),
+        }
+        check_sums(made, steps, 1)
+        return made | {"resolution": steps, "weight_resolution": 1}
+
+    return in_steps(build, resolution, [Payoffs(user, mask[:, :, None], 2), Payoffs(tensor, everybody, n + 1)])
 
 
 def unfold_prior(joint, user, components):
@@ -113,7 +146,7 @@ def unfold_prior(joint, user, components):
     user = with_batch("user", user, "[N, Y, A]")
     components = with_batch("components", components, "[K, N, Y, A]")
     n, k = user.shape[1], check_providers("components", components.shape[1], MAX_PROVIDERS)
-    joint = as_numbers("joint", joint)
+    joint = as_numbers("joint", joint, rationals=True)
     joint = joint if joint.ndim == n + k + 2 else joint[None]
     if joint.ndim != n + k + 2:
         raise ValueError(
@@ -132,7 +165,7 @@ def unfold_prior(joint, user, components):
     if not positive.any() or (positive != positive[0]).any():
         raise ValueError("joint: expected the same cells to be positive in all markets, and some to be")
     where = np.argwhere(positive[0])  # [X, 1 + N + K]
-    prior = np.array([whole_weights("joint", row[positive[0]].tolist()) for row in joint], np.int64)
+    prior = np.array([whole_weights("joint", row) for row in listed(joint[:, positive[0]])], np.int64)
     outcome = where[:, 0]
     return prior, where.T, user[:, :, outcome], components[:, :, :, outcome]
 
@@ -187,18 +220,13 @@ def whole_prior(prior: np.ndarray | None, b: int, x: int) -> np.ndarray:
     return positive_weights(same_for_all("prior", prior, b, (x,)))
 
 
-def fixed(name: str, utilities: np.ndarray, b: int, shape: tuple[int, ...], mask: np.ndarray, resolution: int):
-    """`[B, *shape]` int64, utility times resolution, zero where `mask` (broadcast) is False."""
-    return fixed_point(name, same_for_all(name, utilities, b, shape), mask, resolution)
-
-
 def check_sums(made: dict[str, Any], resolution: int, weight_resolution: int) -> None:
     """Refuse what does not add up in 64 bits, in exact arithmetic."""
     prior = made["prior"]
     user = _largest(made["user"], prior)  # [B, N]
     parts = user if made["components"] is None else np.maximum(user, _largest(made["components"], prior).max(axis=1))
     if parts.max() > MAX_VALUE:
-        raise ValueError(
+        raise TooLargeError(
             f"user, components, prior: the sum over states of weight x |utility| x resolution must be at most 2**41, "
             f"got {int(parts.max())}; use a smaller resolution or smaller prior weights"
         )
@@ -211,7 +239,7 @@ def check_sums(made: dict[str, Any], resolution: int, weight_resolution: int) ->
     unit = int(prior.sum(axis=1).max()) * resolution * weight_resolution
     largest = max(int(total.max()), unit)
     if largest > MAX_PROVIDER_VALUE:
-        raise ValueError(
+        raise TooLargeError(
             f"weights, components, prior: a provider's weights x utilities, added up over users and states, must be "
             f"at most 2**61 in fixed point, got {largest}; use a smaller resolution or weight_resolution"
         )
@@ -226,7 +254,7 @@ def _largest(utilities: np.ndarray, prior: np.ndarray) -> np.ndarray:
 
 
 def _numbers(name: str, value: Any) -> np.ndarray | None:
-    return None if value is None else as_numbers(name, value)
+    return None if value is None else as_numbers(name, value, rationals=True)
 
 
 def _rows(array: np.ndarray | None, axes: int) -> np.ndarray:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from equilibrax._core.checks import as_numbers, availability, with_batch
-from equilibrax.problems._market_arrays import MAX_PROVIDER_VALUE, check_sums, fixed, labels_or_refuse, sight_of_one
+from equilibrax._core.checks import as_numbers, availability, same_for_all, with_batch
+from equilibrax._core.fixed_point import fixed_point
+from equilibrax.problems._market_arrays import MAX_PROVIDER_VALUE, check_sums, labels_or_refuse, sight_of_one
 
 if TYPE_CHECKING:
     from equilibrax.problems.market import Market
@@ -43,8 +44,9 @@ def augmented(
             )
         mask = np.atleast_2d(mask)[:, None]
     mask = availability(mask, b, 1, own, "market", "for every user")  # [B, 1, A']
-    utility = fixed("utility", utility, b, (x, own), mask, market.resolution)
-    components = fixed("components", components, b, (k, x, own), mask[:, None], market.resolution)
+    utility = fixed_point("utility", same_for_all("utility", utility, b, (x, own)), mask, market.resolution)
+    components = same_for_all("components", components, b, (k, x, own))
+    components = fixed_point("components", components, mask[:, None], market.resolution)
     wide = max(a, own)
 
     def joined(old: Any, new: np.ndarray, axis: int) -> np.ndarray:

@@ -20,11 +20,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-import jax
 import numpy as np
 from jaxtyping import Bool, Int
 
-from equilibrax.problems._batch import Batch
+from equilibrax.problems._batch import Batch, pytree
 from equilibrax.problems._market_arrays import (
     general_arrays,
     labels_or_refuse,
@@ -53,12 +52,13 @@ class MarketLabels:
     markets: tuple[str, ...] = ()
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclass(frozen=True)
 class Market(Batch):
-    """A batch of B markets of the same shape, in fixed point. A JAX pytree; the leading axis of every leaf is B.
+    """A batch of B markets of the same shape, in fixed point. A pytree on the host; leaves start with axis B.
 
     Make one with `separable_market`, `general_market` or `market_from_prior`, which validate; the constructor does not.
+    Its 64-bit integers are leaves that `jax.device_put` and `jax.jit` refuse, rather than cut to 32 bits.
 
     Attributes:
         prior: `[B, X]` int64, positive integer weights; the probability of x is `prior[x] / prior.sum()`.
@@ -106,6 +106,15 @@ class Market(Batch):
 
     _one: ClassVar[str] = "market"
     _named: ClassVar[str] = "market"
+    _kinds: ClassVar[dict[str, Any]] = {
+        "prior": np.int64,
+        "user": np.int32,
+        "available": np.bool_,
+        "components": np.int32,
+        "weights": np.int64,
+        "tensor": np.int64,
+        "market_id": np.int64,
+    }
 
     @property
     def users(self) -> int:
@@ -140,6 +149,7 @@ class Market(Batch):
     @property
     def optimum_value(self) -> np.ndarray:
         """`[B, N]` int64, first-best values: the best action in every state."""
+        len(self)  # refuses what JAX has damaged
         lowest = np.iinfo(np.int32).min
         best = np.where(np.asarray(self.available)[:, :, None], np.asarray(self.user), lowest).max(axis=3)
         return np.einsum("bx,bnx->bn", np.asarray(self.prior), best.astype(np.int64))
@@ -214,8 +224,8 @@ def separable_market(
     provider_sees: Any = None,
     user_sees: Any = None,
     state_of: Any = None,
-    resolution: int = 10_000,
-    weight_resolution: int = 10_000,
+    resolution: int | None = None,
+    weight_resolution: int | None = None,
     labels: MarketLabels | None = None,
 ) -> Market:
     """Markets whose providers' utilities are sums over users, `sum_i weights[j, i] components[j, i](a_i, x)`.
@@ -226,14 +236,16 @@ def separable_market(
         components: `[K, N, X, A]` or `[B, K, N, X, A]`, F, rounded likewise; K from 1 to 16.
         weights: `[K, N]` or `[B, K, N]`, lambda, at least 0, rounded to multiples of `1 / weight_resolution`; one that
             is positive may not round to 0, which would make the provider indifferent.
-        prior: `[X]` or `[B, X]`, positive weights of any scale; None is uniform. Whole numbers and ratios of small
-            whole numbers are kept exactly, others are rounded to 1e-6 of their sum.
+        prior: `[X]` or `[B, X]`, positive weights of any scale; None is uniform. Whole numbers, decimals and ratios
+            of small whole numbers are kept exactly, others are rounded to 1e-6 of their sum.
         available: `[N, A]` or `[B, N, A]` bool; None: every user has every action.
         provider_sees: `[K, X]` labels, states that look the same to a provider have the same; None: all see the state.
         user_sees: `[N, X]` labels; None: no user knows anything.
         state_of: `[X]` labels, the outcome on which utilities depend; None: each state its own. See `garbling`.
-        resolution: steps per unit of utility.
-        weight_resolution: steps per unit of weight.
+        resolution: steps per unit of utility; None is the smallest power of ten of at least 10,000 that represents the
+            utilities, as for `from_arrays`.
+        weight_resolution: steps per unit of weight; None is 10,000, or the fewest that hold all weights exactly where
+            10,000 do not (3 for 1/3 and 2/3).
         labels: names of states, users, providers, actions and markets.
 
     Raises:
@@ -248,7 +260,7 @@ def separable_market(
         [[1.0, 1.5]]
     """
     made = separable_arrays(user, components, weights, prior, available, resolution, weight_resolution)
-    return _market(made, provider_sees, user_sees, state_of, resolution, weight_resolution, labels)
+    return _market(made, provider_sees, user_sees, state_of, labels)
 
 
 def general_market(
@@ -260,7 +272,7 @@ def general_market(
     provider_sees: Any = None,
     user_sees: Any = None,
     state_of: Any = None,
-    resolution: int = 10_000,
+    resolution: int | None = None,
     labels: MarketLabels | None = None,
 ) -> Market:
     """Markets whose providers' utilities are any functions of all users' actions; for few users.
@@ -273,7 +285,8 @@ def general_market(
         provider_sees: `[K, X]` labels; None: all see the state.
         user_sees: `[N, X]` labels; None: no user knows anything.
         state_of: `[X]` labels; None: each state its own.
-        resolution: steps per unit of utility.
+        resolution: steps per unit of utility; None is the smallest power of ten of at least 10,000 that represents the
+            utilities, as for `from_arrays`.
         labels: names of states, users, providers, actions and markets.
 
     Raises:
@@ -286,7 +299,7 @@ def general_market(
         ((1, 1, 2, 2, 2), False)
     """
     made = general_arrays(user, tensor, prior, available, resolution)
-    return _market(made, provider_sees, user_sees, state_of, resolution, 1, labels)
+    return _market(made, provider_sees, user_sees, state_of, labels)
 
 
 def market_from_prior(
@@ -296,8 +309,8 @@ def market_from_prior(
     weights: Any,
     *,
     available: Any = None,
-    resolution: int = 10_000,
-    weight_resolution: int = 10_000,
+    resolution: int | None = None,
+    weight_resolution: int | None = None,
     labels: MarketLabels | None = None,
 ) -> Market:
     """Markets from a joint prior over the outcome and everybody's private information (2602.13451, Section 2).
@@ -311,8 +324,10 @@ def market_from_prior(
         components: `[K, N, Y, A]` or `[B, K, N, Y, A]`, F.
         weights: `[K, N]` or `[B, K, N]`, lambda.
         available: `[N, A]` or `[B, N, A]` bool; None: every user has every action.
-        resolution: steps per unit of utility.
-        weight_resolution: steps per unit of weight.
+        resolution: steps per unit of utility; None is the smallest power of ten of at least 10,000 that represents the
+            utilities, as for `from_arrays`.
+        weight_resolution: steps per unit of weight; None is 10,000, or the fewest that hold all weights exactly where
+            10,000 do not (3 for 1/3 and 2/3).
         labels: names of states (of the positive cells, in order), users, providers, actions and markets.
 
     Raises:
@@ -329,10 +344,10 @@ def market_from_prior(
     made = separable_arrays(user, components, weights, prior, available, resolution, weight_resolution)
     users = made["user"].shape[1]
     sees = cells[1 : 1 + users], cells[1 + users :]
-    return _market(made, sees[1], sees[0], cells[0], resolution, weight_resolution, labels)
+    return _market(made, sees[1], sees[0], cells[0], labels)
 
 
-def _market(made: dict, provider_sees, user_sees, state_of, resolution, weight_resolution, labels) -> Market:
+def _market(made: dict, provider_sees, user_sees, state_of, labels) -> Market:
     b, n, x, _ = made["user"].shape
     k = made["weights"].shape[1]
     return Market(
@@ -341,7 +356,5 @@ def _market(made: dict, provider_sees, user_sees, state_of, resolution, weight_r
         provider_sees=sight("provider_sees", provider_sees, k, x, range(x)),
         user_sees=sight("user_sees", user_sees, n, x, [0] * x),
         state_of=sight_of_one("state_of", state_of, x, range(x)),
-        resolution=int(resolution),
-        weight_resolution=int(weight_resolution),
         labels=labels_or_refuse(labels, made["available"], x, k),
     )

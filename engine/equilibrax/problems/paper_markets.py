@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from equilibrax._core.checks import INT32_MAX
 from equilibrax.problems._random_markets import whole
 from equilibrax.problems.market import Market, MarketLabels, separable_market
 
@@ -53,7 +54,7 @@ def theorem_4_1_market(eps: float = 0.2, c: float = 0.5, d: float = 2.0, *, reso
 
     Args:
         eps, c: 0 < eps < c <= 1, multiples of `1 / resolution` (rounded to them).
-        d: above 1.
+        d: above 1; kept exactly, or as the nearest ratio with a denominator up to 10,000 where it has too many digits.
         resolution: steps per unit of utility.
 
     Raises:
@@ -72,7 +73,11 @@ def theorem_4_1_market(eps: float = 0.2, c: float = 0.5, d: float = 2.0, *, reso
         raise ValueError(f"eps, c: expected 0 < eps < c <= 1 in steps of 1 / {resolution}, got {eps!r}, {c!r}")
     if isinstance(d, bool) or not isinstance(d, int | float | Fraction | np.number) or not 1 < d < math.inf:
         raise ValueError(f"d: expected a finite number above 1, got {d!r}")
-    ratio = Fraction(d if isinstance(d, Fraction) else float(d)).limit_denominator(10_000)
+    ratio = d if isinstance(d, Fraction) else Fraction(str(float(d)))
+    if ratio.numerator + ratio.denominator > INT32_MAX:  # sqrt(2), or 1/3 with noise
+        ratio = ratio.limit_denominator(10_000)
+    if ratio == 1:
+        raise ValueError(f"d: expected a ratio of whole numbers that is above 1, got {d!r}, which rounds to 1")
     m = math.floor(steps[1] / steps[0]) + 1
     matches, abstains = np.zeros((2, m, m + 1))
     matches[np.arange(m), np.arange(m)] = abstains[:, m] = 1.0

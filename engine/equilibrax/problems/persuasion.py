@@ -18,24 +18,24 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-import jax
 import numpy as np
 from jaxtyping import Bool, Int
 
-from equilibrax._core.checks import availability, check_providers, positive_int, same_for_all, with_batch
-from equilibrax._core.fixed_point import fixed_point, whole_weights
-from equilibrax.problems._batch import Batch
+from equilibrax._core.checks import availability, check_providers, same_for_all, with_batch
+from equilibrax._core.fixed_point import Payoffs, TooLargeError, fixed_point, in_steps, listed, whole_weights
+from equilibrax.problems._batch import Batch, pytree
 from equilibrax.problems.tables import MAX_PROVIDERS, MAX_VALUE, Labels, UtilityTables, check_labels
 
 Array = Any
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclass(frozen=True)
 class PersuasionGame(Batch):
-    """A batch of B games of information of the same shape, in fixed point. A pytree; every leaf's first axis is B.
+    """A batch of B games of information of one shape, in fixed point. A pytree on the host; leaves start with axis B.
 
-    Make one with `from_tables`, `from_weights` or `from_prior`, which validate; the constructor does not.
+    Make one with `from_tables`, `from_weights` or `from_prior`, which validate; the constructor does not. Its 64-bit
+    integers are leaves that `jax.device_put` and `jax.jit` refuse, rather than cut to 32 bits.
 
     Attributes:
         weights: `[B, Z, X]` int64, prior weight of (signal, state); the probability is `weights / weights.sum()`.
@@ -68,6 +68,13 @@ class PersuasionGame(Batch):
     labels: Labels | None = field(default=None, metadata={"static": True})
 
     _one: ClassVar[str] = "game"
+    _kinds: ClassVar[dict[str, Any]] = {
+        "weights": np.int64,
+        "user": np.int64,
+        "providers": np.int64,
+        "available": np.bool_,
+        "table_id": np.int64,
+    }
 
     @property
     def signals(self) -> int:
@@ -87,6 +94,7 @@ class PersuasionGame(Batch):
     @property
     def optimum_value(self) -> np.ndarray:
         """`[B]` int64, first-best value: the best action for each (z, x) (2509.15090, Definition 2)."""
+        len(self)  # refuses what JAX has damaged
         lowest = np.iinfo(np.int64).min
         best = np.where(np.asarray(self.available)[:, None], np.asarray(self.user), lowest).max(axis=3)
         return best.sum(axis=(1, 2))
@@ -109,6 +117,7 @@ class PersuasionGame(Batch):
             >>> eq.PersuasionGame.from_tables(tables).user.tolist()
             [[[[3, 1], [0, 4]]]]
         """
+        len(tables)  # refuses what JAX has traced or damaged
         prior = np.asarray(tables.prior).astype(np.int64)
         return PersuasionGame(
             weights=prior[:, None],
@@ -129,19 +138,20 @@ class PersuasionGame(Batch):
         providers: Any,
         available: Any = None,
         *,
-        resolution: int = 10_000,
+        resolution: int | None = None,
         labels: Labels | None = None,
     ) -> PersuasionGame:
         """Games from weights of (signal, state) and utilities that are expectations given both.
 
         Args:
-            weights: `[Z, X]` or `[B, Z, X]` numbers of any scale, not negative. Whole numbers and ratios of small whole
-                numbers are kept exactly, others are rounded to 1e-6 of their sum.
+            weights: `[Z, X]` or `[B, Z, X]` numbers of any scale, not negative. Whole numbers, decimals and ratios of
+                small whole numbers are kept exactly, others are rounded to 1e-6 of their sum.
             user: `[Z, X, A]` or `[B, Z, X, A]`, the user's utility of each action given (z, x).
             providers: `[K, Z, X, A]` or `[B, K, Z, X, A]`, the providers', K from 1 to 16.
             available: `[X, A]` or `[B, X, A]` bool; None means that every action exists in every state. Utilities of
                 unavailable actions are ignored and may be NaN.
-            resolution: fixed-point steps per unit of utility.
+            resolution: fixed-point steps per unit of utility; None is the smallest power of ten of at least 10,000 that
+                represents the utilities, as for `from_arrays`.
             labels: names of states, actions, providers and games.
 
         Raises:
@@ -161,14 +171,19 @@ class PersuasionGame(Batch):
         z, x, a = weights.shape[1], weights.shape[2], user.shape[3]
         k = check_providers("providers", providers.shape[1], MAX_PROVIDERS)
         mask = availability(available, b, x, a, "game", "in every state")
-        return _build(
-            integer_weights("weights", weights, "[B, Z, X]"),
-            _fixed("user", user, (z, x, a), b, mask[:, None], resolution),
-            _fixed("providers", providers, (k, z, x, a), b, mask[:, None, None], resolution),
-            mask,
-            resolution,
-            labels,
+        counts = integer_weights("weights", weights, "[B, Z, X]")
+        user, providers = (
+            same_for_all(name, array, b, shape)
+            for name, array, shape in (("user", user, (z, x, a)), ("providers", providers, (k, z, x, a)))
         )
+
+        def build(steps: int) -> PersuasionGame:
+            users = fixed_point("user", user, mask[:, None], steps)
+            others = fixed_point("providers", providers, mask[:, None, None], steps)
+            return _build(counts, users, others, mask, steps, labels)
+
+        payoffs = [Payoffs(user, mask[:, None], 3), Payoffs(providers, mask[:, None, None], 3)]
+        return in_steps(build, resolution, payoffs)
 
     @staticmethod
     def from_prior(
@@ -177,7 +192,7 @@ class PersuasionGame(Batch):
         providers: Any,
         available: Any = None,
         *,
-        resolution: int = 10_000,
+        resolution: int | None = None,
         labels: Labels | None = None,
     ) -> PersuasionGame:
         """Games from a full finite prior over (x_A, x_B, y) and utilities of (action, y), as in Section 2.1.
@@ -188,7 +203,8 @@ class PersuasionGame(Batch):
             user: `[Y, A]` or `[B, Y, A]`, the user's utility of each action in each outcome.
             providers: `[K, Y, A]` or `[B, K, Y, A]`, the providers', K from 1 to 16.
             available: `[X, A]` or `[B, X, A]` bool; None means that every action exists in every state.
-            resolution: fixed-point steps per unit of utility.
+            resolution: fixed-point steps per unit of utility; None is the smallest power of ten of at least 10,000 that
+                represents the utilities, as for `from_arrays`.
             labels: names of states, actions, providers and games.
 
         Raises:
@@ -209,23 +225,22 @@ class PersuasionGame(Batch):
         k = check_providers("providers", providers.shape[1], MAX_PROVIDERS)
         mask = availability(available, b, x, a, "game", "in every state")
         everywhere = np.ones((b, 1, 1), bool)
-        return _build(
-            integer_weights("prior", prior, "[B, Z, X, Y]"),
-            _fixed("user", user, (y, a), b, everywhere, resolution),
-            _fixed("providers", providers, (k, y, a), b, everywhere[:, None], resolution),
-            mask,
-            resolution,
-            labels,
+        counts = integer_weights("prior", prior, "[B, Z, X, Y]")
+        user, providers = (
+            same_for_all(name, array, b, shape)
+            for name, array, shape in (("user", user, (y, a)), ("providers", providers, (k, y, a)))
         )
+
+        def build(steps: int) -> PersuasionGame:
+            users = fixed_point("user", user, everywhere, steps)
+            others = fixed_point("providers", providers, everywhere[:, None], steps)
+            return _build(counts, users, others, mask, steps, labels)
+
+        payoffs = [Payoffs(user, everywhere, 2), Payoffs(providers, everywhere[:, None], 2)]
+        return in_steps(build, resolution, payoffs)
 
 
 # --- the door ---------------------------------------------------------------------------------------------------------
-
-
-def _fixed(name: str, utilities: np.ndarray, shape: tuple[int, ...], b: int, mask: np.ndarray, resolution: int):
-    """`[B, *shape]` int64, utility times resolution, zero where `mask` (broadcast) is False."""
-    utilities = same_for_all(name, utilities, b, shape)
-    return fixed_point(name, utilities, mask, positive_int("resolution", resolution))
 
 
 def integer_weights(name: str, weights: np.ndarray, axes: str) -> np.ndarray:
@@ -245,7 +260,7 @@ def integer_weights(name: str, weights: np.ndarray, axes: str) -> np.ndarray:
             raise ValueError(
                 f"{name}: expected every {what} to have a positive weight, got none for {index} in game {game}"
             )
-    rows = [whole_weights(name, row.ravel().tolist()) for row in weights]
+    rows = [whole_weights(name, row) for row in listed(weights.reshape(len(weights), -1))]
     return np.array(rows, np.int64).reshape(weights.shape)
 
 
@@ -257,7 +272,7 @@ def _build(counts, user, providers, mask, resolution: int, labels: Labels | None
     counts = np.broadcast_to(counts, (b, *counts.shape[1:]))
     largest = max(int(np.abs(user).max()), int(np.abs(providers).max()))
     if largest * int(counts.sum(axis=tuple(range(1, counts.ndim))).max()) > MAX_VALUE:
-        raise ValueError(
+        raise TooLargeError(
             f"weights, user, providers: total weight x |utility| x resolution must be at most 2**41, got "
             f"{counts.reshape(b, -1).sum(axis=1).max()} x {largest}; use a smaller resolution or smaller weights"
         )

@@ -18,7 +18,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-import jax
 import numpy as np
 from jaxtyping import Bool, Int, UInt32
 
@@ -30,8 +29,9 @@ from equilibrax._core.checks import (
     positive_int,
     same_for_all,
 )
-from equilibrax._core.fixed_point import check_positive, fixed_point, positive_weights
-from equilibrax.problems._batch import Batch
+from equilibrax._core.fixed_point import Payoffs, TooLargeError, check_positive, fixed_point, in_steps, positive_weights
+from equilibrax._core.fixed_point import RoundingWarning as RoundingWarning
+from equilibrax.problems._batch import Batch, pytree
 
 MAX_PROVIDERS = 16
 """Committees are bitmasks and all 2**K - 1 of them are solved at once; 16 providers make 65,535 committees."""
@@ -55,7 +55,7 @@ class Labels:
     tables: tuple[str, ...] = ()
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclass(frozen=True)
 class UtilityTables(Batch):
     """A batch of B games of the same shape, in fixed point. A JAX pytree; the leading axis of every leaf is B.
@@ -87,6 +87,13 @@ class UtilityTables(Batch):
     labels: Labels | None = field(default=None, metadata={"static": True})
 
     _one: ClassVar[str] = "table"
+    _kinds: ClassVar[dict[str, Any]] = {
+        "user": np.int32,
+        "providers": np.int32,
+        "prior": np.int32,
+        "available": np.bool_,
+        "table_id_words": np.uint32,
+    }
 
     @property
     def table_id(self) -> np.ndarray:
@@ -110,19 +117,23 @@ def from_arrays(
     prior: Any = None,
     available: Any = None,
     *,
-    resolution: int = 10_000,
+    resolution: int | None = None,
     labels: Labels | None = None,
 ) -> UtilityTables:
-    """Utility tables from real-valued arrays, rounded once to multiples of `1 / resolution`.
+    """Utility tables from arrays of numbers, rounded once to multiples of `1 / resolution`.
+
+    Numbers may be `fractions.Fraction`, which are taken exactly. Floats are read as the decimals that people write for
+    them: 0.1 + 0.2 is 0.3.
 
     Args:
         user: `[X, A]` or `[B, X, A]`, the user's utilities.
         providers: `[K, X, A]` or `[B, K, X, A]`, the providers' utilities, K from 1 to 16.
-        prior: `[X]` or `[B, X]`, positive weights of any scale; None is uniform. Whole numbers and weights that are
-            ratios of small whole numbers (0.2, 1/3) are kept exactly, others are rounded to 1e-6 of their sum.
+        prior: `[X]` or `[B, X]`, positive weights of any scale; None is uniform. Whole numbers, decimals
+            and ratios of small whole numbers (0.2, 1/3) are kept exactly, others are rounded to 1e-6 of their sum.
         available: `[X, A]` or `[B, X, A]` bool; None means every action exists in every state. Utilities of
             unavailable actions are ignored and may be NaN.
-        resolution: steps per unit of utility.
+        resolution: steps per unit of utility; None is the smallest power of ten of at least 10,000 that represents the
+            utilities, where it fits, else 10,000 with a `RoundingWarning` if different utilities become equal.
         labels: names of states, actions, providers and tables.
 
     Returns:
@@ -139,13 +150,15 @@ def from_arrays(
         >>> tables.user[0].tolist()
         [[10000, 0], [0, 10000]]
     """
-    resolution = positive_int("resolution", resolution)
-    arrays, prior_array, mask, labels = _shapes(user, providers, prior, available, labels)
-    rounded = [
-        fixed_point(name, array, here, resolution)
-        for name, array, here in zip(("user", "providers"), arrays, (mask, mask[:, None]))
-    ]
-    return _finish(rounded[0], rounded[1], positive_weights(prior_array), mask, resolution, labels)
+    (user, providers), weights, mask, labels = _shapes(user, providers, prior, available, labels)
+    weights = positive_weights(weights)
+
+    def build(steps: int) -> UtilityTables:
+        users = fixed_point("user", user, mask, steps)
+        others = fixed_point("providers", providers, mask[:, None], steps)
+        return _finish(users, others, weights, mask, steps, labels)
+
+    return in_steps(build, resolution, [Payoffs(user, mask, 2), Payoffs(providers, mask[:, None], 2)])
 
 
 def from_integers(
@@ -201,7 +214,7 @@ def table_id_words(ids: np.ndarray) -> np.ndarray:
 
 def _shapes(user: Any, providers: Any, prior: Any, available: Any, labels: Labels | None):
     """Arrays with a batch axis, checked against each other: (user, providers), prior, available, labels."""
-    user, providers = as_numbers("user", user), _as_numbers_k(providers)
+    user, providers = as_numbers("user", user, rationals=True), _as_numbers_k(providers)
     if user.ndim not in (2, 3):
         raise ValueError(f"user: expected shape [X, A] or [B, X, A], got {list(user.shape)}")
     if providers.ndim != user.ndim + 1:
@@ -218,7 +231,8 @@ def _shapes(user: Any, providers: Any, prior: Any, available: Any, labels: Label
             f"providers: expected [B, K, X, A] = {[b, k, x, a]} to match user {[b, x, a]}, got {list(providers.shape)}"
         )
     mask = availability(available, b, x, a, "table", "in every state")
-    weights = np.ones((b, x), np.int64) if prior is None else same_for_all("prior", as_numbers("prior", prior), b, (x,))
+    weights = np.ones((b, x), np.int64) if prior is None else as_numbers("prior", prior, rationals=True)
+    weights = same_for_all("prior", weights, b, (x,))
     check_labels(labels, x, a, k)
     return (user, providers), weights, mask, labels
 
@@ -237,7 +251,7 @@ def _as_numbers_k(providers: Any) -> np.ndarray:
     shape = np.shape(providers) if not isinstance(providers, list | tuple) else None
     if (shape is not None and 0 in shape[:-2]) or (isinstance(providers, list | tuple) and len(providers) == 0):
         raise ValueError(f"providers: expected 1 to {MAX_PROVIDERS} providers, got 0")
-    return as_numbers("providers", providers)
+    return as_numbers("providers", providers, rationals=True)
 
 
 def _finish(user, providers, prior, available, resolution: int, labels: Labels | None) -> UtilityTables:
@@ -247,7 +261,7 @@ def _finish(user, providers, prior, available, resolution: int, labels: Labels |
     worst = max(values.tolist(), default=0)
     if worst > MAX_VALUE:
         table = values.tolist().index(worst)
-        raise ValueError(
+        raise TooLargeError(
             f"user, providers, prior: the sum over states of weight x |utility| x resolution must be at most 2**41, "
             f"got {worst} in table {table}; use a smaller resolution or smaller prior weights"
         )
