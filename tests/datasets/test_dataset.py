@@ -31,8 +31,8 @@ from equilibrax.datasets import mixture as _mixture
 from equilibrax.datasets.finalize import merge
 from equilibrax.datasets.splits import split_of
 from equilibrax.datasets.sweep import MixturePart, SweepConfig, read_mixture, run_sweep, validate
-from equilibrax.rows import committees as records
 from equilibrax.rows import optional_columns as _columns
+from equilibrax.rows import parquet as records
 
 SIZES = {"states": 2, "actions": 2, "providers": 2}
 FULL = SweepConfig(tables=44, **SIZES, shard_size=8, seed=3, columns=("schemes", "equilibria", "weights"))

@@ -23,8 +23,9 @@ from equilibrax.datasets import _table_shards as _sweep_shards
 from equilibrax.datasets.sweep import SweepConfig, run_sweep, validate
 from equilibrax.games._solve import solve
 from equilibrax.problems.random_tables import register_family, sample_tables
-from equilibrax.rows import committees as records
-from equilibrax.rows.committees import committee_rows, read_committees
+from equilibrax.rows import parquet as records
+from equilibrax.rows.committees import committee_rows
+from equilibrax.rows.parquet import read_committees
 
 SMALL = SweepConfig(tables=44, states=2, actions=2, providers=2, shard_size=16)
 MANY = replace(SMALL, tables=800, shard_size=8)
@@ -333,7 +334,7 @@ def test_another_version_of_ones_own_family_is_refused(tmp_path):
         run_sweep(config, tmp_path)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"format": 2}', '{"format": 2, "config": 3}'])
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"format": 3}', '{"format": 3, "config": 3}'])
 def test_a_sweep_json_of_something_else_is_named(tmp_path, text):
     (tmp_path / "sweep.json").write_text(text)
     with pytest.raises(ValueError, match=r"sweep\.json: expected the description of a sweep"):

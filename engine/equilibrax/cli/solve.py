@@ -16,7 +16,8 @@ from equilibrax.cli.games import named_tables, parse_rationality
 from equilibrax.games import TOLERANCE, Deviation, Game, Response, Rules, TieBreak, solve
 from equilibrax.games.partition_result import PartitionResult
 from equilibrax.games.selection_result import SelectionResult
-from equilibrax.rows.committees import committee_rows, write_parquet
+from equilibrax.rows.committees import committee_rows
+from equilibrax.rows.parquet import write_parquet
 
 
 @dataclass(frozen=True)
