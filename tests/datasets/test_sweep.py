@@ -17,9 +17,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from equilibrax.datasets import _pipeline as _sweep_work
-from equilibrax.datasets import _run as _sweep_folder
-from equilibrax.datasets import _table_shards as _sweep_shards
+from equilibrax.datasets import _pipeline as _sweep_work, _run as _sweep_folder, _table_shards as _sweep_shards
 from equilibrax.datasets.sweep import SweepConfig, run_sweep, validate
 from equilibrax.games._solve import solve
 from equilibrax.problems.random_tables import register_family, sample_tables

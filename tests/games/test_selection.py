@@ -14,8 +14,7 @@ import numpy as np
 import oracles
 import pytest
 from equilibrax import Status
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from hypothesis.extra.numpy import arrays
 
 RULES = ("incumbent", "lowest_index")

@@ -22,8 +22,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from equilibrax._core.checks import check_choice
-from equilibrax.raters.matrix import RaterMatrix
-from equilibrax.raters.matrix import rater_matrix as make_rater_matrix
+from equilibrax.raters.matrix import RaterMatrix, rater_matrix as make_rater_matrix
 
 Score = Literal["linear", "log", "brier"]
 
