@@ -29,7 +29,7 @@ from equilibrax.datasets import _run as _sweep_folder, _table_shards as _sweep_s
 from equilibrax.datasets.finalize import merge
 from equilibrax.datasets.splits import split_of
 from equilibrax.datasets.sweep import MixturePart, SweepConfig, read_mixture, run_sweep, validate
-from equilibrax.rows import committees as records, optional_columns as _columns
+from equilibrax.rows import optional_columns as _columns, parquet as records
 
 SIZES = {"states": 2, "actions": 2, "providers": 2}
 FULL = SweepConfig(tables=44, **SIZES, shard_size=8, seed=3, columns=("schemes", "equilibria", "weights"))

@@ -21,8 +21,9 @@ from equilibrax.datasets import _pipeline as _sweep_work, _run as _sweep_folder,
 from equilibrax.datasets.sweep import SweepConfig, run_sweep, validate
 from equilibrax.games import solve
 from equilibrax.problems.random_tables import register_family, sample_tables
-from equilibrax.rows import committees as records
-from equilibrax.rows.committees import committee_rows, read_committees
+from equilibrax.rows import parquet as records
+from equilibrax.rows.committees import committee_rows
+from equilibrax.rows.parquet import read_committees
 
 SMALL = SweepConfig(tables=44, states=2, actions=2, providers=2, shard_size=16)
 MANY = replace(SMALL, tables=800, shard_size=8)

@@ -20,14 +20,9 @@ from equilibrax._core.columns import declared
 from equilibrax._core.status import Status
 from equilibrax.games import solve
 from equilibrax.problems.random_tables import sample_tables
-from equilibrax.rows import committees as records
-from equilibrax.rows.committees import (
-    committee_rows,
-    iter_committees,
-    read_committees,
-    table_rows,
-    write_parquet,
-)
+from equilibrax.rows import parquet as records
+from equilibrax.rows.committees import committee_rows, table_rows
+from equilibrax.rows.parquet import iter_committees, read_committees, write_parquet
 
 COLUMNS = """
 table_id int64, family string, seed int64, states int32, actions int32, num_providers int32, committee int32,

@@ -18,7 +18,7 @@ from equilibrax.figures.comparison import comparison_figure
 from equilibrax.games import TOLERANCE
 from equilibrax.problems.random_tables import sample_tables
 from equilibrax.problems.tables import UtilityTables
-from equilibrax.rows.committees import write_parquet
+from equilibrax.rows.parquet import write_parquet
 from equilibrax.studies.comparison import compare
 
 

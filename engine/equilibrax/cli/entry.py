@@ -16,7 +16,7 @@ from equilibrax.cli.market import check_outputs, named_market, unsolved
 from equilibrax.games import MarketGame
 from equilibrax.problems import Alignment, random_markets
 from equilibrax.problems.market import Market
-from equilibrax.rows.committees import write_parquet
+from equilibrax.rows.parquet import write_parquet
 from equilibrax.studies.entry import Entry, enter, random_newcomers
 from equilibrax.studies.market_games import number_text
 

@@ -16,7 +16,7 @@ from equilibrax.games import MarketGame
 from equilibrax.io.markets import read_market
 from equilibrax.problems.market import Market
 from equilibrax.problems.paper_markets import proposition_a_2_market, theorem_4_1_market, theorem_5_2_market
-from equilibrax.rows.committees import write_parquet
+from equilibrax.rows.parquet import write_parquet
 from equilibrax.studies.market_games import MarketOutcome, show_outcomes, solve_games
 
 INSTANCES = ("theorem-4.1", "theorem-5.2", "proposition-a.2")

@@ -13,8 +13,7 @@ from rich.console import Console
 
 from equilibrax.figures.markets import plot_markets
 from equilibrax.figures.paper import plot_all
-from equilibrax.rows.committees import read_committees
-from equilibrax.rows.users import read_users
+from equilibrax.rows.parquet import read_committees, read_users
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,8 @@ from equilibrax.figures.paper import plot_all
 from equilibrax.games import Selection, TieBreak, solve
 from equilibrax.io.tables import PAPER_TABLES, load_paper_table
 from equilibrax.reports.summary import Summary, markdown_table, summarize
-from equilibrax.rows.committees import committee_rows, read_committees, write_parquet
+from equilibrax.rows.committees import committee_rows
+from equilibrax.rows.parquet import read_committees, write_parquet
 
 
 @dataclass(frozen=True)

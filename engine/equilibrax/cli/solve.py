@@ -14,7 +14,8 @@ from rich.console import Console
 from equilibrax.cli.games import named_tables
 from equilibrax.games import Game, TableResult, solve
 from equilibrax.problems.tables import UtilityTables
-from equilibrax.rows.committees import committee_rows, write_parquet
+from equilibrax.rows.committees import committee_rows
+from equilibrax.rows.parquet import write_parquet
 
 
 @dataclass(frozen=True)

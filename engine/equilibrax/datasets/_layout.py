@@ -107,37 +107,26 @@ def read_layout(folder: Path) -> Layout | None:
     file = folder / DESCRIPTION
     try:
         found = json.loads(file.read_bytes())
-        version = found["format"]
-        if isinstance(version, int) and version != FORMAT_VERSION:
-            raise _OtherVersion(_of_version(file, version, found.get("equilibrax")))
-        layout = Layout(folder, found)
-        if not isinstance(layout.shards, int) or not all(isinstance(kind, str) for kind in layout.kinds):
-            raise TypeError("numbers and names are not numbers and names")
-        layout.splits  # noqa: B018
+        layout, version = Layout(folder, found), found["format"]
+        if version == FORMAT_VERSION or not isinstance(version, int):
+            if not isinstance(layout.shards, int) or not all(isinstance(kind, str) for kind in layout.kinds):
+                raise TypeError("numbers and names are not numbers and names")
+            layout.splits  # noqa: B018
+            return layout
     except FileNotFoundError:
         return None
-    except _OtherVersion:
-        raise
     except (ValueError, KeyError, TypeError, ZeroDivisionError) as error:
         raise ValueError(
             f"{file}: expected the description of a sweep, got something else ({error}); use another folder"
         ) from error
-    return layout
-
-
-def _of_version(file: Path, version: int, maker: Any) -> str:
     if version > FORMAT_VERSION:
-        return (
+        raise ValueError(
             f"{file}: expected a format of at most {FORMAT_VERSION}, got {version}; this folder was made by a newer "
-            f"equilibrax ({maker}), this one is {__version__}: continue it with that one"
+            f"equilibrax ({found.get('equilibrax')}), this one is {__version__}: continue it with that one"
         )
-    return (
+    raise ValueError(
         f"{file}: expected format {FORMAT_VERSION}, got {version}, which is no longer written; sweep into a new folder"
     )
-
-
-class _OtherVersion(ValueError):
-    """A folder of a format of the future, or of the past."""
 
 
 def read_record(layout: Layout, shard: int) -> dict[str, Any] | None:

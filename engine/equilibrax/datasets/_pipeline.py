@@ -23,7 +23,7 @@ from equilibrax._core.version import __version__, git_revision
 from equilibrax.datasets._layout import FORMAT_VERSION, Layout, read_record
 from equilibrax.datasets._os_errors import saying_how_to_go_on
 from equilibrax.datasets.splits import split_of
-from equilibrax.rows.committees import write_summed
+from equilibrax.rows.parquet import write_summed
 
 Solved = TypeVar("Solved")
 

@@ -12,16 +12,21 @@ from ._market_rules import MarketRules as MarketRules
 from ._oblivious_rules import ObliviousRules as ObliviousRules, oblivious_rules as oblivious_rules
 from ._oblivious_utility import oblivious_utility as oblivious_utility, oblivious_values as oblivious_values
 from ._options import (
-    TOLERANCE as TOLERANCE,
     Dynamics as Dynamics,
     InTurn as InTurn,
     Quantal as Quantal,
     Response as Response,
+    TOLERANCE as TOLERANCE,
     TieBreak as TieBreak,
     check_tolerance as check_tolerance,
 )
 from ._result import Result as Result, TableResult as TableResult
-from ._solve import all_games as all_games, game_from as game_from, game_named as game_named, solve as solve
+from ._solve import (
+    all_games as all_games,
+    game_from as game_from,
+    game_named as game_named,
+    solve as solve,
+)
 from .aligned import Aligned as Aligned
 from .anonymous import Anonymous as Anonymous
 from .joint import Joint as Joint

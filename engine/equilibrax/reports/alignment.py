@@ -19,7 +19,7 @@ from equilibrax.raters.curve import AlignmentCurve, FoldAssignment, Sets, alignm
 from equilibrax.raters.fit import SCORES, MarketFit, market_fit
 from equilibrax.raters.matrix import Missing, RaterMatrix
 from equilibrax.reports._study_text import overview_text, study_text
-from equilibrax.rows.committees import write_parquet
+from equilibrax.rows.parquet import write_parquet
 
 MAX_PANELS = 12
 """More studies than this have no figures together; each has its own."""

@@ -1,18 +1,13 @@
 from ._building import (
     batch_names as batch_names,
     build_rows as build_rows,
-    numbered as numbered,
     status_words as status_words,
 )
-from .committees import (
-    committee_rows as committee_rows,
+from .committees import committee_rows as committee_rows, table_rows as table_rows
+from .parquet import (
     iter_committees as iter_committees,
     read_committees as read_committees,
-    table_rows as table_rows,
+    read_users as read_users,
     write_parquet as write_parquet,
 )
-from .users import (
-    market_rows as market_rows,
-    read_users as read_users,
-    user_rows as user_rows,
-)
+from .users import market_rows as market_rows, user_rows as user_rows

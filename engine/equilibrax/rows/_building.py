@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from functools import reduce
 from math import prod
 from operator import or_
@@ -27,8 +27,8 @@ def build_rows(
     source has that has one. It may be
 
     - None: all are missing;
-    - an array that broadcasts to `shape`, for lists with further axes behind it; text may come as a pair of such an
-      array and the words that it numbers;
+    - an array that broadcasts to `shape`, for lists with further axes behind it;
+    - for text, also a pair of such an array and the words that it numbers, or a list of the last axis, with None;
     - an Arrow array of all rows.
 
     Args:
@@ -67,11 +67,6 @@ def batch_names(named: Any, axes: int) -> tuple[np.ndarray, list[str]]:
     return along_batch(np.arange(len(named)), axes), named.names()
 
 
-def numbered(words: Sequence[str | None]) -> tuple[np.ndarray, Sequence[str | None]]:
-    """Text, None included, for the last axis of rows."""
-    return np.arange(len(words)), words
-
-
 def along_batch(values: Any, axes: int) -> np.ndarray:
     """`[B]` values that are the same along all axes but the first."""
     return np.asarray(values).reshape(-1, *[1] * (axes - 1))
@@ -89,7 +84,8 @@ def _array(column: Column, value: Any, shape: tuple[int, ...], fixed: bool) -> p
     if value is None:
         return pa.nulls(total, pa.list_(kind.value_type, 1) if fixed and column.depth else kind)
     if column.depth:
-        return _lists(column, np.ascontiguousarray(value), len(shape), fixed)
+        value = np.asarray(value)
+        return _lists(column, np.broadcast_to(value, (*shape, *value.shape[len(shape) :])), len(shape), fixed)
     if column.type == "string":
         return _text(value, shape)
     flat = np.broadcast_to(value, shape).reshape(-1)
@@ -109,8 +105,8 @@ def _lists(column: Column, values: np.ndarray, axes: int, fixed: bool) -> pa.Arr
 
 
 def _text(value: Any, shape: tuple[int, ...]) -> pa.Array:
-    if isinstance(value, tuple):
-        index, words = value
+    if isinstance(value, tuple | list):
+        index, words = value if isinstance(value, tuple) else (np.arange(len(value)), value)
     else:
         words, index = np.unique(np.asarray(value, str), return_inverse=True)
         index, words = index.reshape(np.shape(value)), words.tolist()

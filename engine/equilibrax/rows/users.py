@@ -12,10 +12,7 @@ Letters: B markets, N users, K providers, X states, A actions, C committees.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
-from functools import partial
-from math import prod
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -24,7 +21,6 @@ import pyarrow as pa
 from equilibrax._core.columns import declared
 from equilibrax.problems.market import Market
 from equilibrax.rows._building import Extractors, along_batch, batch_names, build_rows, sizes, status_words
-from equilibrax.rows.committees import iter_rows
 from equilibrax.theory.market_guarantees import MarketPromises
 
 _OF_RESULT: Extractors = {
@@ -39,35 +35,21 @@ _OF_RESULT: Extractors = {
 }
 
 
-def _scaled(name: str, *steps: str) -> Callable[[Market], Any]:
-    """An array of the market in units."""
-
-    def value(market: Market) -> Any:
-        values = getattr(market, name)
-        return None if values is None else np.asarray(values) / prod(getattr(market, step) for step in steps)
-
-    return value
-
-
-def _sight(name: str) -> Callable[[Market], np.ndarray]:
-    """Labels that all markets share."""
-
-    def value(market: Market) -> np.ndarray:
-        labels = np.array(getattr(market, name), np.int32)
-        return np.broadcast_to(labels, (len(market), *labels.shape))
-
-    return value
-
-
 _OF_MARKET: Extractors = {
     "market": lambda market: market.market_id,
     "family": lambda market: batch_names(market, 1),
-    "user": _scaled("user", "resolution"),
-    "components": _scaled("components", "resolution"),
-    "weights": _scaled("weights", "weight_resolution"),
-    "tensor": _scaled("tensor", "resolution", "weight_resolution"),
-    **{name: _sight(name) for name in ("provider_sees", "user_sees", "state_of")},
+    "user": lambda market: _real(market.user, market.resolution),
+    "components": lambda market: _real(market.components, market.resolution),
+    "weights": lambda market: _real(market.weights, market.weight_resolution),
+    "tensor": lambda market: _real(market.tensor, market.resolution * market.weight_resolution),
+    "provider_sees": lambda market: np.array(market.provider_sees)[None],
+    "user_sees": lambda market: np.array(market.user_sees)[None],
+    "state_of": lambda market: np.array(market.state_of)[None],
 }
+
+
+def _real(values: Any, steps: int) -> Any:
+    return None if values is None else np.asarray(values) / steps
 
 
 def user_rows(result: Any, promises: MarketPromises | None = None) -> pa.Table:
@@ -93,13 +75,8 @@ def user_rows(result: Any, promises: MarketPromises | None = None) -> pa.Table:
         {'committee': 3, 'user': 1, 'worst_utility': 0.5, 'status': 'OK'}
     """
     promised = {"benchmark": "benchmark", "bound": "bound", "bound_source": "source"}
-    own = {name: partial(_promise, promises, attribute) for name, attribute in promised.items()}
-    shape = np.shape(result.worst_utility)
-    return build_rows(result.columns, shape, (result, result.market), {**_OF_RESULT, **own})
-
-
-def _promise(promises: MarketPromises | None, attribute: str, result: Any) -> Any:
-    return None if promises is None else getattr(promises, attribute)
+    promised = SimpleNamespace(**{name: getattr(promises, own, None) for name, own in promised.items()})
+    return build_rows(result.columns, np.shape(result.worst_utility), (result, promised, result.market), _OF_RESULT)
 
 
 def market_rows(market: Market) -> pa.Table:
@@ -120,32 +97,3 @@ def market_rows(market: Market) -> pa.Table:
         [{'users': 1, 'weights': [0.5], 'prior': [1, 1]}]
     """
     return build_rows(declared("markets"), (len(market),), (market,), _OF_MARKET, fixed=True)
-
-
-def read_users(path: str | os.PathLike[str]) -> pa.Table:
-    """The rows of `user_rows` from a Parquet file, or from all files `users*.parquet` of a folder.
-
-    Args:
-        path: a file, or a folder, whose files are read in the order of their names.
-
-    Returns:
-        A table with the columns of `user_rows`; other columns are not read.
-
-    Raises:
-        ValueError: naming the file and the column, if there is no such file, it is not a Parquet file, or a
-            column is absent or of another type.
-
-    Example:
-        >>> import tempfile
-        >>> import equilibrax as eq
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     rows = eq.rows.user_rows(eq.solve(eq.problems.theorem_4_1_market(), "personalized"))
-        ...     eq.rows.write_parquet(rows, f"{folder}/users.parquet")
-        ...     eq.rows.read_users(folder).equals(rows)
-        True
-    """
-    return pa.concat_tables(_parts(path))
-
-
-def _parts(path: str | os.PathLike[str]) -> Iterator[pa.Table]:
-    return iter_rows(path, "users")

@@ -25,7 +25,7 @@ from equilibrax._core.columns import declared
 from equilibrax.games import TOLERANCE, GameLine, Quantal
 from equilibrax.problems.persuasion import PersuasionGame
 from equilibrax.problems.tables import UtilityTables
-from equilibrax.rows import batch_names, build_rows, numbered, status_words
+from equilibrax.rows import batch_names, build_rows, status_words
 from equilibrax.studies import _comparison_text as text
 from equilibrax.studies._comparison_games import Collector
 
@@ -133,13 +133,13 @@ class Comparison:
             "worst_utility": lambda found: found.worst,
             "best_utility": lambda found: found.best,
             "benchmark": lambda found: found.aligned,
-            "bound_source": lambda found: numbered([name or None for name in found.bound_names]),
+            "bound_source": lambda found: [name or None for name in found.bound_names],
             "status": lambda found: status_words(found.status),
-            "line": lambda found: numbered([line.name for line in found.lines]),
-            "game": lambda found: numbered([line.game for line in found.lines]),
-            "user": lambda found: numbered([line.user for line in found.lines]),
+            "line": lambda found: [line.name for line in found.lines],
+            "game": lambda found: [line.game for line in found.lines],
+            "user": lambda found: [line.user for line in found.lines],
             "rationality": lambda found: np.array([line.rationality for line in found.lines], float),
-            "rules": lambda found: numbered([line.rules for line in found.lines]),
+            "rules": lambda found: [line.rules for line in found.lines],
         }
         return build_rows(declared("comparison"), self.worst.shape, (self, self.tables), own)
 

@@ -23,10 +23,13 @@ def numbers(rows: pa.Table, name: str) -> tuple[np.ndarray, np.ndarray]:
     """`[N]` values, 0 where they are missing, and `[N]` whether they are."""
     column = rows[name].combine_chunks()
     missing = column.is_null().to_numpy(zero_copy_only=False)
-    if not column.null_count:
-        return column.to_numpy(zero_copy_only=False), missing
+    return _filled(column), missing
+
+
+def _filled(column: pa.Array) -> np.ndarray:
+    """Values, 0 where they are missing."""
     zero = False if pa.types.is_boolean(column.type) else 0
-    return pc.fill_null(column, pa.scalar(zero, column.type)).to_numpy(zero_copy_only=False), missing
+    return pc.fill_null(column, pa.scalar(zero, column.type)).to_numpy(zero_copy_only=False)
 
 
 def lists(rows: pa.Table, name: str, width: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -43,8 +46,7 @@ def lists(rows: pa.Table, name: str, width: int) -> tuple[np.ndarray, np.ndarray
     gaps[owner[flat.is_null().to_numpy(zero_copy_only=False)]] = True
     bad = ~missing & ((length != width) | gaps)
     good = ~missing & ~bad
-    zero = False if pa.types.is_boolean(flat.type) else 0
-    values = pc.fill_null(flat, pa.scalar(zero, flat.type)).to_numpy(zero_copy_only=False)
+    values = _filled(flat)
     result = np.zeros((len(length), width), values.dtype)
     result[good] = values[good[owner]].reshape(-1, width)
     return result, missing, bad

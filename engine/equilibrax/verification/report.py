@@ -137,6 +137,10 @@ class Verification:
             self.failures.append(Failure(check, file, int(rows[i]), column, _text(said), _text(got[i])))
         self.failed[check] += len(wrong)
 
+    def constant(self, file: str, column: str, rows: np.ndarray, value: int, got: np.ndarray, missing: np.ndarray):
+        """Note where a column is not `value` everywhere; see `compare`."""
+        self.compare("constants", file, column, rows, str(value), got, missing | (got != value))
+
     def leave_out(self, what: str, number: int) -> None:
         """Note that something was not checked."""
         if number:

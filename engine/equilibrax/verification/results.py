@@ -260,13 +260,8 @@ def _listed(block: Block, solved: np.ndarray, flags: np.ndarray) -> None:
         more = int((here & (counts == cap)).sum())
         block.report.leave_out("whether listed equilibria of large tables are the first, where the cap is met", more)
     block.compare("equilibria", name, "all equilibria, or the first, in lexicographic order", length, broken, right)
-    _constant(block, "equilibrium_schemes_cap", cap)
-
-
-def _constant(block: Block, name: str, value: int) -> None:
-    stored, missing = arrays.numbers(block.results, name)
-    everywhere = np.ones(len(stored), bool)
-    block.compare("constants", name, str(value), stored, (stored != value) | missing, everywhere)
+    name = "equilibrium_schemes_cap"
+    block.report.constant(block.file, name, block.rows, cap, *arrays.numbers(block.results, name))
 
 
 @checks("dynamics_utility", "dynamics_steps", "dynamics_scheme")

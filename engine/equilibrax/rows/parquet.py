@@ -1,0 +1,225 @@
+"""Rows as Parquet files: written whole, read back by file, by folder or by the shards of a sweep.
+
+The same rows give the same bytes (for one version of equilibrax and of pyarrow).
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import io
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from equilibrax._core.column import schema
+from equilibrax._core.columns import declared
+from equilibrax._core.files import whole_file
+from equilibrax._core.version import __version__
+
+_ROWS_PER_GROUP = 2**17  # the shard of 4,096 tables of 5 providers is one group
+
+
+def write_parquet(table: pa.Table, path: str | os.PathLike[str]) -> None:
+    """Write `table` to `path`, completely or not at all; a file that was there is replaced.
+
+    The same rows give the same bytes. The schema's metadata is replaced by the version of equilibrax.
+
+    Args:
+        table: any rows.
+        path: the file; its folder must exist.
+
+    Raises:
+        OSError: of the fitting kind, with the path in it, if the file cannot be written (no space, no
+            permission, no such folder).
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     write_parquet(pa.table({"a": [1, 2]}), f"{folder}/a.parquet")
+        ...     pq.read_table(f"{folder}/a.parquet").to_pydict()
+        {'a': [1, 2]}
+    """
+    write_summed(table, path)
+
+
+def write_summed(table: pa.Table, path: str | os.PathLike[str]) -> tuple[int, str]:
+    """As `write_parquet`; the number of bytes and their SHA-256."""
+    versioned = table.replace_schema_metadata({"equilibrax": __version__})
+    with whole_file(path) as file:
+        summing = _Summing(file)
+        options: dict[str, Any] = {"compression": "zstd", "compression_level": 1}
+        options["use_dictionary"] = _repetitive(table.schema)
+        if table.num_rows:
+            pq.write_table(versioned, summing, row_group_size=_ROWS_PER_GROUP, **options)
+        else:  # no row group: some readers stumble over empty ones
+            pq.ParquetWriter(summing, versioned.schema, **options).close()
+    return summing.size, summing.digest.hexdigest()
+
+
+class _Summing(io.RawIOBase):
+    """What is written to a file, with its SHA-256: what was meant, whatever the disk makes of it."""
+
+    def __init__(self, file: BinaryIO):
+        self.file, self.size, self.digest = file, 0, hashlib.sha256()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        written, given = self.file.write(data), memoryview(data).nbytes
+        if written != given:  # the digest would be of bytes that the file does not have
+            raise OSError(errno.EIO, f"{written} of {given} bytes were written")
+        self.digest.update(data)
+        self.size += given
+        return given
+
+
+def _repetitive(schema: pa.Schema) -> list[str]:
+    """Columns worth a dictionary, as Parquet calls them: all but results (half the time, and smaller)."""
+    names = []
+    for field in schema:
+        name, kind = field.name, field.type
+        while pa.types.is_list(kind) or pa.types.is_fixed_size_list(kind):
+            name, kind = f"{name}.list.element", kind.value_type
+        if name != field.name or not pa.types.is_floating(kind):
+            names.append(name)
+    return names
+
+
+def read_committees(path: str | os.PathLike[str]) -> pa.Table:
+    """The rows of `committee_rows` from a Parquet file, a sweep, or all files `committees*.parquet` of a folder.
+
+    Args:
+        path: a file; the folder of a sweep, whose finished shards are read in order; or another folder, whose files are
+            read in the order of their names.
+
+    Returns:
+        A table with the columns that all results have; other columns are not read.
+
+    Raises:
+        ValueError: naming the file and the column, if there is no such file, it is not a Parquet file, or a
+            column is absent or of another type.
+
+    Example:
+        >>> import tempfile
+        >>> import equilibrax as eq
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     rows = eq.rows.committee_rows(eq.solve(eq.load_paper_table("synthetic-1"), committees=[1, 31]))
+        ...     write_parquet(rows, f"{folder}/committees.parquet")
+        ...     read_committees(folder).equals(rows)
+        True
+    """
+    return pa.concat_tables(iter_committees(path))
+
+
+def iter_committees(path: str | os.PathLike[str]) -> Iterator[pa.Table]:
+    """As `read_committees`, file by file or shard by shard, for folders that are larger than memory.
+
+    All rows of a table of a sweep come together, whatever its split: tables in the order of their ids.
+
+    Args:
+        path: a file or a folder, see `read_committees`.
+
+    Raises:
+        ValueError: as `read_committees`; at once if there is no file, else when the file's turn comes.
+
+    Example:
+        >>> import tempfile
+        >>> import equilibrax as eq
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     rows = eq.rows.committee_rows(eq.solve(eq.load_paper_table("synthetic-1")))
+        ...     for part in ("a", "b"):
+        ...         write_parquet(rows, f"{folder}/committees-{part}.parquet")
+        ...     sum(part.num_rows for part in iter_committees(folder))
+        62
+    """
+    return iter_rows(path, "committees")
+
+
+def read_users(path: str | os.PathLike[str]) -> pa.Table:
+    """The rows of `user_rows` from a Parquet file, or from all files `users*.parquet` of a folder.
+
+    Args:
+        path: a file, or a folder, whose files are read in the order of their names.
+
+    Returns:
+        A table with the columns of `user_rows`; other columns are not read.
+
+    Raises:
+        ValueError: naming the file and the column, if there is no such file, it is not a Parquet file, or a
+            column is absent or of another type.
+
+    Example:
+        >>> import tempfile
+        >>> import equilibrax as eq
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     rows = eq.rows.user_rows(eq.solve(eq.problems.theorem_4_1_market(), "personalized"))
+        ...     eq.rows.write_parquet(rows, f"{folder}/users.parquet")
+        ...     eq.rows.read_users(folder).equals(rows)
+        True
+    """
+    return pa.concat_tables(iter_rows(path, "users"))
+
+
+def iter_rows(path: str | os.PathLike[str], kind: str) -> Iterator[pa.Table]:
+    """The rows, with the columns that all have, of a Parquet file, of a sweep's shards, or of the files `kind*.parquet` of a folder.
+
+    The first column is the one that shards are in the order of.
+
+    Raises:
+        ValueError: as `iter_committees`.
+    """
+    path, columns = Path(path), schema(declared(kind))
+    if not path.exists():
+        raise ValueError(f"path: expected a Parquet file or a folder, got {path}, which does not exist")
+    if (path / kind).is_dir():
+        return _iter_shards(path, kind, columns)
+    files = sorted(path.glob(f"{kind}*.parquet")) if path.is_dir() else [path]
+    if not files:
+        raise ValueError(f"path: expected a folder with files {kind}*.parquet, got none in {path}")
+    return (_read_file(file, columns) for file in files)
+
+
+def _iter_shards(folder: Path, kind: str, columns: pa.Schema) -> Iterator[pa.Table]:
+    """The shards that are done; all shards of a folder that came without `shards/`."""
+    shards: dict[str, list[Path]] = {}
+    for file in sorted((folder / kind).glob("*.parquet")):
+        shards.setdefault(file.stem.rpartition("-")[2], []).append(file)
+    if (folder / "shards").is_dir():
+        shards = {shard: files for shard, files in shards.items() if (folder / "shards" / f"{shard}.json").exists()}
+    if not shards:
+        raise ValueError(f"path: expected a sweep with a finished shard, got none in {folder}")
+    return (_read_shard(shards[shard], columns) for shard in sorted(shards))
+
+
+def _read_shard(files: list[Path], columns: pa.Schema) -> pa.Table:
+    """The splits of a shard, in the order that they were in before they were split."""
+    rows = pa.concat_tables(_read_file(file, columns) for file in files)
+    order = np.argsort(rows.column(0).to_numpy(), kind="stable")
+    return rows.take(order).combine_chunks()
+
+
+def _read_file(file: Path, wanted: pa.Schema) -> pa.Table:
+    try:
+        with pq.ParquetFile(file) as parquet:
+            schema = parquet.schema_arrow
+            for expected in wanted:
+                if expected.name not in schema.names:
+                    raise ValueError(f"{file}: expected a column {expected.name!r}, got {schema.names}")
+            rows = parquet.read(columns=wanted.names).select(wanted.names)
+    except pa.ArrowInvalid as error:
+        raise ValueError(f"{file}: expected a Parquet file, got: {error}") from error
+    columns = []
+    for expected, column in zip(wanted, rows.columns):
+        try:  # other writers have other strings: dictionaries, large ones
+            columns.append(column.cast(expected.type))
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+            came = f"{column.type}: {error}"
+            raise ValueError(f"{file}: column {expected.name!r}: expected {expected.type}, got {came}") from error
+    return pa.Table.from_arrays(columns, schema=wanted)
