@@ -1,0 +1,1 @@
+"""What every room needs: statuses, batching, checks."""
