@@ -50,7 +50,8 @@ def quadratic_program(columns: np.ndarray, target: np.ndarray) -> np.ndarray:
     gram, size = gaps.T @ gaps, columns.shape[1]
     gram = gram / max(float(np.diag(gram).mean()), 1e-300)
     solver = highspy.Highs()
-    solver.setOptionValue("output_flag", False)
+    assert solver.setOptionValue("output_flag", False) == highspy.HighsStatus.kOk
+    assert solver.setOptionValue("threads", 1) == highspy.HighsStatus.kOk  # all HiGHS of a process share their threads
     model = highspy.HighsModel()
     model.lp_.num_col_, model.lp_.num_row_ = size, 1
     model.lp_.col_cost_ = model.lp_.col_lower_ = np.zeros(size)
@@ -63,8 +64,9 @@ def quadratic_program(columns: np.ndarray, target: np.ndarray) -> np.ndarray:
     model.hessian_.start_ = np.append(0, np.cumsum(np.arange(size, 0, -1)))
     model.hessian_.index_ = np.concatenate([np.arange(k, size) for k in range(size)])
     model.hessian_.value_ = np.concatenate([gram[k:, k] for k in range(size)])
-    solver.passModel(model)
-    solver.run()
+    assert solver.passModel(model) == highspy.HighsStatus.kOk
+    assert solver.run() == highspy.HighsStatus.kOk
+    assert solver.getModelStatus() == highspy.HighsModelStatus.kOptimal
     weights = np.maximum(solver.getSolution().col_value, 0)
     return weights / weights.sum()
 

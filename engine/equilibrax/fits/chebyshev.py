@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import highspy
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -18,6 +17,7 @@ from equilibrax_kernels.fits.chebyshev import Fit, certified_fit, misalignment_l
 from jax import lax
 from jaxtyping import Bool, Float, Int
 
+from equilibrax._core.linear_programs import LinearPrograms, UnsolvedProgram
 from equilibrax.problems.slots import Prepared
 
 TOLERANCE = 1e-9
@@ -178,7 +178,10 @@ def _solve_on_host(prepared: Prepared, raw, masks, options: FitOptions, again) -
         above = raw["above"][table, committee].reshape(-1)
         below = raw["below"][table].reshape(-1)
         member = (masks[committee] >> np.arange(prepared.providers)) & 1 == 1
-        weights, lower, upper = highs_fit(utilities[0], utilities[1:], above, below, member, simplex)
+        try:
+            weights, lower, upper = highs_fit(utilities[0], utilities[1:], above, below, member, simplex)
+        except UnsolvedProgram:
+            continue  # stays as the batched solver left it, and is not certified
         with jax.enable_x64(True):
             lane = [jnp.asarray(a)[..., None] for a in (utilities[0], utilities[1:], above, below, member)]
             duals = [jnp.asarray(a)[..., None] for a in (weights, lower, upper)]
@@ -199,6 +202,9 @@ def highs_fit(user, providers, above, below, member, simplex: bool):
 
     Args:
         user: `[R]`; providers: `[K, R]`; above, below: `[R]` bool; member: `[K]` bool.
+
+    Raises:
+        UnsolvedProgram: if HiGHS has no solution.
     """
     shift = user[above | below].min()
     unit = float(np.ptp(user[above | below])) or 1.0
@@ -216,25 +222,10 @@ def highs_fit(user, providers, above, below, member, simplex: bool):
     if simplex:
         matrix = np.concatenate([matrix, [[1.0] * k + [0.0, 0.0]]])
 
-    problem = highspy.HighsLp()
-    problem.num_col_, problem.num_row_ = k + 2, len(matrix)
-    problem.col_cost_ = np.eye(k + 2)[-1]
-    problem.col_lower_ = np.concatenate([np.zeros(k), [-np.inf, 0.0]])
-    problem.col_upper_ = np.concatenate([np.where(member, np.inf, 0.0), [np.inf, np.inf]])
-    problem.row_lower_, problem.row_upper_ = low, high
-    problem.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
-    problem.a_matrix_.start_ = np.arange(len(matrix) + 1) * (k + 2)
-    problem.a_matrix_.index_ = np.tile(np.arange(k + 2), len(matrix))
-    problem.a_matrix_.value_ = matrix.ravel()
-    solver = highspy.Highs()
-    solver.setOptionValue("output_flag", False)
-    solver.setOptionValue("presolve", "off")
-    solver.setOptionValue("primal_feasibility_tolerance", 1e-10)
-    solver.setOptionValue("dual_feasibility_tolerance", 1e-10)
-    solver.passModel(problem)
-    solver.run()
-    solution = solver.getSolution()
-    duals = np.abs(np.asarray(solution.row_dual))
+    lowest = np.concatenate([np.zeros(k), [-np.inf, 0.0]])
+    highest = np.concatenate([np.where(member, np.inf, 0.0), [np.inf, np.inf]])
+    found = LinearPrograms(presolve=False).solve(np.eye(k + 2)[-1], matrix, low, high, lowest, highest)
+    duals = np.abs(found.multipliers)
     lower, upper = np.zeros(len(user)), np.zeros(len(user))
     upper[above], lower[below] = duals[: len(above)], duals[len(above) : len(above) + len(below)]
-    return np.asarray(solution.col_value)[:k], lower, upper
+    return found.values[:k], lower, upper

@@ -20,7 +20,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal, get_args
 
-import highspy
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -29,6 +28,7 @@ from jaxtyping import Bool, Float, Int
 
 from equilibrax._core.batching import batch_mesh, by_rows, chunk_size, over_batch, run_in_chunks
 from equilibrax._core.checks import check_choice, check_whole
+from equilibrax._core.linear_programs import LinearPrograms, Rows, UnsolvedProgram
 from equilibrax._core.status import SolveError
 from equilibrax.fits.chebyshev import TOLERANCE
 from equilibrax.problems.persuasion import PersuasionGame
@@ -210,7 +210,10 @@ def _certify(user, provider, available, plans, rule, multipliers):
 def _solve_on_host(game: PersuasionGame, user, providers, plans: np.ndarray, raw, b: int, j: int) -> None:
     """Solve one program by HiGHS and replace what improves."""
     available = np.asarray(game.available)[b]
-    rule, multipliers = highs_rule(user[b], providers[b, j], available, plans)
+    try:
+        rule, multipliers = highs_rule(user[b], providers[b, j], available, plans)
+    except UnsolvedProgram:
+        return  # stays as the batched solver left it, and is not certified
     with jax.enable_x64(True):
         fit = jax.tree.map(np.asarray, _certify(user[b], providers[b, j], available, plans, rule, multipliers))
     before = max(abs(raw["bound"][b, j] - raw["value"][b, j]), raw["violation"][b, j])
@@ -226,6 +229,9 @@ def highs_rule(
 
     Args:
         user, provider: `[Z, X, A]` contributions; available: `[X, A]`; plans: `[S, Z]`.
+
+    Raises:
+        UnsolvedProgram: if HiGHS has no solution.
     """
     (z, x, a), s = user.shape, len(plans)
     exists = np.asarray(available[:, plans].all(axis=2))
@@ -236,29 +242,18 @@ def highs_rule(
     scale = np.abs(gain).max(axis=0)
     unit = float(np.abs(worth).max()) or 1.0
     rows = np.argwhere(scale > 0)
-    size = x + len(rows)
     start = np.concatenate([np.arange(x) * s, x * s + np.arange(len(rows) + 1) * x])
     index = [np.arange(x * s)] + [np.arange(x) * s + r[0] for r in rows]
     entries = [np.ones(x * s)] + [gain[(slice(None), *r)] / scale[tuple(r)] for r in rows]
 
-    problem = highspy.HighsLp()
-    problem.num_col_, problem.num_row_ = x * s, size
-    problem.col_cost_ = -(worth / unit).ravel()
-    problem.col_lower_, problem.col_upper_ = np.zeros(x * s), np.where(exists, 1.0, 0.0).ravel()
-    problem.row_lower_ = np.concatenate([np.ones(x), np.zeros(len(rows))])
-    problem.row_upper_ = np.concatenate([np.ones(x), np.full(len(rows), np.inf)])
-    problem.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
-    problem.a_matrix_.start_ = start
-    problem.a_matrix_.index_ = np.concatenate(index)
-    problem.a_matrix_.value_ = np.concatenate(entries)
-    solver = highspy.Highs()
-    solver.setOptionValue("output_flag", False)
-    solver.setOptionValue("presolve", "off")
-    solver.setOptionValue("primal_feasibility_tolerance", 1e-10)
-    solver.setOptionValue("dual_feasibility_tolerance", 1e-10)
-    solver.passModel(problem)
-    solver.run()
-    solution = solver.getSolution()
+    found = LinearPrograms(presolve=False).solve(
+        cost=-(worth / unit).ravel(),
+        matrix=Rows(start, np.concatenate(index), np.concatenate(entries)),
+        low=np.concatenate([np.ones(x), np.zeros(len(rows))]),
+        high=np.concatenate([np.ones(x), np.full(len(rows), np.inf)]),
+        lowest=np.zeros(x * s),
+        highest=np.where(exists, 1.0, 0.0).ravel(),
+    )
     multipliers = np.zeros((s, z, a))
-    multipliers[tuple(rows.T)] = np.abs(np.asarray(solution.row_dual)[x:]) * unit / scale[tuple(rows.T)]
-    return np.maximum(np.asarray(solution.col_value), 0.0).reshape(x, s), multipliers
+    multipliers[tuple(rows.T)] = np.abs(found.multipliers[x:]) * unit / scale[tuple(rows.T)]
+    return np.maximum(found.values, 0.0).reshape(x, s), multipliers

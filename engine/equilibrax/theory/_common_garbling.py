@@ -32,9 +32,10 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
-import highspy
 import numpy as np
 from jaxtyping import Float, Int
+
+from equilibrax._core.linear_programs import LinearPrograms
 
 MESSAGE_LIMIT = 1024
 """Most messages of the program: actions to the power of the number of the user's signals."""
@@ -177,7 +178,7 @@ def _solve(mass: list[np.ndarray], utility: np.ndarray) -> tuple[list[np.ndarray
     cost = np.zeros(starts[-1])
     cost[: starts[1]] = (mass[0] @ utility).ravel()
 
-    values, duals = highs(cost, matrix, sides, sides, np.zeros(starts[-1]), np.ones(starts[-1]), maximize=True)
+    values, duals, _ = LinearPrograms().solve(-cost, matrix, sides, sides, np.zeros(starts[-1]), np.ones(starts[-1]))
     values = _repair(values, matrix, sides, messages)
     maps = [values[starts[j] : starts[j + 1]].reshape(len(m), messages) for j, m in enumerate(mass)]
     multipliers = duals[: len(balance)].reshape(len(mass) - 1, states, messages)
@@ -210,28 +211,3 @@ def _value(maps: list[np.ndarray], mass: list[np.ndarray], utility: np.ndarray, 
         here = signal == s
         total += np.einsum("jym,ya->jma", laws[:, here], utility[here]).max(axis=2).sum(axis=1)
     return float(total.min()), float(np.abs(laws - laws[0]).max())
-
-
-def highs(cost, matrix, low, high, lowest, highest, *, maximize: bool = False) -> tuple[np.ndarray, np.ndarray]:
-    """Solve a linear program by HiGHS: `(values, row multipliers)`, not yet certified.
-
-    Args:
-        cost: `[n]`; matrix: `[r, n]`; low, high: `[r]` limits of rows; lowest, highest: `[n]` limits of columns.
-        maximize: minimize if False.
-    """
-    problem = highspy.HighsLp()
-    problem.num_col_, problem.num_row_ = matrix.shape[1], matrix.shape[0]
-    problem.col_cost_, problem.col_lower_, problem.col_upper_ = -cost if maximize else cost, lowest, highest
-    problem.row_lower_, problem.row_upper_ = low, high
-    rows, columns = np.nonzero(matrix)
-    problem.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
-    problem.a_matrix_.start_ = np.searchsorted(rows, np.arange(len(matrix) + 1))
-    problem.a_matrix_.index_, problem.a_matrix_.value_ = columns, matrix[rows, columns]
-    solver = highspy.Highs()
-    solver.setOptionValue("output_flag", False)
-    solver.setOptionValue("primal_feasibility_tolerance", 1e-10)
-    solver.setOptionValue("dual_feasibility_tolerance", 1e-10)
-    solver.passModel(problem)
-    solver.run()
-    solution = solver.getSolution()
-    return np.asarray(solution.col_value), np.asarray(solution.row_dual)

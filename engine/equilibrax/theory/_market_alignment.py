@@ -20,6 +20,7 @@ from jaxtyping import Bool, Float
 
 from equilibrax._core.checks import check_choice
 from equilibrax._core.committees import committee_masks
+from equilibrax._core.linear_programs import UnsolvedProgram
 from equilibrax._core.status import SolveError
 from equilibrax.fits.chebyshev import TOLERANCE, CertifiedFit, Weights, highs_fit
 from equilibrax.problems.persuasion import PersuasionGame
@@ -180,7 +181,10 @@ def fit_outcomes(utilities, table, above, below, member, enough, simplex: bool) 
         again = np.flatnonzero(~(np.maximum(fit.gap, fit.violation) <= enough))
         for lane in again:
             one = (utilities[table[lane], 0], utilities[table[lane], 1:], above[lane], below[lane], member[lane])
-            duals = highs_fit(*one, simplex)
+            try:
+                duals = highs_fit(*one, simplex)
+            except UnsolvedProgram:
+                continue  # stays as the batched solver left it, and is not certified
             exact = certified_fit(*(jnp.asarray(a)[..., None] for a in (*one, *duals)), simplex=simplex)
             for leaf, new in zip(fit, exact):
                 leaf[lane] = np.asarray(new)[..., 0]

@@ -19,8 +19,8 @@ from typing import Any
 
 import numpy as np
 
+from equilibrax._core.linear_programs import LinearPrograms
 from equilibrax.fits.chebyshev import TOLERANCE
-from equilibrax.theory._common_garbling import highs
 from equilibrax.theory._market_alignment import fit_outcomes
 
 _BATCHED_ROWS = 512
@@ -133,7 +133,7 @@ def _split(terms, parts, available) -> tuple[np.ndarray, float]:
     high = np.concatenate([np.full(n, free), f[exists], none, none + free])
     lowest = np.concatenate([np.zeros(users), [-free, 0.0], np.full(2 * m, -free)])
     cost = np.eye(len(lowest))[users + 1]
-    found, duals = highs(cost, matrix, low, high, lowest, np.full(len(lowest), free))
+    found, duals, _ = LinearPrograms().solve(cost, matrix, low, high, lowest, np.full(len(lowest), free))
     weights = np.maximum(found[:users], 0.0)
 
     measures = []

@@ -12,10 +12,15 @@ import numpy as np
 
 
 class Programs:
-    """One HiGHS, used for one linear program after another."""
+    """One HiGHS, used for one linear program after another.
+
+    The engine has a helper of its own for that (`equilibrax._core.linear_programs`). It is not used here on purpose: a
+    check that shares the code that it checks would share its mistakes. What both must share is the number of threads:
+    HiGHS refuses to run a solver that wants another number than those before it in the process.
+    """
 
     def __init__(self) -> None:
-        self._solver = highspy.Highs()
+        self._solver = _Quiet()
         for option, value in (
             ("output_flag", False),
             ("presolve", "off"),
@@ -23,7 +28,7 @@ class Programs:
             ("primal_feasibility_tolerance", 1e-10),
             ("dual_feasibility_tolerance", 1e-10),
         ):
-            self._solver.setOptionValue(option, value)
+            _check(f"setOptionValue({option!r}, {value!r})", self._solver.setOptionValue(option, value))
 
     def score(self, user: np.ndarray, members: np.ndarray, upper: np.ndarray, lower: np.ndarray) -> tuple[float, float]:
         """What the score is at least and at most, in units of utility.
@@ -33,7 +38,9 @@ class Programs:
             members: `[M, N]` those of the committee's members.
             upper, lower: `[N]` bool, U and L.
         """
-        unit = max(float(np.ptp(user[upper | lower])), 1e-300)
+        unit = float(np.ptp(user[upper | lower]))
+        if unit == 0:
+            return 0.0, 0.0  # the user's utility is the same on all outcomes, so weights of zero fit it
         above, below = np.flatnonzero(upper), np.flatnonzero(lower)
         number = len(members)
         rows = np.concatenate([above, below])
@@ -53,13 +60,40 @@ class Programs:
         problem.a_matrix_.start_ = np.arange(len(rows) + 1) * (number + 2)
         problem.a_matrix_.index_ = np.tile(np.arange(number + 2), len(rows))
         problem.a_matrix_.value_ = matrix.ravel()
-        self._solver.passModel(problem)
-        self._solver.run()
-        solution = self._solver.getSolution()
-        weights = np.maximum(np.asarray(solution.col_value)[:number], 0.0)
-        duals = np.abs(np.asarray(solution.row_dual))
+        weights, duals = self._solve(problem)
+        weights, duals = np.maximum(weights[:number], 0.0), np.abs(duals)
         most = attained(user, members, weights, upper, lower)
         return min(_proved(user, members, above, below, duals), most), most
+
+    def _solve(self, problem: highspy.HighsLp) -> tuple[np.ndarray, np.ndarray]:
+        """Values of the variables and multipliers of the rows; `RuntimeError` if HiGHS has none."""
+        _check("passModel", self._solver.passModel(problem))
+        status = self._solver.run()
+        if status == highspy.HighsStatus.kError:  # code of the user's may have run HiGHS with other threads: take those
+            _check("setOptionValue('threads', 0)", self._solver.setOptionValue("threads", 0))
+            status = self._solver.run()
+        _check("run", status)
+        solved, solution = self._solver.getModelStatus(), self._solver.getSolution()
+        values, duals = np.asarray(solution.col_value), np.asarray(solution.row_dual)
+        # Unknown is what HiGHS calls a solution that misses its tolerances; what it proves is worked out from it.
+        if (
+            solved not in (highspy.HighsModelStatus.kOptimal, highspy.HighsModelStatus.kUnknown)
+            or not (solution.value_valid and solution.dual_valid)
+            or (len(values), len(duals)) != (problem.num_col_, problem.num_row_)
+        ):
+            raise RuntimeError(f"HiGHS: getModelStatus returned {solved.name}, with {len(values)} values")
+        return values, duals
+
+
+class _Quiet(highspy.Highs):
+    def __init__(self) -> None:
+        # Not the constructor of `Highs` but the one above it: the former prints a banner on standard output.
+        super(highspy.Highs, self).__init__()
+
+
+def _check(call: str, status: highspy.HighsStatus) -> None:
+    if status == highspy.HighsStatus.kError:
+        raise RuntimeError(f"HiGHS: {call} returned {status.name}")
 
 
 def attained(user: np.ndarray, members: np.ndarray, weights: np.ndarray, upper, lower) -> float:
