@@ -27,6 +27,9 @@ from ._shared_utility import (
 from ._shared_utility import (
     shared_utility as shared_utility,
 )
+from ._strong_program import StrongFits as StrongFits
+from ._strong_program import Utilities as Utilities
+from ._strong_program import strong_fits as strong_fits
 from .agreement import (
     ConversationPromises as ConversationPromises,
 )
