@@ -158,7 +158,7 @@ def weak_alignment(
     components = answers.scores(score)
     fold = np.full(answers.num_questions, -1)
     fold[usable] = assign_folds(np.flatnonzero(usable), folds, fold_assignment, seed)
-    k, n = answers.num_models, answers.num_users
+    n = answers.num_users
     question, option = np.nonzero(answers.options & usable[:, None])
     columns = components[:, question, option].T  # [R, K]
     here = answers.seen[:, question]  # [N, R]

@@ -177,12 +177,12 @@ def _profiles(exists: np.ndarray) -> np.ndarray:
 
 def _over_profiles(of: Utilities, user: int | None) -> tuple[np.ndarray, np.ndarray]:
     """Weights and lower bounds by the batched solver, with a row for every profile and state."""
-    lanes, users, states, _ = of.users.shape
+    lanes, users = of.users.shape[:2]
     provider = np.sum(_spread(of.parts), axis=0) if of.parts is not None else np.asarray(of.tensor)
     sides = _sides(provider.reshape(lanes, -1), [own.reshape(lanes, -1) for own in _spread(of.users)], user)
     exists = _profiles(of.exists).reshape(lanes, -1)
     everyone = np.ones((lanes, users), bool)
-    fit, certified, _ = fit_outcomes(np.stack(sides, axis=1), exists, np.arange(lanes), everyone)
+    fit, _, _ = fit_outcomes(np.stack(sides, axis=1), exists, np.arange(lanes), everyone)
     return np.array(fit.weights), _proved(fit, TOLERANCE * extent(sides[0], exists, axis=1))
 
 
@@ -194,7 +194,7 @@ def _proved(fit: Fit, enough: np.ndarray) -> np.ndarray:
 
 
 class _Master(NamedTuple):
-    """Profiles of one provider: its utility there and the users', on which side they bound the fit, and the solution."""
+    """Profiles of one provider: its utility and the users' there, the side on which they bound a fit, and the fit."""
 
     provider: np.ndarray  # [R]
     users: np.ndarray  # [N, R]
