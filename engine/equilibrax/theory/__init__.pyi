@@ -68,10 +68,16 @@ from .lemmas import (
     proposition_2 as proposition_2,
 )
 from .many_user_alignment import (
+    LeastLoss as LeastLoss,
+)
+from .many_user_alignment import (
     StrongMarketAlignment as StrongMarketAlignment,
 )
 from .many_user_alignment import (
     WeakMarketAlignment as WeakMarketAlignment,
+)
+from .many_user_alignment import (
+    least_loss as least_loss,
 )
 from .many_user_alignment import (
     strong_market_alignment as strong_market_alignment,

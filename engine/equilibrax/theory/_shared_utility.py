@@ -190,7 +190,7 @@ class _Sight(NamedTuple):
 
 
 class _Benchmark(NamedTuple):
-    """One user's benchmarks in B markets, as in `SharedUtility`, with a `Garbling` each where there is no closed form."""
+    """One user's benchmarks in B markets, as in `SharedUtility`, with `Garbling`s where there is no closed form."""
 
     utility: Float[np.ndarray, " B"]
     partitions: Float[np.ndarray, " B"]

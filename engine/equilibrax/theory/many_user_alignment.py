@@ -27,8 +27,9 @@ from jaxtyping import Bool, Float, Int
 
 from equilibrax._core.committees import committee_masks
 from equilibrax._core.status import SolveError
+from equilibrax.fits.chebyshev import TOLERANCE
 from equilibrax.problems.market import Market, expect_market
-from equilibrax.theory._market_alignment import fit_outcomes
+from equilibrax.theory._market_alignment import extent, fit_outcomes
 from equilibrax.theory._strong_program import StrongFits, Utilities, attained_error, strong_fits
 
 
@@ -121,9 +122,30 @@ class StrongMarketAlignment:
 
     @property
     def loss(self) -> Float[np.ndarray, "B C N"]:
-        """2 eps / lambda*_i (Theorem 4.3); infinite for a user who is not covered."""
+        """2 eps / lambda*_i (Theorem 4.3) with these weights (see `least_loss` for the best ones); infinite for a user
+        who is not covered."""
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.where(self.covered, 2 * self.committee_error[..., None] / self.best_weight, np.inf)
+
+
+@dataclass(frozen=True)
+class LeastLoss:
+    """The least 2 eps / lambda_i over all weights of strong alignment, for B markets, K providers and N users.
+
+    Attributes:
+        loss: `[B, K, N]` 2 eps / lambda_i of Theorem 4.3 with provider j alone; at most the range of the user's
+            utility, which weights approach that grow without limit and so promise nothing.
+        factor: `[B, K, N]` 1 / lambda_ji of the weights that attain it.
+        covered: `[B, K, N]` whether it is less than that range: whether something is promised.
+        gap: `[B, K, N]` the loss minus a lower bound that is proved.
+        certified: `[B, K, N]` whether that is within 2e-9 times the range of the user's utility.
+    """
+
+    loss: Float[np.ndarray, "B K N"]
+    factor: Float[np.ndarray, "B K N"]
+    covered: Bool[np.ndarray, "B K N"]
+    gap: Float[np.ndarray, "B K N"]
+    certified: Bool[np.ndarray, "B K N"]
 
 
 def weak_market_alignment(
@@ -249,6 +271,54 @@ def strong_market_alignment(
     fit = _fit_providers(market, _users_of_providers(market), claim)
     _refuse_unproved(fit.certified, market, throw)
     return StrongMarketAlignment(fit.error, fit.weights, fit.offset, fit.gap, fit.certified, masks)
+
+
+def least_loss(market: Market, *, throw: bool = True) -> LeastLoss:
+    """The least that Theorem 4.3 (2602.13451) lets user i lose when provider j is in T, over all weights.
+
+    The theorem holds for any weights, not only for those of least eps. For provider j and user i the optimum over
+    lambda >= 0 and c of the linear-fractional program
+
+        minimize 2 eps / lambda_i   subject to   |sum_k lambda_k u_k(a_k, x) + c - u_j(a_1..a_N, x)| <= eps
+
+    is a linear program in t = 1 / lambda_i, lambda t, c t and eps t (Charnes and Cooper 1962).
+
+    Args:
+        market: B markets.
+        throw: raise if a loss is not certified (otherwise `certified` says so).
+
+    Returns:
+        A `LeastLoss`. The theorem's proof uses the error of one provider alone, so for a set T the least of its members
+        counts, and no larger set does better.
+
+    Raises:
+        SolveError: with `throw`, if a loss is not certified.
+
+    Example:
+        >>> import equilibrax as eq
+        >>> market = eq.random_markets(1, 2, 1, 3, 3, alignment="weak", error=0.05, seed=0)
+        >>> usual = eq.theory.strong_market_alignment(market, [1]).loss[0, 0]
+        >>> bool((eq.theory.least_loss(market).loss[0, 0] <= usual).all())
+        True
+    """
+    market = expect_market("market", market)
+    of = _utilities(market, _users_of_providers(market))
+    fits = [strong_fits(of, user=i) for i in range(market.users)]
+    shape = (len(market), market.num_providers)
+
+    def stack(values: Sequence[np.ndarray]) -> np.ndarray:
+        return np.stack([one.reshape(shape) for one in values], axis=2)
+
+    loss, certified = stack([2 * fit.error for fit in fits]), stack([fit.certified for fit in fits])
+    _refuse_unproved(certified, market, throw)
+    trivial = extent(_users(market), _exists(market), axis=(2, 3))[:, None]
+    return LeastLoss(
+        loss=loss,
+        factor=stack([fit.weights[:, i] for i, fit in enumerate(fits)]),
+        covered=loss < (1 - TOLERANCE) * trivial,
+        gap=stack([2 * fit.gap for fit in fits]),
+        certified=certified,
+    )
 
 
 def _fit_users(market: Market, parts: np.ndarray, member: np.ndarray) -> tuple[np.ndarray, ...]:
