@@ -10,8 +10,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from equilibrax_kernels.partitions.cells import best_response_cells, quantal_cells
-from equilibrax_kernels.partitions.obedience import obedient_selection, partition_values, ranks
+from equilibrax_kernels.partitions.obedience import obedient_selection, partition_values
 from equilibrax_kernels.partitions.splits import key_of_sets
+from equilibrax_kernels.partitions.tolerant import near_ties, tolerant_selection
 from equilibrax_kernels.primitives.lanes import take
 
 from equilibrax._core.batching import chunk_size, over_batch, run_in_chunks
@@ -19,7 +20,6 @@ from equilibrax._core.status import Status
 from equilibrax.games.partition_result import PartitionResult
 from equilibrax.games.responses import Rationality, rows_of, with_grid
 from equilibrax.games.selection import table_keys
-from equilibrax.games.selection_engine import DENSE_MAXIMUM
 from equilibrax.problems.persuasion import PersuasionGame
 
 MAX_STATES = 11
@@ -83,7 +83,7 @@ def solve_obedient(
         shared = (jnp.asarray(cells_of(labels)), jnp.asarray(masks))
         raw = run_in_chunks(_compiled(program, mesh), (rows.leaves(), keys), shared, chunk, mesh)
     raw = {name: with_grid(values, how) for name, values in raw.items()}
-    status = np.zeros(raw["count"].shape, np.int32)
+    status = np.where(raw["count"] > 0, 0, int(Status.NO_EQUILIBRIUM)).astype(np.int32)
     if dynamics:
         status |= np.where(raw["dynamics_ended"], 0, int(Status.DYNAMICS_LIMIT)).astype(np.int32)
 
@@ -103,7 +103,7 @@ def solve_obedient(
         worst_value=value("worst"),
         best_value=value("best"),
         equilibria=raw["count"].astype(np.int64),
-        worst_partition=labels[raw["worst_partition"]],
+        worst_partition=np.where(raw["count"][..., None] > 0, labels[raw["worst_partition"]], np.int8(-1)),
         near_ties=raw["near_ties"].astype(np.int64),
         dynamics_value=value("dynamics") if dynamics else None,
         dynamics_partition=labels[raw["dynamics_partition"]] if dynamics else None,
@@ -124,33 +124,27 @@ def _compiled(program: Program, mesh):
         else:
             values, allowed = best_response_cells(contributions, available)
         worth, valid = partition_values(values, allowed, cells)
-        bits, compared, largest = _EXACT_BITS, worth.astype(jnp.int64), None
+        options = {"ties": program.ties, "dynamics": program.dynamics}
+        options |= {"minimal": program.minimal, "step_limit": program.step_limit}
+        keys = keys if program.random else None
         if program.quantal:
-            compared, largest = ranks(worth, valid, tolerance)
-            bits = DENSE_MAXIMUM.bit_length() + 1
-        found, tied = obedient_selection(
-            compared,
-            valid,
-            masks,
-            keys if program.random else None,
-            value_bits=bits,
-            ties=program.ties,
-            dynamics=program.dynamics,
-            minimal=program.minimal,
-            step_limit=program.step_limit,
-        )
-        position = found.worst_scheme[:, 0]
-        results = {
-            "worst": take(worth[0], position),
-            "best": found.best if largest is None else take(largest[0], found.best),
-            "count": found.count,
-            "worst_partition": position,
-            "near_ties": tied,
-        }
-        if program.dynamics:
-            end = found.dynamics_scheme[:, 0]  # pyright: ignore[reportOptionalSubscript]
-            results |= {"dynamics": take(worth[0], end), "dynamics_partition": end}
-            results |= {"dynamics_steps": found.dynamics_steps, "dynamics_ended": found.dynamics_ended}
+            found = tolerant_selection(worth, valid, tolerance, masks, keys, **options)
+            position, end = found.worst_position, found.dynamics
+            solved = {name: jnp.where(found.count > 0, getattr(found, name), jnp.nan) for name in ("worst", "best")}
+            end = None if end is None else (end.position, end.steps, end.ended)
+        else:
+            exact = worth.astype(jnp.int64)
+            found = obedient_selection(exact, valid, masks, keys, value_bits=_EXACT_BITS, **options)
+            position, solved = found.worst_scheme[:, 0], {"best": found.best}
+            solved["worst"] = take(worth[0], position)
+            end = None
+            if program.dynamics:
+                end = found.dynamics_scheme[:, 0], found.dynamics_steps, found.dynamics_ended
+        results = solved | {"count": found.count, "worst_partition": position}
+        results["near_ties"] = near_ties(worth, valid, tolerance)
+        if end is not None:
+            results |= {"dynamics": take(worth[0], end[0]), "dynamics_partition": end[0]}
+            results |= {"dynamics_steps": end[1], "dynamics_ended": end[2]}
         return results
 
     return jax.jit(over_batch(tables, mesh))

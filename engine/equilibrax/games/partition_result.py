@@ -31,7 +31,8 @@ class PartitionResult:
         game: "joint", "selection", "aligned" or "oblivious".
         response: "best" or "quantal".
         rationality: None for best response, else lambda or the tuple of lambdas.
-        tolerance: quantal values (in units of utility) that differ by no more are equal; 0 for best response.
+        tolerance: a quantal value (in units of utility) is better than another if it is larger by more than this, pair
+            by pair, so that nothing chains; 0 for best response.
         tie_break: the tie rule of the selection game, None in others.
         committees: `[C]` int32 bitmasks; bit j is provider j.
         table_id: `[B]` int64.
@@ -43,8 +44,10 @@ class PartitionResult:
         worst_partition: `[..., C, X]` int8; of the worst, the one whose tuple of cells (bitmasks, ordered by lowest
             state) is lexicographically smallest. In the oblivious game, the common refinement of what the providers
             post; -1 for randomized rules.
-        near_ties: `[..., K]` int64, for each provider the cells of two states or more that are worth the same to it
-            as their best split, up to the tolerance; None in the selection and oblivious games.
+        near_ties: int64, how many comparisons ties, or the tolerance, decide. In the joint and the aligned game
+            `[..., K]`, for each provider the cells of two states or more that are worth the same to it as their best
+            split, up to the tolerance. In the selection game `[..., K + 1]`, for each player, the user first, the
+            partitions that are worth no more than the tolerance above the next lower one. None in the oblivious game.
         dynamics_value: `[..., C]` the user's value where best-response dynamics ends, or None.
         dynamics_partition: `[..., C, X]` int8, or None.
         dynamics_steps: `[..., C]` int64, number of moves, or None.
