@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -75,22 +74,13 @@ def lambdas_of(result: PartitionResult) -> np.ndarray:
 def tolerance_of(result: Result) -> np.ndarray:
     """Rounding, and what a quantal game's tolerance lets an equilibrium miss.
 
-    In the joint game that much in every cell. In the selection game partitions whose values follow each other that
-    closely count as equal, so as many times as there are partitions.
+    In the joint game that much in every cell. In the selection game once: a deviation counts if it is better by more.
     """
     game = as_game(result.tables)
     rounding = grid(result, ROUNDING * np.maximum(1.0, spreads(game).max(axis=1))[:, None])
     if isinstance(result, SelectionResult):
         return rounding
-    return rounding + result.tolerance * (_partitions(game.states) if result.game == "selection" else game.states)
-
-
-def _partitions(states: int) -> int:
-    """The number of partitions of a set (Bell's triangle)."""
-    row = [1]
-    for _ in range(states - 1):
-        row = list(accumulate(row, initial=row[-1]))
-    return row[-1]
+    return rounding + result.tolerance * (1 if result.game == "selection" else game.states)
 
 
 def member_spread(result: PartitionResult) -> np.ndarray:
