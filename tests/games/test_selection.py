@@ -416,7 +416,9 @@ def test_dense_and_frontier_agree_on_65536_schemes():
 def test_tables_of_1e20_schemes():
     """Nothing can be enumerated here, but everything that is claimed can be attacked."""
     rng = np.random.default_rng(20)
-    table = eq.from_arrays(rng.random((20, 10)), rng.random((5, 20, 10)), prior=rng.integers(1, 9, 20))
+    table = eq.from_arrays(
+        rng.random((20, 10)), rng.random((5, 20, 10)), prior=rng.integers(1, 9, 20), resolution=10_000
+    )
     result = eq.solve(table, eq.Selection(misalignment=False))
     assert not result.status.any()
     utilities = np.concatenate([np.asarray(table.user), np.asarray(table.providers)[0]]).astype(np.int64)

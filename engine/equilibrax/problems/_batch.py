@@ -160,6 +160,9 @@ class HostIntegers(np.lib.mixins.NDArrayOperatorsMixin):
     def __len__(self) -> int:
         return len(self._array)
 
+    def __repr__(self) -> str:
+        return repr(self._array)
+
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
