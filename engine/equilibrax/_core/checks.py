@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from decimal import Decimal
 from fractions import Fraction
-from numbers import Rational
+from numbers import Rational, Real
 from typing import Any
 
 import numpy as np
@@ -31,6 +31,76 @@ def check_whole(name: str, value: Any, low: int, high: int | None = INT32_MAX) -
         limits = f"of at least {low}" if high is None else f"from {low} to {high}"
         raise ValueError(f"{name}: expected a whole number {limits}, got {value!r}")
     return int(value)
+
+
+def check_number(
+    name: str,
+    value: Any,
+    low: float = -math.inf,
+    high: float = math.inf,
+    *,
+    above: bool = False,
+    infinite: bool = False,
+) -> float:
+    """A real number from `low` (above it, with `above`) to `high`; infinity only with `infinite`."""
+    real = isinstance(value, Real | np.number) and not isinstance(value, bool | np.complexfloating)
+    try:
+        number = float(value) if real else math.nan
+    except OverflowError:  # a whole number that is too large
+        number = math.inf
+    inside = (low < number if above else low <= number) and number <= high
+    if not inside or (math.isinf(number) and not infinite):
+        kind = "a number" if infinite or high < math.inf else "a finite number"
+        reach = "" if low == -math.inf else f" above {low:g}" if above else f" of at least {low:g}"
+        most = "" if high == math.inf else f" and at most {high:g}" if reach else f" of at most {high:g}"
+        raise ValueError(f"{name}: expected {kind}{reach}{most}, got {shown(value)}")
+    return number
+
+
+def check_numbers(
+    name: str,
+    value: Any,
+    low: float = -math.inf,
+    high: float = math.inf,
+    *,
+    infinite: bool = False,
+    shape: tuple[int, ...] | None = None,
+) -> np.ndarray:
+    """Real numbers from `low` to `high` as float64; infinity only with `infinite`; broadcast to a shape, if any."""
+    try:
+        array = np.asarray(value)
+    except ValueError:  # rows of different lengths
+        array = np.asarray(None)
+    fractions = array.dtype == object and all(isinstance(v, Real) and not isinstance(v, bool) for v in array.flat)
+    array = array.astype(np.float64) if array.dtype.kind in "iuf" or fractions else np.asarray(math.nan)
+    endless = bool(np.isinf(array).any()) and not infinite
+    if endless or not ((low <= array) & (array <= high)).all():
+        kind = "finite numbers" if endless or low == -math.inf else f"numbers of at least {low:g}"
+        most = "" if high == math.inf else f" and at most {high:g}"
+        raise ValueError(f"{name}: expected {kind}{most}, got {shown(value)}")
+    return array if shape is None else fill_shape(name, array, shape, "a number")
+
+
+def check_flags(name: str, value: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """Booleans, broadcast to a shape."""
+    array = np.asarray(value)
+    if array.dtype != bool:
+        raise ValueError(f"{name}: expected True or False, or booleans of shape {list(shape)}, got {shown(value)}")
+    return fill_shape(name, array, shape, "True or False")
+
+
+def fill_shape(name: str, array: np.ndarray, shape: tuple[int, ...], one: str) -> np.ndarray:
+    """An array broadcast to a shape."""
+    try:
+        return np.broadcast_to(array, shape)
+    except ValueError:
+        raise ValueError(f"{name}: expected {one} or shape {list(shape)}, got shape {list(array.shape)}") from None
+
+
+def shown(value: Any) -> str:
+    """A value as text, in full if it is short."""
+    text = repr(value)
+    return text if len(text) <= 200 else f"{text[:200]}..."
 
 
 def approximate(number: int) -> str:

@@ -35,6 +35,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
+from equilibrax._core.checks import check_whole
 from equilibrax._core.linear_programs import LinearPrograms
 
 MESSAGE_LIMIT = 1024
@@ -100,7 +101,7 @@ def common_garbling(
         >>> import equilibrax as eq
         >>> worlds = [(y, one, two) for y in (0, 1) for one in (0, 1) for two in (0, 1)]
         >>> chance = lambda y, x, right: right if x == y else 1 - right
-        >>> best = eq.theory.common_garbling(  # two noisy observations of a fair coin; the better one can be made as noisy
+        >>> best = eq.theory.common_garbling(  # two noisy observations of a coin; the better one can be made as noisy
         ...     utility=[[1 - y, y] for y, *_ in worlds],
         ...     providers=[[one for _, one, _ in worlds], [two for *_, two in worlds]],
         ...     prior=[chance(y, one, 0.9) * chance(y, two, 0.8) for y, one, two in worlds],
@@ -109,6 +110,7 @@ def common_garbling(
         >>> round(best.utility, 9), best.gap < 1e-9, best.residual < 1e-12
         (0.8, True, True)
     """
+    check_whole("message_limit", message_limit, 1)
     user = np.asarray(utility, np.float64)
     if user.ndim != 2 or not user.size:
         raise ValueError(f"utility: expected shape [X, A], got {list(user.shape)}")

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from equilibrax.games import Quantal
+from equilibrax._core.checks import check_number, check_numbers
 from equilibrax.problems.persuasion import PersuasionGame
 from equilibrax.problems.tables import UtilityTables
 
@@ -54,8 +54,11 @@ def induced_actions(game: PersuasionGame, partition: Any = None, rationality: fl
         >>> eq.theory.induced_actions(game, [0, 0]).tolist()
         [[[[0.0, 1.0], [0.0, 1.0]]]]
     """
+    game = as_game(game)
     labels = reference_labels(game, partition)
-    return responses(game, labels, _lambdas(rationality)[0])
+    if rationality is not None:
+        rationality = check_number("rationality", rationality, 0, infinite=True)
+    return responses(game, labels, rationality)
 
 
 def identical_induced_distribution(
@@ -163,6 +166,8 @@ def estimation_error(game: PersuasionGame | UtilityTables, reference: Any = None
 
 def as_game(tables: PersuasionGame | UtilityTables) -> PersuasionGame:
     """A game as it is, tables as games of a user who knows nothing."""
+    if not isinstance(tables, PersuasionGame | UtilityTables):
+        raise ValueError(f"game: expected a PersuasionGame or UtilityTables, got {type(tables).__name__}")
     return tables if isinstance(tables, PersuasionGame) else PersuasionGame.from_tables(tables)
 
 
@@ -258,5 +263,7 @@ def _lambdas(rationality: Any) -> tuple[float | None, ...]:
     """The lambdas of a call; None is the best response."""
     if rationality is None:
         return (None,)
-    given = Quantal(rationality).rationality
-    return given if isinstance(given, tuple) else (given,)  # pyright: ignore[reportReturnType]
+    values = check_numbers("rationality", rationality, 0, infinite=True)
+    if values.ndim > 1 or not values.size:
+        raise ValueError(f"rationality: expected a number or a list of numbers, got {rationality!r}")
+    return tuple(values.reshape(-1).tolist())

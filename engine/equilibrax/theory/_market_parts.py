@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from equilibrax._core.checks import check_numbers
 from equilibrax._core.committees import committee_masks
 from equilibrax.problems.market import Market
 from equilibrax.theory._parts import ROUNDING
@@ -23,10 +24,17 @@ Aligned = int | Sequence[int] | None
 _Given = TypeVar("_Given", WeakMarketAlignment, StrongMarketAlignment)
 
 
+def market_of(result: Any) -> Market:
+    """The markets of a result; refuses what is none."""
+    market = getattr(result, "market", None)
+    if not isinstance(market, Market):
+        raise ValueError(f"result: expected what solving a Market returns, got {type(result).__name__}")
+    return market
+
+
 def aligned_sets(result: Any, aligned: Aligned) -> Int[np.ndarray, " C"]:
     """T for every committee of a result of the best response."""
-    if not isinstance(getattr(result, "market", None), Market):
-        raise ValueError(f"result: expected what solving a Market returns, got {type(result).__name__}")
+    market_of(result)
     if result.response != "best":
         raise ValueError(f"result: expected the best response, got {result.response!r}")
     committees = np.asarray(result.committees)
@@ -83,20 +91,8 @@ def claimed_error(claimed: Any, true: np.ndarray, market: Market) -> tuple[np.nd
     """eps, and where it is no less than the true one."""
     if claimed is None:
         return true, np.ones(true.shape, bool)
-    eps = claim("epsilon", claimed, true.shape)
+    eps = check_numbers("epsilon", claimed, 0, infinite=True, shape=true.shape)
     return eps, eps >= true - ROUNDING * spread(market).reshape(-1, *[1] * (true.ndim - 1))
-
-
-def claim(name: str, value: Any, shape: tuple[int, ...]) -> np.ndarray:
-    """Numbers that are not negative, of this shape."""
-    try:
-        array = np.asarray(value, np.float64)
-        spread_out = np.broadcast_to(array, shape)
-    except (TypeError, ValueError):
-        raise ValueError(f"{name}: expected a number or shape {list(shape)}, got {value!r}") from None
-    if not (array >= 0).all():
-        raise ValueError(f"{name}: expected numbers of at least 0, got {value!r}")
-    return spread_out
 
 
 def spread(market: Market) -> Float[np.ndarray, "B 1 1"]:

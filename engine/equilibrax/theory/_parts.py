@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float
 
+from equilibrax._core.checks import check_numbers, fill_shape
 from equilibrax.fits.chebyshev import Rows, Weights
 from equilibrax.games import Game, PartitionResult, Selection, SelectionResult
 from equilibrax.theory._induced_actions import as_game, user_utility
@@ -25,14 +26,6 @@ def expect_game(result: Any, game: type[Game[Any]], response: str) -> None:
     if not isinstance(came, game) or result.response != response:
         came = f"the {came.name} game with {result.response} response" if came else type(result).__name__
         raise ValueError(f"result: expected the {game.name} game with {response} response, got {came}")
-
-
-def check_real(name: str, value: Any, low: float, high: float) -> float:
-    """A number from `low` (excluded if 0) to `high`."""
-    bad = isinstance(value, bool) or not isinstance(value, int | float | np.number)
-    if bad or not low <= value <= high or value == 0:
-        raise ValueError(f"{name}: expected a number {'above 0' if low == 0 else 'from 1'} to {high:g}, got {value!r}")
-    return float(value)
 
 
 # --- shapes -----------------------------------------------------------------------------------------------------------
@@ -67,6 +60,19 @@ def lambdas_of(result: PartitionResult) -> np.ndarray:
     """`[R, 1]`, or a number without a grid; 0 for the best response."""
     values = np.array([0.0 if r is None else r for r in result.rationalities])
     return values[:, None] if has_grid(result) else values[0]
+
+
+def response_gap(result: PartitionResult) -> np.ndarray:
+    """What a quantal user loses at most in a cell, log A / lambda (Lemma 1), A being the actions that are available.
+
+    In the shape of the result; 0 for the best response, and for one action.
+    """
+    log = by_lambda(result, np.log(np.asarray(as_game(result.tables).available).sum(axis=2).max(axis=1)))
+    if result.response == "best":
+        return 0 * log
+    lambdas = lambdas_of(result)
+    gap = np.where(lambdas > 0, log / np.where(lambdas > 0, lambdas, 1), np.inf)
+    return np.where(log == 0, 0.0, gap)
 
 
 def tolerance_of(result: Result) -> np.ndarray:
@@ -149,11 +155,6 @@ def epsilon_of_selection(
 def _claimed(result: Result, claim: Any, true: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     if claim is None:
         return true, np.ones(true.shape, bool)
-    eps = np.asarray(claim, float)
-    try:
-        eps = np.broadcast_to(grid(result, eps) if eps.ndim == 2 else eps, result.status.shape)
-    except ValueError:
-        raise ValueError(
-            f"epsilon: expected a number or shape {list(result.status.shape)}, got {list(eps.shape)}"
-        ) from None
+    eps = check_numbers("epsilon", claim, 0, infinite=True)
+    eps = fill_shape("epsilon", grid(result, eps) if eps.ndim == 2 else eps, result.status.shape, "a number")
     return eps, eps >= true - tolerance_of(result)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 
 import numpy as np
 
-from equilibrax._core.checks import check_whole
+from equilibrax._core.checks import check_number, check_whole
 from equilibrax.problems.tables import UtilityTables
-from equilibrax.theory._parts import check_real
 from equilibrax.theory.bound import Bound, make_bound
 
 _FEW_TABLES = 30  # fewer do not tell whether a family of providers is unbiased
@@ -36,8 +36,11 @@ def providers_needed(actions: int, outcomes: int, epsilon: float, failure: float
     """
     check_whole("actions", actions, 1)
     check_whole("outcomes", outcomes, 1)
-    epsilon, failure = check_real("epsilon", epsilon, 0, 1), check_real("failure", failure, 0, 1)
-    return math.floor((math.log(2 * actions * outcomes) - math.log(failure)) / (2 * epsilon**2)) + 1
+    epsilon, failure = (
+        check_number(name, value, 0, 1, above=True) for name, value in (("epsilon", epsilon), ("failure", failure))
+    )
+    logs = math.log(2 * actions * outcomes) - math.log(failure)
+    return math.floor(Fraction(logs) / (2 * Fraction(epsilon) ** 2)) + 1
 
 
 def proposition_3(tables: UtilityTables, epsilon: float, failure: float) -> Bound:
@@ -69,6 +72,8 @@ def proposition_3(tables: UtilityTables, epsilon: float, failure: float) -> Boun
         >>> bool(share.holds_hypothesis), float(share.bound), float(share.measured)
         (True, 0.5, 1.0)
     """
+    if not isinstance(tables, UtilityTables):
+        raise ValueError(f"tables: expected UtilityTables, got {type(tables).__name__}")
     count = len(tables)
     if count < _FEW_TABLES:
         raise ValueError(f"tables: expected at least {_FEW_TABLES} draws, got {count}")

@@ -13,14 +13,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from fractions import Fraction
 
 import jax
 import numpy as np
 from equilibrax_kernels.conversation.substitutes import substitutes_slack
 from jaxtyping import Bool, Float, Int
 
+from equilibrax._core.checks import check_number, check_whole
 from equilibrax.problems.persuasion import PersuasionGame
-from equilibrax.theory.conversation import Conversation, _positive
+from equilibrax.theory._induced_actions import as_game
+from equilibrax.theory.conversation import Conversation, expect_conversation
 
 MAX_FEATURES = 18
 """Largest Z + X for the check of information substitutes, which looks at 2^(Z + X) rectangles."""
@@ -85,13 +88,14 @@ def conversation_promises(
         >>> kept.rounds_measured.tolist(), kept.rounds_promised.tolist(), kept.error_measured.tolist()
         ([2], [3000.0], [0.0])
     """
-    zeta, failure = _positive("zeta", zeta), _positive("failure", failure, zero=True)
+    zeta, failure = check_number("zeta", zeta, 0, above=True), check_number("failure", failure, 0)
     if failure >= 1:
         raise ValueError(f"failure: expected a probability from 0 to below 1, got {failure!r}")
-    game = conversation.game
+    game = expect_conversation(conversation).game
     unit = _unit(game)
     share = zeta / unit
-    steps = 3 * game.actions / (share**2 * failure) if failure else np.full(len(game), np.inf)
+    with np.errstate(over="ignore", divide="ignore"):
+        steps = 3 * game.actions / share / share / failure if failure else np.full(len(game), np.inf)
     promised = np.ceil(steps - 1e-9 * np.where(np.isfinite(steps), steps, 0))
     measured = conversation.rounds_to_agreement(zeta, failure)
     error_promised = unit * 10 * np.cbrt(share)
@@ -146,6 +150,8 @@ def information_substitutes(game: PersuasionGame, tolerance: float = SUBSTITUTES
         >>> eq.theory.information_substitutes(both_see_y).tolist(), eq.theory.information_substitutes(parity).tolist()
         ([True], [False])
     """
+    game = as_game(game)
+    check_number("tolerance", tolerance, 0)
     if game.signals + game.states > MAX_FEATURES:
         raise ValueError(
             f"game: expected Z + X of at most {MAX_FEATURES} (2^(Z + X) rectangles are checked), got {game.signals} + "
@@ -186,15 +192,17 @@ def agreement_rounds(actions: int, zeta: float, failure: float) -> int:
     Args:
         actions: A.
         zeta: level of agreement, above 0, for utilities in [0, 1].
-        failure: delta_conv, above 0.
+        failure: delta_conv, above 0 and at most 1.
 
     Raises:
-        ValueError: if `zeta` or `failure` is not above 0.
+        ValueError: if a number is out of range.
 
     Example:
         >>> import equilibrax as eq
         >>> eq.theory.agreement_rounds(actions=2, zeta=0.1, failure=0.1)
         6000
     """
-    steps = 3 * actions / (_positive("zeta", zeta) ** 2 * _positive("failure", failure))
-    return math.ceil(steps * (1 - 1e-9))
+    check_whole("actions", actions, 1)
+    zeta, failure = check_number("zeta", zeta, 0, above=True), check_number("failure", failure, 0, 1, above=True)
+    steps = 3 * int(actions) / (Fraction(zeta) ** 2 * Fraction(failure))
+    return math.ceil(steps * (1 - Fraction(1, 10**9)))  # 0.1 in binary is a little more than it says

@@ -26,7 +26,7 @@ from equilibrax_kernels.conversation.conversation import best_values, quantal_va
 from jaxtyping import Bool, Float, Int
 
 from equilibrax._core.batching import batch_mesh, by_rows, chunk_size, over_batch, run_in_chunks
-from equilibrax._core.checks import as_numbers, check_choice, check_whole
+from equilibrax._core.checks import as_numbers, check_choice, check_number, check_numbers, check_whole
 from equilibrax.problems.persuasion import PersuasionGame
 from equilibrax.problems.tables import MAX_PROVIDERS
 
@@ -116,7 +116,7 @@ class Conversation:
     def agreeing(self, zeta: float) -> Bool[np.ndarray, "B R Z X"]:
         """`[B, R, Z, X]` where the user and every provider are in zeta-agreement (Definition 15) in rounds 1..R."""
         with np.errstate(invalid="ignore"):
-            close = self.disagreement <= _positive("zeta", zeta, zero=True) + self.tolerance
+            close = self.disagreement <= check_number("zeta", zeta, 0) + self.tolerance
         return close.all(axis=2) | (np.asarray(self.game.weights) == 0)[:, None]
 
     def agreement(self, zeta: float) -> Float[np.ndarray, "B R"]:
@@ -129,7 +129,7 @@ class Conversation:
 
         Agreement may be lost again: two players with nothing in common can start out with equal means.
         """
-        enough = self.agreement(zeta) >= 1 - failure - self.tolerance
+        enough = self.agreement(zeta) >= 1 - check_number("failure", failure, 0, 1) - self.tolerance
         return np.where(enough.any(axis=1), enough.argmax(axis=1) + 1 if self.rounds else 0, 0)
 
 
@@ -175,6 +175,8 @@ def converse(
     """
     check_whole("rounds", rounds, 0)
     check_choice("order", order, get_args(Order))
+    if not isinstance(game, PersuasionGame):
+        raise ValueError(f"game: expected a PersuasionGame, got {type(game).__name__}")
     z, x, a = game.user.shape[1:]
     if not np.asarray(game.available).all():
         b, state, action = np.argwhere(~np.asarray(game.available))[0].tolist()
@@ -230,7 +232,7 @@ def conversation_utility(conversation: Conversation, rationality: Any = None) ->
         >>> eq.theory.conversation_utility(eq.theory.converse(game, 1), [0, 10]).shape
         (1, 2, 2, 2)
     """
-    game = conversation.game
+    game = expect_conversation(conversation).game
     b, after, z, x, a = conversation.user_sum.shape
     contributions = np.concatenate([np.asarray(game.user)[:, None], np.asarray(game.providers)], axis=1)
     contributions = contributions.reshape(b, -1, z * x, a)
@@ -247,23 +249,22 @@ def conversation_utility(conversation: Conversation, rationality: Any = None) ->
 
 def rationalities(rationality: Any) -> Float[np.ndarray, " L"]:
     """`[L]` float64 from a number or a sequence of numbers, each at least 0 (infinity allowed)."""
-    levels = np.atleast_1d(as_numbers("rationality", rationality)).astype(np.float64)
-    if levels.ndim != 1 or not (levels >= 0).all():
+    levels = np.atleast_1d(check_numbers("rationality", rationality, 0, infinite=True))
+    if levels.ndim != 1 or not levels.size:
         raise ValueError(f"rationality: expected numbers of at least 0 (inf allowed), got {rationality!r}")
     return levels
+
+
+def expect_conversation(given: Any) -> Conversation:
+    """Refuse what `converse` did not make."""
+    if not isinstance(given, Conversation):
+        raise ValueError(f"conversation: expected what converse returns, got {type(given).__name__}")
+    return given
 
 
 def _means(sums: np.ndarray, weight: np.ndarray, resolution: int) -> np.ndarray:
     possible = (weight > 0)[..., None]
     return np.where(possible, sums / np.where(possible, weight[..., None] * resolution, 1), np.nan)
-
-
-def _positive(name: str, value: Any, *, zero: bool = False) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0 <= value < np.inf:
-        raise ValueError(f"{name}: expected a finite number {'of at least' if zero else 'above'} 0, got {value!r}")
-    if value == 0 and not zero:
-        raise ValueError(f"{name}: expected a finite number above 0, got {value!r}")
-    return float(value)
 
 
 def _observations(observes: Any, b: int, x: int) -> np.ndarray:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any, Literal, get_args
 
 import numpy as np
 
-from equilibrax._core.checks import check_choice
+from equilibrax._core.checks import check_choice, check_flags, check_number, check_numbers
 from equilibrax.problems.persuasion import PersuasionGame
 from equilibrax.problems.tables import UtilityTables
 from equilibrax.theory._induced_actions import (
@@ -18,7 +17,7 @@ from equilibrax.theory._induced_actions import (
     estimation_errors,
     reference_labels,
 )
-from equilibrax.theory._parts import ROUNDING, check_real
+from equilibrax.theory._parts import ROUNDING
 from equilibrax.theory.bound import Bound, make_bound
 
 Form = Literal["distance", "ratio"]
@@ -38,7 +37,7 @@ def lemma_1(beliefs: Any, rationality: Any, response: Any = None, available: Any
         A `Bound` `[...]`, "at most", on the largest belief minus the expected one.
 
     Raises:
-        ValueError: if a belief is not finite, `rationality` negative, or shapes do not fit.
+        ValueError: if a belief is not finite, `rationality` negative, no action available, or shapes do not fit.
 
     Example:
         >>> import equilibrax as eq
@@ -46,10 +45,13 @@ def lemma_1(beliefs: Any, rationality: Any, response: Any = None, available: Any
         >>> round(float(gap.measured), 4), round(float(gap.bound), 4)
         (0.1192, 0.3466)
     """
-    beliefs, lambdas = _finite("beliefs", beliefs), _rationality(rationality)
-    exists = np.broadcast_to(True if available is None else np.asarray(available, bool), beliefs.shape)
+    beliefs, lambdas = _beliefs("beliefs", beliefs), _rationality(rationality)
+    wide = (*_together("rationality", lambdas, beliefs), beliefs.shape[-1])
+    exists = check_flags("available", True if available is None else available, beliefs.shape)
+    if not exists.any(axis=-1).all():
+        raise ValueError("available: expected an action that is available in every row, got none in some")
     true = _softmax(beliefs, lambdas, exists)
-    chances = true if response is None else np.broadcast_to(_finite("response", response), true.shape)
+    chances = true if response is None else check_numbers("response", response, 0, 1, shape=wide)
     reach = 1.0 + np.abs(np.where(exists, beliefs, 0.0)).max(axis=-1)
     with np.errstate(divide="ignore", invalid="ignore"):
         log = np.log(exists.sum(axis=-1))
@@ -91,12 +93,15 @@ def lemma_2(first: Any, second: Any, rationality: Any, epsilon: Any = None, form
         (0.05, 0.2214)
     """
     check_choice("form", form, get_args(Form))
-    first, second = np.broadcast_arrays(_finite("first", first), _finite("second", second))
-    lambdas = _rationality(rationality)
-    if not np.isfinite(lambdas).all():
-        raise ValueError(f"rationality: expected finite numbers of at least 0, got {rationality!r}")
+    first, second = _beliefs("first", first), _beliefs("second", second)
+    if first.shape[-1] != second.shape[-1]:
+        raise ValueError(f"second: expected as many actions as first, {first.shape[-1]}, got {second.shape[-1]}")
+    shape = (*_together("second", second[..., 0], first), first.shape[-1])
+    first, second = np.broadcast_to(first, shape), np.broadcast_to(second, shape)
+    lambdas = check_numbers("rationality", rationality, 0)
+    wide = _together("rationality", lambdas, first)
     true = np.abs(first - second).max(axis=-1)
-    eps = true if epsilon is None else np.asarray(epsilon, float)
+    eps = true if epsilon is None else check_numbers("epsilon", epsilon, 0, shape=wide)
     p, q = (_softmax(beliefs, lambdas, np.ones(beliefs.shape, bool)) for beliefs in (first, second))
     if form == "distance":
         with np.errstate(over="ignore"):
@@ -134,7 +139,8 @@ def proposition_2(
         A `Bound` `[B]`, "at most", on `closeness` (the L1 norm).
 
     Raises:
-        ValueError: if `reference` is no partition that can be posted, or there are more than 6 states.
+        ValueError: if `reference` is no partition that can be posted, a number is negative, NaN or infinite (only
+            `rationality` may be), or there are more than 6 states.
 
     Example:
         >>> import equilibrax as eq
@@ -144,9 +150,9 @@ def proposition_2(
         ([0.05], [0.4918])
     """
     game = as_game(game)
-    labels, lam = reference_labels(game, reference), float(_rationality(rationality))
+    labels, lam = reference_labels(game, reference), check_number("rationality", rationality, 0, infinite=True)
     true = estimation_error(game, labels)
-    eps = true if epsilon_u is None else np.broadcast_to(np.asarray(epsilon_u, float), true.shape)
+    eps = true if epsilon_u is None else check_numbers("epsilon_u", epsilon_u, 0, shape=true.shape)
     return make_bound(
         "Proposition 2",
         hypothesis="estimates after C* are within eps_u of the truth, actions of a cell available in all its states",
@@ -181,8 +187,8 @@ def corollary_1(
         A `Bound` `[B]`, "at most", on `closeness` (the L1 norm).
 
     Raises:
-        ValueError: if `reference` is no partition that can be posted, `event` is unknown, or there are more than 6
-            states.
+        ValueError: if `reference` is no partition that can be posted, `event` is unknown, a number is negative, NaN or
+            infinite (only `rationality` may be), or there are more than 6 states.
 
     Example:
         >>> import equilibrax as eq
@@ -195,8 +201,8 @@ def corollary_1(
     """
     check_choice("event", event, get_args(Event))
     game = as_game(game)
-    labels, lam = reference_labels(game, reference), float(_rationality(rationality))
-    eps = np.broadcast_to(np.asarray(epsilon_u, float), len(game))
+    labels, lam = reference_labels(game, reference), check_number("rationality", rationality, 0, infinite=True)
+    eps = check_numbers("epsilon_u", epsilon_u, 0, shape=(len(game),))
     weights = np.asarray(game.weights)
     beyond = (estimation_errors(game, labels) > eps[:, None, None]) & (weights > 0)
     together = labels[:, :, None] == labels[:, None, :]
@@ -235,19 +241,18 @@ def corollary_2(epsilon_u: Any, rationality: Any, limit: float = 0.25) -> Bound:
         >>> round(float(found.measured), 4), round(float(found.bound), 4)
         (0.4918, 1.0873)
     """
-    limit = check_real("limit", limit, 0, np.inf)
-    eps, lambdas = _finite("epsilon_u", epsilon_u), _rationality(rationality)
-    if (eps < 0).any():
-        raise ValueError(f"epsilon_u: expected numbers of at least 0, got {eps[eps < 0][0]}")
+    limit = check_number("limit", limit, 0, above=True, infinite=True)
+    eps, lambdas = check_numbers("epsilon_u", epsilon_u, 0), _rationality(rationality)
     with np.errstate(over="ignore", invalid="ignore"):
         product = np.where(eps == 0, 0.0, eps * lambdas)
         measured = np.expm1(4 * product)
+        bound = np.where(product == 0, 0.0, 4 * product * np.exp(4 * limit))
     return make_bound(
         "Corollary 2",
         hypothesis="lambda eps_u <= c",
         numbers={"lambda": lambdas, "eps_u": eps, "c": limit},
         holds=product <= limit,
-        bound=4 * product * math.exp(4 * limit),
+        bound=bound,
         measured=measured,
         tolerance=ROUNDING,
         sense="at most",
@@ -263,18 +268,24 @@ def _same_actions(game: PersuasionGame, labels: np.ndarray) -> np.ndarray:
     return (allowed_in_cells(game, labels) == np.asarray(game.available)).all(axis=(1, 2))
 
 
-def _finite(name: str, values: Any) -> np.ndarray:
-    array = np.asarray(values, float)
-    if not np.isfinite(array).all():
-        raise ValueError(f"{name}: expected finite numbers, got {array[~np.isfinite(array)][0]}")
+def _beliefs(name: str, values: Any) -> np.ndarray:
+    array = check_numbers(name, values)
+    if array.ndim == 0 or array.shape[-1] == 0:
+        raise ValueError(f"{name}: expected shape [..., A], got {list(array.shape)}")
     return array
 
 
 def _rationality(rationality: Any) -> np.ndarray:
-    lambdas = np.asarray(rationality, float)
-    if not (lambdas >= 0).all():
-        raise ValueError(f"rationality: expected numbers of at least 0, got {rationality!r}")
-    return lambdas
+    return check_numbers("rationality", rationality, 0, infinite=True)
+
+
+def _together(name: str, values: np.ndarray, beliefs: np.ndarray) -> tuple[int, ...]:
+    """The shape of a number for each belief."""
+    try:
+        return np.broadcast_shapes(values.shape, beliefs.shape[:-1])
+    except ValueError:
+        shape = list(beliefs.shape[:-1])
+        raise ValueError(f"{name}: expected a number or shape {shape}, got shape {list(values.shape)}") from None
 
 
 def _log_softmax(beliefs: np.ndarray, lambdas: np.ndarray) -> np.ndarray:

@@ -25,6 +25,7 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from equilibrax._core.checks import check_numbers, shown
 from equilibrax._core.committees import committee_masks
 from equilibrax._core.status import SolveError
 from equilibrax.fits.chebyshev import TOLERANCE
@@ -385,17 +386,17 @@ def _exists(market: Market) -> Bool[np.ndarray, "B N X A"]:
 
 def _given(name: str, value: Any, shape: tuple[int, ...], least: float = -np.inf) -> np.ndarray:
     """Numbers with or without the batch axis, not below `least`."""
+    wanted = f"shape {list(shape[1:])} or {list(shape)}"
     if value is None:
-        raise ValueError(f"{name}: expected shape {list(shape[1:])} or {list(shape)}, got None")
+        raise ValueError(f"{name}: expected {wanted}, got None")
     try:
-        array = np.asarray(value, np.float64)
-    except (TypeError, ValueError):
-        raise ValueError(f"{name}: expected numbers, got {value!r}") from None
-    if array.shape not in (shape, shape[1:]) or not np.isfinite(array).all() or array.min() < least:
+        array = check_numbers(name, value, least)
+    except ValueError:
+        array = None
+    if array is None or array.shape not in (shape, shape[1:]):
         kind = "finite numbers" if least == -np.inf else "finite numbers that are not negative"
-        raise ValueError(
-            f"{name}: expected {kind} of shape {list(shape[1:])} or {list(shape)}, got {list(array.shape)}"
-        )
+        came = shown(value) if array is None else list(array.shape)
+        raise ValueError(f"{name}: expected {kind} of {wanted}, got {came}")
     return np.broadcast_to(array, shape)
 
 

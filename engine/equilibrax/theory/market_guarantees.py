@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Num
 
+from equilibrax.theory._market_parts import market_of
 from equilibrax.theory._shared_utility import shared_utility
 from equilibrax.theory.market_theorems import market_bounds
 
@@ -52,7 +53,7 @@ def market_promises(result: Any) -> MarketPromises:
         >>> promises.benchmark.tolist(), promises.bound.round(9).tolist(), promises.source[0, 0, 0]
         ([[[0.5, 0.5]]], [[[0.5, 0.5]]], 'Theorem 3.1')
     """
-    market = result.market
+    market = market_of(result)
     shared = shared_utility(market, list(map(int, result.committees)), rules=result.rules, throw=False)
     bound = np.full(shared.utility.shape, -np.inf)
     source, tolerance = np.full(bound.shape, "", object), np.zeros(bound.shape)

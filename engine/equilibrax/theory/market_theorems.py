@@ -21,7 +21,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from equilibrax._core.checks import check_choice, check_whole
+from equilibrax._core.checks import check_choice, check_numbers, check_whole
 from equilibrax.games import Anonymous, Personalized, bounds_for, register_bounds
 from equilibrax.problems.market import Market, expect_market
 from equilibrax.theory._market_parts import (
@@ -29,7 +29,6 @@ from equilibrax.theory._market_parts import (
     aligned_sets,
     augments,
     benchmark_of,
-    claim,
     claimed_error,
     depends_on_outcome,
     inside,
@@ -234,7 +233,7 @@ def market_theorem_4_4(
     alone = benchmark_of(result, market, np.array([1 << j for j in range(market.num_providers)], np.int32)).utility
     true = (alone[:, None] - shared.utility[:, :, None]).max(axis=3)  # [B, C, K]
     member = (masks[:, None] >> np.arange(market.num_providers)) & 1 == 1
-    claimed = true if delta is None else claim("delta", delta, true.shape)
+    claimed = true if delta is None else check_numbers("delta", delta, 0, infinite=True, shape=true.shape)
     enough = ((claimed >= true - ROUNDING) | ~member).all(axis=2)[..., None]
     others = found.weights.sum(axis=2, keepdims=True) - found.weights  # [B, K, N]
     usable = member[None, :, :, None] & (found.weights > 0)[:, None]

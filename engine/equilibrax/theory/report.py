@@ -22,7 +22,7 @@ from equilibrax.games import (
     register_bounds,
 )
 from equilibrax.theory._induced_actions import reference_labels
-from equilibrax.theory._parts import Result, by_lambda, has_grid, lambdas_of, single, value_of
+from equilibrax.theory._parts import Result, by_lambda, has_grid, response_gap, single, value_of
 from equilibrax.theory.bound import Bound, make_bound
 from equilibrax.theory.lemmas import corollary_2, proposition_2
 from equilibrax.theory.theorems import corollary_3, theorem_1, theorem_2, theorem_5, theorem_6
@@ -156,11 +156,7 @@ def _of_joint(result: PartitionResult, *, reference: Any, rounds: float | None, 
 
 def _first_best_of_quantal(result: PartitionResult, measured: np.ndarray) -> Bound:
     """Lemma 1 for one provider who reveals everything, or the best that one could: OPT - log A / lambda."""
-    lambdas = lambdas_of(result)
-    with np.errstate(divide="ignore"):
-        gap = np.where(lambdas > 0, np.log(result.tables.actions) / np.where(lambdas > 0, lambdas, 1), np.inf)
-    if result.response == "best":
-        gap = np.zeros(())
+    gap = response_gap(result)
     return make_bound(
         "Lemma 1",
         hypothesis="one provider reveals all that matters, the response is quantal",

@@ -24,7 +24,7 @@ from typing import Any, get_args
 
 import numpy as np
 
-from equilibrax._core.checks import check_choice
+from equilibrax._core.checks import check_choice, check_flags, check_number, check_numbers, fill_shape
 from equilibrax.fits.chebyshev import Rows, Weights
 from equilibrax.games import Aligned, Joint, Obedient, solve
 from equilibrax.games.partition_result import PartitionResult
@@ -40,13 +40,13 @@ from equilibrax.theory._parts import (
     ROUNDING,
     attained,
     by_lambda,
-    check_real,
     deviations,
     epsilon_of,
     epsilon_of_selection,
     expect_game,
     lambdas_of,
     member_spread,
+    response_gap,
     single,
     tolerance_of,
     value_of,
@@ -140,7 +140,10 @@ def theorem_2(result: PartitionResult, *, epsilon: Any = None, delta: Any = None
     game, labels = result.tables, reference_labels(result.tables, reference)
     eps, right = epsilon_of(result, epsilon, "simplex")
     true = np.where(single(result), 0.0, by_lambda(result, closeness(game, labels, result.rationality)))
-    claimed = true if delta is None else np.broadcast_to(by_lambda(result, delta), true.shape)
+    claimed = true
+    if delta is not None:
+        given = by_lambda(result, check_numbers("delta", delta, 0, infinite=True))
+        claimed = fill_shape("delta", given, true.shape, "a number")
     aligned = value_of(result, labels)
     return make_bound(
         "Theorem 2",
@@ -165,15 +168,15 @@ def theorem_5(
     """With information substitutes a quantal user has nearly first-best utility (2509.15090, Theorem 5).
 
     At least OPT - 2 eps - (2 (10 zeta^(1/3) + delta_conv) + exp(40 lambda zeta^(1/3)) - 1 + delta_conv) - log A /
-    lambda, with zeta = sqrt(3 A / (K delta_conv)) after K rounds. Where a member's utilities have a spread s > 1, the
-    terms that come from closeness count s times.
+    lambda, with zeta = sqrt(3 A / (K delta_conv)) after K rounds; A counts actions that are available. Where a member's
+    utilities have a spread s > 1, the terms that come from closeness count s times.
 
     The theorem needs substitutes because its providers may only state beliefs. In the game over partitions they may
     reveal the state, which is worth OPT - log A / lambda without any condition, so there the bound holds anyway.
 
     Args:
         result: from the joint game with quantal response.
-        rounds: K, rounds of straightforward conversation, at least 1.
+        rounds: K, rounds of straightforward conversation, at least 1; may be infinite.
         failure: delta_conv, between 0 and 1.
         zeta: a claim about the level of agreement; None for the one of K rounds (Theorem 3).
         epsilon: a claim about eps, broadcast to `[B, C]`; None for the true one, of weights that sum to one.
@@ -211,7 +214,7 @@ def corollary_3(
 
     Args:
         result: from the joint game with quantal response.
-        rounds: K, rounds of straightforward conversation, at least 1.
+        rounds: K, rounds of straightforward conversation, at least 1; may be infinite.
         failure: delta_conv, between 0 and 1.
         zeta: a claim about the level of agreement; None for the one of K rounds (Theorem 3).
         epsilon: a claim about eps, broadcast to `[B, C]`; None for the true one, of weights that sum to one.
@@ -297,33 +300,35 @@ def _substitutes_bound(
 ) -> Bound:
     """Theorem 5, or its form without the exponential."""
     expect_game(result, Joint, "quantal")
-    check_real("rounds", rounds, 1, np.inf)
-    check_real("failure", failure, 0, 1)
+    check_number("rounds", rounds, 1, infinite=True)
+    check_number("failure", failure, 0, 1, above=True)
     game = result.tables
-    promised = float(np.sqrt(3 * game.actions / (rounds * failure)))
-    level = promised if zeta is None else check_real("zeta", zeta, 0, np.inf)
+    actions = np.asarray(game.available).any(axis=1).sum(axis=1)  # [B], those that a table has
+    with np.errstate(over="ignore"):
+        promised = by_lambda(result, np.sqrt(3 * actions / failure / rounds))
+    level = promised if zeta is None else check_number("zeta", zeta, 0, above=True, infinite=True)
     eps, right = epsilon_of(result, epsilon, "simplex")
-    if given is None:  # a user who knows nothing has nothing to substitute
+    if given is not None:
+        holds = check_flags("substitutes", given, (len(game),))
+    else:  # a user who knows nothing has nothing to substitute
         holds = np.ones(len(game), bool) if game.signals == 1 else information_substitutes(game)
-    else:
-        holds = np.broadcast_to(np.asarray(given, bool), len(game))
     wide = spreads(game)[:, 0] > 1 + ROUNDING
     lambdas, root, times = lambdas_of(result), np.cbrt(level), member_spread(result)
-    with np.errstate(divide="ignore", over="ignore"):
-        gap = np.where(lambdas > 0, np.log(game.actions) / np.where(lambdas > 0, lambdas, 1), np.inf)
+    with np.errstate(over="ignore", invalid="ignore"):
+        product = np.where((lambdas == 0) | (root == 0), 0.0, lambdas * root)  # exact agreement at any rationality
         if name == "Theorem 5":
-            error = 2 * (10 * root + failure) + times * (np.expm1(40 * lambdas * root) + failure)
+            error = 2 * (10 * root + failure) + times * (np.expm1(40 * product) + failure)
             small = np.bool_(True)
         else:
-            error = (20 + times * 40 * np.e * lambdas) * root + (2 + times) * failure
-            small = 10 * lambdas * root <= 1 / 4
+            error = 20 * root + times * 40 * np.e * product + (2 + times) * failure
+            small = 10 * product <= 1 / 4
     hypothesis = "eps-market alignment with weights that sum to one, information substitutes, zeta of K rounds"
     return make_bound(
         name,
         hypothesis=hypothesis + ("" if name == "Theorem 5" else ", 10 lambda zeta^(1/3) <= 1/4"),
         numbers={"eps": eps, "zeta": level, "delta_conv": failure, "substitutes": by_lambda(result, holds)},
         holds=right & by_lambda(result, holds & ~wide) & (level >= promised * (1 - ROUNDING)) & small,
-        bound=result.optimum - 2 * eps - error - gap,
+        bound=result.optimum - 2 * eps - error - response_gap(result),
         measured=result.worst_utility,
         tolerance=tolerance_of(result),
     )

@@ -25,10 +25,9 @@ import numpy as np
 from equilibrax_kernels.conversation.transcripts import draw_rows, draw_transcripts, transcript_weights
 from jaxtyping import Float, Int
 
-from equilibrax._core.checks import approximate, as_numbers, check_whole, positive_int
+from equilibrax._core.checks import approximate, as_numbers, check_number, check_whole, positive_int
 from equilibrax.problems.persuasion import integer_weights
 from equilibrax.problems.tables import MAX_PROVIDERS
-from equilibrax.theory.conversation import rationalities
 
 MAX_TABLE = 2**26
 """Largest number of entries of a table over (x_A, x_B, transcript)."""
@@ -192,7 +191,7 @@ def decide(
     if rationality is None:
         decision = (np.arange(sums.shape[2]) == best.argmax(axis=2)[..., None]).astype(np.int64)
     else:
-        level = float(rationalities(rationality)[0])
+        level = check_number("rationality", rationality, 0, infinite=True)
         odds = best.astype(np.float64) if np.isinf(level) else np.exp(level * regret)
         decision = odds / odds.sum(axis=2, keepdims=True)
     return replace(bare, decision=decision, deterministic=bare.deterministic and rationality is None)
