@@ -115,6 +115,104 @@ def test_obedient_selection_agrees_with_the_oracle(shape, options):
         assert_end(result, at, game, oracle.selection_dynamics(game, committee, ties, how), how)
 
 
+# What "better" means if values differ by about the tolerance: by more than it, pair by pair.
+
+
+def by_pairs(values, committee, ties, slack):
+    """Positions of the equilibria among value vectors (user first), from the definition."""
+    team, several = oracle.members(committee), committee & (committee - 1)
+
+    def beaten(f, j):
+        if not several:
+            return any(g[1 + j] > f[1 + j] + slack for g in values)
+        weak = ties == "lowest_index" and j == team[0]
+        return any(
+            (g[0] >= f[0] - slack if weak else g[0] > f[0] + slack) and g[1 + j] > f[1 + j] + slack for g in values
+        )
+
+    return [n for n, f in enumerate(values) if not any(beaten(f, j) for j in team)]
+
+
+def stepwise(values, committee, ties, slack):
+    """Where best-response dynamics ends and after how many moves, from the definition."""
+    team = oracle.members(committee)
+
+    def first_best(chosen, *players):
+        for p in players:
+            top = max(values[n][p] for n in chosen)
+            chosen = [n for n in chosen if values[n][p] >= top - slack]
+        return chosen[0]
+
+    posts = {j: first_best(range(len(values)), 1 + j) for j in team}
+    top = max(values[n][0] for n in posts.values())
+    selected = next(j for j in team if values[posts[j]][0] >= top - slack)
+    now, turn, steps, quiet = posts[selected], 0, 0, 0
+    while quiet < len(values[0]):
+        j, turn, quiet = turn, (turn + 1) % (len(values[0]) - 1), quiet + 1
+        if j in team and j != selected and steps < 200:
+            wins = ties == "lowest_index" and j < selected
+            user, own = values[now][0], values[now][1 + j]
+            gains = [
+                n
+                for n, g in enumerate(values)
+                if (g[0] >= user - slack if wins else g[0] > user + slack) and g[1 + j] > own + slack
+            ]
+            if gains:
+                now, selected, steps, quiet = first_best(gains, 1 + j, 0), j, steps + 1, 0
+    return now, steps
+
+
+@pytest.mark.parametrize("ties", ["incumbent", "lowest_index"])
+@pytest.mark.parametrize(("rationality", "tolerance"), [(10.0, 0.02), (2.5, 0.05), (40.0, 0.005)])
+def test_quantal_values_do_not_chain(rationality, tolerance, ties):
+    """52 partitions, many closer to the next than the tolerance, and the ends of the chain far apart."""
+    rng = random.Random(7)
+    chosen = [oracle.random_game(rng, 1, 5, 3, 2, high=5) for _ in range(6)]
+    how = {"response": "quantal", "rationality": rationality, "tolerance": tolerance}
+    result = eq.solve(batch(chosen), "selection", obedience=True, tie_break=ties, throw=False, **how)
+    chained = 0
+    for i, game in enumerate(chosen):
+        of = oracle.values(game, rationality)
+        order = sorted(of, key=lambda p: p)  # the list of the engine: by cells, in lexicographic order
+        values, slack = [of[p] for p in order], tolerance * game.unit
+        for player, column in enumerate(zip(*values)):
+            ordered = sorted(column)
+            close = sum(b - a <= slack for a, b in itertools.pairwise(ordered))
+            assert result.near_ties[i, player] == close
+            chained += close and ordered[-1] - ordered[0] > 10 * slack
+        for c, committee in enumerate(result.committees.tolist()):
+            found = by_pairs(values, committee, ties, slack)
+            assert result.equilibria[i, c] == len(found), (i, committee)
+            if not found:
+                assert result.status[i, c] == Status.NO_EQUILIBRIUM
+                continue
+            worst = min(values[n][0] for n in found)
+            assert result.worst_value[i, c] == pytest.approx(worst, abs=1e-9 * game.unit)
+            assert result.best_value[i, c] == pytest.approx(max(values[n][0] for n in found), abs=1e-9 * game.unit)
+            first = next(n for n in found if values[n][0] <= worst + slack)
+            assert oracle.from_labels(result.worst_partition[i, c]) == order[first]
+            end, steps = stepwise(values, committee, ties, slack)
+            if steps < 200:
+                assert (oracle.from_labels(result.dynamics_partition[i, c]), result.dynamics_steps[i, c]) == (
+                    order[end],
+                    steps,
+                )
+    assert chained >= 6
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_chain_of_values_is_not_one_value(seed):
+    """No two neighbours of the 52 values are further apart than the tolerance: still only the top is a monopolist's."""
+    game = oracle.random_game(random.Random(seed), 1, 5, 3, 1, high=5)
+    column = sorted(value[1] for value in oracle.values(game, 4.0).values())
+    slack = 1.001 * max(b - a for a, b in itertools.pairwise(column))
+    how = {"response": "quantal", "rationality": 4.0, "tolerance": slack / game.unit}
+    result = eq.solve(batch([game]), "selection", obedience=True, dynamics=False, **how)
+    top = sum(value >= column[-1] - slack for value in column)
+    assert result.equilibria[0, 0] == top < len(column)
+    assert result.near_ties[0, 1] == len(column) - 1
+
+
 def test_aligned_provider_agrees_with_the_oracle():
     quantal = solved("informed", eq.Aligned(QUANTAL))
     for i, r in itertools.product(range(104), range(3)):

@@ -10,7 +10,6 @@ import pytest
 from equilibrax.raters._simulate_answers import simulate_answers
 from equilibrax.raters._strong_alignment import strong_alignment
 from equilibrax.raters._weak_alignment import weak_alignment
-from equilibrax.raters._worst_case import worst_profiles
 from equilibrax.raters.answers import AnswerDistributions, Score, answer_distributions
 from equilibrax.raters.coverage import (
     MAX_SUBSET_PROVIDERS,
@@ -20,6 +19,7 @@ from equilibrax.raters.coverage import (
     transfer_factors,
 )
 from equilibrax.raters.user_subsets import users_versus_error
+from equilibrax.theory import Utilities, strong_fits
 from scipy.optimize import linprog, nnls
 
 SCORES = ("linear", "log", "brier")
@@ -144,9 +144,9 @@ def test_weakly_aligned_and_not_strongly():
     actions = np.array([0.0, 1.0])
     component = np.array([[actions, 0 * actions], [0 * actions, actions]])  # n F_j = 2 * a / 2 in the provider's state
     users = np.broadcast_to(actions / 4, (2, 2, 2))
-    everything = np.ones((2, 2), bool)
-    found = worst_profiles(users, component, everything, everything, np.zeros((2, 2)))
-    assert found.eps == pytest.approx([0.5, 0.5], abs=1e-12)
+    parts = np.stack([np.stack([own, own]) / 2 for own in component])  # the mean over both users
+    found = strong_fits(Utilities(np.stack([users, users]), np.ones(parts.shape, bool), parts))
+    assert found.error == pytest.approx([0.5, 0.5], abs=1e-12)
     assert found.certified.all()
     assert users[0] == pytest.approx(component.sum(axis=0) / 4)  # w = 1/2 each on F_j = component / 2
 

@@ -1,5 +1,6 @@
 """Games between the providers of markets against brute force over all profiles, and laws that they obey."""
 
+import itertools
 import random
 from dataclasses import replace
 
@@ -337,3 +338,61 @@ def test_refuses_markets_and_tables_in_each_others_games():
         eq.solve(tables, "anonymous")
     with pytest.raises(ValueError, match="dynamics: expected True, False or a Dynamics"):
         eq.solve(tables, eq.Selection(dynamics="only"))  # pyright: ignore[reportArgumentType]
+
+
+def test_quantal_worths_do_not_chain():
+    """A user goes through the providers and changes for what is better by more than the tolerance; by enumeration."""
+    rng = np.random.default_rng(11)
+    sees, lam, tolerance = [(0, 1, 2), (0, 1, 2), (0, 1, 1)], 6.0, 0.02
+    sizes = (30, 3, 2)  # markets, states, actions
+    user = rng.integers(0, 40, (sizes[0], 1, *sizes[1:]))
+    parts = rng.integers(0, 40, (sizes[0], 3, 1, *sizes[1:]))
+    market = eq.separable_market(user / 40, parts / 40, [[1]] * 3, provider_sees=sees, resolution=40)
+    rules = [(0, 0, 0), (0, 0, 1), (0, 1, 0), (0, 1, 1), (0, 1, 2)]
+    own = [[r for r in rules if len(set(zip(row, r))) == len(set(row))] for row in sees]
+    response = eq.Quantal(lam, tolerance=tolerance)
+    games = {"personalized": eq.Personalized(response=response), "anonymous": eq.Anonymous(response=response)}
+    results = {name: eq.solve(market, game, throw=False) for name, game in games.items()}
+
+    def value(utility, hers, rule):
+        total = 0.0
+        for cell in set(rule):
+            inside = [x for x in range(3) if rule[x] == cell]
+            odds = np.exp(lam * hers[inside].mean(axis=0))
+            total += (utility[inside].sum(axis=0) * odds / odds.sum()).sum() / 3
+        return total
+
+    def taken(profile, worth):
+        has = 0
+        for j in range(1, 3):
+            has = j if worth[profile[j]] > worth[profile[has]] + tolerance else has
+        return has
+
+    posted = list(itertools.product(*own))[::9]
+    one_by_one = [
+        eq.games.market_regret(market, np.array(profile), games["anonymous"]).equilibrium for profile in posted
+    ]
+    chained = 0
+    for b in range(sizes[0]):
+        hers, theirs = user[b, 0] / 40, parts[b, :, 0] / 40
+        worth = {rule: value(hers, hers, rule) for rule in rules}
+        earn = {rule: [value(of, hers, rule) for of in theirs] for rule in rules}
+        ordered = sorted(worth.values())
+        chained += ordered[-1] - ordered[0] > 2 * tolerance and min(np.diff(ordered)) < tolerance
+        worst, stable = [], {}
+        for profile in itertools.product(*own):
+            now = earn[profile[taken(profile, worth)]]
+            moves = [(j, (*profile[:j], rule, *profile[j + 1 :])) for j in range(3) for rule in own[j]]
+            stable[profile] = all(earn[other[taken(other, worth)]][j] - now[j] <= tolerance for j, other in moves)
+            if stable[profile]:
+                worst.append(worth[profile[taken(profile, worth)]])
+        assert [bool(found[b]) for found in one_by_one] == [stable[profile] for profile in posted]
+        for game, result in results.items():
+            at = (b, result.index(0b111))
+            assert result.status[at] == (0 if worst else eq.Status.NO_EQUILIBRIUM), game
+            if worst and game == "anonymous":
+                assert result.equilibria[at].max() == len(worst)
+            if worst:
+                assert result.worst_utility[at][0] == pytest.approx(min(worst), abs=1e-9)
+                assert result.best_utility[at][0] == pytest.approx(max(worst), abs=1e-9)
+    assert chained > 10

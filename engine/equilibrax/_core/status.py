@@ -29,8 +29,9 @@ class Status(IntFlag):
     """Neither the batched solver nor HiGHS proved that a provider's randomized rule is optimal to
     `certified.TOLERANCE`; see `oblivious_rules(throw=False).gap`."""
     NO_EQUILIBRIUM = 64
-    """A game between the providers of a market has no equilibrium in deterministic rules: all profiles were compared.
-    Nothing to do; `equilibria` is 0."""
+    """A game has no equilibrium in deterministic rules: all profiles were compared, and `equilibria` is 0. In the games
+    of markets there is nothing to do. In the obedient game it can only come with quantal response and ties that go to
+    the lowest index, where values lie within the tolerance of each other: change it."""
 
 
 def status_names(status: np.ndarray) -> np.ndarray:

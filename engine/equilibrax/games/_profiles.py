@@ -233,9 +233,9 @@ def _postings(program: Program, batched, own, exists, lists):
         here = jnp.broadcast_to(exists[..., None], (*exists.shape, contributions.shape[-1]))
     tolerances = (of_users, of_providers)
     if does is None:
-        return separable_postings(values, own, here, tolerances, program.quantal)
+        return separable_postings(values, own, here, tolerances)
     assert does is not None  # `learned_values` names actions where it is given the sets
-    return general_postings(values[0], does, tensor, own, here, tolerances, program.quantal)
+    return general_postings(values[0], does, tensor, own, here, tolerances)
 
 
 def _by_size(committees: tuple[int, ...], game) -> Profiles:

@@ -10,8 +10,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from equilibrax_kernels.partitions.cells import best_response_cells, quantal_cells
-from equilibrax_kernels.partitions.obedience import obedient_selection, partition_values, ranks
+from equilibrax_kernels.partitions.obedience import obedient_selection, partition_values
 from equilibrax_kernels.partitions.splits import key_of_sets
+from equilibrax_kernels.partitions.tolerant import near_ties, tolerant_selection
 from equilibrax_kernels.primitives.lanes import take
 from jax.sharding import Mesh
 
@@ -23,7 +24,6 @@ from equilibrax.games._options import Dynamics, Rationality, Response, TieBreak
 from equilibrax.games.partition_result import PartitionResult
 from equilibrax.games.responses import PartitionGame, partition_fields, rows_of, with_grid
 from equilibrax.games.selection import table_keys
-from equilibrax.games.selection_engine import DENSE_MAXIMUM
 from equilibrax.problems.persuasion import PersuasionGame
 
 MAX_STATES = 11
@@ -76,8 +76,8 @@ class Obedient(PartitionGame):
         Dynamics.of(self.dynamics)
 
     def allowance(self, states: int) -> int:
-        """Partitions whose values follow each other that closely count as equal, so as often as there are any."""
-        return bell_number(states)
+        """Once: a deviation counts if it is better by more."""
+        return 1
 
     def solve_xla(self, problem: PersuasionGame, masks: np.ndarray, mesh: Mesh) -> PartitionResult:
         """Equilibria of C committees, for all lambdas."""
@@ -118,10 +118,12 @@ def obedient_fields(game: PersuasionGame, masks: np.ndarray, options: Obedient, 
         shared = (jnp.asarray(cells_of(labels)), jnp.asarray(masks))
         raw = run_in_chunks(_compiled(program, mesh), (rows.leaves(), keys), shared, chunk, mesh)
     raw = {name: with_grid(values, how) for name, values in raw.items()}
-    status = np.zeros(raw["count"].shape, np.int32)
+    none = raw["count"] == 0
+    status = np.where(none, int(Status.NO_EQUILIBRIUM), 0).astype(np.int32)
     if turns:
         status |= np.where(raw["dynamics_ended"], 0, int(Status.DYNAMICS_LIMIT)).astype(np.int32)
-    return partition_fields(game, masks, raw, how, status, lambda positions: labels[positions])
+    fields = partition_fields(game, masks, raw, how, status, lambda positions: labels[positions])
+    return fields | {"worst_partition": np.where(none[..., None], np.int8(-1), fields["worst_partition"])}
 
 
 @lru_cache(maxsize=32)
@@ -134,33 +136,27 @@ def _compiled(program: Program, mesh):
         else:
             values, allowed = best_response_cells(contributions, available)
         worth, valid = partition_values(values, allowed, cells)
-        bits, compared, largest = _EXACT_BITS, worth.astype(jnp.int64), None
+        options = {"ties": program.ties, "dynamics": program.dynamics}
+        options |= {"minimal": program.minimal, "step_limit": program.step_limit}
+        keys = keys if program.random else None
         if program.quantal:
-            compared, largest = ranks(worth, valid, tolerance)
-            bits = DENSE_MAXIMUM.bit_length() + 1
-        found, tied = obedient_selection(
-            compared,
-            valid,
-            masks,
-            keys if program.random else None,
-            value_bits=bits,
-            ties=program.ties,
-            dynamics=program.dynamics,
-            minimal=program.minimal,
-            step_limit=program.step_limit,
-        )
-        position = found.worst_scheme[:, 0]
-        results = {
-            "worst": take(worth[0], position),
-            "best": found.best if largest is None else take(largest[0], found.best),
-            "count": found.count,
-            "worst_partition": position,
-            "near_ties": tied,
-        }
-        if program.dynamics:
-            end = found.dynamics_scheme[:, 0]  # pyright: ignore[reportOptionalSubscript]
-            results |= {"dynamics": take(worth[0], end), "dynamics_partition": end}
-            results |= {"dynamics_steps": found.dynamics_steps, "dynamics_ended": found.dynamics_ended}
+            found = tolerant_selection(worth, valid, tolerance, masks, keys, **options)
+            position, end = found.worst_position, found.dynamics
+            solved = {name: jnp.where(found.count > 0, getattr(found, name), jnp.nan) for name in ("worst", "best")}
+            end = None if end is None else (end.position, end.steps, end.ended)
+        else:
+            exact = worth.astype(jnp.int64)
+            found = obedient_selection(exact, valid, masks, keys, value_bits=_EXACT_BITS, **options)
+            position, solved = found.worst_scheme[:, 0], {"best": found.best}
+            solved["worst"] = take(worth[0], position)
+            end = None
+            if program.dynamics:
+                end = found.dynamics_scheme[:, 0], found.dynamics_steps, found.dynamics_ended
+        results = solved | {"count": found.count, "worst_partition": position}
+        results["near_ties"] = near_ties(worth, valid, tolerance)
+        if end is not None:
+            results |= {"dynamics": take(worth[0], end[0]), "dynamics_partition": end[0]}
+            results |= {"dynamics_steps": end[1], "dynamics_ended": end[2]}
         return results
 
     return jax.jit(over_batch(tables, mesh))

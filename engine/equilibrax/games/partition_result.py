@@ -27,8 +27,10 @@ class PartitionResult(TableResult):
         worst_partition: `[..., C, X]` int8; of the worst, the one whose tuple of cells (bitmasks, ordered by lowest
             state) is lexicographically smallest. In the oblivious game, the common refinement of what the providers
             post; -1 for lotteries.
-        near_ties: `[..., K]` int64, for each provider the cells of two states or more that are worth the same to it
-            as their best split, up to the tolerance; None in the oblivious game.
+        near_ties: int64, how many comparisons ties, or the tolerance, decide. In the joint and the aligned game
+            `[..., K]`, for each provider the cells of two states or more that are worth the same to it as their best
+            split, up to the tolerance. In the obedient game `[..., K + 1]`, for each player, the user first, the
+            partitions that are worth no more than the tolerance above the next lower one. None in the oblivious game.
         dynamics_partition: `[..., C, X]` int8, or None.
         tables: the games that were solved.
 

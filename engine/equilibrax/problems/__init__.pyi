@@ -1,7 +1,7 @@
 from ._batch import Batch as Batch, concatenate as concatenate
 from ._random_markets import (
-    Alignment as Alignment,
     MARKETS_VERSION as MARKETS_VERSION,
+    Alignment as Alignment,
     MarketDraws as MarketDraws,
     random_markets as random_markets,
     whole as whole,

@@ -29,8 +29,15 @@ from equilibrax._core.checks import (
     positive_int,
     same_for_all,
 )
-from equilibrax._core.fixed_point import Payoffs, TooLargeError, check_positive, fixed_point, in_steps, positive_weights
-from equilibrax._core.fixed_point import RoundingWarning as RoundingWarning
+from equilibrax._core.fixed_point import (
+    Payoffs,
+    RoundingWarning as RoundingWarning,
+    TooLargeError,
+    check_positive,
+    fixed_point,
+    in_steps,
+    positive_weights,
+)
 from equilibrax.problems._batch import Batch, pytree
 
 MAX_PROVIDERS = 16

@@ -32,8 +32,8 @@ from equilibrax._core.status import SolveError
 from equilibrax.fits.folds import FoldAssignment, assign_folds, fit_centered
 from equilibrax.raters._action_profiles import ProfileMoments, exact_moments, sampled_moments
 from equilibrax.raters._weak_alignment import fold_error, numbers
-from equilibrax.raters._worst_case import WorstProfiles, worst_profiles
 from equilibrax.raters.answers import AnswerDistributions, Score
+from equilibrax.theory import StrongFits, Utilities, strong_fits
 
 
 @dataclass(frozen=True)
@@ -169,9 +169,12 @@ def strong_alignment(
 
     k, n = answers.num_models, answers.num_users
     nothing = np.full(k, np.nan)
-    worst = WorstProfiles(nothing, np.full((k, n), np.nan), nothing, nothing, np.zeros(k, bool), np.zeros(k, int))
+    worst = StrongFits(np.full((k, n), np.nan), nothing, nothing, nothing, np.zeros(k, bool))
     if worst_case:
-        worst = worst_profiles(answers.users, components, answers.options, moments.used, fit.weights)
+        shape = (k, *answers.users.shape)
+        parts = np.broadcast_to(components[:, None] / n, shape)  # u_j is the mean over users
+        exists = np.broadcast_to((answers.options & moments.used[..., None])[:, None], shape)
+        worst = strong_fits(Utilities(np.broadcast_to(answers.users, shape), exists, parts), start=fit.weights)
         if throw and not worst.certified.all():
             lost = np.flatnonzero(~worst.certified)
             raise SolveError(
@@ -180,9 +183,9 @@ def strong_alignment(
             )
     return StrongAlignment(
         **fit._asdict(),
-        worst_case=worst.eps,
+        worst_case=worst.error,
         worst_case_weights=worst.weights,
-        worst_case_constants=worst.constants,
+        worst_case_constants=worst.offset,
         gap=worst.gap,
         certified=worst.certified,
         questions=counts,

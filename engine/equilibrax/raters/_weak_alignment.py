@@ -17,13 +17,13 @@ Letters: N users, K models, Q questions, A options, R = Q A rows, F folds.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 from jaxtyping import Bool, Float, Int
 
 from equilibrax._core.status import SolveError
-from equilibrax.fits.chebyshev import TOLERANCE
 from equilibrax.fits.folds import FoldAssignment, assign_folds, fit_centered
 from equilibrax.raters.answers import AnswerDistributions, Score
 from equilibrax.theory import fit_outcomes
@@ -158,7 +158,7 @@ def weak_alignment(
     components = answers.scores(score)
     fold = np.full(answers.num_questions, -1)
     fold[usable] = assign_folds(np.flatnonzero(usable), folds, fold_assignment, seed)
-    k, n = answers.num_models, answers.num_users
+    n = answers.num_users
     question, option = np.nonzero(answers.options & usable[:, None])
     columns = components[:, question, option].T  # [R, K]
     here = answers.seen[:, question]  # [N, R]
@@ -172,11 +172,9 @@ def weak_alignment(
     squares, count = (error[:, 1:] ** 2 * held_out).sum(axis=2), held_out.sum(axis=2)
     total = here.sum(axis=1)
     spread = rows_mean((targets - rows_mean(targets, here)[:, None]) ** 2, here)
-    nothing = np.full((n, k), np.nan)
-    worst = (np.full(n, np.nan), nothing, np.full(n, np.nan), np.full(n, np.nan), np.zeros(n, bool))
+    worst = _worst_case(columns, targets, here & worst_case)
     if worst_case:
-        worst = _worst_case(columns, targets, here)
-        lost = (total > 0) & ~worst[4]
+        lost = (total > 0) & ~worst.certified
         if throw and lost.any():
             raise SolveError(
                 f"eps_U of {int(lost.sum())} of {n} users is not certified; the first is "
@@ -194,11 +192,11 @@ def weak_alignment(
         fold_rmse=fold_rmse,
         fit_rmse=np.sqrt(rows_mean(error[:, 0] ** 2, here)),
         constant_rmse=np.sqrt(spread),
-        worst_case=worst[0],
-        worst_case_weights=worst[1],
-        worst_case_constants=worst[2],
-        gap=worst[3],
-        certified=worst[4],
+        worst_case=worst.error,
+        worst_case_weights=worst.weights,
+        worst_case_constants=worst.offset,
+        gap=worst.gap,
+        certified=worst.certified,
         kkt_residual=np.where(missing, np.nan, residual[:, 0]),
         questions=(answers.seen & usable).sum(axis=1),
         status=tuple(_NONE if none else _FEW if bad else "ok" for none, bad in zip(missing.tolist(), few.tolist())),
@@ -247,20 +245,27 @@ def _least_squares(columns: np.ndarray, targets: np.ndarray, train: np.ndarray, 
     return weights, middles - (weights * centers).sum(axis=2), residual
 
 
-def _worst_case(columns: np.ndarray, targets: np.ndarray, here: np.ndarray):
-    """eps_U, weights, constants, gaps and certificates of the Chebyshev fits, one user per table."""
-    n, asked = len(targets), np.flatnonzero(here.any(axis=1))
-    eps, constants, gap, certified = np.full(n, np.nan), np.full(n, np.nan), np.full(n, np.nan), np.zeros(n, bool)
-    weights = np.full((n, columns.shape[1]), np.nan)
+class _WorstCase(NamedTuple):
+    """Chebyshev fits of N users by K models; NaN for a user without rows."""
+
+    error: Float[np.ndarray, " N"]
+    weights: Float[np.ndarray, "N K"]
+    offset: Float[np.ndarray, " N"]
+    gap: Float[np.ndarray, " N"]
+    certified: Bool[np.ndarray, " N"]
+
+
+def _worst_case(columns: np.ndarray, targets: np.ndarray, here: np.ndarray) -> _WorstCase:
+    """eps_U of every user over the rows that are `here`, one user per game of `fit_outcomes`."""
+    n, k = len(targets), columns.shape[1]
+    error, offset, gap = (np.full(n, np.nan) for _ in range(3))
+    found = _WorstCase(error, np.full((n, k), np.nan), offset, gap, np.zeros(n, bool))
+    asked = np.flatnonzero(here.any(axis=1))
     if len(asked):
-        rows, users = here[asked], targets[asked]
-        models = np.where(rows[:, None], columns.T, 0.0)
-        extent = np.where(rows, users, -np.inf).max(axis=1) - np.where(rows, users, np.inf).min(axis=1)
-        allowed = TOLERANCE * np.where(extent > 0, extent, 1.0)
-        table = np.arange(len(asked))
-        member = np.ones((len(asked), columns.shape[1]), bool)
-        utilities = np.concatenate([users[:, None], models], axis=1)
-        fit, _ = fit_outcomes(utilities, table, rows, rows, member, allowed, False)
-        eps[asked], weights[asked], constants[asked], gap[asked] = fit.eps, fit.weights, fit.offset, fit.gap
-        certified[asked] = np.maximum(fit.gap, fit.violation) <= allowed
-    return eps, weights, constants, gap, certified
+        models = np.broadcast_to(columns.T, (len(asked), *columns.T.shape))
+        utilities = np.concatenate([targets[asked, None], models], axis=1)
+        everyone = np.ones((len(asked), k), bool)
+        fit, certified, _ = fit_outcomes(utilities, here[asked], np.arange(len(asked)), everyone)
+        for field, values in zip(found, (fit.eps, fit.weights, fit.offset, fit.gap, certified)):
+            field[asked] = values
+    return found

@@ -14,6 +14,11 @@ from ._shared_utility import (
     revealed_utility as revealed_utility,
     shared_utility as shared_utility,
 )
+from ._strong_program import (
+    StrongFits as StrongFits,
+    Utilities as Utilities,
+    strong_fits as strong_fits,
+)
 from .agreement import (
     ConversationPromises as ConversationPromises,
     agreement_rounds as agreement_rounds,
@@ -34,8 +39,10 @@ from .lemmas import (
     proposition_2 as proposition_2,
 )
 from .many_user_alignment import (
+    LeastLoss as LeastLoss,
     StrongMarketAlignment as StrongMarketAlignment,
     WeakMarketAlignment as WeakMarketAlignment,
+    least_loss as least_loss,
     strong_market_alignment as strong_market_alignment,
     weak_market_alignment as weak_market_alignment,
 )

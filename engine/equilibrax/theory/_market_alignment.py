@@ -80,22 +80,21 @@ def market_alignment(
     game = as_game(game)
     masks = committee_masks(committees, game.num_providers)
     shape = (len(game), len(masks), game.signals * game.states * game.actions)
-    exists = (np.asarray(game.weights) > 0)[..., None] & np.asarray(game.available)[:, None]
-    exists = exists.reshape(len(game), 1, -1)
-    utilities = _conditional(game) * exists  # [B, P, R]
-    above, below = (_outcomes(name, given, game, exists, shape) for name, given in (("upper", upper), ("lower", lower)))
-    member = np.broadcast_to(
-        (masks[:, None] >> np.arange(game.num_providers)) & 1 == 1, (*shape[:2], game.num_providers)
+    exists = ((np.asarray(game.weights) > 0)[..., None] & np.asarray(game.available)[:, None]).reshape(len(game), -1)
+    above, below = (
+        _outcomes(name, given, game, exists[:, None], shape).reshape(-1, shape[2])
+        for name, given in (("upper", upper), ("lower", lower))
     )
     table = np.repeat(np.arange(len(game)), len(masks))
-    lanes = (above.reshape(-1, shape[2]), below.reshape(-1, shape[2]), member.reshape(len(table), -1))
-    enough = _allowed(utilities, exists)[table]
-    fit, resolved = fit_outcomes(utilities, table, *lanes, enough, weights == "simplex")
+    member = np.tile((masks[:, None] >> np.arange(game.num_providers)) & 1 == 1, (len(game), 1))
+    fit, certified, resolved = fit_outcomes(
+        _conditional(game), exists, table, member, above=above, below=below, simplex=weights == "simplex"
+    )
 
     def by_committee(values: Any) -> np.ndarray:
         return values.reshape(*shape[:2], *values.shape[1:])
 
-    certified = by_committee(np.maximum(fit.gap, fit.violation) <= enough)
+    certified = by_committee(certified)
     if throw and not certified.all():
         b, c = np.argwhere(~certified)[0].tolist()
         raise SolveError(
@@ -155,20 +154,27 @@ def _outcomes(name: str, given: Any, game: PersuasionGame, exists: np.ndarray, s
     return np.broadcast_to(chosen, shape)
 
 
-def _allowed(utilities: np.ndarray, exists: np.ndarray) -> Float[np.ndarray, " B"]:
-    user = utilities[:, :1]
-    extent = np.where(exists, user, -np.inf).max(axis=(1, 2)) - np.where(exists, user, np.inf).min(axis=(1, 2))
-    return TOLERANCE * np.where(extent > 0, extent, 1.0)
-
-
-def fit_outcomes(utilities, table, above, below, member, enough, simplex: bool) -> tuple[Fit, int]:
-    """Certified fits of L lanes, lane first, and how many of them HiGHS had to solve.
+def fit_outcomes(
+    utilities: Float[np.ndarray, "G P R"],
+    exists: Bool[np.ndarray, "G R"],
+    table: np.ndarray,
+    member: Bool[np.ndarray, "L K"],
+    *,
+    above: Any = None,
+    below: Any = None,
+    simplex: bool = False,
+) -> tuple[Fit, Bool[np.ndarray, " L"], int]:
+    """Chebyshev fits of L lanes, lane first; which are certified; and how many of them HiGHS had to solve.
 
     Args:
-        utilities: `[G, 1 + K, R]`, what is fitted and what by; table: `[L]`, the game of every lane.
-        above, below: `[L, R]` bool, the outcomes; member: `[L, K]` bool, who takes part.
-        enough: `[L]`, the largest gap that needs no second opinion; simplex: whether the weights sum to one.
+        utilities: `[G, 1 + K, R]`, in every game what is fitted and what by; exists: the outcomes that count in them.
+        table: `[L]`, the game of every lane; member: who takes part.
+        above, below: `[L, R]` bool, the outcomes that bound a fit from above and from below; None for all.
+        simplex: whether the weights sum to one.
     """
+    utilities = utilities * exists[:, None]
+    above, below = (exists[table] if given is None else given for given in (above, below))
+    enough = (TOLERANCE * extent(utilities[:, 0], exists, axis=1))[table]
     width = min(_LANES, 1 << max(0, len(table) - 1).bit_length())
     pieces = []
     with jax.enable_x64(True):
@@ -188,7 +194,14 @@ def fit_outcomes(utilities, table, above, below, member, enough, simplex: bool) 
             exact = certified_fit(*(jnp.asarray(a)[..., None] for a in (*one, *duals)), simplex=simplex)
             for leaf, new in zip(fit, exact):
                 leaf[lane] = np.asarray(new)[..., 0]
-    return fit, len(again)
+    return fit, np.asarray(np.maximum(fit.gap, fit.violation) <= enough), len(again)
+
+
+def extent(values: np.ndarray, exists: np.ndarray, axis: int | tuple[int, ...]) -> np.ndarray:
+    """The range of values where they exist; 1 where it is none."""
+    high = np.where(exists, values, -np.inf).max(axis=axis)
+    wide = high - np.where(exists, values, np.inf).min(axis=axis)
+    return np.where(wide > 0, wide, 1.0)
 
 
 @lru_cache(maxsize=2)

@@ -104,11 +104,10 @@ def spread(market: Market) -> Float[np.ndarray, "B 1 1"]:
     return np.maximum(1.0, np.abs(np.asarray(market.user)).max(axis=(1, 2, 3)) / market.resolution)[:, None, None]
 
 
-def strong_tolerance(market: Market, found: StrongMarketAlignment) -> Float[np.ndarray, "B C N"]:
-    """Rounding of eps counts 1 / lambda* times."""
+def strong_tolerance(market: Market, weight: Float[np.ndarray, "B C N"]) -> Float[np.ndarray, "B C N"]:
+    """Rounding of eps counts 1 / lambda* times; `weight` is lambda*, infinite for users who are not covered."""
     with np.errstate(divide="ignore"):
-        factor = np.where(found.covered, 1 / found.best_weight, 0.0)
-    return spread(market) * (ROUNDING + 1e-14 * factor)
+        return spread(market) * (ROUNDING + 1e-14 / weight)
 
 
 def depends_on_outcome(market: Market, masks: np.ndarray) -> Bool[np.ndarray, "B C"]:

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -29,6 +29,7 @@ from equilibrax.fits.chebyshev import TOLERANCE
 from equilibrax.games.obedient import all_partitions
 from equilibrax.problems.market import Market, expect_market
 from equilibrax.theory._common_garbling import MESSAGE_LIMIT, Garbling, cells, common_garbling
+from equilibrax.theory._market_alignment import extent
 
 _CELLS = 8  # 4,140 partitions
 
@@ -109,52 +110,24 @@ def shared_utility(
     check_choice("rules", rules, get_args(SharedRules))
     check_whole("message_limit", message_limit, 1)
     masks = committee_masks(committees, market.num_providers)
-    outcome = np.asarray(market.state_of)
-    user, prior, available = (np.asarray(a) for a in (market.user, market.prior, market.available))
-    _check_outcomes(user, available, outcome)
-    own = [cells(row) if rules == "obedience" else np.zeros(market.states, int) for row in market.user_sees]
+    _check_outcomes(market)
+    sights = [_sight(market, i, rules) for i in range(market.users)]
     seen = [_coarsest(market.provider_sees, int(mask)) for mask in masks]
-    public_rule = np.array([_common_knowledge(rows) for rows in seen])
+    found = {(rows, i): _benchmark(sight, rows, message_limit) for rows in set(seen) for i, sight in enumerate(sights)}
 
-    def revealed(c: int, i: int) -> np.ndarray:
-        both = cells(public_rule[c] * market.states + own[i])
-        return _value(prior, user[:, i], available[:, i], both) / market.scale
+    def by_committee(name: str) -> Float[np.ndarray, "B C N"]:
+        every = [[getattr(found[rows, i], name) for i in range(market.users)] for rows in seen]
+        return np.moveaxis(np.array(every), 2, 0)
 
-    revealed_of: dict[tuple, np.ndarray] = {}
-    shape = (len(market), len(masks), market.users)
-    public = np.empty(shape)
-    for c, rule in enumerate(public_rule):
-        for i in range(market.users):
-            key = (tuple(rule), i)
-            if key not in revealed_of:
-                revealed_of[key] = revealed(c, i)
-            public[:, c, i] = revealed_of[key]
-
-    utility, partitions = public.copy(), public.copy()
-    gap, residual = np.zeros(shape), np.zeros(shape)
-    garblings: dict[tuple[int, int, int], Garbling] = {}
-    found: dict[tuple, tuple[Garbling, float]] = {}
-    for c, rows in enumerate(seen):
-        for i in range(market.users):
-            state = cells(cells(outcome) * market.states + own[i])
-            if len(rows) == 1 or all(_refines(state, np.asarray(row)) for row in rows):
-                continue
-            for b in range(len(market)):
-                if (b, rows, i) not in found:
-                    real = np.where(available[b, i], user[b, i] / market.resolution, -np.inf)
-                    given = {"prior": prior[b], "outcome": outcome, "user_sees": own[i]}
-                    best = common_garbling(real, rows, **given, message_limit=message_limit)
-                    posted = _by_partitions(rows, prior[b], state, own[i], user[b, i], available[b, i])
-                    found[b, rows, i] = best, posted / float(market.scale[b])
-                best, posted = found[b, rows, i]
-                garblings[b, c, i] = best
-                partitions[b, c, i] = max(posted, public[b, c, i])
-                utility[b, c, i] = max(best.utility, partitions[b, c, i])
-                gap[b, c, i] = max(best.upper - utility[b, c, i], 0.0)
-                if best.utility > partitions[b, c, i]:
-                    residual[b, c, i] = best.residual
-
-    allowed = TOLERANCE * _range(user, available) / market.resolution
+    utility, partitions, public, gap, residual = map(by_committee, _Benchmark._fields[:-1])
+    garblings = {
+        (b, c, i): garbling
+        for c, rows in enumerate(seen)
+        for i in range(market.users)
+        for b, garbling in enumerate(found[rows, i].garblings)
+    }
+    exists = np.broadcast_to(np.asarray(market.available)[:, :, None], market.user.shape)
+    allowed = TOLERANCE * extent(np.asarray(market.user), exists, axis=(2, 3)) / market.resolution
     certified = (gap <= allowed[:, None]) & (residual <= RESIDUAL)
     if throw and not certified.all():
         b, c, i = np.argwhere(~certified)[0].tolist()
@@ -163,7 +136,16 @@ def shared_utility(
             f"{int(np.asarray(market.market_id)[b])}, committee {int(masks[c])}, user {i}; throw=False returns the rest"
         )
     return SharedUtility(
-        utility, partitions, public, gap, residual, certified, public_rule, masks, garblings, len(found)
+        utility=utility,
+        partitions=partitions,
+        public=public,
+        gap=gap,
+        residual=residual,
+        certified=certified,
+        public_rule=np.array([_common_knowledge(rows) for rows in seen]),
+        committees=masks,
+        garblings=garblings,
+        solved=sum(len(one.garblings) for one in found.values()),
     )
 
 
@@ -186,36 +168,93 @@ def revealed_utility(market: Market, labels: Any) -> Float[np.ndarray, "B N"]:
     market, rule = expect_market("market", market), np.asarray(labels)
     if rule.shape != (market.states,):
         raise ValueError(f"labels: expected {market.states} labels, got shape {list(rule.shape)}")
-    user, prior, available = (np.asarray(a) for a in (market.user, market.prior, market.available))
-    known = [cells(cells(rule) * market.states + cells(row)) for row in market.user_sees]
-    values = [_value(prior, user[:, i], available[:, i], own) for i, own in enumerate(known)]
-    return np.stack(values, axis=1) / market.scale[:, None]
+    sights = (_sight(market, i, "obedience") for i in range(market.users))
+    return np.stack([_value(sight, rule) / sight.scale for sight in sights], axis=1)
 
 
-def _value(prior: np.ndarray, user: np.ndarray, available: np.ndarray, labels: np.ndarray) -> Int[np.ndarray, " B"]:
-    """Exact values `[B]` of one user who acts upon the cells of a partition."""
-    within = (labels[None] == np.arange(labels.max() + 1)[:, None]).astype(np.int64)  # [cells, X]
-    sums = np.einsum("cx,bx,bxa->bca", within, prior.astype(np.int64), user.astype(np.int64))
-    return np.where(available[:, None], sums, np.iinfo(np.int64).min).max(axis=2).sum(axis=1)
+class _Sight(NamedTuple):
+    """One user of B markets: what she wants and what she sees."""
+
+    utility: Int[np.ndarray, "B X A"]
+    available: Bool[np.ndarray, "B A"]
+    prior: Int[np.ndarray, "B X"]
+    own: Int[np.ndarray, " X"]  # labels of what she observes and uses
+    outcome: Int[np.ndarray, " X"]
+    resolution: int
+    scale: Int[np.ndarray, " B"]
+
+    @property
+    def state(self) -> Int[np.ndarray, " X"]:
+        """y' = (y, x_U)."""
+        return cells(cells(self.outcome) * len(self.own) + self.own)
 
 
-def _by_partitions(
-    rows: Sequence[Sequence[int]], prior: np.ndarray, state: np.ndarray, own: np.ndarray, user: np.ndarray, available
-) -> int:
+class _Benchmark(NamedTuple):
+    """One user's benchmarks in B markets, as in `SharedUtility`, with `Garbling`s where there is no closed form."""
+
+    utility: Float[np.ndarray, " B"]
+    partitions: Float[np.ndarray, " B"]
+    public: Float[np.ndarray, " B"]
+    gap: Float[np.ndarray, " B"]
+    residual: Float[np.ndarray, " B"]
+    garblings: Sequence[Garbling]
+
+
+def _sight(market: Market, i: int, rules: SharedRules) -> _Sight:
+    user, available, prior = (np.asarray(a) for a in (market.user, market.available, market.prior))
+    own = cells(market.user_sees[i]) if rules == "obedience" else np.zeros(market.states, int)
+    outcome = np.asarray(market.state_of)
+    return _Sight(user[:, i], available[:, i], prior, own, outcome, market.resolution, np.asarray(market.scale))
+
+
+def _benchmark(sight: _Sight, rows: tuple[tuple[int, ...], ...], message_limit: int) -> _Benchmark:
+    """What members of the partitions `rows`, none coarser than another, can share with a user."""
+    public, nothing = _value(sight, _common_knowledge(rows)) / sight.scale, np.zeros(len(sight.scale))
+    if len(rows) == 1 or all(_refines(sight.state, np.asarray(row)) for row in rows):
+        return _Benchmark(public, public, public, nothing, nothing, ())
+    real = np.where(sight.available[:, None], sight.utility / sight.resolution, -np.inf)
+    given: dict[str, Any] = {"outcome": sight.outcome, "user_sees": sight.own, "message_limit": message_limit}
+    found = [common_garbling(own, rows, prior=prior, **given) for own, prior in zip(real, sight.prior)]
+    partitions = np.maximum(_by_partitions(sight, rows) / sight.scale, public)
+    randomized = np.array([one.utility for one in found])
+    utility = np.maximum(randomized, partitions)
+    return _Benchmark(
+        utility=utility,
+        partitions=partitions,
+        public=public,
+        gap=np.maximum([one.upper for one in found] - utility, 0.0),
+        residual=np.where(randomized > partitions, [one.residual for one in found], 0.0),
+        garblings=found,
+    )
+
+
+def _value(sight: _Sight, labels: np.ndarray) -> Int[np.ndarray, " B"]:
+    """Exact values of a user who acts upon the cells of a partition and upon what she sees."""
+    known = cells(cells(labels) * len(sight.own) + sight.own)
+    within = (known == np.arange(known.max() + 1)[:, None]).astype(np.int64)  # [cells, X]
+    sums = np.einsum("cx,bx,bxa->bca", within, sight.prior.astype(np.int64), sight.utility.astype(np.int64))
+    return np.where(sight.available[:, None], sums, np.iinfo(np.int64).min).max(axis=2).sum(axis=1)
+
+
+def _by_partitions(sight: _Sight, rows: Sequence[Sequence[int]]) -> Int[np.ndarray, " B"]:
     """The best value of a partition that all can post with one joint law with y'; nothing, of too many partitions."""
+    best = np.full(len(sight.prior), np.iinfo(np.int64).min)
     if max(max(row) for row in rows) >= _CELLS:
-        return np.iinfo(np.int64).min
-    laws: list[dict[tuple, np.ndarray]] = []
-    for row in rows:
-        of_row = {}
-        for rule in all_partitions(max(row) + 1)[:, list(row)]:
-            law = np.zeros((rule.max() + 1, state.max() + 1), np.int64)
-            np.add.at(law, (rule, state), prior)
-            of_row[tuple(sorted(map(tuple, law.tolist())))] = rule
-        laws.append(of_row)
-    shared = [rule for law, rule in laws[0].items() if all(law in others for others in laws[1:])]
-    known = [cells(rule.astype(int) * len(own) + own) for rule in shared]
-    return max(int(_value(prior[None], user[None], available[None], labels)[0]) for labels in known)
+        return best
+    state = sight.state
+    for b, prior in enumerate(sight.prior):
+        laws: list[dict[tuple, np.ndarray]] = []
+        for row in rows:
+            of_row = {}
+            for rule in all_partitions(max(row) + 1)[:, list(row)]:
+                law = np.zeros((rule.max() + 1, state.max() + 1), np.int64)
+                np.add.at(law, (rule, state), prior)
+                of_row[tuple(sorted(map(tuple, law.tolist())))] = rule
+            laws.append(of_row)
+        shared = [rule for law, rule in laws[0].items() if all(law in others for others in laws[1:])]
+        alone = sight._replace(utility=sight.utility[[b]], available=sight.available[[b]], prior=sight.prior[[b]])
+        best[b] = max(int(_value(alone, rule)[0]) for rule in shared)
+    return best
 
 
 def _coarsest(provider_sees: Sequence[Sequence[int]], mask: int) -> tuple[tuple[int, ...], ...]:
@@ -245,20 +284,13 @@ def _common_knowledge(rows: Sequence[Sequence[int]]) -> Int[np.ndarray, " X"]:
     return cells(labels)
 
 
-def _check_outcomes(user: np.ndarray, available: np.ndarray, outcome: np.ndarray) -> None:
-    number = cells(outcome)
+def _check_outcomes(market: Market) -> None:
+    user, number = np.asarray(market.user), cells(market.state_of)
     first = np.unique(number, return_index=True)[1][number]
-    same = (user == user[:, :, first]) | ~available[:, :, None]
+    same = (user == user[:, :, first]) | ~np.asarray(market.available)[:, :, None]
     if not same.all():
         b, i, x = np.argwhere(~same.all(axis=3))[0].tolist()
         raise ValueError(
             f"state_of: expected utilities that depend on the outcome alone, got different ones of user {i} in states "
             f"{int(first[x])} and {x} of market {b}"
         )
-
-
-def _range(user: np.ndarray, available: np.ndarray) -> Float[np.ndarray, "B N"]:
-    """The range of every user's utilities in fixed point; 1 where it is none."""
-    exists = np.broadcast_to(available[:, :, None], user.shape)
-    extent = np.where(exists, user, -np.inf).max(axis=(2, 3)) - np.where(exists, user, np.inf).min(axis=(2, 3))
-    return np.where(extent > 0, extent, 1.0)

@@ -1,155 +1,272 @@
-"""Fits of a provider's utility over whole action profiles by a sum of users' terms: weights, extremes, lower bounds.
+"""Strong alignment, exactly: fits of a provider's utility over all action profiles by a sum of users' utilities.
 
-With f(a_1..a_N, x) the provider's utility and t_i(a_i, x) the users' terms, the error of weights w is half the
-distance between the largest and the smallest residual `f - sum_i w_i t_i` over all profiles and states. If f is a sum
-over users too, both are sums over users of the extremes of every user's own residual `g_i = f_i - w_i t_i`:
+For provider j of utility p(a_1 .. a_N, x) and users of utilities u_i(a_i, x), Definition 2.14 of 2602.13451 asks for
 
-    minimize eps   subject to   sum_i M_i(x) - c <= eps,   g_i(a, x) <= M_i(x)
-                                sum_i m_i(x) - c >= -eps,  g_i(a, x) >= m_i(x)    for all i, a, x.
+    minimize eps               over lambda >= 0, c    with    |p - sum_i lambda_i u_i - c| <= eps  on all profiles,
 
-Its multipliers are measures alpha, beta of mass 1/2 on profiles and states, of which only every user's marginals
-matter: whatever they are, if E_alpha[t_i] <= E_beta[t_i] for all i then `eps >= E_alpha[f] - E_beta[f]`.
+and the promise of Theorem 4.3 to user i is best for the weights that
 
-Few rows (profiles times states) and many fits go through the batched solver of misalignment scores, others to HiGHS.
+    minimize eps / lambda_i    over lambda >= 0, c    with    the same,
+
+a linear-fractional program. With t = 1 / lambda_i (Charnes and Cooper 1962), it is the same fit with two utilities
+exchanged: of u_i by t p and by m_k = lambda_k / lambda_i times the other u_k taken away. So there is one program,
+`beta p - sum_i alpha_i u_i - c`, in which either beta or user i's alpha is 1 and all others are chosen.
+
+If p is a sum over users too, so is the residual, and its worst profile in a state is found user by user, in N A steps.
+We solve the program over a few profiles (HiGHS), add the profiles that are worst for its solution, and repeat until
+none is worse. The multipliers over the profiles that were added bound eps from below for all profiles, the worst
+profiles bound it from above. Few rows (profiles times states) and many fits go through the batched solver of
+misalignment scores, and so does a p that is no sum.
+
+Letters: L fits (lanes), N users, X states, A actions, R rows.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
+import jax
+import jax.numpy as jnp
 import numpy as np
+from equilibrax_kernels.fits.chebyshev import Fit, certified_fit
+from jaxtyping import Bool, Float
 
-from equilibrax._core.linear_programs import LinearPrograms
-from equilibrax.fits.chebyshev import TOLERANCE
-from equilibrax.theory._market_alignment import fit_outcomes
+from equilibrax._core.linear_programs import UnsolvedProgram
+from equilibrax.fits.chebyshev import TOLERANCE, highs_fit
+from equilibrax.theory._market_alignment import extent, fit_outcomes
 
 _BATCHED_ROWS = 512
 _BATCHED_FITS = 32
 _DENSE_ROWS = 1 << 20
-_NOISE = 1e-10  # weights that matter less than this (of the provider's range) are rounding
+_NOISE = 1e-10  # weights that matter less than this (of the range of what is fitted) are rounding
+_ROUNDS = 500
+_MOST = 24  # profiles added per round and side
 
 
-def strong_fits(terms: Any, available: Any, *, parts: Any = None, tensor: Any = None) -> tuple[np.ndarray, np.ndarray]:
-    """Best weights `[B, N]` for one provider, and a proved lower bound `[B]` of the error.
+class Utilities(NamedTuple):
+    """L providers' utilities and those of their users.
+
+    Attributes:
+        users: `[L, N, X, A]`; exists: `[L, N, X, A]`, which actions there are. A state without any does not count.
+        parts: `[L, N, X, A]`, the provider's utility if it is a sum over users, else None.
+        tensor: `[L, X, A, .., A]`, the provider's utility if it is not.
+    """
+
+    users: Float[np.ndarray, "L N X A"]
+    exists: Bool[np.ndarray, "L N X A"]
+    parts: Float[np.ndarray, "L N X A"] | None = None
+    tensor: Float[np.ndarray, "L X *profiles"] | None = None
+
+
+class StrongFits(NamedTuple):
+    """L fits.
+
+    Attributes:
+        weights: `[L, N]` lambda; for a program of user i, lambda_k / lambda_i and, in her place, 1 / lambda_i.
+        error: `[L]` eps, or eps / lambda_i, attained by the weights over all profiles.
+        offset: `[L]` c, or c / lambda_i.
+        gap: `[L]` the error minus a lower bound that is proved; infinite if nothing is.
+        certified: `[L]` whether that is within 1e-9 of the range of p, or of u_i.
+    """
+
+    weights: Float[np.ndarray, "L N"]
+    error: Float[np.ndarray, " L"]
+    offset: Float[np.ndarray, " L"]
+    gap: Float[np.ndarray, " L"]
+    certified: Bool[np.ndarray, " L"]
+
+
+def strong_fits(of: Utilities, *, user: int | None = None, start: Any = None) -> StrongFits:
+    """The weights of least eps (`user` is None) or of least eps / lambda of a user, with certificates.
 
     Args:
-        terms: `[B, N, X, A]` t; available: `[B, N, A]`.
-        parts: `[B, N, X, A]`, the provider's utility if it is a sum over users.
-        tensor: `[B, X, A, .., A]`, the provider's utility if it is not.
+        of: utilities of L providers.
+        user: i, or None.
+        start: `[L, N]` weights to start from, such as those of least squares.
+
+    Raises:
+        ValueError: if a provider's utility is no sum, and has more than 2^20 profiles times states.
     """
-    batch, users, states, actions = terms.shape
+    lanes, users, states, actions = of.users.shape
     rows = states * actions**users
-    if tensor is not None and rows > _DENSE_ROWS:
+    if of.tensor is not None and rows > _DENSE_ROWS:
         raise ValueError(f"market: expected at most {_DENSE_ROWS} profiles times states, got {rows}")
-    if tensor is not None or (rows <= _BATCHED_ROWS and batch >= _BATCHED_FITS):
-        weights, proved = _over_profiles(terms, available, parts, tensor)
+    if of.tensor is not None or (rows <= _BATCHED_ROWS and lanes >= _BATCHED_FITS):
+        weights, proved = _over_profiles(of, user)
     else:
-        both = [_split(terms[b], parts[b], available[b]) for b in range(batch)]
-        weights, proved = np.stack([w for w, _ in both]), np.array([p for _, p in both])
-    high, low = extremes(terms, available, np.zeros((batch, users)), parts=parts, tensor=tensor)
-    extent = (high - low)[:, None]
-    matters = (weights * _ranges(terms, available) > _NOISE * extent) & (extent > 0)
-    return np.where(matters, weights, 0.0), proved
+        weights, proved = _by_worst_profiles(of, user, np.zeros((lanes, users)) if start is None else start)
+    ranges = _sides(_range(of), list(_reach(of).T), user)
+    matters = weights * np.abs(ranges[1:]).T > _NOISE * np.abs(ranges[0])[:, None]
+    weights = np.where(matters & (ranges[0] != 0)[:, None], weights, 0.0)
+    error, offset = attained_error(of, weights, user)
+    gap = np.maximum(error - proved, 0.0)
+    unit = np.abs(ranges[0])
+    return StrongFits(weights, error, offset, gap, gap <= TOLERANCE * np.where(unit > 0, unit, 1.0))
 
 
-def extremes(
-    terms: Any, available: Any, weights: Any, *, parts: Any = None, tensor: Any = None
-) -> tuple[np.ndarray, np.ndarray]:
-    """The largest and the smallest residual `[B]` over all profiles and states, with weights `[B, N]`."""
-    if tensor is None:
-        residual = parts - weights[..., None, None] * terms
-        exists = available[:, :, None]
-        high = np.where(exists, residual, -np.inf).max(axis=3).sum(axis=1).max(axis=1)
-        return high, np.where(exists, residual, np.inf).min(axis=3).sum(axis=1).min(axis=1)
-    residual = np.array(tensor, np.float64)
-    for i, own in enumerate(_spread(terms)):
-        residual -= (weights[:, i, None, None] * own).reshape(tensor.shape)
-    exists = _profiles(available)[:, None].reshape(len(terms), 1, *tensor.shape[2:])
-    axes = tuple(range(1, tensor.ndim))
+def attained_error(of: Utilities, weights: np.ndarray, user: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """`(error, offset)` `[L]` of weights `[L, N]` over all profiles."""
+    high, low = _extremes(of, *_coefficients(weights, user))
+    return np.maximum(high - low, 0.0) / 2, (high + low) / 2
+
+
+def _sides(provider: Any, users: list[Any], user: int | None) -> list[Any]:
+    """What is fitted, and the N utilities that it is fitted by."""
+    sides = [provider, *users]
+    if user is not None:
+        sides[0], sides[user + 1] = -sides[user + 1], -sides[0]
+    return sides
+
+
+def _coefficients(weights: np.ndarray, user: int | None) -> tuple[np.ndarray, np.ndarray]:
+    """beta `[...]` and alpha `[..., N]` of the residual."""
+    if user is None:
+        return np.ones(weights.shape[:-1]), weights
+    return weights[..., user], np.where(np.arange(weights.shape[-1]) == user, 1.0, weights)
+
+
+def _extremes(of: Utilities, beta: np.ndarray, alpha: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The largest and the smallest residual `[L]` over all profiles and states."""
+    if of.parts is not None:
+        top, bottom, _, _ = _worst_profiles(of.users, of.exists, of.parts, beta, alpha)
+        return top.max(axis=1), bottom.min(axis=1)
+    tensor = np.asarray(of.tensor)
+    residual = tensor * beta.reshape(-1, *[1] * (tensor.ndim - 1))
+    for i, own in enumerate(_spread(of.users)):
+        residual -= (alpha[:, i, None, None] * own).reshape(residual.shape)
+    exists, axes = _profiles(of.exists).reshape(residual.shape), tuple(range(1, residual.ndim))
     return np.where(exists, residual, -np.inf).max(axis=axes), np.where(exists, residual, np.inf).min(axis=axes)
 
 
-def _spread(values) -> list[np.ndarray]:
-    """Every user's `[B, X, A]` over profiles, `[B, X, A ** N]`."""
-    batch, users, states, actions = values.shape
-    whole = (batch, states, *[actions] * users)
-    spread = []
-    for i in range(users):
-        own = values[:, i].reshape(batch, states, *[actions if i == other else 1 for other in range(users)])
-        spread.append(np.broadcast_to(own, whole).reshape(batch, states, -1))
-    return spread
+def _worst_profiles(users, exists, parts, beta, alpha):
+    """Largest and smallest residual of each state, `[..., X]`, and the profiles that have them, `[..., N, X]`."""
+    residual = np.asarray(beta)[..., None, None, None] * parts - alpha[..., None, None] * users
+    high, low = np.where(exists, residual, -np.inf), np.where(exists, residual, np.inf)
+    return high.max(axis=-1).sum(axis=-2), low.min(axis=-1).sum(axis=-2), high.argmax(axis=-1), low.argmin(axis=-1)
 
 
-def _profiles(available) -> np.ndarray:
-    """`[B, A ** N]` bool: profiles of actions that exist."""
-    batch, users, actions = available.shape
-    return np.all([s[:, 0] for s in _spread(available.reshape(batch, users, 1, actions))], axis=0)
+def _range(of: Utilities) -> Float[np.ndarray, " L"]:
+    """The range of the provider's utility."""
+    lanes, users = of.users.shape[:2]
+    high, low = _extremes(of, np.ones(lanes), np.zeros((lanes, users)))
+    return high - low
 
 
-def _ranges(terms, available) -> np.ndarray:
-    exists = available[:, :, None]
-    return np.where(exists, terms, -np.inf).max(axis=(2, 3)) - np.where(exists, terms, np.inf).min(axis=(2, 3))
+def _reach(of: Utilities) -> Float[np.ndarray, "L N"]:
+    """The range of every user's utility."""
+    high = np.where(of.exists, of.users, -np.inf).max(axis=(2, 3))
+    return high - np.where(of.exists, of.users, np.inf).min(axis=(2, 3))
 
 
-def _over_profiles(terms: Any, available: Any, parts: Any, tensor: Any) -> tuple[np.ndarray, np.ndarray]:
-    """By the batched solver, with a row for every profile and state."""
-    batch, users, states, _ = terms.shape
-    target = np.sum(_spread(parts), axis=0) if tensor is None else tensor.reshape(batch, states, -1)
-    exists = np.broadcast_to(_profiles(available)[:, None], target.shape).reshape(batch, -1)
-    sides = np.stack([target, *_spread(terms)], axis=1).reshape(batch, users + 1, -1) * exists[:, None]
-    own = sides[:, 0]
-    extent = np.where(exists, own, -np.inf).max(axis=1) - np.where(exists, own, np.inf).min(axis=1)
-    enough = TOLERANCE * np.where(extent > 0, extent, 1.0)
-    everyone = np.ones((batch, users), bool)
-    fit, _ = fit_outcomes(sides, np.arange(batch), exists, exists, everyone, enough, False)
-    weights, eps, gap = np.array(fit.weights), np.array(fit.eps), np.array(fit.gap)
-    return weights, np.where(np.asarray(fit.violation) <= enough, eps - gap, -np.inf)
+# --- all profiles, batched --------------------------------------------------------------------------------------------
 
 
-def _split(terms, parts, available) -> tuple[np.ndarray, float]:
-    """By HiGHS, one fit, with largest and smallest residuals of every user as variables."""
-    users, states, _ = terms.shape
-    exists = np.broadcast_to(available[:, None], terms.shape)
-    unit = float(sum(np.ptp(parts[i][exists[i]]) for i in range(users))) or 1.0
-    scales = [float(np.ptp(terms[i][exists[i]])) or 1.0 for i in range(users)]
-    shifts = [terms[i][exists[i]].min() for i in range(users)]
-    t = np.stack([(terms[i] - shifts[i]) / scales[i] for i in range(users)])
-    f = np.stack([(parts[i] - parts[i][exists[i]].min()) / unit for i in range(users)])
-    where = np.argwhere(exists)  # i, x, a
-    i, cell = where[:, 0], where[:, 0] * states + where[:, 1]
-    n, m = len(where), users * states
-    # columns: weights, c, eps, M, m; rows: g <= M, g >= m, sum M - c <= eps, sum m - c >= -eps
-    matrix = np.zeros((2 * n + 2 * states, users + 2 + 2 * m))
-    at, values = np.arange(n), t[exists]
-    for block, first in ((0, users + 2), (n, users + 2 + m)):
-        matrix[block + at, i] = values
-        matrix[block + at, first + cell] = 1.0
-    sums = np.tile(np.eye(states), users)
-    matrix[2 * n :, users : users + 2] = np.repeat([[-1.0, -1.0], [-1.0, 1.0]], states, axis=0)
-    matrix[2 * n : 2 * n + states, users + 2 : users + 2 + m] = sums
-    matrix[2 * n + states :, users + 2 + m :] = sums
-    free, none = np.inf, np.zeros(states)
-    low = np.concatenate([f[exists], np.full(n, -free), none - free, none])
-    high = np.concatenate([np.full(n, free), f[exists], none, none + free])
-    lowest = np.concatenate([np.zeros(users), [-free, 0.0], np.full(2 * m, -free)])
-    cost = np.eye(len(lowest))[users + 1]
-    found, duals, _ = LinearPrograms().solve(cost, matrix, low, high, lowest, np.full(len(lowest), free))
-    weights = np.maximum(found[:users], 0.0)
+def _spread(values: np.ndarray) -> list[np.ndarray]:
+    """Every user's `[L, X, A]` over profiles, `[L, X, A ** N]`."""
+    lanes, users, states, actions = values.shape
+    whole = (lanes, states, *[actions] * users)
+    own = (values[:, i].reshape(lanes, states, *[actions if i == k else 1 for k in range(users)]) for i in range(users))
+    return [np.broadcast_to(one, whole).reshape(lanes, states, -1) for one in own]
 
-    measures = []
-    for block, start in ((0, 2 * n), (n, 2 * n + states)):
-        mass = np.abs(duals[start : start + states])
-        if not mass.sum() > 0:
-            return weights * unit / scales, 0.0  # an exact fit needs no proof
-        own = np.zeros(terms.shape)
-        own[exists] = np.abs(duals[block : block + n])
-        total = own.sum(axis=2, keepdims=True)
-        even = exists / exists.sum(axis=2, keepdims=True)
-        own = np.where(total > 0, own / np.where(total > 0, total, 1.0), even)
-        measures.append(own * (mass / mass.sum() / 2)[None, :, None])
-    difference = measures[0] - measures[1]
-    excess = np.maximum((difference * t).sum(axis=(1, 2)), 0.0)
-    proved = float((difference * f).sum() - weights @ excess)
-    if excess.max() > TOLERANCE:
-        proved = -np.inf
-    return weights * unit / scales, proved * unit
+
+def _profiles(exists: np.ndarray) -> np.ndarray:
+    """`[L, X, A ** N]` bool: profiles of actions that exist."""
+    return np.all(_spread(exists), axis=0)
+
+
+def _over_profiles(of: Utilities, user: int | None) -> tuple[np.ndarray, np.ndarray]:
+    """Weights and lower bounds by the batched solver, with a row for every profile and state."""
+    lanes, users = of.users.shape[:2]
+    provider = np.sum(_spread(of.parts), axis=0) if of.parts is not None else np.asarray(of.tensor)
+    sides = _sides(provider.reshape(lanes, -1), [own.reshape(lanes, -1) for own in _spread(of.users)], user)
+    exists = _profiles(of.exists).reshape(lanes, -1)
+    everyone = np.ones((lanes, users), bool)
+    fit, _, _ = fit_outcomes(np.stack(sides, axis=1), exists, np.arange(lanes), everyone)
+    return np.array(fit.weights), _proved(fit, TOLERANCE * extent(sides[0], exists, axis=1))
+
+
+def _proved(fit: Fit, enough: np.ndarray) -> np.ndarray:
+    return np.where(np.asarray(fit.violation) <= enough, np.asarray(fit.eps) - np.asarray(fit.gap), -np.inf)
+
+
+# --- the worst profiles, one by one -----------------------------------------------------------------------------------
+
+
+class _Master(NamedTuple):
+    """Profiles of one provider: its utility and the users' there, the side on which they bound a fit, and the fit."""
+
+    provider: np.ndarray  # [R]
+    users: np.ndarray  # [N, R]
+    above: np.ndarray  # [R]
+    weights: np.ndarray  # [N]
+    lower: np.ndarray  # [R]
+    upper: np.ndarray  # [R]
+
+
+def _by_worst_profiles(of: Utilities, user: int | None, start: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Weights and lower bounds, by HiGHS."""
+    unit = np.abs(_sides(_range(of), list(_reach(of).T), user)[0])
+    enough = TOLERANCE * np.where(unit > 0, unit, 1.0)
+    lanes = zip(of.users, of.exists, np.asarray(of.parts), start, enough.tolist())
+    fit = _certificates([_solve(*lane, user) for lane in lanes], user)
+    return np.asarray(fit.weights).T.copy(), _proved(fit, enough)
+
+
+def _solve(users, exists, parts, weights: np.ndarray, allowed: float, user: int | None) -> _Master:
+    """Rounds of adding the worst profiles; the last program over them, with its solution."""
+    n, everyone = len(users), np.arange(len(users))
+    known: dict[tuple[bool, int, bytes], np.ndarray] = {}  # by side, state and profile: all utilities there
+    constant, eps, lower, upper = 0.0, -np.inf, np.zeros(0), np.zeros(0)
+    rows, above = np.zeros((1 + n, 0)), np.zeros(0, bool)
+    for _ in range(_ROUNDS):
+        top, bottom, highest, lowest = _worst_profiles(users, exists, parts, *_coefficients(weights, user))
+        if not known:
+            constant = (top.max() + bottom.min()) / 2
+        before = len(known)
+        for side, excess, profile in ((False, top - constant, highest), (True, constant - bottom, lowest)):
+            order = np.argsort(-excess, kind="stable")[:_MOST]
+            for x in order[excess[order] > eps + allowed / 4]:
+                at = everyone, x, profile[:, x]
+                known.setdefault((side, int(x), profile[:, x].tobytes()), np.array([parts[at].sum(), *users[at]]))
+        if len(known) == before:
+            break
+        rows, above = np.stack(list(known.values()), axis=1), np.array([side for side, _, _ in known])
+        sides = np.stack(_sides(rows[0], list(rows[1:]), user))
+        try:
+            found, lower, upper = highs_fit(sides[0], sides[1:], above, ~above, np.ones(n, bool), False)
+        except UnsolvedProgram:  # nothing is proved by the multipliers of fewer rows
+            lower = upper = np.zeros(len(above))
+            break
+        weights = np.maximum(found, 0.0)
+        residual = sides[0] - weights @ sides[1:]
+        high, low = residual[~above].max(), residual[above].min()
+        constant, eps = (high + low) / 2, max(0.0, high - low) / 2
+    return _Master(rows[0], rows[1:], above, weights, lower, upper)
+
+
+def _certificates(masters: list[_Master], user: int | None) -> Fit:
+    """Fits and what their multipliers prove, one lane per program."""
+    size = 1 << max(4, max(len(master.provider) for master in masters).bit_length())
+
+    def lanes(rows):
+        return np.stack([np.pad(a, [(0, 0)] * (a.ndim - 1) + [(0, size - a.shape[-1])]) for a in rows], axis=-1)
+
+    sides = _sides(lanes([m.provider for m in masters]), list(lanes([m.users for m in masters])), user)
+    args = (
+        sides[0],
+        np.stack(sides[1:]),
+        lanes([m.above for m in masters]),
+        lanes([~m.above for m in masters]),
+        np.ones((len(masters[0].weights), len(masters)), bool),
+        np.stack([m.weights for m in masters], axis=-1),
+        lanes([m.lower for m in masters]),
+        lanes([m.upper for m in masters]),
+    )
+    with jax.enable_x64(True):
+        return jax.tree.map(np.asarray, _compiled()(*(jnp.asarray(a) for a in args)))
+
+
+@lru_cache(maxsize=1)
+def _compiled():
+    return jax.jit(lambda *args: certified_fit(*args, simplex=False))

@@ -29,8 +29,8 @@ from equilibrax._core.committees import committee_masks
 from equilibrax._core.status import SolveError
 from equilibrax.fits.chebyshev import TOLERANCE
 from equilibrax.problems.market import Market, expect_market
-from equilibrax.theory._market_alignment import fit_outcomes
-from equilibrax.theory._strong_program import extremes, strong_fits
+from equilibrax.theory._market_alignment import extent, fit_outcomes
+from equilibrax.theory._strong_program import StrongFits, Utilities, attained_error, strong_fits
 
 
 @dataclass(frozen=True)
@@ -122,9 +122,30 @@ class StrongMarketAlignment:
 
     @property
     def loss(self) -> Float[np.ndarray, "B C N"]:
-        """2 eps / lambda*_i (Theorem 4.3); infinite for a user who is not covered."""
+        """2 eps / lambda*_i (Theorem 4.3) with these weights (see `least_loss` for the best ones); infinite for a user
+        who is not covered."""
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.where(self.covered, 2 * self.committee_error[..., None] / self.best_weight, np.inf)
+
+
+@dataclass(frozen=True)
+class LeastLoss:
+    """The least 2 eps / lambda_i over all weights of strong alignment, for B markets, K providers and N users.
+
+    Attributes:
+        loss: `[B, K, N]` 2 eps / lambda_i of Theorem 4.3 with provider j alone; at most the range of the user's
+            utility, which weights approach that grow without limit and so promise nothing.
+        factor: `[B, K, N]` 1 / lambda_ji of the weights that attain it.
+        covered: `[B, K, N]` whether it is less than that range: whether something is promised.
+        gap: `[B, K, N]` the loss minus a lower bound that is proved.
+        certified: `[B, K, N]` whether that is within 2e-9 times the range of the user's utility.
+    """
+
+    loss: Float[np.ndarray, "B K N"]
+    factor: Float[np.ndarray, "B K N"]
+    covered: Bool[np.ndarray, "B K N"]
+    gap: Float[np.ndarray, "B K N"]
+    certified: Bool[np.ndarray, "B K N"]
 
 
 def weak_market_alignment(
@@ -172,43 +193,42 @@ def weak_market_alignment(
     """
     market = expect_market("market", market)
     masks = committee_masks(committees, market.num_providers)
+    b, k, _ = shape = len(market), market.num_providers, market.users
     if market.separable:
         if components is not None or provider_weights is not None:
             raise ValueError("components, provider_weights: expected none for a separable market, which has its own")
         parts = np.asarray(market.components) / market.resolution
-        lambdas = np.asarray(market.weights) / market.weight_resolution
-        provider_error, provider_offset = (np.zeros(lambdas.shape[:2]) for _ in range(2))
-        proved = np.ones(lambdas.shape[:2], bool)
+        lambdas, none = np.asarray(market.weights) / market.weight_resolution, np.zeros((b, k))
+        providers = StrongFits(lambdas, none, none, none, np.ones((b, k), bool))
     else:
-        b, k, n = len(market), market.num_providers, market.users
-        parts = _given("components", components, (b, k, n, market.states, market.actions))
-        claim = None if provider_weights is None else _given("provider_weights", provider_weights, (b, k, n), 0.0)
-        given = np.moveaxis(parts, 1, 0)  # one set of users' terms for each provider
-        lambdas, provider_error, provider_offset, _, proved = _fit_providers(market, given, claim)
+        parts = _given("components", components, (*shape, market.states, market.actions))
+        claim = None if provider_weights is None else _given("provider_weights", provider_weights, shape, 0.0)
+        providers = _fit_providers(market, parts, claim)
 
-    user = np.asarray(market.user) / market.resolution
-    exists = np.broadcast_to(np.asarray(market.available)[:, :, None], user.shape)
-    extent = _extent(user, exists)
-    inside = _members(masks, market.num_providers)
-    member = inside[None, :, :, None] & (lambdas > 0)[:, None]  # [B, C, K, N]
+    inside = _members(masks, k)[None, :, :, None]
+    member = inside & (providers.weights > 0)[:, None]  # [B, C, K, N]
     if weights is None:
-        error, chosen, offset, gap, certified = _fit_users(user, parts, exists, member, extent)
+        error, chosen, offset, gap, certified = _fit_users(market, parts, member)
         covered = np.asarray(member.any(axis=2))
     else:
-        chosen = _given("weights", weights, lambdas.shape, 0.0)[:, None]
-        chosen = np.where(inside[None, :, :, None], chosen, 0.0)
-        residual = user[:, None] - np.einsum("bckn,bknxa->bcnxa", chosen, parts)
-        high = np.where(exists[:, None], residual, -np.inf).max(axis=(3, 4))
-        low = np.where(exists[:, None], residual, np.inf).min(axis=(3, 4))
-        error, offset = (high - low) / 2, (high + low) / 2
-        gap, certified = np.zeros(error.shape), np.full(error.shape, True)
+        chosen = np.where(inside, _given("weights", weights, shape, 0.0)[:, None], 0.0)
+        error, offset = _error_of(market, parts, chosen)
+        gap, certified = np.zeros(error.shape), np.ones(error.shape, bool)
         positive = chosen > 0
         covered = np.asarray((positive & member).any(axis=2) & ~(positive & ~member).any(axis=2))
-    known = np.asarray((proved[:, None] | ~inside).all(axis=2))
-    certified = np.where(known[..., None], certified, False)
+    certified &= (providers.certified[:, None, :, None] | ~inside).all(axis=2)
     _refuse_unproved(certified, market, throw)
     return WeakMarketAlignment(
-        error, chosen, offset, provider_error, lambdas, provider_offset, covered, gap, certified, masks
+        error=error,
+        weights=chosen,
+        offset=offset,
+        provider_error=providers.error,
+        provider_weights=providers.weights,
+        provider_offset=providers.offset,
+        covered=covered,
+        gap=gap,
+        certified=certified,
+        committees=masks,
     )
 
 
@@ -246,60 +266,121 @@ def strong_market_alignment(
     """
     market = expect_market("market", market)
     masks = committee_masks(committees, market.num_providers)
-    user = np.asarray(market.user) / market.resolution
-    k = market.num_providers
-    claim = None if weights is None else _given("weights", weights, (len(market), k, market.users), 0.0)
-    lambdas, error, offset, gap, certified = _fit_providers(market, np.broadcast_to(user, (k, *user.shape)), claim)
+    shape = (len(market), market.num_providers, market.users)
+    claim = None if weights is None else _given("weights", weights, shape, 0.0)
+    fit = _fit_providers(market, _users_of_providers(market), claim)
+    _refuse_unproved(fit.certified, market, throw)
+    return StrongMarketAlignment(fit.error, fit.weights, fit.offset, fit.gap, fit.certified, masks)
+
+
+def least_loss(market: Market, *, throw: bool = True) -> LeastLoss:
+    """The least that Theorem 4.3 (2602.13451) lets user i lose when provider j is in T, over all weights.
+
+    The theorem holds for any weights, not only for those of least eps. For provider j and user i the optimum over
+    lambda >= 0 and c of the linear-fractional program
+
+        minimize 2 eps / lambda_i   subject to   |sum_k lambda_k u_k(a_k, x) + c - u_j(a_1..a_N, x)| <= eps
+
+    is a linear program in t = 1 / lambda_i, lambda t, c t and eps t (Charnes and Cooper 1962).
+
+    Args:
+        market: B markets.
+        throw: raise if a loss is not certified (otherwise `certified` says so).
+
+    Returns:
+        A `LeastLoss`. The theorem's proof uses the error of one provider alone, so for a set T the least of its members
+        counts, and no larger set does better.
+
+    Raises:
+        SolveError: with `throw`, if a loss is not certified.
+
+    Example:
+        >>> import equilibrax as eq
+        >>> market = eq.random_markets(1, 2, 1, 3, 3, alignment="weak", error=0.05, seed=0)
+        >>> usual = eq.theory.strong_market_alignment(market, [1]).loss[0, 0]
+        >>> bool((eq.theory.least_loss(market).loss[0, 0] <= usual).all())
+        True
+    """
+    market = expect_market("market", market)
+    of = _utilities(market, _users_of_providers(market))
+    fits = [strong_fits(of, user=i) for i in range(market.users)]
+    shape = (len(market), market.num_providers)
+
+    def stack(values: Sequence[np.ndarray]) -> np.ndarray:
+        return np.stack([one.reshape(shape) for one in values], axis=2)
+
+    loss, certified = stack([2 * fit.error for fit in fits]), stack([fit.certified for fit in fits])
     _refuse_unproved(certified, market, throw)
-    return StrongMarketAlignment(error, lambdas, offset, gap, certified, masks)
+    trivial = extent(_users(market), _exists(market), axis=(2, 3))[:, None]
+    return LeastLoss(
+        loss=loss,
+        factor=stack([fit.weights[:, i] for i, fit in enumerate(fits)]),
+        covered=loss < (1 - TOLERANCE) * trivial,
+        gap=stack([2 * fit.gap for fit in fits]),
+        certified=certified,
+    )
 
 
-def _fit_users(user, parts, exists, member, extent):
-    """`error, weights, offset, gap, certified` of every (market, committee, user)."""
+def _fit_users(market: Market, parts: np.ndarray, member: np.ndarray) -> tuple[np.ndarray, ...]:
+    """`error, weights, offset, gap, certified` of every (market, committee, user), by the providers of `member`."""
     b, c, k, n = member.shape
-    rows = user.shape[2] * user.shape[3]
-    outcomes = exists.reshape(b, n, rows)
-    sides = np.concatenate([user.reshape(b, 1, n, rows), parts.reshape(b, k, n, rows)], axis=1) * outcomes[:, None]
-    sides = np.moveaxis(sides, 2, 1).reshape(b * n, k + 1, rows)
-    lane_user = np.broadcast_to(np.arange(b * n).reshape(b, 1, n), (b, c, n)).reshape(-1)
-    of_lane = outcomes.reshape(b * n, rows)[lane_user]
+    user = _users(market)
+    exists = _exists(market).reshape(b * n, -1)
+    of_user = np.concatenate([user[:, :, None], np.moveaxis(parts, 1, 2)], axis=2)  # [B, N, 1 + K, X, A]
+    lanes = np.broadcast_to(np.arange(b * n).reshape(b, 1, n), (b, c, n)).reshape(-1)
     members = np.moveaxis(member, 3, 2).reshape(-1, k)
-    enough = TOLERANCE * extent.reshape(-1)[lane_user]
-    fit, _ = fit_outcomes(sides, lane_user, of_lane, of_lane, members, enough, False)
-    certified = np.maximum(fit.gap, fit.violation) <= enough
-    weights = np.moveaxis(np.asarray(fit.weights).reshape(b, c, n, k), 3, 2)
-    error, offset, gap, certified = (np.asarray(a).reshape(b, c, n) for a in (fit.eps, fit.offset, fit.gap, certified))
-    return error, weights, offset, gap, certified
+    fit, certified, _ = fit_outcomes(of_user.reshape(b * n, k + 1, -1), exists, lanes, members)
+    error, offset, gap, certified = (np.reshape(a, (b, c, n)) for a in (fit.eps, fit.offset, fit.gap, certified))
+    return error, np.moveaxis(np.reshape(fit.weights, (b, c, n, k)), 3, 2), offset, gap, certified
 
 
-def _fit_providers(market: Market, terms: np.ndarray, claim: np.ndarray | None) -> tuple[np.ndarray, ...]:
-    """`lambda [B, K, N], error, offset, gap, certified [B, K]` by users' terms `[K, B, N, X, A]`."""
+def _error_of(market: Market, parts: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """`error, offset` of weights `[B, C, K, N]` that were given."""
+    residual = _users(market)[:, None] - np.einsum("bckn,bknxa->bcnxa", weights, parts)
+    exists = _exists(market)[:, None]
+    high = np.where(exists, residual, -np.inf).max(axis=(3, 4))
+    low = np.where(exists, residual, np.inf).min(axis=(3, 4))
+    return (high - low) / 2, (high + low) / 2
+
+
+def _fit_providers(market: Market, terms: np.ndarray, claim: np.ndarray | None) -> StrongFits:
+    """Every provider's utility by users' terms `[B, K, N, X, A]`: fields `[B, K, ...]`."""
+    of = _utilities(market, terms)
+    if claim is None:
+        fit = strong_fits(of)
+    else:
+        weights = claim.reshape(-1, market.users)
+        error, offset = attained_error(of, weights)
+        fit = StrongFits(weights, error, offset, np.zeros(error.shape), np.ones(error.shape, bool))
+    return StrongFits(*(a.reshape(len(market), market.num_providers, *a.shape[1:]) for a in fit))
+
+
+def _utilities(market: Market, terms: np.ndarray) -> Utilities:
+    """All providers of all markets, and users' terms for each, `[B, K, N, X, A]`."""
     scale = float(market.resolution * market.weight_resolution)
-    available = np.asarray(market.available)
+    lanes = (len(market) * market.num_providers, market.users, market.states, market.actions)
     parts = tensor = None
     if market.separable:
-        own = np.asarray(market.components, np.float64) * np.asarray(market.weights)[..., None, None]
-        parts = np.moveaxis(own, 1, 0) / scale  # [K, B, N, X, A]
+        parts = np.asarray(market.components, np.float64) * np.asarray(market.weights)[..., None, None] / scale
+        parts = parts.reshape(lanes)
     else:
-        tensor = np.moveaxis(np.asarray(market.tensor, np.float64), 1, 0) / scale
-    shape = (len(market), market.num_providers)
-    lambdas, gap, certified = np.empty((*shape, market.users)), np.zeros(shape), np.ones(shape, bool)
-    error, offset = np.empty(shape), np.empty(shape)
-    for j in range(market.num_providers):
-        target = {"parts": None if parts is None else parts[j], "tensor": None if tensor is None else tensor[j]}
-        if claim is None:
-            lambdas[:, j], proved = strong_fits(terms[j], available, **target)
-        else:
-            lambdas[:, j], proved = claim[:, j], None
-        high, low = extremes(terms[j], available, lambdas[:, j], **target)
-        error[:, j], offset[:, j] = np.maximum(high - low, 0.0) / 2, (high + low) / 2
-        if proved is not None:
-            zero = np.zeros(market.users)
-            top, bottom = extremes(terms[j], available, np.broadcast_to(zero, lambdas[:, j].shape), **target)
-            extent = np.where(top > bottom, top - bottom, 1.0)
-            gap[:, j] = np.maximum(error[:, j] - proved, 0.0)
-            certified[:, j] = gap[:, j] <= TOLERANCE * extent
-    return lambdas, error, offset, gap, certified
+        tensor = np.asarray(market.tensor, np.float64) / scale
+        tensor = tensor.reshape(lanes[0], *tensor.shape[2:])
+    exists = np.broadcast_to(_exists(market)[:, None], terms.shape)
+    return Utilities(terms.reshape(lanes), exists.reshape(lanes), parts, tensor)
+
+
+def _users(market: Market) -> Float[np.ndarray, "B N X A"]:
+    return np.asarray(market.user) / market.resolution
+
+
+def _users_of_providers(market: Market) -> Float[np.ndarray, "B K N X A"]:
+    user = _users(market)
+    return np.broadcast_to(user[:, None], (len(market), market.num_providers, *user.shape[1:]))
+
+
+def _exists(market: Market) -> Bool[np.ndarray, "B N X A"]:
+    return np.broadcast_to(np.asarray(market.available)[:, :, None], market.user.shape)
 
 
 def _given(name: str, value: Any, shape: tuple[int, ...], least: float = -np.inf) -> np.ndarray:
@@ -324,11 +405,6 @@ def _members(masks: np.ndarray, providers: int) -> Bool[np.ndarray, "C K"]:
 
 def _largest(errors: np.ndarray, masks: np.ndarray) -> Float[np.ndarray, "B C"]:
     return np.where(_members(masks, errors.shape[1]), errors[:, None], 0.0).max(axis=2)
-
-
-def _extent(values: np.ndarray, exists: np.ndarray) -> np.ndarray:
-    extent = np.where(exists, values, -np.inf).max(axis=(2, 3)) - np.where(exists, values, np.inf).min(axis=(2, 3))
-    return np.where(extent > 0, extent, 1.0)
 
 
 def _refuse_unproved(certified: np.ndarray, market: Market, throw: bool) -> None:

@@ -40,9 +40,18 @@ from equilibrax.theory._market_parts import (
 )
 from equilibrax.theory._parts import ROUNDING
 from equilibrax.theory.bound import Bound, make_bound
-from equilibrax.theory.many_user_alignment import StrongMarketAlignment, WeakMarketAlignment, strong_market_alignment
+from equilibrax.theory.many_user_alignment import (
+    StrongMarketAlignment,
+    WeakMarketAlignment,
+    least_loss,
+    strong_market_alignment,
+)
 
 PAPER = "2602.13451"
+
+_STRONG = (
+    "(T, eps)-strong market alignment of a T within the committee, which covers the user; rules may reveal everything"
+)
 
 Benchmark = Literal["garbling", "partitions"]
 
@@ -135,16 +144,20 @@ def market_theorem_4_3(
 ) -> Bound:
     """If providers can reveal everything, user i has at least u_i(C*_S,T) - 2 eps / lambda*_i (Theorem 4.3).
 
-    In every equilibrium of the anonymous game, and of the personalized one.
+    In every equilibrium of the anonymous game, and of the personalized one. It holds for any weights lambda, so the
+    ones taken are those of least 2 eps / lambda_i (`least_loss`), for each user the best member of T.
 
     Args:
         result: from `solve` of a market, with the best response.
         aligned: T, a bitmask, or one for each committee; None for the committee itself.
-        alignment: strong alignment for these T (`strong_market_alignment`); None to compute it.
-        epsilon: a claim about eps, broadcast to `[B, C]`, which the hypothesis then compares with the true one.
+        alignment: strong alignment for these T (`strong_market_alignment`), whose weights are then taken instead.
+        epsilon: a claim about eps, broadcast to `[B, C]`, which the hypothesis then compares with the true one of those
+            weights (computed, if they are not given).
 
     Returns:
-        A `Bound` on `worst_utility`. Numbers: eps, lambda*, u(C*).
+        A `Bound` on `worst_utility`. Numbers: eps, lambda*, u(C*). Where no weights promise more than the user's
+        smallest utility, eps and lambda* may be infinite; the hypothesis then holds if the weights of least eps cover
+        her.
 
     Raises:
         ValueError: if the response is not the best one, T is no bitmask, or the alignment is of other committees.
@@ -157,19 +170,20 @@ def market_theorem_4_3(
     """
     masks = aligned_sets(result, aligned)
     found = strong_or_computed(result.market, masks, alignment)
+    if alignment is None and epsilon is None:
+        return _best_strong_bound(result, masks, found)
     eps, right = claimed_error(epsilon, found.committee_error, result.market)
     shared = benchmark_of(result, result.market, masks)
     with np.errstate(divide="ignore", invalid="ignore"):
         loss = np.where(found.covered, 2 * eps[..., None] / found.best_weight, np.inf)
     return make_bound(
         "Theorem 4.3",
-        hypothesis="(T, eps)-strong market alignment of a T within the committee, which covers the user; rules may "
-        "reveal everything",
+        hypothesis=_STRONG,
         numbers={"eps": eps[..., None], "lambda*": found.best_weight, "u(C*)": shared.utility},
         holds=inside(result, masks)[:, None] & right[..., None] & found.covered,
         bound=shared.utility - loss,
         measured=result.worst_utility,
-        tolerance=strong_tolerance(result.market, found),
+        tolerance=strong_tolerance(result.market, np.where(found.covered, found.best_weight, np.inf)),
         paper=PAPER,
     )
 
@@ -238,7 +252,7 @@ def market_theorem_4_4(
         holds=inside(result, masks)[:, None] & right[..., None] & found.covered & enough & room,
         bound=shared.utility - loss,
         measured=result.worst_utility,
-        tolerance=strong_tolerance(market, found),
+        tolerance=strong_tolerance(market, np.where(found.covered, found.best_weight, np.inf)),
         paper=PAPER,
     )
 
@@ -275,18 +289,44 @@ def _personalized_bounds(result: Any, *, aligned: Aligned, original: Market | No
         found["Theorem 3.1"] = market_theorem_3_1(result, aligned=aligned)
         if original is not None:
             found["Theorem 5.1"] = market_theorem_5_1(result, original, aligned=aligned)
-    strong = strong_market_alignment(result.market, aligned_sets(result, aligned).tolist(), throw=False)
-    return found | {"Theorem 4.3": market_theorem_4_3(result, aligned=aligned, alignment=strong)}
+    masks = aligned_sets(result, aligned)
+    strong = strong_market_alignment(result.market, masks.tolist(), throw=False)
+    return found | {"Theorem 4.3": _best_strong_bound(result, masks, strong)}
 
 
 @register_bounds(Anonymous)
 def _anonymous_bounds(result: Any, *, aligned: Aligned, original: Market | None) -> dict[str, Bound]:
-    strong = strong_market_alignment(result.market, aligned_sets(result, aligned).tolist(), throw=False)
-    options: dict[str, Any] = {"aligned": aligned, "alignment": strong}
-    return {"Theorem 4.3": market_theorem_4_3(result, **options), "Theorem 4.4": market_theorem_4_4(result, **options)}
+    masks = aligned_sets(result, aligned)
+    strong = strong_market_alignment(result.market, masks.tolist(), throw=False)
+    fourth = market_theorem_4_4(result, aligned=aligned, alignment=strong)
+    return {"Theorem 4.3": _best_strong_bound(result, masks, strong), "Theorem 4.4": fourth}
 
 
 # --- parts ------------------------------------------------------------------------------------------------------------
+
+
+def _best_strong_bound(result, masks, found: StrongMarketAlignment) -> Bound:
+    """Theorem 4.3 with the weights of least 2 eps / lambda_i; the others say whether a user is covered at all."""
+    least = least_loss(result.market, throw=False)  # attained, so never too small
+    shared = benchmark_of(result, result.market, masks)
+    member = ((masks[:, None] >> np.arange(result.market.num_providers)) & 1 == 1)[None, :, :, None]
+    each = np.where(member, least.loss[:, None], np.inf)  # [B, C, K, N]
+    best, loss = each.argmin(axis=2)[:, :, None], each.min(axis=2)
+    factor = np.take_along_axis(np.broadcast_to(least.factor[:, None], each.shape), best, axis=2)[:, :, 0]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        weight = 1 / factor
+        eps = np.where(factor > 0, loss / 2 * weight, np.inf)
+    covered = found.covered | (least.covered[:, None] & member).any(axis=2)
+    return make_bound(
+        "Theorem 4.3",
+        hypothesis=_STRONG,
+        numbers={"eps": eps, "lambda*": weight, "u(C*)": shared.utility},
+        holds=inside(result, masks)[:, None] & covered,
+        bound=shared.utility - loss,
+        measured=result.worst_utility,
+        tolerance=strong_tolerance(result.market, weight),
+        paper=PAPER,
+    )
 
 
 def _weak_bound(name, result, market: Market, masks, found: WeakMarketAlignment, epsilon, benchmark, extra) -> Bound:

@@ -18,7 +18,7 @@ from jaxtyping import Array, Bool, Float, Int, Num
 
 from equilibrax_kernels.markets.profiles import Postings
 from equilibrax_kernels.partitions.cells import best_response_cells, quantal_cells, set_sizes
-from equilibrax_kernels.partitions.obedience import partition_values, ranks
+from equilibrax_kernels.partitions.obedience import partition_values
 
 
 def learned_values(
@@ -92,7 +92,6 @@ def separable_postings(
     own: Int[Array, "K N M"],
     exists: Bool[Array, "K M L"],
     tolerances: tuple[Num[Array, " L"], Num[Array, "K L"]],
-    quantal: bool,
 ) -> Postings:
     """A game whose providers earn sums over users.
 
@@ -100,12 +99,10 @@ def separable_postings(
         values: of rules, to each user herself and, from her, to each provider.
         own: the rule that strategy m of provider k has for user n.
         exists: which strategies there are.
-        tolerances: of users and of providers.
-        quantal: whether values are floating point and are the same within the tolerance.
+        tolerances: of users and of providers; zero for integers.
     """
     amounts = jnp.take_along_axis(values[1:, None], own[None, ..., None], axis=3, mode="promise_in_bounds")
-    order, worth = _by_strategy(values[0], own, tolerances[0], quantal)
-    return Postings(order, worth, amounts, None, exists, tolerances[1])
+    return Postings(_by_strategy(values[0], own), amounts, None, exists, *tolerances)
 
 
 def general_postings(
@@ -115,7 +112,6 @@ def general_postings(
     own: Int[Array, "K N M"],
     exists: Bool[Array, "K M L"],
     tolerances: tuple[Num[Array, " L"], Num[Array, "K L"]],
-    quantal: bool,
 ) -> Postings:
     """A game whose providers earn what a tensor says, weighted with the prior; otherwise as `separable_postings`.
 
@@ -123,7 +119,7 @@ def general_postings(
         values: of rules, to each user.
         does: how probable every action of each user is, given her rule and the state.
         tensor: prior weight times utility, with an axis of actions for each user.
-        own, exists, tolerances, quantal: as in `separable_postings`.
+        own, exists, tolerances: as in `separable_postings`.
     """
     users, count, states, actions, lanes = does.shape
     providers = tensor.shape[0]
@@ -137,15 +133,9 @@ def general_postings(
             earned = earned.reshape(providers, states, -1, earned.shape[4], lanes)
     strides = jnp.array([count ** (users - 1 - user) for user in range(users)], jnp.int32)
     digits = jnp.broadcast_to((own * strides[:, None])[None, ..., None], (1, *own.shape, lanes))
-    order, worth = _by_strategy(values, own, tolerances[0], quantal)
-    return Postings(order, worth, digits, earned.reshape(providers, -1, lanes), exists, tolerances[1])
+    return Postings(_by_strategy(values, own), digits, earned.reshape(providers, -1, lanes), exists, *tolerances)
 
 
-def _by_strategy(values: Num[Array, "N R L"], own: Int[Array, "K N M"], tolerance, quantal: bool):
-    """`[K, N, M, L]` twice: integers in the order of what strategies are worth to users, and what they are worth."""
-    place = own[..., None]
-    worth = jnp.take_along_axis(values[None], place, axis=2, mode="promise_in_bounds")
-    if not quantal:
-        return worth, worth
-    rank, _ = ranks(values, jnp.ones(values.shape[1:], bool), tolerance)
-    return jnp.take_along_axis(rank[None], place, axis=2, mode="promise_in_bounds"), worth
+def _by_strategy(values: Num[Array, "N R L"], own: Int[Array, "K N M"]) -> Num[Array, "K N M L"]:
+    """What strategies are worth to users."""
+    return jnp.take_along_axis(values[None], own[..., None], axis=2, mode="promise_in_bounds")

@@ -2,7 +2,9 @@
 
 Every provider of a committee picks one of M strategies. A strategy is worth something to every user; each user takes
 the provider whose strategy is worth most to her, ties to the lowest index, and may take another than her neighbour
-takes (2602.13451, Definitions 2.5 to 2.7). What a provider earns is
+takes (2602.13451, Definitions 2.5 to 2.7). Where worths are floating point she goes through the providers from the
+lowest index, and changes to one that is better than the one she has by more than the tolerance: so what she takes is
+never worse than the best by more than that, whatever lies between. What a provider earns is
 
 - a sum over users of what the strategy that she takes earns it (separable utilities), or
 - looked up in a table over what all users take together (general utilities).
@@ -30,20 +32,20 @@ class Postings(NamedTuple):
     """A game between providers who post strategies to users.
 
     Attributes:
-        order: `[K, N, M, L]` integers in the order of what a strategy is worth to a user who takes it.
-        worth: `[K, N, M, L]` what it is worth to her.
+        worth: `[K, N, M, L]` what a strategy is worth to a user who takes it.
         amounts: `[Q, K, N, M, L]` what the game adds up over users: with Q = K what each provider earns from the user
             who takes that strategy of that provider; with `tables` (Q = 1) digits of a cell's number.
         tables: `[K, T, L]` what each provider earns in every cell, or None.
         exists: `[K, M, L]` whether the provider has the strategy.
+        user_tolerance: `[L]` a worth that is larger by no more is no better; zero for integers.
         tolerance: `[K, L]` gains that are no larger are none; zero for integers.
     """
 
-    order: Int[Array, "K N M L"]
     worth: Num[Array, "K N M L"]
     amounts: Num[Array, "Q K N M L"]
     tables: Num[Array, "K T L"] | None
     exists: Bool[Array, "K M L"]
+    user_tolerance: Num[Array, " L"]
     tolerance: Num[Array, "K L"]
 
 
@@ -76,30 +78,30 @@ def profile_equilibria(game: Postings, members: Int[Array, "C k"]) -> Profiles:
 
 
 def _one_committee(game: Postings, members: Int[Array, " k"]) -> Profiles:
-    size, users, strategies, lanes = members.shape[0], *game.order.shape[1:]
-    order, worth, exists = game.order[members], game.worth[members], game.exists[members]
+    size, users, strategies, lanes = members.shape[0], *game.worth.shape[1:]
+    worth, exists = game.worth[members], game.exists[members]
     amounts = game.amounts[:, members] if game.tables is not None else game.amounts[members][:, members]
 
     def along(values: Array, axis: int) -> Array:
         """`[M, L]` as a tensor over profiles that varies along one axis."""
         return values.reshape((1,) * axis + (strategies,) + (1,) * (size - 1 - axis) + (lanes,))
 
-    def taken(order: Array, values: Array) -> Array:
-        """Of `values` `[k, M, L]`, those of the member that a user with this order `[k, M, L]` takes."""
-        best, found = along(order[0], 0), along(values[0], 0)
+    def taken(worth: Array, values: Array) -> Array:
+        """Of `values` `[k, M, L]`, those of the member that a user to whom they are worth `[k, M, L]` takes."""
+        has, found = along(worth[0], 0), along(values[0], 0)
         for axis in range(1, size):
-            new = along(order[axis], axis)
-            found = jnp.where(new > best, along(values[axis], axis), found)
-            best = jnp.maximum(best, new)
+            new = along(worth[axis], axis)
+            better = new > has + game.user_tolerance
+            found, has = jnp.where(better, along(values[axis], axis), found), jnp.where(better, new, has)
         return found
 
     def add(sums, of_user):
-        order, amounts = of_user
-        return tuple(total + taken(order, amount) for total, amount in zip(sums, amounts)), None
+        worth, amounts = of_user
+        return tuple(total + taken(worth, amount) for total, amount in zip(sums, amounts)), None
 
     shape = (strategies,) * size + (lanes,)
     nothing = tuple(jnp.zeros(shape, amounts.dtype) for _ in range(amounts.shape[0]))
-    sums, _ = lax.scan(add, nothing, (jnp.moveaxis(order, 1, 0), jnp.moveaxis(amounts, 2, 0)))
+    sums, _ = lax.scan(add, nothing, (jnp.moveaxis(worth, 1, 0), jnp.moveaxis(amounts, 2, 0)))
     stable = jnp.ones(shape, bool)
     for axis in range(size):
         earned = sums[axis] if game.tables is None else _looked_up(game.tables[members[axis]], sums[0])
@@ -110,27 +112,35 @@ def _one_committee(game: Postings, members: Int[Array, " k"]) -> Profiles:
     everywhere = tuple(range(size))
     number = jnp.arange(strategies**size, dtype=jnp.int32).reshape((*shape[:-1], 1))
 
-    def extremes(_, of_user):
-        value = taken(*of_user)
+    def extremes(_, worth):
+        value = taken(worth, worth)
         worst = jnp.where(stable, value, _high(value.dtype)).min(axis=everywhere)
         best = jnp.where(stable, value, _low(value.dtype)).max(axis=everywhere)
         first = jnp.where(stable & (value == worst), number, strategies**size).min(axis=everywhere)
         return None, (worst, best, first)
 
-    by_user = jnp.moveaxis(order, 1, 0), jnp.moveaxis(worth, 1, 0)
-    _, (worst, best, first) = lax.scan(extremes, None, by_user)
+    _, (worst, best, first) = lax.scan(extremes, None, jnp.moveaxis(worth, 1, 0))
     at = [first // strategies ** (size - 1 - axis) % strategies for axis in range(size)]
-    profile = jnp.full((users, game.order.shape[0], lanes), -1, jnp.int32)
+    profile = jnp.full((users, game.worth.shape[0], lanes), -1, jnp.int32)
     for axis in range(size):
         profile = profile.at[:, members[axis]].set(at[axis])
-    ranks = jnp.stack([take(jnp.moveaxis(order[axis], 1, 0), at[axis]) for axis in range(size)])  # [k, N, N', L]
+    posted = jnp.stack([take(jnp.moveaxis(worth[axis], 1, 0), at[axis]) for axis in range(size)])  # [k, N, N', L]
     return Profiles(
         count=stable.sum(axis=everywhere, dtype=jnp.int64),
         worst=worst,
         best=best,
         profile=profile,
-        choice=members[jnp.argmax(ranks, axis=0)],
+        choice=members[taken_of(posted, game.user_tolerance)],
     )
+
+
+def taken_of(worth: Num[Array, "k ... L"], tolerance: Num[Array, " L"]) -> Int[Array, "... L"]:
+    """The position of the provider that a user takes, of k that are worth this much to her."""
+    has, position = worth[0], jnp.zeros(worth.shape[1:], jnp.int32)
+    for j in range(1, worth.shape[0]):
+        better = worth[j] > has + tolerance
+        has, position = jnp.where(better, worth[j], has), jnp.where(better, j, position)
+    return position
 
 
 def _looked_up(table: Array, cells: Array) -> Array:

@@ -19,7 +19,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Int, Num
 
-from equilibrax_kernels.markets.profiles import Postings, _looked_up, _low
+from equilibrax_kernels.markets.profiles import Postings, _looked_up, _low, taken_of
 
 
 class Replies(NamedTuple):
@@ -65,23 +65,24 @@ def replies(game: Postings, profile: Int[Array, "K C L"], member: Bool[Array, "K
         member: which providers belong to each committee.
         j: the provider.
     """
-    providers, _, strategies, lanes = game.order.shape
+    providers, _, strategies, lanes = game.worth.shape
     committees = profile.shape[1]
-    nobody = jnp.array(jnp.iinfo(game.order.dtype).min, game.order.dtype)
-    own_order = lax.dynamic_index_in_dim(game.order, j, 0, keepdims=False)
+    nobody = _low(game.worth.dtype)
+    own_worth = lax.dynamic_index_in_dim(game.worth, j, 0, keepdims=False)
     if game.tables is None:
         amounts = lax.dynamic_slice_in_dim(game.amounts, j, 1, 0)[0]  # [K, N, M, L], what j earns
     else:
         amounts = game.amounts[0]
     own_amounts = lax.dynamic_index_in_dim(amounts, j, 0, keepdims=False)
 
-    def add(total, of_user):
-        order, amount, mine, my_amount = of_user  # [K, M, L] twice, [M, L] twice
+    def exactly(of_user):
+        """What j earns from a user, `[M, C, L]`: she takes j, or whom she would take without j."""
+        worths, amount, mine, my_amount = of_user  # [K, M, L] twice, [M, L] twice
 
         def another(carry, of_provider):
             before, after, left = carry
-            other, order, amount, posted, belongs = of_provider
-            worth = jnp.where(belongs[:, None], jnp.take_along_axis(order, posted, axis=0), nobody)
+            other, worth, amount, posted, belongs = of_provider
+            worth = jnp.where(belongs[:, None], jnp.take_along_axis(worth, posted, axis=0), nobody)
             worth = jnp.where(other == j, nobody, worth)
             left = jnp.where(worth > jnp.maximum(before, after), jnp.take_along_axis(amount, posted, axis=0), left)
             before = jnp.where(other < j, jnp.maximum(before, worth), before)
@@ -90,12 +91,33 @@ def replies(game: Postings, profile: Int[Array, "K C L"], member: Bool[Array, "K
 
         empty = jnp.full((committees, lanes), nobody)
         start = (empty, empty, jnp.zeros((committees, lanes), amounts.dtype))
-        each = (jnp.arange(providers), order, amount, profile, member)
+        each = (jnp.arange(providers), worths, amount, profile, member)
         (before, after, left), _ = lax.scan(another, start, each)
         takes = (mine[:, None] > before) & (mine[:, None] >= after)
-        return total + jnp.where(takes, my_amount[:, None], left), None
+        return jnp.where(takes, my_amount[:, None], left)
 
-    by_user = (jnp.moveaxis(game.order, 1, 0), jnp.moveaxis(amounts, 1, 0), own_order, own_amounts)
+    def within_tolerance(of_user):
+        """The same where whom she takes of the others may depend on what j is worth to her."""
+        worths, amount, mine, my_amount = of_user
+
+        def another(carry, of_provider):
+            has, earned = carry
+            other, worth, amount, posted, belongs = of_provider
+            worth = jnp.where(belongs[:, None], jnp.take_along_axis(worth, posted, axis=0), nobody)
+            worth = jnp.where(other == j, mine[:, None], worth)
+            found = jnp.where(other == j, my_amount[:, None], jnp.take_along_axis(amount, posted, axis=0))
+            better = worth > has + game.user_tolerance
+            return (jnp.where(better, worth, has), jnp.where(better, found, earned)), None
+
+        shape = (strategies, committees, lanes)
+        start = (jnp.full(shape, nobody), jnp.zeros(shape, amounts.dtype))
+        return lax.scan(another, start, (jnp.arange(providers), worths, amount, profile, member))[0][1]
+
+    def add(total, of_user):
+        quantal = jnp.issubdtype(game.worth.dtype, jnp.floating)
+        return total + (within_tolerance if quantal else exactly)(of_user), None
+
+    by_user = (jnp.moveaxis(game.worth, 1, 0), jnp.moveaxis(amounts, 1, 0), own_worth, own_amounts)
     earned, _ = lax.scan(add, jnp.zeros((strategies, committees, lanes), amounts.dtype), by_user)
     if game.tables is not None:
         earned = _looked_up(lax.dynamic_index_in_dim(game.tables, j, 0, keepdims=False), earned)
@@ -121,7 +143,7 @@ class _State(NamedTuple):
 
 def market_dynamics(game: Postings, masks: Int[Array, " C"], step_limit: int | Int[Array, ""]) -> Trajectory:
     """Best-response dynamics of C committees (bitmasks), for at most `step_limit` moves each."""
-    providers, _, _, lanes = game.order.shape
+    providers, _, _, lanes = game.worth.shape
     member = (masks >> jnp.arange(providers)[:, None]) & 1 == 1  # [K, C]
     shape = (providers, masks.shape[0], lanes)
     numbers = jnp.arange(providers)
@@ -164,10 +186,7 @@ def market_dynamics(game: Postings, masks: Int[Array, " C"], step_limit: int | I
 
 def _choices(game: Postings, profile: Int[Array, "K C L"], member: Bool[Array, "K C"]):
     """`[C, N, L]` the provider that each user takes, and what it is worth to her."""
-    positions = profile[:, None]  # [K, 1, C, L]
-    worth = jnp.take_along_axis(game.worth, positions, axis=2)  # [K, N, C, L]
-    order = jnp.take_along_axis(game.order, positions, axis=2)
-    order = jnp.where(member[:, None, :, None], order, jnp.iinfo(order.dtype).min)
-    choice = jnp.argmax(order, axis=0)
+    worth = jnp.take_along_axis(game.worth, profile[:, None], axis=2)  # [K, N, C, L]
+    choice = taken_of(jnp.where(member[:, None, :, None], worth, _low(worth.dtype)), game.user_tolerance)
     value = jnp.take_along_axis(worth, choice[None], axis=0)[0]
-    return jnp.moveaxis(choice, 0, 1).astype(jnp.int32), jnp.moveaxis(value, 0, 1)
+    return jnp.moveaxis(choice, 0, 1), jnp.moveaxis(value, 0, 1)

@@ -10,6 +10,7 @@ response already.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -87,13 +88,46 @@ def best_response_dynamics(
     opening = jnp.where(is_member, take(schemes.user, start), jnp.iinfo(schemes.user.dtype).min)  # [C, K, L]
     first = opening == opening.max(axis=1, keepdims=True)
     selected = jnp.min(jnp.where(first & is_member, members[:, None], k), axis=1)
-    position = take(start, selected)
+    return follow(
+        take(start, selected),
+        selected,
+        masks,
+        keys,
+        can_deviate,
+        respond,
+        providers=k,
+        ties=ties,
+        step_limit=step_limit,
+    )
+
+
+def follow(
+    position: Int[Array, "C L"],
+    selected: Int[Array, "C L"],
+    masks: Int[Array, " C"],
+    keys: UInt32[Array, "Q L"] | None,
+    can_deviate: Callable[[Array, Array], Int[Array, "C L"]],
+    respond: Callable[[Array, Array, Array], Int[Array, "C L"]],
+    *,
+    providers: int,
+    ties: bool,
+    step_limit: int,
+) -> Dynamics:
+    """Deviations until nobody can deviate.
+
+    Args:
+        position, selected: the scheme that the user takes at first, and from whom.
+        masks, keys, ties, step_limit: as in `best_response_dynamics`.
+        can_deviate: of a position and a provider selected, those who can, as a bitmask.
+        respond: of a position, a deviator, and whether it wins the user's ties, the position it moves to.
+        providers: K.
+    """
     zero = jnp.zeros_like(position)
 
     def step(state: _State) -> _State:
         deviator = _round_robin(state) if keys is None else _at_random(keys, masks, state)
         # A committee that has ended has no deviator: any provider will do, nothing moves.
-        deviator = jnp.minimum(deviator, k - 1)
+        deviator = jnp.minimum(deviator, providers - 1)
         response = respond(state.position, deviator, (deviator < state.selected) & ties)
         moves = (state.open != 0) & (state.steps < step_limit)
         position = jnp.where(moves, response, state.position)
