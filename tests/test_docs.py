@@ -49,6 +49,7 @@ def test_every_room_is_walked():
     assert examples >= 140
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", MODULES)
 def test_examples_run(module, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

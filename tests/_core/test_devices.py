@@ -42,6 +42,7 @@ print("all", "curve", hashlib.sha256(curve.mse.tobytes() + curve.kkt_residual.to
 """
 
 
+@pytest.mark.slow
 def test_results_are_the_same_bits_on_1_and_on_8_devices_in_any_batch():
     def start(devices: int):
         environment = os.environ | {"XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}"}

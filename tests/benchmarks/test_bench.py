@@ -45,6 +45,7 @@ def tiny(kind: str, states: int, actions: int, providers: int, tables: int = 6) 
     return Workload("tiny", kind, states, actions, providers, (), tables, tables)  # pyright: ignore[reportArgumentType]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["equilibrax", "numba_dense", "numba_frontier", "numpy"])
 @pytest.mark.parametrize("kind", ["selection", "dynamics"])
 def test_engines_solve_games_as_the_paper_does(kind, engine):
@@ -58,6 +59,7 @@ def test_engines_solve_games_as_the_paper_does(kind, engine):
     assert difference(answer, run("python", workload, data)) is None
 
 
+@pytest.mark.slow
 def test_the_frontier_by_hand_grows_its_room_and_agrees_where_nobody_lists_all_schemes():
     workload = tiny("selection", 7, 3, 3, tables=3)
     data = draw(workload, seed=0)
@@ -66,6 +68,7 @@ def test_the_frontier_by_hand_grows_its_room_and_agrees_where_nobody_lists_all_s
     assert (run("numba_frontier", tiny("selection", 8, 3, 3), all_equal)["count"] == 3**8).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["joint", "joint-quantal"])
 def test_the_subset_program_by_hand_solves_the_joint_game_as_the_oracle_does(kind):
     workload = tiny(kind, 4, 3, 3, tables=4)
@@ -85,6 +88,7 @@ def test_the_subset_program_by_hand_solves_the_joint_game_as_the_oracle_does(kin
             assert abs(answer["worst"][b, mask - 1] - worst) <= (0 if how is None else 1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["joint", "joint-quantal"])
 def test_the_subset_program_by_hand_agrees_on_more_states_than_partitions_can_be_listed_for(kind):
     workload = tiny(kind, 7, 4, 3, tables=5)
@@ -96,6 +100,7 @@ def test_the_subset_program_by_hand_agrees_on_more_states_than_partitions_can_be
     assert difference(run("numba_subsets", workload, data), ours) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["daqp", "highs", "scipy"])
 def test_lp_solvers_find_the_same_misalignment(engine):
     workload = tiny("misalignment", 3, 3, 3)
@@ -129,6 +134,7 @@ def test_loops_over_fits_find_the_same_curve(kind):
     assert float(np.ptp(ours["mse"][:, 0])) > 1e-3  # which differ
 
 
+@pytest.mark.slow
 def test_a_market_is_the_games_of_its_users():
     workload = tiny("personalized", 3, 2, 2, tables=2 * USERS)
     data = draw(workload, seed=8)
@@ -148,6 +154,7 @@ def test_a_loop_is_first_tried_with_as_many_fits_as_it_can_do():
     assert begun == [64, 64 // 30]
 
 
+@pytest.mark.slow
 def test_a_sweep_writes_what_its_kernels_find():
     workload = tiny("sweep", 2, 2, 2)
     data = draw(workload, 0, 1)
@@ -176,6 +183,7 @@ def test_answers_are_compared_exactly_on_the_tables_that_both_have():
     assert difference(scores | {"_uncertified": np.int64(2)}, scores) == "2 scores are not certified"
 
 
+@pytest.mark.slow
 def test_every_table_of_a_workload_is_the_same_for_any_number_of_tables():
     workload = tiny("selection", 3, 2, 2, tables=5)
     assert (draw(workload, 0).utilities[:2] == draw(workload, 0, 2).utilities).all()
@@ -235,6 +243,7 @@ def test_targets_are_evaluated_from_ratios_on_the_device_that_they_are_for():
     assert all(t["holds"] is None for t in found("cpu", timed=False).values())
 
 
+@pytest.mark.slow
 def test_the_floor_counts_what_must_be_done():
     rates = {"bytes_per_second": 1e9, "adds_per_second": 1e9}
     workload = tiny("selection", 3, 3, 5)
@@ -266,6 +275,7 @@ def test_a_worker_answers_skips_says_what_is_wrong_and_goes_on(tmp_path):
         assert worker.alive
 
 
+@pytest.mark.slow
 def test_a_run_compares_then_times_and_what_it_writes_can_be_read(tmp_path):
     lines: list[str] = []
     options = BenchOptions(workloads=("selection-3x3x5",), engines=("equilibrax", "python"), quick=True)
@@ -301,6 +311,7 @@ def test_a_run_compares_then_times_and_what_it_writes_can_be_read(tmp_path):
     assert exit_status(measured) == 1
 
 
+@pytest.mark.slow
 def test_the_script_for_gpus_runs_on_a_cpu_and_finds_no_difference(tmp_path):
     script = Path(__file__).resolve().parents[2] / "benchmarks" / "gpu.py"
     environment = os.environ | {"OUT": str(tmp_path), "JAX_PLATFORMS": "cpu"}

@@ -40,6 +40,7 @@ def csv(tmp_path):
     return path
 
 
+@pytest.mark.slow
 def test_weak_curve_ends_at_weak_alignment_and_starts_at_single_models(answers, market):
     curve, weak = market.curve, market.weak
     np.testing.assert_allclose(curve.rmse[:, WEAK_METHODS.index("nnls"), -1], weak.rmse, rtol=1e-9)
@@ -80,6 +81,7 @@ def test_an_infinite_transfer_factor_is_drawn_over_all_numbers():
     assert infinity_axis(Figure().subplots(), [np.array([2.0, 50.0])]) is None
 
 
+@pytest.mark.slow
 def test_figures_of_a_market_are_drawn_also_beside_each_other(market, tmp_path):
     for figure in (
         eq.figures.weak_figure,
@@ -110,6 +112,7 @@ def test_the_average_of_independent_raters_obeys_proposition_3():
     assert largest_miss(hopeless, 1, 0)[0, -1] > promised[-1]
 
 
+@pytest.mark.slow
 def test_align_a_csv(csv, tmp_path, capsys):
     out = tmp_path / "out"
     assert main(["align", str(csv), "--target", "me", "you", "--out", str(out), *SMALL]) == 0
@@ -146,6 +149,7 @@ def test_a_target_without_answers_is_said(csv, tmp_path, capsys):
     assert "Without numbers (no answers): nobody." in (tmp_path / "out" / "summary.md").read_text()
 
 
+@pytest.mark.slow
 def test_align_simulated_families_in_panels(tmp_path, capsys):
     out = tmp_path / "out"
     sizes = ["--items", "60", "--raters", "6"]

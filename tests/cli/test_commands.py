@@ -24,6 +24,7 @@ def table(tmp_path):
     return path
 
 
+@pytest.mark.slow
 def test_solve_writes_the_rows_of_all_files_numbered_on(table, tmp_path):
     two = tmp_path / "two.csv"
     header, *lines = TABLE.splitlines()
@@ -95,6 +96,7 @@ def test_overview_and_version(capsys):
     assert capsys.readouterr().out.strip() == f"equilibrax {eq.__version__}"
 
 
+@pytest.mark.slow
 def test_unsolved_tables_are_reported_and_exit_status_is_1(table, monkeypatch, capsys, tmp_path):
     """A dynamics that is cut short (a limit of zero deviations) is written down as such."""
     import equilibrax.cli.solve as command
@@ -109,6 +111,7 @@ def test_unsolved_tables_are_reported_and_exit_status_is_1(table, monkeypatch, c
     assert pq.read_table(out)["status"].to_pylist() == ["OK", "OK", "DYNAMICS_LIMIT"]
 
 
+@pytest.mark.slow
 def test_reproduce_makes_everything_and_continues(tmp_path, monkeypatch):
     out = tmp_path / "reproduction"
     assert main(["reproduce", "--out", str(out), "--tables", "100"]) == 0
@@ -128,6 +131,7 @@ def test_reproduce_makes_everything_and_continues(tmp_path, monkeypatch):
     assert {path: path.read_bytes() for path in (out / "sweep").rglob("*.parquet")} == written
 
 
+@pytest.mark.slow
 def test_sweep_then_plot(tmp_path, capsys):
     folder = tmp_path / "sweep"
     sizes = ["--states", "2", "--actions", "2", "--providers", "2", "--tables", "50", "--shard-size", "20"]

@@ -81,6 +81,7 @@ def test_bad_input_is_one_line(table, tmp_path, capsys, command, args, message):
     assert "\n" not in error
 
 
+@pytest.mark.slow
 def test_sweeps_of_other_games_are_whole_and_continue(tmp_path):
     args = ["sweep", "--out", str(tmp_path), *SIZES, "--no-dynamics", "--game", "joint", "--rationality", "3,inf"]
     assert main(args) == 0
@@ -105,6 +106,7 @@ def test_an_aligned_sweep_has_one_row_per_table(tmp_path):
     assert rows.num_rows == 12
 
 
+@pytest.mark.slow
 def test_oblivious_providers_on_the_command_line_and_in_sweeps(table, tmp_path, capsys):
     assert main(["solve", str(table), "--game", "oblivious", "--rules", "lotteries"]) == 0
     assert "oblivious, best response" in capsys.readouterr().out

@@ -70,6 +70,7 @@ def begun(reference, tmp_path):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_a_sweep_is_the_tables_solved(reference):
     assert sorted(digests(reference)) == sorted([*FILES, *CLOSING])
     rows = read_committees(reference)
@@ -98,6 +99,7 @@ def test_the_report_counts(tmp_path):
     assert report.tables_per_second == 28 / (report.seconds - report.first_seconds)
 
 
+@pytest.mark.slow
 def test_options_reach_the_solver(tmp_path, monkeypatch):
     def narrow(tables, game, **how):
         return solve(tables, replace(game, method="frontier", capacity=1), **how)
@@ -202,6 +204,7 @@ run_sweep(SweepConfig(tables=800, states=2, actions=2, providers=2, shard_size=8
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
 def test_killed_processes_leave_only_whole_files(tmp_path):
     folder, whole = tmp_path / "killed", tmp_path / "whole"

@@ -240,6 +240,7 @@ EDGE_CASES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", EDGE_CASES)
 def test_edge_cases_are_drawn(case, tmp_path):
     """Warnings are errors here: a layout that does not fit its labels, an empty slice, an overflow."""

@@ -83,6 +83,7 @@ QUANTAL = eq.Quantal(LAMBDAS)
 JOINT = [(shape, response) for shape in SHAPES for response in ("best", QUANTAL)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("shape", "response"), JOINT)
 def test_joint_game_agrees_with_the_oracle(shape, response):
     """Equilibria among all profiles of partitions, or (five states) among those in which all post the same."""
@@ -103,6 +104,7 @@ OBEDIENT = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("shape", "options"), OBEDIENT)
 def test_obedient_selection_agrees_with_the_oracle(shape, options):
     """Partitions selected in equilibrium: among all profiles, or (three providers of four states) if all post them."""
@@ -411,6 +413,7 @@ def test_results_can_be_shown(capsys):
     assert result.partition_text([0, 1, 0]) == "0 2 | 1"
 
 
+@pytest.mark.slow
 def test_chunks_that_compute_side_by_side_give_what_one_thread_gives(monkeypatch):
     tables = eq.sample_tables("uniform", 150, states=3, actions=2, providers=2, seed=4)
     monkeypatch.setattr("equilibrax.games.joint.chunk_size", lambda rows, bytes_per_row, mesh: 64)

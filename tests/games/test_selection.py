@@ -72,6 +72,7 @@ def assert_equilibria(result: eq.games.SelectionResult, games, tie_break: str) -
 # --- the tables of the paper ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("tie_break", RULES)
 @pytest.mark.parametrize(("name", "committees"), [("synthetic-1", 31), ("synthetic-2", 31), ("movielens", 63)])
@@ -119,6 +120,7 @@ def small_games(draw, states: int, actions: int, providers: int, width: int, cou
     return [oracles.Table(u[0].tolist(), u[1:].tolist(), p.tolist(), a) for u, p, a in zip(utilities, prior, available)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tie_break", RULES)
 @pytest.mark.parametrize(("shape", "width"), [((2, 3, 3), 3), ((3, 2, 2), 4)])
 @settings(max_examples=30)
@@ -138,6 +140,7 @@ def test_small_tables_agree_with_the_oracle(tables_of, shape, width, tie_break, 
         assert list(map(tuple, listed.tolist())) == oracles.equilibria(games[i], committee, tie_break)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("deviation", ["best", "minimal"])
 @pytest.mark.parametrize("tie_break", RULES)
 def test_random_tables_agree_with_the_oracle(tables_of, tie_break, deviation):
@@ -234,6 +237,7 @@ LAWS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tie_break", RULES)
 def test_what_names_and_units_do_not_change(tie_break):
     tables = law_tables()
@@ -270,6 +274,7 @@ def test_what_names_and_units_do_not_change(tie_break):
 # --- batches ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_batch_is_its_tables_one_by_one(monkeypatch):
     """Each row is a different game with its own draws: nothing leaks between rows, chunks or committees."""
     tables = law_tables(4)
@@ -328,6 +333,7 @@ def random_order_ends(game: oracles.Table, committee: int, tie_break: str) -> di
     return ends
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tie_break", RULES)
 def test_random_order_draws_uniformly_and_ends_in_equilibrium(tables_of, tie_break):
     # Games whose outcome is most open, 64 copies each: the copies differ in their ids alone.
@@ -388,6 +394,7 @@ def constant_table(states: int, actions: int, providers: int = 3) -> eq.UtilityT
     return eq.from_integers(np.full((states, actions), 3), np.full((providers, states, actions), 2))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("states", "count", "status"), [(15, 10**15, Status.OK), (20, 2**63 - 1, Status.COUNT_SATURATED)]
 )

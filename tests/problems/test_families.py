@@ -71,11 +71,13 @@ def fingerprint(family: str) -> str:
     return digest.hexdigest()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", BUILT_IN)
 def test_golden_hashes(family):
     assert fingerprint(family) == GOLDEN[family]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", BUILT_IN)
 def test_golden_hashes_under_other_settings(family):
     randomness = jax.threefry_partitionable(False), jax.default_prng_impl("rbg"), jax.debug_key_reuse(True)
@@ -86,6 +88,7 @@ def test_golden_hashes_under_other_settings(family):
         assert fingerprint(family) == GOLDEN[family]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", BUILT_IN)
 def test_a_table_is_the_same_in_any_batch(family):
     whole = draw(family, 12, start=2**32 - 6)
@@ -93,6 +96,7 @@ def test_a_table_is_the_same_in_any_batch(family):
         assert same(whole[start : start + size], draw(family, size, start=2**32 - 6 + start))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["biased", "near_hull"])
 def test_a_table_is_the_same_without_jit(family):
     with jax.disable_jit():
@@ -188,6 +192,7 @@ def test_other_seeds_starts_and_parameters_do_not_compile(family):
 # --- what comes back ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", BUILT_IN)
 @pytest.mark.parametrize("sizes", [(1, 1, 1), (3, 2, 16)])
 def test_shapes_and_metadata(family, sizes):
@@ -208,6 +213,7 @@ def test_last_table_id():
     assert draw("uniform", 2, start=2**63 - 2).table_id.tolist() == [2**63 - 2, 2**63 - 1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", IN_UNIT)
 @pytest.mark.parametrize("resolution", [63, 100, 10_000, 2**31 - 1])
 def test_utilities_are_in_range(family, resolution):
@@ -280,6 +286,7 @@ def test_systematic():
     assert np.abs(np.bincount(favourite.ravel(), minlength=4) / favourite.size - 0.25).max() < 0.025
 
 
+@pytest.mark.slow
 def test_zero_sum():
     for k in (1, 2, 3, 16):
         user, providers = arrays("zero_sum", 500, providers=k, spread=0.2)
@@ -306,12 +313,14 @@ def misalignment(user: np.ndarray, providers: np.ndarray) -> float:
     return result.fun
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("k", [1, 2, 5, 16])
 def test_hull_has_no_misalignment(k):
     for user, providers in zip(*arrays("hull", 10, providers=k, states=4)):
         assert misalignment(user, providers) < 1e-9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bound", [0, 0.01, 0.2])
 def test_near_hull_has_little_misalignment(bound):
     scores = [misalignment(*table) for table in zip(*arrays("near_hull", 10, states=4, misalignment=bound))]
@@ -345,6 +354,7 @@ def test_weights_of_hull(k):
     assert np.abs(weights.mean(axis=0) - 64 / k).max() < 2.0
 
 
+@pytest.mark.slow
 def test_hull_at_the_largest_resolution():
     """Sums of weighted utilities exceed 32 bits; the user stays within the providers' range."""
     user, providers = arrays("hull", 500, resolution=2**31 - 1, providers=16)
@@ -410,6 +420,7 @@ def real(key, states, actions, providers, *, low=0.0):
     return utilities[0], utilities[1:]
 
 
+@pytest.mark.slow
 def test_own_family_of_floats():
     name = registered(real, defaults={"low": 0.0})
     assert families()[name] == "Uniform utilities in float32 (low=0.0)"
@@ -441,6 +452,7 @@ def test_own_family_of_integers_is_taken_as_it_is():
     assert set(np.unique(providers)) == {-3}
 
 
+@pytest.mark.slow
 def test_own_family_compiles_once():
     traced = []
 
@@ -467,6 +479,7 @@ def test_a_new_version_draws_new_tables():
     assert (arrays(name)[0] != first).mean() > 0.9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
 def test_a_bad_utility_names_family_and_table(bad):
     def sometimes(key, states, actions, providers):

@@ -133,6 +133,7 @@ def test_all_subsets_are_the_orders_that_begin_with_them():
             assert curve.nonzero[0, m, s, p] == expected[method][1], (method, members)
 
 
+@pytest.mark.slow
 def test_figure_1_on_simulated_raters():
     """At the paper's size: mixtures beat the best individual by more than half, and the average too; and are sparse."""
     curve = alignment_curve(

@@ -35,6 +35,7 @@ def weather(tmp_path):
     return path
 
 
+@pytest.mark.slow
 def test_every_line_is_what_solve_says(tables, found):
     """Worst and best of the committee of all; a monopolist's over the committees of one."""
     quantal = eq.Quantal(LAMBDAS)

@@ -150,6 +150,7 @@ def test_estimation_error_agrees_with_the_oracle(shape):
         assert (error == 0) == (expected == 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("weights", ["simplex", "nonnegative"])
 def test_alignment_agrees_with_the_oracle(weights):
     game, labels = solvable(), references_of_all()
@@ -168,6 +169,7 @@ def test_alignment_agrees_with_the_oracle(weights):
             assert abs(some.misalignment[i, c] - oracle.alignment(one, c + 1, upper, lower, weights)) < 1e-7
 
 
+@pytest.mark.slow
 def test_highs_takes_over_where_the_batched_solver_gives_up(monkeypatch):
     monkeypatch.setattr(alignment, "_ITERATIONS", 1)
     alignment._compiled.cache_clear()
@@ -208,6 +210,7 @@ def script():
     return module
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", eq.problems.families())
 def test_every_bound_holds_on_random_tables(family):
     run, drawn = script(), eq.sample_tables(family, 2 * GAMES, **SIZES, seed=7)

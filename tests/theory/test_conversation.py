@@ -75,6 +75,7 @@ SETTINGS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("shape", "observes", "grid", "order"), SETTINGS)
 def test_step_by_step(shape, observes, grid, order):
     """100 random priors (6 x 17): every mean stated and known is the fraction that the definition gives."""
@@ -128,6 +129,7 @@ def test_exact_where_floating_point_is_not():
     assert (talk.provider_group[0, -1, 0] == [[0, 1, 2]] * 2).all()  # the user's two signals say the same
 
 
+@pytest.mark.slow
 def test_rows_do_not_leak_and_providers_that_see_the_same_say_the_same():
     game = random_game(np.random.default_rng(1), 5, 3, 3, 2)
     together, twice = eq.theory.converse(game, 3), eq.theory.converse(game, 3, observes=[[0, 1, 2], [7, 3, 9]])
@@ -150,6 +152,7 @@ def test_no_rounds_no_news():
 # --- promises ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_agreement_within_theorem_3():
     """100 random priors; exact statements also end in exact agreement, after at most a round per cell."""
     game = random_game(np.random.default_rng(3), 100, 4, 4, 2)
@@ -219,6 +222,7 @@ def test_information_substitutes():
     assert set(seen) == {True, False}
 
 
+@pytest.mark.slow
 def test_theorem_4_and_its_hypothesis():
     """Substitutes: agreement to 1e-6 leaves at most 0.1. Parity: perfect agreement at once, and nothing is known."""
     rng = np.random.default_rng(5)
@@ -321,6 +325,7 @@ def test_induced_distribution_by_tree(k, rounds, m, n, pure):
         assert (induced.weight * math.gcd(*prior.ravel().tolist()) == expected).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("k", "rounds", "m", "n"), RULES)
 def test_frequencies_of_transcripts(k, rounds, m, n):
     """Draws of transcripts and of (action, outcome) within five standard deviations of their exact distributions."""

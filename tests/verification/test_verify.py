@@ -126,6 +126,7 @@ def failures(folder: Path, **options) -> set[tuple]:
 # --- sound ------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_sound_dataset_passes_and_the_report_says_what_was_checked(sound, tmp_path, capsys):
     assert main(["verify", str(sound), "--report", str(tmp_path / "report.json")]) == 0
     said = json.loads((tmp_path / "report.json").read_text())
@@ -147,6 +148,7 @@ def test_a_sample_leaves_the_rest_out_and_says_so(sound):
     assert report.not_checked["misalignment scores by HiGHS"] == 70
 
 
+@pytest.mark.slow
 def test_lowest_index_without_optional_columns_and_unsolved_rows_pass(tmp_path, monkeypatch):
     def give_up_on_some(tables, game, **how):
         result = eq.solve(tables, game, **how)
@@ -172,6 +174,7 @@ def test_lowest_index_without_optional_columns_and_unsolved_rows_pass(tmp_path, 
     assert {("status", TRAIN, 0, "status"), ("nulls", TRAIN, 0, "worst_utility")} <= failures(tmp_path)
 
 
+@pytest.mark.slow
 def test_a_stratified_mixture_in_32_bits_passes(tmp_path):
     sizes = (2, 3, 3)  # and the batch of ALL, so that nothing is compiled anew
     parts = (
@@ -456,6 +459,7 @@ def test_nothing_of_the_solver_takes_part(sound):
     subprocess.run([sys.executable, "-c", ALONE, source, str(sound)], check=True, timeout=60)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("family", "parameters"),
     [
