@@ -38,7 +38,7 @@ def best_schemes(result: SelectionResult) -> np.ndarray:
 
 
 def all_equilibria(result: SelectionResult, cap: int) -> pa.Array:
-    """`[B C]` lists of schemes of tables whose actions are all available: the first `cap` equilibria, null if unsolved."""
+    """`[B C]` lists of the first `cap` equilibria, null if unsolved; of tables whose actions are all available."""
     tables = result.tables
     number = tables.actions**tables.states
     if number <= _DENSE_SCHEMES:

@@ -168,7 +168,7 @@ def read_users(path: str | os.PathLike[str]) -> pa.Table:
 
 
 def iter_rows(path: str | os.PathLike[str], kind: str) -> Iterator[pa.Table]:
-    """The rows, with the columns that all have, of a Parquet file, of a sweep's shards, or of the files `kind*.parquet` of a folder.
+    """Rows, with the columns that all of their kind have, of a file, of a sweep's shards, or of files `kind*.parquet`.
 
     The first column is the one that shards are in the order of.
 
