@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import equilibrax as eq
 import jax
@@ -70,8 +71,22 @@ def test_numbers_that_were_cut_are_refused_at_the_next_door(batch, change):
             continue
         if not hasattr(batch, "optimum_utility") and use not in (len, eq.solve):
             continue
-        with pytest.raises(ValueError, match="^(tables|games|markets): expected "):
+        with pytest.raises(ValueError, match=r"^(tables|games|markets): expected "):
             use(cut)
+
+
+@pytest.mark.parametrize(
+    ("batch", "name", "kind"),
+    [
+        (GAME, "user", np.int32),
+        (MARKET, "weights", np.int32),
+        (GENERAL, "tensor", np.int32),
+        (TABLES, "prior", np.int16),
+    ],
+)
+def test_one_array_that_was_cut_is_enough(batch, name, kind):
+    with pytest.raises(ValueError, match=f"expected {name} of int"):
+        len(replace(batch, **{name: np.asarray(getattr(batch, name)).astype(kind)}))
 
 
 def test_the_game_that_was_cut_is_solved_as_it_is():
