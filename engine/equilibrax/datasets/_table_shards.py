@@ -15,7 +15,7 @@ from equilibrax.datasets._pipeline import Rows, Work, count_statuses
 from equilibrax.datasets.config import SweepConfig, described
 from equilibrax.datasets.stratify import Bins, fill, scores_of
 from equilibrax.fits.chebyshev import TOLERANCE as CERTIFIED
-from equilibrax.games import TableResult, solve
+from equilibrax.games import solve
 from equilibrax.problems.random_tables import sample_tables
 from equilibrax.problems.tables import UtilityTables
 from equilibrax.rows.committees import committee_rows, table_rows
@@ -47,7 +47,7 @@ class Shard(Drawn):
         result: of them.
     """
 
-    result: TableResult
+    result: Any
 
 
 def work_of(config: SweepConfig) -> Work[Shard]:
@@ -117,7 +117,7 @@ def _draw(config: SweepConfig, ids: range) -> Drawn:
 
 
 def _solve(drawn: Drawn) -> Shard:
-    result: Any = solve(drawn.tables, drawn.config.plays, throw=False)
+    result = solve(drawn.tables, drawn.config.plays, throw=False)
     return Shard(drawn.config, drawn.tables, drawn.count, drawn.more, result)
 
 
@@ -125,8 +125,7 @@ def _rows(shard: Shard) -> Rows:
     config, result = shard.config, shard.result
     results = committee_rows(result)
     if config.columns:
-        selection: Any = result
-        for name, values in optional_columns(selection, config.columns, config.equilibria_cap).items():
+        for name, values in optional_columns(result, config.columns, config.equilibria_cap).items():
             results = results.append_column(name, values)
     each = results.num_rows // len(shard.tables)
     return Rows(
