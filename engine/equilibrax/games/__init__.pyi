@@ -37,5 +37,6 @@ from .oblivious import Oblivious as Oblivious
 from .partition_result import PartitionResult as PartitionResult
 from .personalized import Personalized as Personalized
 from .regret import market_regret as market_regret
+from .responses import PartitionGame as PartitionGame
 from .selection import Selection as Selection
 from .selection_result import SelectionResult as SelectionResult

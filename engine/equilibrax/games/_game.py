@@ -179,7 +179,7 @@ def read_options(hint: Any, value: Any) -> Any:
     """A game, or one of its options, from what `Game.described` wrote."""
     kinds = [kind for kind in (get_args(hint) or (hint,)) if is_dataclass(kind)]
     if isinstance(value, dict):
-        (kind,) = kinds
+        kind: Any = kinds[0]
         hints = get_type_hints(kind)
         return kind(**{name: read_options(hints[name], part) for name, part in value.items()})
     if isinstance(value, list):
@@ -195,12 +195,20 @@ _GUARANTEES: dict[type[Game[Any]], Callable[[Any], Any]] = {}
 
 def register_bounds(*games: type[Game[Any]]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Say which bounds theory has for results of a game: a function of the result (and options), to them by name."""
-    return lambda function: [_BOUNDS.__setitem__(game, function) for game in games] and function
+    return _entered(_BOUNDS, games)
 
 
 def register_guarantee(*games: type[Game[Any]]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Say which bound studies set beside a game's worst utility: a function of the result, to it or None."""
-    return lambda function: [_GUARANTEES.__setitem__(game, function) for game in games] and function
+    return _entered(_GUARANTEES, games)
+
+
+def _entered(registry: dict[Any, Any], games: tuple[Any, ...]) -> Callable[[Any], Any]:
+    def enter(function: Any) -> Any:
+        registry.update(dict.fromkeys(games, function))
+        return function
+
+    return enter
 
 
 def bounds_for(game: Game[Any]) -> Callable[..., dict[str, Any]] | None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal, TypedDict, TypeVar, Unpack, overload
 
-import jax
-
 from equilibrax._core.batching import batch_mesh
 from equilibrax._core.committees import Committees
 from equilibrax.games._game import GAMES, Backend, Game, Problem, read_options
@@ -35,7 +33,7 @@ class How(TypedDict, total=False):
 
     committees: Committees
     backend: Backend
-    devices: Sequence[jax.Device] | None
+    devices: Sequence[Any] | None
     throw: bool
 
 
@@ -59,7 +57,7 @@ def solve(
     *,
     committees: Committees = "all",
     backend: Backend = "auto",
-    devices: Sequence[jax.Device] | None = None,
+    devices: Sequence[Any] | None = None,
     throw: bool = True,
 ) -> Any:
     """Exact equilibria of a game between providers, for every table and every committee at once.

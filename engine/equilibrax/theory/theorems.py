@@ -26,7 +26,7 @@ import numpy as np
 
 from equilibrax._core.checks import check_choice, check_flags, check_number, check_numbers, fill_shape
 from equilibrax.fits.chebyshev import Rows, Weights
-from equilibrax.games import Aligned, Joint, Obedient, solve
+from equilibrax.games import Aligned, Joint, Obedient, Quantal, solve
 from equilibrax.games.partition_result import PartitionResult
 from equilibrax.games.selection_result import SelectionResult
 from equilibrax.theory._induced_actions import (
@@ -277,7 +277,8 @@ def theorem_6(
         if result.response == "best":  # full revelation is best, and so is worth OPT
             aligned, rule = result.optimum, np.arange(result.tables.states)
         else:
-            best = solve(result.tables, Aligned(response=result.game.response))
+            assert result.rationality is not None
+            best = solve(result.tables, Aligned(response=Quantal(result.rationality, result.tolerance)))
             aligned, rule = best.best_utility, best.worst_partition
         upper = lower = None
         if rows == "equilibrium":
