@@ -136,7 +136,7 @@ def _compiled(program: Program, mesh):
         else:
             values, allowed = best_response_cells(contributions, available)
         worth, valid = partition_values(values, allowed, cells)
-        options = {"ties": program.ties, "dynamics": program.dynamics}
+        options: dict[str, Any] = {"ties": program.ties, "dynamics": program.dynamics}
         options |= {"minimal": program.minimal, "step_limit": program.step_limit}
         keys = keys if program.random else None
         if program.quantal:
@@ -151,7 +151,8 @@ def _compiled(program: Program, mesh):
             solved["worst"] = take(worth[0], position)
             end = None
             if program.dynamics:
-                end = found.dynamics_scheme[:, 0], found.dynamics_steps, found.dynamics_ended
+                first = found.dynamics_scheme[:, 0]  # pyright: ignore[reportOptionalSubscript]
+                end = first, found.dynamics_steps, found.dynamics_ended
         results = solved | {"count": found.count, "worst_partition": position}
         results["near_ties"] = near_ties(worth, valid, tolerance)
         if end is not None:
