@@ -45,19 +45,19 @@ def informed(tables: eq.UtilityTables, noisy: bool = False) -> eq.PersuasionGame
 
 def of_schemes(tables: eq.UtilityTables) -> Iterator[tuple[str, eq.theory.Bound]]:
     """The selection game of Section 7."""
-    yield from _report(eq.bounds(eq.solve(tables, dynamics=False)), "")
+    yield from _report(eq.bounds(eq.solve(tables, eq.Selection(dynamics=False))), "")
 
 
 def of_games(game: eq.PersuasionGame, lambdas: tuple[float, ...]) -> Iterator[tuple[str, eq.theory.Bound]]:
     """The bounds on equilibria of all games, and those on what C* does."""
-    quantal = {"response": "quantal", "rationality": list(lambdas), "dynamics": False}
-    obedient = eq.solve(game, obedience=True, dynamics=False)
+    quantal = eq.Quantal(list(lambdas))
+    obedient = eq.solve(game, eq.Obedient(dynamics=False))
     yield from _report(eq.bounds(obedient), ", obedience")
-    yield from _report(eq.bounds(eq.solve(game, obedience=True, **quantal)), ", obedience, quantal")
-    joint = eq.solve(game, "joint", dynamics=False)
+    yield from _report(eq.bounds(eq.solve(game, eq.Obedient(response=quantal, dynamics=False))), ", obedience, quantal")
+    joint = eq.solve(game, eq.Joint(dynamics=False))
     yield from _report(eq.bounds(joint), "")
     yield "Theorem 1, C* pools two states", eq.theory.theorem_1(joint, reference=POOLED)
-    joint = eq.solve(game, "joint", **quantal)
+    joint = eq.solve(game, eq.Joint(quantal, dynamics=False))
     yield from _report(eq.bounds(joint, rounds=ROUNDS, failure=FAILURE), "")
     pools = eq.bounds(joint, reference=POOLED)
     yield from _report(pools, ", C* pools two states", ("Theorem 2", "Proposition 2", "Corollary 2"))
@@ -69,7 +69,7 @@ def of_games(game: eq.PersuasionGame, lambdas: tuple[float, ...]) -> Iterator[tu
 
 def of_substitutes(game: eq.PersuasionGame, lambdas: tuple[float, ...]) -> Iterator[tuple[str, eq.theory.Bound]]:
     """What rests on information substitutes."""
-    joint = eq.solve(game, "joint", response="quantal", rationality=list(lambdas), dynamics=False)
+    joint = eq.solve(game, eq.Joint(response=eq.Quantal(list(lambdas)), dynamics=False))
     yield from _report(eq.bounds(joint, rounds=ROUNDS, failure=FAILURE), "", ("Theorem 5", "Corollary 3"))
 
 
@@ -128,7 +128,7 @@ def signalled(count: int, **options) -> eq.Market:
 
 def of_personalized(markets: eq.Market) -> Iterator[tuple[str, eq.theory.Bound]]:
     """Theorems 3.1 and 4.3 for T the committee, and 3.1 for a T that is a part of it."""
-    result = eq.solve(markets, "personalized", dynamics=False)
+    result = eq.solve(markets, eq.Personalized(dynamics=False))
     found = eq.theory.market_bounds(result)
     yield "Theorem 3.1", found["Theorem 3.1"]
     yield "Theorem 4.3, personalized", found["Theorem 4.3"]
@@ -139,7 +139,7 @@ def of_personalized(markets: eq.Market) -> Iterator[tuple[str, eq.theory.Bound]]
 
 def of_anonymous(markets: eq.Market) -> Iterator[tuple[str, eq.theory.Bound]]:
     """Theorems 4.3 and 4.4, whose hypothesis is strong alignment."""
-    yield from eq.theory.market_bounds(eq.solve(markets, "anonymous", dynamics=False)).items()
+    yield from eq.theory.market_bounds(eq.solve(markets, eq.Anonymous(dynamics=False))).items()
 
 
 def of_newcomers(markets: eq.Market, seed: int) -> Iterator[tuple[str, eq.theory.Bound]]:
@@ -148,7 +148,7 @@ def of_newcomers(markets: eq.Market, seed: int) -> Iterator[tuple[str, eq.theory
     shape = (len(markets), markets.num_providers, markets.states, markets.actions)
     betas = rng.integers(1, 10, shape[:2]) / 10
     joined = markets.add_user(rng.random((shape[0], *shape[2:])), rng.random(shape), betas)
-    yield "Theorem 5.1", eq.theory.market_theorem_5_1(eq.solve(joined, "personalized", dynamics=False), markets)
+    yield "Theorem 5.1", eq.theory.market_theorem_5_1(eq.solve(joined, eq.Personalized(dynamics=False)), markets)
 
 
 def every_market_bound(alignment: str, error: float, count: int) -> Iterator[tuple[str, str, eq.theory.Bound]]:

@@ -34,7 +34,7 @@ def measure(states: int, rounds: int, seconds: float) -> dict[str, Any]:
     def once(method: Method, count: int) -> tuple[float, eq.games.SelectionResult]:
         part = tables[:count]
         started = time.perf_counter()
-        result = eq.solve(part, dynamics=False, misalignment=False, method=method)
+        result = eq.solve(part, eq.Selection(dynamics=False, misalignment=False, method=method))
         return time.perf_counter() - started, result
 
     dense, frontier = (once(method, count)[1] for method in get_args(Method))

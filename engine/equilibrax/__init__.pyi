@@ -51,6 +51,33 @@ from .fits import (
     nonnegative_least_squares as nonnegative_least_squares,
 )
 from .games import (
+    Aligned as Aligned,
+)
+from .games import (
+    Anonymous as Anonymous,
+)
+from .games import (
+    Dynamics as Dynamics,
+)
+from .games import (
+    Joint as Joint,
+)
+from .games import (
+    Obedient as Obedient,
+)
+from .games import (
+    Oblivious as Oblivious,
+)
+from .games import (
+    Personalized as Personalized,
+)
+from .games import (
+    Quantal as Quantal,
+)
+from .games import (
+    Selection as Selection,
+)
+from .games import (
     solve as solve,
 )
 from .io import (

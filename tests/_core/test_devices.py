@@ -98,7 +98,7 @@ def test_chunks_are_padded_and_joined(threads):
 
 def test_devices_are_chosen():
     table = eq.from_integers([[1, 2]], [[[2, 1]]])
-    chosen = eq.solve(table, devices=jax.local_devices()[:1], misalignment=False, dynamics=False)
+    chosen = eq.solve(table, eq.Selection(misalignment=False, dynamics=False), devices=jax.local_devices()[:1])
     assert chosen.worst_value.tolist() == [[1]]
 
 

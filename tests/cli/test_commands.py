@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import equilibrax as eq
 import numpy as np
@@ -99,7 +100,10 @@ def test_unsolved_tables_are_reported_and_exit_status_is_1(table, monkeypatch, c
     """A dynamics that is cut short (a limit of zero deviations) is written down as such."""
     import equilibrax.cli.solve as command
 
-    monkeypatch.setattr(command, "solve", lambda *args, **options: eq.solve(*args, **options, step_limit=0))
+    def still(tables, game, **how):
+        return eq.solve(tables, replace(game, dynamics=eq.Dynamics(step_limit=0)), **how)
+
+    monkeypatch.setattr(command, "solve", still)
     out = tmp_path / "rows.parquet"
     assert main(["solve", str(table), "--out", str(out)]) == 1
     assert "1 rows are not solved" in capsys.readouterr().err

@@ -36,7 +36,7 @@ def test_rows_have_a_lambda_a_committee_and_a_partition(table, tmp_path):
     assert rows["rationality"].to_pylist() == [0.0] * 3 + [math.inf] * 3
     assert rows["committee"].to_pylist() == [1, 2, 3] * 2
     assert set(rows["response"].to_pylist()) == {"quantal"}
-    result = eq.solve(eq.read_tables(table), "joint", response="quantal", rationality=(0, math.inf))
+    result = eq.solve(eq.read_tables(table), eq.Joint(response=eq.Quantal((0, math.inf))))
     assert rows["worst_utility"].to_pylist() == result.worst_utility.ravel().tolist()
     assert rows["worst_partition"].to_pylist() == result.worst_partition.reshape(6, 2).tolist()
     assert rows["misalignment"].null_count == 6
@@ -50,12 +50,12 @@ def test_best_responses_have_no_lambda_and_print(table, capsys, tmp_path):
     assert "lambda" not in printed
     rows = eq.rows.committee_rows(eq.solve(eq.read_tables(table), "joint"))
     assert rows["rationality"].null_count == 3
-    with pytest.raises(SystemExit):
-        main(["solve", str(table), "--game", "chess"])
+    assert main(["solve", str(table), "--game", "chess"]) == 2
+    assert "--game: expected one of selection, obedient, joint" in capsys.readouterr().err
 
 
 def test_obedience_and_the_aligned_provider_on_the_command_line(table, capsys):
-    assert main(["solve", str(table), "--obedience", "--tie-break", "lowest_index"]) == 0
+    assert main(["solve", str(table), "--game", "obedient", "--tie-break", "lowest_index"]) == 0
     assert "ties: lowest_index" in capsys.readouterr().out
     assert main(["solve", str(table), "--game", "aligned"]) == 0
     assert "1.000000" in capsys.readouterr().out
@@ -66,9 +66,9 @@ def test_obedience_and_the_aligned_provider_on_the_command_line(table, capsys):
     [
         (["--game", "joint", "--rationality", "1,x"], "--rationality: expected numbers joined by commas"),
         (["--game", "joint", "--rationality=-1"], "rationality: expected numbers of at least 0"),
-        (["--rationality", "1"], 'response: expected "best" in the selection game without obedience'),
-        (["--game", "joint", "--obedience"], "obedience: expected nothing in the game joint"),
-        (["--game", "joint", "--tie-break", "lowest_index"], "tie_break: expected nothing in the game joint"),
+        (["--rationality", "1"], "--rationality: expected a flag of `equilibrax"),
+        (["--game", "joint", "--obedience"], "--obedience: expected a flag of `equilibrax"),
+        (["--game", "joint", "--tie-break", "lowest_index"], "--tie-break: expected a flag of `equilibrax"),
     ],
 )
 @pytest.mark.parametrize("command", ["solve", "sweep"])
@@ -86,13 +86,13 @@ def test_sweeps_of_other_games_are_whole_and_continue(tmp_path):
     rows = eq.rows.read_committees(tmp_path)
     assert rows.num_rows == 12 * 2 * 3
     tables = eq.sample_tables("uniform", 12, states=2, actions=2, providers=2, seed=0)
-    options = {"response": "quantal", "rationality": (3.0, math.inf), "dynamics": False}
-    expected = [eq.solve(tables[part], "joint", **options).worst_utility for part in (slice(8), slice(4, 12))]
+    game = eq.Joint(eq.Quantal((3.0, math.inf)), dynamics=False)
+    expected = [eq.solve(tables[part], game).worst_utility for part in (slice(8), slice(4, 12))]
     np.testing.assert_array_equal(rows["worst_utility"], np.concatenate([expected[0], expected[1][4:]]).ravel())
     before = {path.name: path.read_bytes() for path in tmp_path.rglob("*.*")}
     assert main(args) == 0
     assert {path.name: path.read_bytes() for path in tmp_path.rglob("*.*")} == before
-    assert json.loads(before["sweep.json"])["config"]["rationality"] == ["3.0", "inf"]
+    assert json.loads(before["sweep.json"])["config"]["game"]["response"]["rationality"] == [3.0, "inf"]
     assert main([*args[:-1], "3"]) == 2  # another sweep
     assert main([*args[:-4], "--game", "aligned"]) == 2
 
@@ -105,7 +105,7 @@ def test_an_aligned_sweep_has_one_row_per_table(tmp_path):
 
 
 def test_oblivious_providers_on_the_command_line_and_in_sweeps(table, tmp_path, capsys):
-    assert main(["solve", str(table), "--game", "oblivious", "--rules", "randomized"]) == 0
+    assert main(["solve", str(table), "--game", "oblivious", "--rules", "lotteries"]) == 0
     assert "oblivious, best response" in capsys.readouterr().out
     assert main(["sweep", "--out", str(tmp_path / "sweep"), *SIZES, "--game", "oblivious"]) == 0
     rows = eq.rows.read_committees(tmp_path / "sweep")

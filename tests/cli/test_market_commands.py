@@ -17,8 +17,9 @@ from equilibrax.cli import main
 from equilibrax.datasets import market_sweep
 from equilibrax.datasets.market_sweep import MarketSweepConfig, run_market_sweep, validate_markets
 
-FEW = ["--dynamics", "no"]
-SMALL = MarketSweepConfig(markets=10, states=2, actions=2, shard_size=4, dynamics=False, promises=False)
+FEW = ["--no-dynamics"]
+STILL = (eq.Personalized(dynamics=False), eq.Anonymous(dynamics=False))
+SMALL = MarketSweepConfig(markets=10, states=2, actions=2, shard_size=4, game=STILL, promises=False)
 CSV = """\
 # Ann has three actions, Bob two; the insurer does not tell mild from severe.
 state,user,action,utility,Pharma,Insurer,weight:Pharma,weight:Insurer,prior,sees:Insurer,sees
@@ -45,7 +46,7 @@ def clinic(tmp_path):
 @pytest.fixture(scope="module")
 def theorem_4_1():
     """The paper's market in both games, solved once."""
-    return eq.studies.solve_games(eq.problems.theorem_4_1_market(), dynamics=False)
+    return eq.studies.solve_games(eq.problems.theorem_4_1_market(), STILL)
 
 
 @pytest.fixture(scope="module")
@@ -228,7 +229,7 @@ def test_a_file_is_solved_under_its_names(clinic, tmp_path, capsys):
     out = tmp_path / "rows.parquet"
     assert main(["market", str(clinic), "--game", "anonymous", "--committees", "3", *FEW, "--out", str(out)]) == 0
     assert "Pharma, Insurer" in capsys.readouterr().out
-    result = eq.solve(eq.read_market(clinic), "anonymous", committees=[3], dynamics=False)
+    result = eq.solve(eq.read_market(clinic), eq.Anonymous(dynamics=False), committees=[3])
     rows = pq.read_table(out).to_pydict()
     assert rows["family"] == ["clinic"] * 2
     assert rows["worst_utility"] == result.worst_utility.reshape(-1).tolist()
@@ -272,8 +273,8 @@ def test_newcomers_hurt_only_where_rules_are_public(tmp_path, capsys):
         (["market", "theorem-4.1", "--committees", "4"], "committees: "),
         (["market", "theorem-4.1", "--out", "rows.csv"], "--out: expected a file that ends in .parquet"),
         (["market", "theorem-4.1", "--figure", "a.pdf"], "--figure: expected a file that ends in .png"),
-        (["market", "theorem-4.1", "--rules", "delegation", "--game", "anonymous"], "rules: expected"),
-        (["market", "theorem-4.1", "--tie-break", "incumbent", "--game", "anonymous"], "tie_break: expected"),
+        (["market", "theorem-4.1", "--protocol", "delegation"], "--protocol: expected a flag of `"),
+        (["market", "theorem-4.1", "--tie-break", "incumbent", "--game", "anonymous"], "--tie-break: expected"),
         (["entry", "theorem-4.1", "--beta", "1"], "--beta: expected a number between 0 and 1"),
         (["entry", "theorem-4.1", "--beta", "x"], "--beta: expected a number such as 0.25 or 1/4, got 'x'"),
         (["entry", "theorem-4.1", "--newcomers", "0"], "count: expected a whole number of at least 1, got 0"),
@@ -281,14 +282,14 @@ def test_newcomers_hurt_only_where_rules_are_public(tmp_path, capsys):
         (["sweep", "--out", "s", "--users", "0"], "users: expected a whole number of at least 1, got 0"),
         (
             ["sweep", "--out", "s", "--users", "2", "--game", "joint"],
-            "--game: expected both, personalized, anonymous",
+            "--game: expected one of both, personalized, anonymous, got 'joint'",
         ),
         (
             ["sweep", "--out", "s", "--game", "both"],
-            "--game: expected selection, joint, aligned, oblivious without",
+            "--game: expected one of selection, obedient, joint, oblivious, aligned, got 'both'",
         ),
-        (["sweep", "--out", "s", "--users", "2", "--family", "hull"], "--family: expected nothing with --users"),
-        (["sweep", "--out", "s", "--alignment", "weak"], "--alignment: expected nothing without --users"),
+        (["sweep", "--out", "s", "--users", "2", "--family", "hull"], "--family: expected a flag of `equilibrax sweep"),
+        (["sweep", "--out", "s", "--alignment", "weak"], "--alignment: expected a flag of `equilibrax sweep"),
         (["sweep", "--out", "s", "--users", "2", "--error", "0.7"], "error: expected a number from 0 to 0.5"),
     ],
 )
@@ -315,14 +316,15 @@ def test_a_sweep_is_the_markets_solved(swept):
     rows = eq.rows.read_users(folder)
     markets = eq.random_markets(10, 2, 2, 2, 2)
     shards = [markets[:4], markets[4:8], markets[6:]]  # as many in each, so that they are compiled once
-    alone = [one.rows() for shard in shards for one in eq.studies.solve_games(shard, dynamics=False, promises=False)]
+    alone = [one.rows() for shard in shards for one in eq.studies.solve_games(shard, STILL, promises=False)]
     alone[4:] = [part.slice(part.num_rows // 2) for part in alone[4:]]  # of the last four, two are in the last shard
     alone = pa.concat_tables(alone)
     assert rows.equals(alone.take(np.argsort(alone["market"].to_numpy(), kind="stable")))
     drawn = pa.concat_tables(pq.read_table(folder / f"markets/{split}-00000001.parquet") for split in splits)
     assert sorted(drawn["market"].to_pylist()) == [4, 5, 6, 7]
     described = json.loads((folder / "sweep.json").read_text())["config"]
-    assert (described["markets"], described["users"], described["game"]) == (10, 2, "both")
+    assert (described["markets"], described["users"]) == (10, 2)
+    assert [eq.games.game_from(game) for game in described["game"]] == list(STILL)
 
 
 def test_an_interrupted_sweep_ends_with_the_same_bytes(swept, tmp_path, monkeypatch):
@@ -383,7 +385,7 @@ def test_the_sweep_command_makes_what_plot_draws(swept, tmp_path, capsys):
         "--shard-size",
         "4",
         "--no-dynamics",
-        "--no-misalignment",
+        "--no-promises",
     ]
     assert main(["sweep", "--users", "2", *sizes, "--out", str(tmp_path / "s")]) == 0
     assert "10 markets, 120 rows" in capsys.readouterr().err

@@ -119,7 +119,7 @@ def test_schemes_are_those_that_are_listed(ties, dense, monkeypatch):
     tables = eq.from_integers(
         generator.integers(0, 4, (12, 3, 2)), generator.integers(0, 4, (12, 3, 3, 2)), resolution=10
     )
-    result = eq.solve(tables, tie_break=ties, misalignment=False)
+    result = eq.solve(tables, eq.Selection(tie_break=ties, misalignment=False))
     columns = _columns.optional_columns(result, ("schemes", "equilibria"), 3)
     listed = columns["equilibrium_schemes"].to_pylist()
     best, worst = columns["best_scheme"].to_pylist(), columns["worst_scheme"].to_pylist()
@@ -165,8 +165,9 @@ def test_float32_stores_the_nearest(dataset, tmp_path):
     ("changes", "message"),
     [
         ({"columns": ("colours",)}, "columns: expected some of schemes, equilibria, weights"),
-        ({"misalignment": False}, "columns: expected no weights without misalignment"),
-        ({"game": "joint"}, "columns: expected none but in the selection game"),
+        ({"game": eq.Selection(misalignment=False)}, "columns: expected of schemes, equilibria, which this game"),
+        ({"game": "joint"}, "columns: expected of none, which this game"),
+        ({"columns": (), "game": "joint", "stratify": "misalignment"}, "stratify: expected a game whose misalignment"),
         ({"tables": 10**6, "shard_size": 2**20, "equilibria_cap": 10**4}, "equilibria_cap: expected"),
         ({"licence": "my own!"}, "licence: expected the SPDX name"),
         ({"stratify": "colour"}, "stratify: expected misalignment"),
@@ -545,9 +546,9 @@ def test_clocks_may_jump(copy, dataset, monkeypatch):
 
 def test_merge_refuses_a_folder_of_a_newer_version(copy):
     description = json.loads((copy / "sweep.json").read_text())
-    (copy / "sweep.json").write_text(json.dumps({**description, "format": 3, "equilibrax": "98.0"}))
+    (copy / "sweep.json").write_text(json.dumps({**description, "format": 4, "equilibrax": "98.0"}))
     with pytest.raises(
-        ValueError, match=r"format of at most 2, got 3; .*newer equilibrax \(98\.0\).* continue it with"
+        ValueError, match=r"format of at most 3, got 4; .*newer equilibrax \(98\.0\).* continue it with"
     ):
         merge(copy)
 

@@ -21,7 +21,7 @@ from equilibrax.datasets import _pipeline as _sweep_work
 from equilibrax.datasets import _run as _sweep_folder
 from equilibrax.datasets import _table_shards as _sweep_shards
 from equilibrax.datasets.sweep import SweepConfig, run_sweep, validate
-from equilibrax.games._solve import solve
+from equilibrax.games import solve
 from equilibrax.problems.random_tables import register_family, sample_tables
 from equilibrax.rows import committees as records
 from equilibrax.rows.committees import committee_rows, read_committees
@@ -100,13 +100,13 @@ def test_the_report_counts(tmp_path):
 
 
 def test_options_reach_the_solver(tmp_path, monkeypatch):
-    def narrow(tables, **options):
-        return solve(tables, method="frontier", capacity=1, **options)
+    def narrow(tables, game, **how):
+        return solve(tables, replace(game, method="frontier", capacity=1), **how)
 
     monkeypatch.setattr(_sweep_shards, "solve", narrow)
     config = replace(SMALL, family="noisy", parameters=(("noise", 0.25),), tables=32, seed=9, resolution=100)
-    options = {"tie_break": "lowest_index", "dynamics": False, "misalignment": False, "max_capacity": 2}
-    report = run_sweep(replace(config, **options), tmp_path)
+    game = eq.Selection(tie_break="lowest_index", dynamics=False, misalignment=False, max_capacity=2)
+    report = run_sweep(replace(config, game=game), tmp_path)
     assert set(report.statuses) == {"OK", "FRONTIER_OVERFLOW"}
     assert sum(report.statuses.values()) == report.rows == 96
     assert report.retries > 0
@@ -115,7 +115,7 @@ def test_options_reach_the_solver(tmp_path, monkeypatch):
     assert rows["status"].to_pylist().count("OK") == report.statuses["OK"]
     assert rows["misalignment"].null_count == rows["dynamics_steps"].null_count == 96
     tables = sample_tables("noisy", 16, states=2, actions=2, providers=2, seed=9, resolution=100, noise=0.25)
-    assert rows[:48].equals(committee_rows(narrow(tables, **options, throw=False)))
+    assert rows[:48].equals(committee_rows(narrow(tables, game, throw=False)))
 
 
 def test_what_is_done_is_not_touched(reference):
@@ -167,11 +167,11 @@ def test_an_interruption_at_any_write_leaves_only_whole_files(reference, tmp_pat
 def test_ctrl_c_while_solving_finishes_the_shard_that_is_written(reference, tmp_path, monkeypatch):
     solved = []
 
-    def interrupted(tables, **options):
+    def interrupted(tables, game, **how):
         if len(solved) == 2:
             raise KeyboardInterrupt
         solved.append(tables)
-        return solve(tables, **options)
+        return solve(tables, game, **how)
 
     monkeypatch.setattr(_sweep_shards, "solve", interrupted)
     with pytest.raises(KeyboardInterrupt):
@@ -290,7 +290,7 @@ def test_more_tables_survive_an_interruption(reference, tmp_path, monkeypatch):
         ({"tables": 43}, "tables is 44 there, 43 here"),
         ({"tables": 99, "shard_size": 8}, "tables is 44 there, 99 here; shard_size is 16 there, 8 here"),
         ({"family": "noisy", "parameters": (("noise", 0.25),)}, "family is 'uniform' there, 'noisy' here; parameters"),
-        ({"tie_break": "lowest_index"}, "tie_break is 'incumbent' there, 'lowest_index' here"),
+        ({"game": eq.Selection(tie_break="lowest_index")}, "tie_break is 'incumbent' there, 'lowest_index' here"),
     ],
 )
 def test_another_sweep_is_refused(reference, changes, message):
@@ -303,14 +303,14 @@ def test_another_sweep_is_refused(reference, changes, message):
 
 def test_another_version_is_refused(begun, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(eq, "__version__", "99.0")
+        patch.setattr(_sweep_work, "__version__", "99.0")
         with pytest.raises(ValueError, match=r"equilibrax is '.*' there, '99\.0' here"):
             run_sweep(SMALL, begun)
     description = json.loads((begun / "sweep.json").read_text())
     assert description["config"]["parameters"] == {}
     assert description["family_version"] == 1
-    (begun / "sweep.json").write_text(json.dumps({**description, "format": 3, "equilibrax": "98.0"}))
-    with pytest.raises(ValueError, match=r"sweep\.json: expected a format of at most 2, got 3; .* \(98\.0\)"):
+    (begun / "sweep.json").write_text(json.dumps({**description, "format": 4, "equilibrax": "98.0"}))
+    with pytest.raises(ValueError, match=r"sweep\.json: expected a format of at most 3, got 4; .* \(98\.0\)"):
         run_sweep(SMALL, begun)
     (begun / "sweep.json").write_text(json.dumps({**description, "format": 1}))
     with pytest.raises(ValueError, match=r"sweep\.json: expected format 2, got 1, .* sweep into a new folder"):
@@ -331,7 +331,7 @@ def test_another_version_of_ones_own_family_is_refused(tmp_path):
         run_sweep(config, tmp_path)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"format": 2}', '{"format": 2, "config": 3}'])
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"format": 3}', '{"format": 3, "config": 3}'])
 def test_a_sweep_json_of_something_else_is_named(tmp_path, text):
     (tmp_path / "sweep.json").write_text(text)
     with pytest.raises(ValueError, match=r"sweep\.json: expected the description of a sweep"):
@@ -389,10 +389,6 @@ def test_paths_that_cannot_be_folders_are_named(tmp_path, reference, begun, monk
         ({"seed": 2**63}, "seed: "),
         ({"resolution": 0}, "resolution: .*got 0"),
         ({"shard_size": 0}, "shard_size: .*got 0"),
-        ({"max_capacity": 0}, "max_capacity: .*got 0"),
-        ({"dynamics": 1}, "dynamics: expected True or False, got 1"),
-        ({"misalignment": None}, "misalignment: expected True or False, got None"),
-        ({"tie_break": "coin"}, "tie_break: expected one of 'incumbent', 'lowest_index', got 'coin'"),
         ({"providers": 12, "shard_size": 4096, "tables": 4096}, "shard_size: expected at most 1024 tables for 12"),
         ({"shard_size": 1, "tables": 10**9}, "shard_size: expected at least 10 for 1000000000 tables, got 1"),
         ({"family": "unheard"}, "family: expected one of uniform, .*, got 'unheard'"),
@@ -411,3 +407,22 @@ def test_bad_configurations_are_refused_at_the_door(tmp_path, changes, message):
     with pytest.raises(ValueError, match=f"^{message}"):
         run_sweep(config, tmp_path / "new")
     assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(
+    ("game", "message"),
+    [
+        (lambda: eq.Selection(max_capacity=0), "max_capacity: .*got 0"),
+        (lambda: eq.Selection(dynamics=1), "dynamics: expected True, False or a Dynamics, got 1"),  # pyright: ignore[reportArgumentType]
+        (lambda: eq.Selection(misalignment=None), "misalignment: expected True, False or .*, got None"),  # pyright: ignore[reportArgumentType]
+        (lambda: eq.Selection(tie_break="coin"), "tie_break: expected one of 'incumbent', 'lowest_index', got 'coin'"),  # pyright: ignore[reportArgumentType]
+        (lambda: "chess", "game: expected one of 'selection', 'obedient', 'joint', 'oblivious', 'aligned', or"),
+        (
+            lambda: eq.Personalized(),
+            "game: expected one of 'selection', 'obedient', 'joint', 'oblivious', 'aligned', or",
+        ),
+    ],
+)
+def test_games_that_make_no_sense_are_refused_when_they_are_named(game, message):
+    with pytest.raises(ValueError, match=f"^{message}"):
+        replace(SMALL, game=game())

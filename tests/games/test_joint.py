@@ -39,8 +39,8 @@ def batch(of: list[oracle.Game]) -> PersuasionGame:
 
 
 @cache
-def solved(shape: str, game: str, **options) -> eq.games.PartitionResult:
-    return eq.solve(batch(games(shape)), game, **options)
+def solved(shape: str, game: eq.games.Game | str) -> eq.games.PartitionResult:
+    return eq.solve(batch(games(shape)), game)
 
 
 def assert_summary(
@@ -79,15 +79,15 @@ def cases(shape: str, result: eq.games.PartitionResult):
 
 # --- the oracle -------------------------------------------------------------------------------------------------------
 
-QUANTAL = {"response": "quantal", "rationality": LAMBDAS}
-JOINT = [(shape, options) for shape in SHAPES for options in ({}, QUANTAL)]
+QUANTAL = eq.Quantal(LAMBDAS)
+JOINT = [(shape, response) for shape in SHAPES for response in ("best", QUANTAL)]
 
 
-@pytest.mark.parametrize(("shape", "options"), JOINT)
-def test_joint_game_agrees_with_the_oracle(shape, options):
+@pytest.mark.parametrize(("shape", "response"), JOINT)
+def test_joint_game_agrees_with_the_oracle(shape, response):
     """Equilibria among all profiles of partitions, or (five states) among those in which all post the same."""
     equilibria = oracle.joint_symmetric if shape == "large" else oracle.joint_by_profiles
-    result = solved(shape, "joint", **options)
+    result = solved(shape, eq.Joint(response))
     assert not result.status.any()
     for at, game, committee, how in cases(shape, result):
         assert_summary(result, at, game, equilibria(game, committee, how), how)
@@ -97,9 +97,9 @@ def test_joint_game_agrees_with_the_oracle(shape, options):
 
 
 OBEDIENT = [
-    ("alone", {"tie_break": "incumbent"}),
-    ("alone", {"tie_break": "lowest_index"}),
-    ("informed", {"tie_break": "lowest_index"} | QUANTAL),
+    ("alone", eq.Obedient(tie_break="incumbent")),
+    ("alone", eq.Obedient(tie_break="lowest_index")),
+    ("informed", eq.Obedient(tie_break="lowest_index", response=QUANTAL)),
 ]
 
 
@@ -107,8 +107,8 @@ OBEDIENT = [
 def test_obedient_selection_agrees_with_the_oracle(shape, options):
     """Partitions selected in equilibrium: among all profiles, or (three providers of four states) if all post them."""
     equilibria = oracle.selection_by_profiles if shape == "informed" else oracle.selection_equilibria
-    result = solved(shape, "selection", obedience=True, **options)
-    ties = options["tie_break"]
+    result = solved(shape, options)
+    ties = options.tie_break
     assert not result.status.any()
     for at, game, committee, how in cases(shape, result):
         assert_summary(result, at, game, equilibria(game, committee, ties, how), how)
@@ -168,8 +168,7 @@ def test_quantal_values_do_not_chain(rationality, tolerance, ties):
     """52 partitions, many closer to the next than the tolerance, and the ends of the chain far apart."""
     rng = random.Random(7)
     chosen = [oracle.random_game(rng, 1, 5, 3, 2, high=5) for _ in range(6)]
-    how = {"response": "quantal", "rationality": rationality, "tolerance": tolerance}
-    result = eq.solve(batch(chosen), "selection", obedience=True, tie_break=ties, throw=False, **how)
+    result = eq.solve(batch(chosen), eq.Obedient(ties, eq.Quantal(rationality, tolerance)), throw=False)
     chained = 0
     for i, game in enumerate(chosen):
         of = oracle.values(game, rationality)
@@ -206,15 +205,14 @@ def test_a_chain_of_values_is_not_one_value(seed):
     game = oracle.random_game(random.Random(seed), 1, 5, 3, 1, high=5)
     column = sorted(value[1] for value in oracle.values(game, 4.0).values())
     slack = 1.001 * max(b - a for a, b in itertools.pairwise(column))
-    how = {"response": "quantal", "rationality": 4.0, "tolerance": slack / game.unit}
-    result = eq.solve(batch([game]), "selection", obedience=True, dynamics=False, **how)
+    result = eq.solve(batch([game]), eq.Obedient(response=eq.Quantal(4.0, slack / game.unit), dynamics=False))
     top = sum(value >= column[-1] - slack for value in column)
     assert result.equilibria[0, 0] == top < len(column)
     assert result.near_ties[0, 1] == len(column) - 1
 
 
 def test_aligned_provider_agrees_with_the_oracle():
-    quantal = solved("informed", "aligned", response="quantal", rationality=LAMBDAS)
+    quantal = solved("informed", eq.Aligned(QUANTAL))
     for i, r in itertools.product(range(104), range(3)):
         game = games("informed")[i]
         value, partition = oracle.aligned(game, LAMBDAS[r])
@@ -229,22 +227,22 @@ def test_aligned_provider_agrees_with_the_oracle():
 # --- laws -------------------------------------------------------------------------------------------------------------
 
 FIELDS = ("worst_value", "best_value", "equilibria", "dynamics_steps", "dynamics_value")
-SOLVE = [("joint", {}), ("selection", {"obedience": True, "tie_break": "incumbent"})]
+SOLVE = [eq.Joint(), eq.Obedient()]
 
 
-@pytest.mark.parametrize(("game", "options"), SOLVE)
-def test_affine_payoffs_of_providers_change_nothing(game, options):
-    before, tables = solved("alone", game, **options), batch(games("alone"))
+@pytest.mark.parametrize("game", SOLVE)
+def test_affine_payoffs_of_providers_change_nothing(game):
+    before, tables = solved("alone", game), batch(games("alone"))
     factor, constant = np.array([2, 7, 1])[:, None, None, None], np.array([-3, 0, 11])[:, None, None, None]
     shifted = tables.providers * factor + constant * tables.weights[:, None, :, :, None]
-    after = eq.solve(replace(tables, providers=shifted), game, **options)
+    after = eq.solve(replace(tables, providers=shifted), game)
     for name in (*FIELDS, "worst_partition", "dynamics_partition", "near_ties"):
         np.testing.assert_array_equal(getattr(after, name), getattr(before, name), err_msg=name)
 
 
-@pytest.mark.parametrize(("game", "options"), SOLVE)
-def test_names_of_states_and_providers_do_not_matter(game, options):
-    before, tables = solved("alone", game, **options), batch(games("alone"))
+@pytest.mark.parametrize("game", SOLVE)
+def test_names_of_states_and_providers_do_not_matter(game):
+    before, tables = solved("alone", game), batch(games("alone"))
     states = [2, 0, 3, 1]
     moved = replace(
         tables,
@@ -253,7 +251,7 @@ def test_names_of_states_and_providers_do_not_matter(game, options):
         providers=tables.providers[:, [1, 2, 0]][:, :, :, states],
         available=tables.available[:, states],
     )
-    after = eq.solve(moved, game, **options)
+    after = eq.solve(moved, game)
     position = [
         int(np.flatnonzero(after.committees == ((c >> 1) | (c & 1) << 2))[0]) for c in before.committees.tolist()
     ]
@@ -280,7 +278,7 @@ def test_infinite_rationality_is_the_best_response_where_it_is_unique():
         providers=rng.integers(0, 2**20, tables.providers.shape) * weights[:, None],
     )
     best = eq.solve(tables, "joint")
-    quantal = eq.solve(tables, "joint", response="quantal", rationality=LAMBDAS)
+    quantal = eq.solve(tables, eq.Joint(response=eq.Quantal(LAMBDAS)))
     for name in (*FIELDS, "worst_partition", "dynamics_partition"):
         np.testing.assert_array_equal(getattr(quantal, name)[:, 2], getattr(best, name), err_msg=name)
 
@@ -325,62 +323,84 @@ def test_rows_of_a_batch_do_not_touch_each_other():
 
 def test_step_limit_is_a_status_or_an_error():
     tables = batch(games("alone"))
-    result = eq.solve(tables, "joint", step_limit=0, throw=False)
+    result = eq.solve(tables, eq.Joint(dynamics=eq.Dynamics(step_limit=0)), throw=False)
     stopped = result.status == int(Status.DYNAMICS_LIMIT)
     np.testing.assert_array_equal(stopped, solved("alone", "joint").dynamics_steps > 0)
     with pytest.raises(eq.SolveError, match="DYNAMICS_LIMIT"):
-        eq.solve(tables, "joint", step_limit=0)
+        eq.solve(tables, eq.Joint(dynamics=eq.Dynamics(step_limit=0)))
 
 
 @pytest.mark.parametrize(
-    ("options", "message"),
+    ("game", "message"),
     [
-        ({"game": "chess"}, "game: expected one of 'selection', 'joint', 'aligned', 'oblivious', got 'chess'"),
-        ({"response": "nice"}, "response: expected one of 'best', 'quantal', got 'nice'"),
-        ({"response": "quantal"}, "rationality: expected a number or a list"),
-        ({"rationality": 3}, 'rationality: expected none with response="best", got 3'),
-        ({"response": "quantal", "rationality": -1}, "rationality: expected numbers of at least 0"),
-        ({"response": "quantal", "rationality": [1, math.nan]}, "rationality: expected numbers of at least 0"),
-        ({"response": "quantal", "rationality": "high"}, "rationality: expected numbers of at least 0"),
-        ({"response": "quantal", "rationality": []}, "rationality: expected numbers of at least 0"),
-        (
-            {"response": "quantal", "rationality": 1, "tolerance": -1},
-            "tolerance: expected a finite number of at least 0",
-        ),
-        ({"misalignment": True}, "misalignment: expected nothing in the game joint"),
-        ({"obedience": True}, "obedience: expected nothing in the game joint"),
-        ({"tie_break": "lowest_index"}, "tie_break: expected nothing in the game joint"),
-        ({"order": "random", "key": 1}, "order: expected nothing in the game joint"),
-        ({"method": "dense"}, "method: expected nothing in the game joint"),
-        ({"committees": [8]}, "committees: expected bitmasks from 1 to 7"),
-        ({"game": "aligned", "committees": [1]}, 'committees: expected "all" in the aligned game'),
-        ({"game": "aligned", "dynamics": True}, "dynamics: expected nothing in the game aligned"),
-        ({"game": "selection", "response": "quantal", "rationality": 1}, 'response: expected "best" in the selection'),
-        ({"game": "selection"}, "tables: expected UtilityTables in the selection game without obedience"),
-        ({"game": "selection", "obedience": True, "misalignment": True}, "misalignment: expected nothing"),
+        (lambda: "chess", "game: expected one of 'selection', 'obedient', 'joint', 'oblivious', 'aligned', "),
+        (lambda: eq.Joint("nice"), "response: expected \"best\" or a Quantal, got 'nice'"),
+        (lambda: eq.Joint(3), 'response: expected "best" or a Quantal, got 3'),
+        (lambda: eq.Quantal(-1), "rationality: expected numbers of at least 0"),
+        (lambda: eq.Quantal([1, math.nan]), "rationality: expected numbers of at least 0"),
+        (lambda: eq.Quantal("high"), "rationality: expected numbers of at least 0"),
+        (lambda: eq.Quantal("10"), "rationality: expected numbers of at least 0"),
+        (lambda: eq.Quantal([]), "rationality: expected numbers of at least 0"),
+        (lambda: eq.Quantal(1, -1), "tolerance: expected a finite number of at least 0"),
+        (lambda: eq.Joint(dynamics=eq.Dynamics("random", seed=1)), "dynamics: expected best deviations in turn"),
+        (lambda: eq.Joint(dynamics="yes"), "dynamics: expected True, False or a Dynamics, got 'yes'"),
+        (lambda: "selection", "tables: expected UtilityTables in the selection game, got PersuasionGame"),
     ],
 )
-def test_what_makes_no_sense_is_refused_in_one_line(options, message):
+def test_what_makes_no_sense_is_refused_in_one_line(game, message):
     with pytest.raises(ValueError, match=message) as caught:
-        eq.solve(batch(games("alone")), **({"game": "joint"} | options))
+        eq.solve(batch(games("alone")), game())
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ("states", "options", "message"),
+    ("game", "option"),
     [
-        (26, {"game": "joint"}, r"states whose subsets fit in 8 GiB, got 26, which need about [\d,]+ GiB"),
-        (12, {"obedience": True}, r"at most 11 states for obedience=True, got 12, whose 4,213,597 partitions"),
+        (eq.Quantal, {}),
+        (eq.Joint, {"misalignment": True}),
+        (eq.Joint, {"obedience": True}),
+        (eq.Joint, {"tie_break": "lowest_index"}),
+        (eq.Joint, {"order": "random"}),
+        (eq.Joint, {"method": "dense"}),
+        (eq.Aligned, {"dynamics": True}),
+        (eq.Selection, {"response": eq.Quantal(1)}),
+        (eq.Obedient, {"misalignment": True}),
     ],
 )
-def test_too_many_states_are_refused_with_the_memory_they_need(states, options, message):
+def test_options_that_do_not_apply_cannot_be_written(game, option):
+    with pytest.raises(TypeError, match=next(iter(option), "rationality")):
+        game(**option)
+
+
+@pytest.mark.parametrize(
+    ("game", "options", "message"),
+    [
+        ("joint", {"committees": [8]}, "committees: expected bitmasks from 1 to 7"),
+        ("aligned", {"committees": [1]}, 'committees: expected "all" in the aligned game'),
+        ("joint", {"backend": "gpu"}, "backend: expected one of 'auto', 'xla', 'cpu', got 'gpu'"),
+    ],
+)
+def test_what_solve_does_not_take_is_refused_in_one_line(game, options, message):
+    with pytest.raises(ValueError, match=message) as caught:
+        eq.solve(batch(games("alone")), game, **options)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("states", "game", "message"),
+    [
+        (26, "joint", r"states whose subsets fit in 8 GiB, got 26, which need about [\d,]+ GiB"),
+        (12, "obedient", r"at most 11 states in the obedient game, got 12, whose 4,213,597 partitions"),
+    ],
+)
+def test_too_many_states_are_refused_with_the_memory_they_need(states, game, message):
     tables = eq.sample_tables("uniform", 1, states=states, actions=2, providers=2, seed=0)
     with pytest.raises(ValueError, match=message):
-        eq.solve(tables, **options)
+        eq.solve(tables, game)
 
 
 def test_results_can_be_shown(capsys):
-    result = solved("informed", "joint", response="quantal", rationality=LAMBDAS)
+    result = solved("informed", eq.Joint(QUANTAL))
     result.show(0, width=160)
     printed = capsys.readouterr().out
     assert "joint, quantal response, tolerance 1e-09" in printed
@@ -395,9 +415,9 @@ def test_chunks_that_compute_side_by_side_give_what_one_thread_gives(monkeypatch
     found = []
     for threads in (1, 3):
         monkeypatch.setattr("equilibrax._core.batching.idle_cores", lambda mesh, threads=threads: threads)
-        found.append(eq.solve(tables, "joint", dynamics=False))
+        found.append(eq.solve(tables, eq.Joint(dynamics=False)))
     assert (found[0].worst_value == found[1].worst_value).all()
     assert (found[0].equilibria == found[1].equilibria).all()
     assert (found[0].worst_partition == found[1].worst_partition).all()
-    alone = eq.solve(tables[140:], "joint", dynamics=False)
+    alone = eq.solve(tables[140:], eq.Joint(dynamics=False))
     assert (found[1].worst_value[140:] == alone.worst_value).all()

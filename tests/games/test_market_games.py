@@ -76,8 +76,8 @@ def test_anonymous_games_are_what_brute_force_says(count, committees, states, op
     if dynamics == "with":
         markets[0] = third_wheel(oracle_cases.ROUND)
         solved = batch(markets)
-    result = eq.solve(solved, "anonymous", dynamics=dynamics == "with", committees=committees)
-    moved = eq.solve(solved, "anonymous", dynamics="only") if dynamics == "only" else result
+    result = eq.solve(solved, eq.Anonymous(dynamics=dynamics == "with"), committees=committees)
+    moved = eq.solve(solved, eq.Anonymous(dynamics="only")) if dynamics == "only" else result
     asymmetric = apart = 0
     for row, market in enumerate(markets):
         for committee in committees:
@@ -110,7 +110,7 @@ PADDED = (("user", 2), ("components", 3), ("available", 1))
 
 def test_a_market_without_equilibrium():
     """Not an error: no utility, a count of zero and a status."""
-    result = eq.solve(batch([oracle_cases.NOWHERE]), "anonymous", committees=[0b11], dynamics=False)
+    result = eq.solve(batch([oracle_cases.NOWHERE]), eq.Anonymous(dynamics=False), committees=[0b11])
     assert result.status.tolist() == [[eq.Status.NO_EQUILIBRIUM]]
     assert result.status_names.tolist() == [["NO_EQUILIBRIUM"]]
     assert result.equilibria.tolist() == [[[0, 0, 0]]]
@@ -143,7 +143,7 @@ PERSONALIZED = {"provider_information": "same", "user_information": True, "ragge
 @pytest.mark.parametrize("sight", ["same", "private"])
 def test_personalized_games_of_separable_markets_are_what_brute_force_says(rules, sight):
     markets, solved = random_markets(16, 2, 2, 3, 2, **PERSONALIZED | {"provider_information": sight})
-    result = eq.solve(solved, "personalized", rules=rules, dynamics=False)
+    result = eq.solve(solved, eq.Personalized(protocol=rules, dynamics=False))
     assert result.counted == ("rules" if sight == "same" else "profiles")
     for row, market in enumerate(markets):
         for committee in oracle.committees(market):
@@ -164,7 +164,7 @@ def test_personalized_games_of_separable_markets_are_what_brute_force_says(rules
 @pytest.mark.parametrize("rules", ["obedience", "delegation"])
 def test_personalized_games_of_general_markets_are_what_brute_force_says(rules):
     markets, solved = random_markets(10, 2, 2, 2, 2, general=True, ragged=True)
-    result = eq.solve(solved, "personalized", rules=rules, dynamics=False, committees=[0b11])
+    result = eq.solve(solved, eq.Personalized(protocol=rules, dynamics=False), committees=[0b11])
     for row, market in enumerate(markets):
         found = oracle.personalized_equilibria(market, 0b11, rules)
         for user in range(2):
@@ -174,7 +174,7 @@ def test_personalized_games_of_general_markets_are_what_brute_force_says(rules):
 def test_a_separable_market_as_a_tensor_is_the_same_market():
     markets, solved = random_markets(64, 2, 2, 3, 3)
     both = solved, batch([oracle.as_tensor(m) for m in markets])
-    one, other = (eq.solve(m, "anonymous", dynamics=False) for m in both)
+    one, other = (eq.solve(m, eq.Anonymous(dynamics=False)) for m in both)
     for name in ("worst_value", "best_value", "equilibria", "worst_rules", "worst_choice", "status"):
         np.testing.assert_array_equal(getattr(one, name), getattr(other, name), err_msg=name)
 
@@ -182,12 +182,12 @@ def test_a_separable_market_as_a_tensor_is_the_same_market():
 def test_names_of_users_providers_and_states_do_not_matter():
     """Users in another order, states in another order, and utilities in other units; providers where nobody is tied."""
     _, solved = random_markets(64, 2, 2, 3, 3, ties=False)
-    result = eq.solve(solved, "anonymous", dynamics=False)
+    result = eq.solve(solved, eq.Anonymous(dynamics=False))
     users = result.market.user[:, ::-1], result.market.components[:, :, ::-1], result.market.weights[:, :, ::-1]
     states = np.array([2, 0, 1])
     user, components = users[0][:, :, states] * 3 + 5, users[1][:, :, :, states] * 2 + 7
     moved = eq.separable_market(user, components, users[2], solved.prior[:, states], resolution=1, weight_resolution=1)
-    other = eq.solve(moved, "anonymous", dynamics=False)
+    other = eq.solve(moved, eq.Anonymous(dynamics=False))
     np.testing.assert_array_equal(other.equilibria, result.equilibria)
     added = 5 * solved.prior.sum(axis=1)[:, None, None]
     np.testing.assert_array_equal(other.worst_value[:, :, ::-1], 3 * result.worst_value + added)
@@ -201,7 +201,7 @@ def test_names_of_users_providers_and_states_do_not_matter():
         weight_resolution=1,
     )
     other = eq.solve(
-        swapped, "anonymous", dynamics=False
+        swapped, eq.Anonymous(dynamics=False)
     )  # who wins a user who is offered the same twice depends on the order
     np.testing.assert_array_equal(other.worst_value[:, [1, 0]], result.worst_value[:, :2])
 
@@ -211,7 +211,7 @@ def test_certificates_of_profiles():
     markets, solved = random_markets(64, 2, 2, 3, 3)
     _, others = random_markets(16, 2, 2, 3, 2, **PERSONALIZED)  # both as in other tests: nothing new to compile
     for game, of_game in (("anonymous", solved), ("personalized", others)):
-        result = eq.solve(of_game, game, dynamics=False)
+        result = eq.solve(of_game, {"anonymous": eq.Anonymous, "personalized": eq.Personalized}[game](dynamics=False))
         for c in range(1, 3):
             worst = result.worst_rules[:, c, 0] if game == "anonymous" else result.worst_rules[:, c]
             regret = eq.games.market_regret(of_game, worst, game)
@@ -246,21 +246,20 @@ def test_too_many_profiles_to_list():
 def test_quantal_users():
     """Without rationality nothing that is said matters; with much of it users respond best, where nothing is tied."""
     _, solved = random_markets(64, 2, 2, 3, 3, ties=False)
-    quantal = {"response": "quantal", "dynamics": False, "committees": [0b11]}
-    several = eq.solve(solved, "anonymous", rationality=[0, 7.5, np.inf], **quantal)
+    several = eq.solve(solved, eq.Anonymous(eq.Quantal([0, 7.5, np.inf]), dynamics=False), committees=[0b11])
     none, some, sharp = several.each
     assert several.worst_utility.shape == (64, 3, 1, 2)
     assert [one.rationality for one in several.each] == [0, 7.5, np.inf]
-    alone = eq.solve(solved, "anonymous", rationality=7.5, **quantal)
+    alone = eq.solve(solved, eq.Anonymous(eq.Quantal(7.5), dynamics=False), committees=[0b11])
     assert alone.each == (alone,)
     for name in ("worst_utility", "best_utility", "equilibria", "worst_rules", "worst_choice", "status", "solved"):
         np.testing.assert_array_equal(getattr(some, name), getattr(alone, name), err_msg=name)
         np.testing.assert_array_equal(getattr(several, name)[:, 1], getattr(alone, name), err_msg=name)
     with pytest.raises(ValueError, match="rationality: expected one number for a profile"):
-        eq.games.market_regret(solved, np.zeros((2, 3), int), rationality=[1, 2], response="quantal")
+        eq.games.market_regret(solved, np.zeros((2, 3), int), eq.Anonymous(eq.Quantal([1, 2])))
     assert (none.equilibria == 25).all()
     np.testing.assert_allclose(none.worst_utility, none.best_utility)
-    best = eq.solve(solved, "anonymous", dynamics=False)
+    best = eq.solve(solved, eq.Anonymous(dynamics=False))
     np.testing.assert_allclose(sharp.worst_utility, best.worst_utility[:, 2:])
     np.testing.assert_array_equal(sharp.equilibria, best.equilibria[:, 2:])
 
@@ -268,7 +267,7 @@ def test_quantal_users():
 def test_a_result_is_shown_with_names(capsys):
     """A line for every committee, user and lambda; nothing where there is no number."""
     _, solved = random_markets(64, 2, 2, 3, 3)
-    result = eq.solve(solved, "anonymous", dynamics=False)
+    result = eq.solve(solved, eq.Anonymous(dynamics=False))
     empty = replace(result, equilibria=result.equilibria * 0, status=result.status + int(eq.Status.NO_EQUILIBRIUM))
     for one in (result, empty):
         one.show(3, width=120)
@@ -279,24 +278,25 @@ def test_a_result_is_shown_with_names(capsys):
         assert word in first
     assert second.count("NO_EQUILIBRIUM") == 6
     assert result.index(["provider 1", "provider 2"]) == 2
-    quantal = {"response": "quantal", "rationality": [0, 7.5, np.inf], "dynamics": False, "committees": [0b11]}
-    eq.solve(solved, "anonymous", **quantal).show(0, width=120)
+    quantal = eq.Anonymous(eq.Quantal([0, 7.5, np.inf]), dynamics=False)
+    eq.solve(solved, quantal, committees=[0b11]).show(0, width=120)
     shown = capsys.readouterr().out
     assert all(shown.count(f" {number} ") >= 2 for number in ("7.5", "inf"))
 
 
 def test_dynamics_stop_where_they_are_told_and_notice_cycles():
     _, solved = random_markets(64, 2, 2, 3, 3, general=True)
-    result = eq.solve(solved, "anonymous", dynamics="only")
+    result = eq.solve(solved, eq.Anonymous(dynamics="only"))
     assert (result.equilibria == -1).all()
     assert np.isnan(result.worst_utility).all()
     moving = result.dynamics_steps[:, 2, 0] > 1
     assert moving.any()
-    few = eq.solve(solved, "anonymous", dynamics="only", step_limit=1, throw=False)
+    stopped = eq.Anonymous(dynamics=eq.Dynamics(step_limit=1), profiles=False)
+    few = eq.solve(solved, stopped, throw=False)
     limited = few.status[:, 2] & eq.Status.DYNAMICS_LIMIT > 0
     np.testing.assert_array_equal(limited, moving)
     with pytest.raises(SolveError, match="DYNAMICS_LIMIT"):
-        eq.solve(solved, "anonymous", dynamics="only", step_limit=1)
+        eq.solve(solved, stopped)
     ended = result.status[:, 2] == 0
     assert eq.games.market_regret(solved, result.dynamics_rules[:, 2, 0]).equilibrium[ended].all()
 
@@ -304,35 +304,40 @@ def test_dynamics_stop_where_they_are_told_and_notice_cycles():
 @pytest.mark.parametrize(
     ("game", "options", "message"),
     [
-        ("selection", {}, "game: expected one of 'personalized', 'anonymous'"),
-        ("anonymous", {"rules": "delegation"}, 'rules: expected "obedience"'),
-        ("personalized", {"rules": "partition"}, "rules: expected one of"),
-        ("anonymous", {"tie_break": "incumbent"}, 'tie_break: expected "lowest_index"'),
-        ("anonymous", {"misalignment": True}, "misalignment: expected nothing in the game anonymous"),
-        ("anonymous", {"obedience": True}, "obedience: expected nothing"),
-        ("personalized", {"dynamics": "only"}, "dynamics: expected True or False"),
-        ("personalized", {"dynamics": "never"}, "dynamics: expected True, False"),
-        (
-            "personalized",
-            {"response": "quantal", "rationality": [1, -2]},
-            "rationality: expected numbers of at least 0",
-        ),
-        ("personalized", {"response": "quantal", "rationality": 1, "rules": "delegation"}, "response: expected"),
-        ("anonymous", {"committees": [4]}, "committees: expected bitmasks from 1 to 3"),
+        (lambda: "selection", {}, "tables: expected UtilityTables in the selection game, got Market"),
+        (lambda: eq.Personalized(protocol="partition"), {}, "protocol: expected one of"),
+        (lambda: eq.Personalized(dynamics="only"), {}, "dynamics: expected True or False"),
+        (lambda: eq.Personalized(dynamics="never"), {}, "dynamics: expected True, False"),
+        (lambda: eq.Anonymous(dynamics=False, profiles=False), {}, "dynamics: expected some where no profiles"),
+        (lambda: eq.Personalized(response=eq.Quantal([1, -2])), {}, "rationality: expected numbers of at least 0"),
+        (lambda: eq.Personalized("delegation", response=eq.Quantal(1)), {}, "response: expected"),
+        (lambda: "anonymous", {"committees": [4]}, "committees: expected bitmasks from 1 to 3"),
     ],
 )
 def test_refuses(game, options, message):
     market = batch([oracle.random_market(random.Random(0), 2, 2, 2, 2)])
     with pytest.raises(ValueError, match=message):
-        eq.solve(market, game, **options)
+        eq.solve(market, game(), **options)
+
+
+@pytest.mark.parametrize("option", [{"protocol": "delegation"}, {"tie_break": "incumbent"}, {"misalignment": True}])
+def test_options_that_do_not_apply_cannot_be_written(option):
+    with pytest.raises(TypeError, match=next(iter(option))):
+        eq.Anonymous(**option)
+
+
+def test_a_tie_rule_of_selection_games_needs_them():
+    _, private = random_markets(4, 2, 2, 3, 2, provider_information="private")
+    with pytest.raises(ValueError, match='tie_break: expected "lowest_index" except'):
+        eq.solve(private, eq.Personalized(tie_break="incumbent"))
 
 
 def test_refuses_markets_and_tables_in_each_others_games():
     tables = eq.from_integers([[3, 1], [0, 2]], [[[1, 5], [2, 2]]])
     with pytest.raises(ValueError, match="tables: expected a Market in the anonymous game, got UtilityTables"):
         eq.solve(tables, "anonymous")
-    with pytest.raises(ValueError, match="dynamics: expected True, False or None"):
-        eq.solve(tables, dynamics="only")
+    with pytest.raises(ValueError, match="dynamics: expected True, False or a Dynamics"):
+        eq.solve(tables, eq.Selection(dynamics="only"))  # pyright: ignore[reportArgumentType]
 
 
 def test_quantal_worths_do_not_chain():
@@ -345,8 +350,9 @@ def test_quantal_worths_do_not_chain():
     market = eq.separable_market(user / 40, parts / 40, [[1]] * 3, provider_sees=sees, resolution=40)
     rules = [(0, 0, 0), (0, 0, 1), (0, 1, 0), (0, 1, 1), (0, 1, 2)]
     own = [[r for r in rules if len(set(zip(row, r))) == len(set(row))] for row in sees]
-    options = {"response": "quantal", "rationality": lam, "tolerance": tolerance, "throw": False}
-    results = {game: eq.solve(market, game, **options) for game in ("personalized", "anonymous")}
+    how = eq.Quantal(lam, tolerance=tolerance)
+    games = {"personalized": eq.Personalized(response=how), "anonymous": eq.Anonymous(response=how)}
+    results = {name: eq.solve(market, game, throw=False) for name, game in games.items()}
 
     def value(utility, hers, rule):
         total = 0.0
@@ -363,8 +369,8 @@ def test_quantal_worths_do_not_chain():
         return has
 
     posted = list(itertools.product(*own))[::9]
-    how = {name: options[name] for name in ("response", "rationality", "tolerance")}
-    one_by_one = [eq.games.market_regret(market, np.array(profile), **how).equilibrium for profile in posted]
+    alone = games["anonymous"]
+    one_by_one = [eq.games.market_regret(market, np.array(profile), alone).equilibrium for profile in posted]
     chained = 0
     for b in range(sizes[0]):
         hers, theirs = user[b, 0] / 40, parts[b, :, 0] / 40

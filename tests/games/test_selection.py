@@ -77,7 +77,10 @@ def assert_equilibria(result: eq.games.SelectionResult, games, tie_break: str) -
 @pytest.mark.parametrize("tie_break", RULES)
 @pytest.mark.parametrize(("name", "committees"), [("synthetic-1", 31), ("synthetic-2", 31), ("movielens", 63)])
 def test_paper_tables_agree_with_the_oracle(name, committees, tie_break, method):
-    result, game = eq.solve(eq.load_paper_table(name), tie_break=tie_break, method=method), oracles.paper_table(name)
+    result, game = (
+        eq.solve(eq.load_paper_table(name), eq.Selection(tie_break=tie_break, method=method)),
+        oracles.paper_table(name),
+    )
     assert result.committees.tolist() == list(range(1, committees + 1))
     assert_equilibria(result, [game], tie_break)
     assert_dynamics(result, [game], tie_break)
@@ -124,7 +127,7 @@ def small_games(draw, states: int, actions: int, providers: int, width: int, cou
 def test_small_tables_agree_with_the_oracle(tables_of, shape, width, tie_break, data):
     games = data.draw(small_games(*shape, width))
     tables = tables_of(games)
-    dense, frontier = (eq.solve(tables, tie_break=tie_break, method=method) for method in METHODS)
+    dense, frontier = (eq.solve(tables, eq.Selection(tie_break=tie_break, method=method)) for method in METHODS)
     assert not dense.status.any()
     assert_equilibria(dense, games, tie_break)
     assert_dynamics(dense, games, tie_break)
@@ -141,7 +144,11 @@ def test_small_tables_agree_with_the_oracle(tables_of, shape, width, tie_break, 
 def test_random_tables_agree_with_the_oracle(tables_of, tie_break, deviation):
     """Many games with long dynamics at once, in a committee order of one's own."""
     games, masks = random_games(1, 160, 3, 3, 3), [7, 5, 1, 6, 3]
-    result = eq.solve(tables_of(games), committees=masks, tie_break=tie_break, deviation=deviation, misalignment=False)
+    result = eq.solve(
+        tables_of(games),
+        eq.Selection(tie_break=tie_break, misalignment=False, dynamics=eq.Dynamics(deviation=deviation)),
+        committees=masks,
+    )
     assert result.committees.tolist() == masks
     assert_equilibria(result, games, tie_break)
     assert_dynamics(result, games, tie_break, deviation)
@@ -170,7 +177,7 @@ def stable_bits(table: eq.UtilityTables) -> tuple[np.ndarray, np.ndarray]:
 def test_sixteen_providers_have_65535_committees():
     rng = np.random.default_rng(16)
     table = eq.from_integers(rng.integers(0, 9, (4, 2)), rng.integers(0, 9, (16, 4, 2)), prior=[1, 2, 3, 4])
-    result = eq.solve(table, misalignment=False, dynamics=False)
+    result = eq.solve(table, eq.Selection(misalignment=False, dynamics=False))
     user, stable = stable_bits(table)
     member = (result.committees[:, None] >> np.arange(16)) & 1 == 1
     several = member.sum(axis=1) > 1
@@ -195,7 +202,7 @@ def law_tables(seed: int = 3) -> eq.UtilityTables:
 
 
 def solve_plainly(tables: eq.UtilityTables, tie_break: str) -> eq.games.SelectionResult:
-    return eq.solve(tables, tie_break=tie_break, misalignment=False)
+    return eq.solve(tables, eq.Selection(tie_break=tie_break, misalignment=False))
 
 
 def renamed_states_and_actions(tables):
@@ -267,16 +274,16 @@ def test_what_names_and_units_do_not_change(tie_break):
 def test_a_batch_is_its_tables_one_by_one(monkeypatch):
     """Each row is a different game with its own draws: nothing leaks between rows, chunks or committees."""
     tables = law_tables(4)
-    options = {"order": "random", "key": 5}
-    together = eq.solve(tables, **options)
-    alone = [eq.solve(table, **options) for table in tables]
+    game = eq.Selection(dynamics=eq.Dynamics("random", seed=5))
+    together = eq.solve(tables, game)
+    alone = [eq.solve(table, game) for table in tables]
     assert len({r.worst_value.tobytes() for r in alone}) > 10
     for i, one in enumerate(alone):
         assert_same(one, together, rows=slice(i, i + 1))
         np.testing.assert_allclose(one.misalignment, together.misalignment[i : i + 1], rtol=0, atol=1e-12)
         assert one.table_id.tolist() == [i]
     monkeypatch.setattr(batching, "_CHUNK_BYTES", {"cpu": 1})  # one table per chunk
-    assert_same(eq.solve(tables, **options), together)
+    assert_same(eq.solve(tables, game), together)
 
 
 def test_a_second_batch_compiles_nothing(monkeypatch):
@@ -291,7 +298,7 @@ def test_a_second_batch_compiles_nothing(monkeypatch):
     rng = np.random.default_rng(0)
     for size, high in ((8, 3), (5, 30), (7, 300), (8, 3000)):
         tables = eq.from_integers(rng.integers(0, high, (size, 2, 3)), rng.integers(0, high, (size, 2, 2, 3)))
-        eq.solve(tables, committees=[3], dynamics=False, misalignment=False, step_limit=12345)
+        eq.solve(tables, eq.Selection(dynamics=eq.Dynamics(step_limit=12345), misalignment=False), committees=[3])
         assert len(traces) == 1, f"traced again for {size} tables with utilities up to {high}"
 
 
@@ -329,8 +336,11 @@ def test_random_order_draws_uniformly_and_ends_in_equilibrium(tables_of, tie_bre
     games = sorted(candidates, key=lambda g: -len(random_order_ends(g, 7, tie_break)))[:4]
     assert len(random_order_ends(games[0], 7, tie_break)) >= 3
     tables = tables_of([game for game in games for _ in range(64)])
-    options = {"tie_break": tie_break, "order": "random", "misalignment": False}
-    result = eq.solve(tables, key=1, **options)
+
+    def game(seed):
+        return eq.Selection(tie_break, eq.Dynamics("random", seed=seed), misalignment=False)
+
+    result = eq.solve(tables, game(1))
     for g, game in enumerate(games):
         for c, committee in enumerate(result.committees.tolist()):
             copies = range(64 * g, 64 * g + 64)
@@ -342,20 +352,20 @@ def test_random_order_draws_uniformly_and_ends_in_equilibrium(tables_of, tie_bre
                 assert end[0] in oracles.equilibria(game, committee, tie_break)
 
     # Draws depend on key, id and committee, not on the company.
-    assert_same(eq.solve(tables, key=1, **options), result)
-    assert (eq.solve(tables, key=2, **options).dynamics_scheme != result.dynamics_scheme).any()
-    backwards = eq.solve(tables[::-1], key=1, committees=[7, 6, 5, 4, 3, 2, 1], **options)
+    assert_same(eq.solve(tables, game(1)), result)
+    assert (eq.solve(tables, game(2)).dynamics_scheme != result.dynamics_scheme).any()
+    backwards = eq.solve(tables[::-1], game(1), committees=[7, 6, 5, 4, 3, 2, 1])
     np.testing.assert_array_equal(backwards.dynamics_scheme[::-1, ::-1], result.dynamics_scheme)
     np.testing.assert_array_equal(backwards.dynamics_steps[::-1, ::-1], result.dynamics_steps)
-    fewer = eq.solve(tables, key=1, committees=[7, 7, 7, 6, 6, 3, 3], **options)
+    fewer = eq.solve(tables, game(1), committees=[7, 7, 7, 6, 6, 3, 3])
     np.testing.assert_array_equal(fewer.dynamics_scheme, result.dynamics_scheme[:, [6, 6, 6, 5, 5, 2, 2]])
     round_robin = [[oracles.dynamics(g, c, tie_break)[0] for c in result.committees.tolist()] for g in games]
     assert (result.dynamics_scheme.reshape(4, 64, 7, 3) != np.array(round_robin)[:, None]).any()
 
 
 def test_random_order_needs_a_key():
-    with pytest.raises(ValueError, match=r"^key: expected a JAX random key or an integer seed"):
-        eq.solve(law_tables(), order="random")
+    with pytest.raises(ValueError, match=r"^seed: expected a JAX random key or an integer seed"):
+        eq.solve(law_tables(), eq.Selection(dynamics=eq.Dynamics(order="random")))
 
 
 def test_a_stopped_dynamics_says_so(tables_of):
@@ -363,13 +373,13 @@ def test_a_stopped_dynamics_says_so(tables_of):
     full = [[oracles.dynamics(g, c) for c in range(1, 8)] for g in games]
     steps = np.array([[s for _, s, _ in row] for row in full])
     assert steps.max() > 1
-    options = {"step_limit": 1, "misalignment": False}
-    result = eq.solve(tables_of(games), throw=False, **options)
+    game = eq.Selection(dynamics=eq.Dynamics(step_limit=1), misalignment=False)
+    result = eq.solve(tables_of(games), game, throw=False)
     np.testing.assert_array_equal(result.status, np.where(steps > 1, int(Status.DYNAMICS_LIMIT), 0))
     np.testing.assert_array_equal(result.dynamics_steps, np.minimum(steps, 1))
     assert_equilibria(result, games, "incumbent")  # the rest does not suffer
     with pytest.raises(eq.SolveError, match="DYNAMICS_LIMIT"):
-        eq.solve(tables_of(games), **options)
+        eq.solve(tables_of(games), game)
 
 
 # --- beyond enumeration -----------------------------------------------------------------------------------------------
@@ -383,7 +393,9 @@ def constant_table(states: int, actions: int, providers: int = 3) -> eq.UtilityT
     ("states", "count", "status"), [(15, 10**15, Status.OK), (20, 2**63 - 1, Status.COUNT_SATURATED)]
 )
 def test_equal_schemes_are_merged_and_counted(states, count, status):
-    result = eq.solve(constant_table(states, 10), method="frontier", capacity=1, max_capacity=1, misalignment=False)
+    result = eq.solve(
+        constant_table(states, 10), eq.Selection(method="frontier", capacity=1, max_capacity=1, misalignment=False)
+    )
     assert (result.equilibria == count).all()
     assert (result.status == int(status)).all()
     assert (result.worst_value == 3 * states).all()
@@ -397,7 +409,7 @@ def test_dense_and_frontier_agree_on_65536_schemes():
         rng.integers(0, 12, (2, 8, 4)), rng.integers(0, 12, (2, 2, 8, 4)), rng.integers(1, 4, (2, 8))
     )
     options = {"tie_break": "lowest_index", "misalignment": False}
-    dense, frontier = (eq.solve(tables, method=method, **options) for method in METHODS)
+    dense, frontier = (eq.solve(tables, eq.Selection(method=method, **options)) for method in METHODS)
     assert_same(frontier, dense)
     assert dense.equilibria[:, 2].max() > 1
 
@@ -406,7 +418,7 @@ def test_tables_of_1e20_schemes():
     """Nothing can be enumerated here, but everything that is claimed can be attacked."""
     rng = np.random.default_rng(20)
     table = eq.from_arrays(rng.random((20, 10)), rng.random((5, 20, 10)), prior=rng.integers(1, 9, 20))
-    result = eq.solve(table, misalignment=False)
+    result = eq.solve(table, eq.Selection(misalignment=False))
     assert not result.status.any()
     utilities = np.concatenate([np.asarray(table.user), np.asarray(table.providers)[0]]).astype(np.int64)
     contributions = utilities * np.asarray(table.prior)[0][:, None]  # [P, X, A]
@@ -455,16 +467,16 @@ def test_overflow_is_retried_or_reported():
     user[::2], providers[::2] = 1, 1
     tables = eq.from_integers(user, providers)
     small = {"method": "frontier", "capacity": 4}
-    expected = eq.solve(tables, method="dense")
-    grown = eq.solve(tables, **small)
+    expected = eq.solve(tables, eq.Selection(method="dense"))
+    grown = eq.solve(tables, eq.Selection(**small))
     assert_same(grown, expected)
     np.testing.assert_allclose(grown.misalignment, expected.misalignment, rtol=0, atol=1e-9)
     assert (grown.retries > 0).tolist() == [False, True] * 3
 
     message = r"^3 of 6 tables are not solved; the first is table 1, committee 1: FRONTIER_OVERFLOW\."
     with pytest.raises(eq.SolveError, match=message):
-        eq.solve(tables, max_capacity=4, **small)
-    partial = eq.solve(tables, max_capacity=4, throw=False, **small)
+        eq.solve(tables, eq.Selection(max_capacity=4, **small))
+    partial = eq.solve(tables, eq.Selection(max_capacity=4, **small), throw=False)
     assert (partial.status[1::2] == int(Status.FRONTIER_OVERFLOW)).all()
     assert (partial.status_names[1::2] == "FRONTIER_OVERFLOW").all()
     assert not partial.solved[1::2].any()
@@ -483,8 +495,9 @@ def test_wide_tables_of_large_values_are_exact():
     high = 2**31 - 1
     tables = eq.from_integers(rng.integers(0, high, (1, 2, 100)), rng.integers(0, high, (1, 2, 2, 100)), [300, 301])
     options = {"dynamics": False, "misalignment": False}
-    expected = eq.solve(tables, method="dense", **options)
-    assert_same(eq.solve(tables, method="frontier", capacity=2**16, **options), expected, INTEGERS)
+    expected = eq.solve(tables, eq.Selection(method="dense", **options))
+    frontier = eq.Selection(method="frontier", capacity=2**16, **options)
+    assert_same(eq.solve(tables, frontier), expected, INTEGERS)
 
 
 # --- options ----------------------------------------------------------------------------------------------------------
@@ -493,13 +506,9 @@ def test_wide_tables_of_large_values_are_exact():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (
-            {"game": "persuasion"},
-            "game: expected one of 'selection', 'joint', 'aligned', 'oblivious', got 'persuasion'",
-        ),
         ({"tie_break": "user"}, "tie_break: expected one of 'incumbent', 'lowest_index', got 'user'"),
-        ({"order": "given"}, "order: expected one of 'round_robin', 'random', got 'given'"),
-        ({"deviation": "worst"}, "deviation: expected one of 'best', 'minimal', got 'worst'"),
+        ({"dynamics": {"order": "given"}}, "order: expected one of 'round_robin', 'random', got 'given'"),
+        ({"dynamics": {"deviation": "worst"}}, "deviation: expected one of 'best', 'minimal', got 'worst'"),
         ({"method": "fast"}, "method: expected one of 'auto', 'dense', 'frontier', got 'fast'"),
         ({"committees": "some"}, "committees: expected \"all\" or a list of bitmasks, got 'some'"),
         ({"committees": []}, 'committees: expected "all" or a non-empty list of bitmasks, got []'),
@@ -509,22 +518,37 @@ def test_wide_tables_of_large_values_are_exact():
         ({"capacity": 0}, "capacity: expected a whole number from 1 to 2147483647, got 0"),
         ({"capacity": 3.5}, "capacity: expected a whole number from 1 to 2147483647, got 3.5"),
         ({"max_capacity": 0}, "max_capacity: expected a whole number from 1 to 2147483647, got 0"),
-        ({"step_limit": -1}, "step_limit: expected a whole number from 0 to 2147483647, got -1"),
-        ({"step_limit": 2**40}, "step_limit: expected a whole number from 0 to 2147483647, got 1099511627776"),
+        ({"dynamics": {"step_limit": -1}}, "step_limit: expected a whole number from 0 to 2147483647, got -1"),
+        (
+            {"dynamics": {"step_limit": 2**40}},
+            "step_limit: expected a whole number from 0 to 2147483647, got 1099511627776",
+        ),
         ({"devices": []}, "devices: expected at least one JAX device, got none"),
     ],
 )
 def test_unknown_options_are_refused(options, message):
+    how = {name: value for name, value in options.items() if name in ("committees", "devices")}
+    mine = {name: value for name, value in options.items() if name not in how}
+
+    def solve():
+        turns = {"dynamics": eq.Dynamics(**mine.pop("dynamics"))} if "dynamics" in mine else {}
+        eq.solve(law_tables(), eq.Selection(**turns, **mine), **how)
+
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
-        eq.solve(law_tables(), **options)
+        solve()
 
 
-@pytest.mark.parametrize("options", [{"method": "dense"}, {"deviation": "minimal"}])
-def test_lists_that_are_too_long_are_refused(options):
-    name, choice = next(iter(options.items()))
+@pytest.mark.parametrize(
+    ("name", "choice", "game"),
+    [
+        ("method", "dense", eq.Selection(method="dense")),
+        ("deviation", "minimal", eq.Selection(dynamics=eq.Dynamics(deviation="minimal"))),
+    ],
+)
+def test_lists_that_are_too_long_are_refused(name, choice, game):
     message = f'{name}="{choice}": expected tables of at most 1,048,576 schemes, got about 1e20'
     with pytest.raises(ValueError, match=message):
-        eq.solve(constant_table(20, 10), **options)
+        eq.solve(constant_table(20, 10), game)
 
 
 def test_an_empty_batch_is_refused():
@@ -536,9 +560,9 @@ def test_ties_that_do_not_fit_at_first_are_merged_within_the_same_room():
     """Few distinct values, many schemes: at the limit of the room the last try merges all equal partial schemes."""
     rng = np.random.default_rng(8)
     tables = eq.from_integers(rng.integers(0, 2, (4, 8, 3)), rng.integers(0, 2, (4, 2, 8, 3)))
-    options = {"misalignment": False, "throw": False}
-    expected = eq.solve(tables, method="dense", **options)
-    merged = eq.solve(tables, method="frontier", capacity=64, max_capacity=64, **options)
+    expected = eq.solve(tables, eq.Selection(misalignment=False, method="dense"), throw=False)
+    small = eq.Selection(misalignment=False, method="frontier", capacity=64, max_capacity=64)
+    merged = eq.solve(tables, small, throw=False)
     assert merged.solved.all()
     assert merged.retries.any()
     assert_same(merged, expected)

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from equilibrax._core.status import Status
-from equilibrax.games._solve import solve
+from equilibrax.games import solve
 from equilibrax.problems.random_tables import sample_tables
 from equilibrax.rows import committees as records
 from equilibrax.rows.committees import (
@@ -77,7 +77,7 @@ def test_committee_rows_are_the_result_in_order(result, rows):
 
 
 def test_skipped_results_are_null(tables):
-    rows = committee_rows(solve(tables, committees=[3, 1], dynamics=False, misalignment=False))
+    rows = committee_rows(solve(tables, eq.Selection(dynamics=False, misalignment=False), committees=[3, 1]))
     assert rows.schema == COMMITTEE_SCHEMA
     skipped = {"dynamics_utility", "dynamics_steps", "misalignment", "bound"}
     assert {name for name in rows.column_names if rows[name].null_count} == skipped
@@ -88,7 +88,7 @@ def test_skipped_results_are_null(tables):
 
 def test_tables_that_were_not_solved_have_null_results_and_say_so():
     tables = sample_tables("uniform", 16, states=2, actions=2, providers=2, seed=0)
-    result = solve(tables, method="frontier", capacity=2, max_capacity=2, throw=False)
+    result = solve(tables, eq.Selection(method="frontier", capacity=2, max_capacity=2), throw=False)
     lost = (result.status & int(Status.FRONTIER_OVERFLOW) != 0).reshape(-1)
     assert 0 < lost.sum() < len(lost), "expected some tables to overflow and some not"
     rows = committee_rows(result)
@@ -120,7 +120,10 @@ def test_nan_is_null(result):
 def test_tables_with_names_have_their_own():
     labels = eq.Labels(("x", "y"), ("a", "b"), ("p",), ("Züri", "Bern"))
     named = eq.from_integers(np.arange(8).reshape(2, 2, 2), np.ones((2, 1, 2, 2), int), labels=labels)
-    assert committee_rows(solve(named, misalignment=False, dynamics=False))["family"].to_pylist() == ["Züri", "Bern"]
+    assert committee_rows(solve(named, eq.Selection(misalignment=False, dynamics=False)))["family"].to_pylist() == [
+        "Züri",
+        "Bern",
+    ]
     assert table_rows(named)["family"].to_pylist() == ["Züri", "Bern"]
 
 

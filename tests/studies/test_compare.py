@@ -37,13 +37,13 @@ def weather(tmp_path):
 
 def test_every_line_is_what_solve_says(tables, found):
     """Worst and best of the committee of all; a monopolist's over the committees of one."""
-    quantal = {"response": "quantal", "rationality": LAMBDAS}
-    followed, joint = eq.solve(tables, dynamics=False), eq.solve(tables, "joint", dynamics=False)
-    by_lambda = eq.solve(tables, "joint", committees=[3], dynamics=False, **quantal)
-    lotteries = eq.solve(tables, "oblivious", rules="randomized")
+    quantal = eq.Quantal(LAMBDAS)
+    followed, joint = eq.solve(tables, eq.Selection(dynamics=False)), eq.solve(tables, eq.Joint(dynamics=False))
+    by_lambda = eq.solve(tables, eq.Joint(quantal, dynamics=False), committees=[3])
+    lotteries = eq.solve(tables, eq.Oblivious(rules="lotteries"))
     expected = {
         "selection, followed": followed,
-        "selection, checked": eq.solve(tables, committees=[3], obedience=True, dynamics=False),
+        "selection, checked": eq.solve(tables, eq.Obedient(dynamics=False), committees=[3]),
         "joint": joint,
         "oblivious, partitions": eq.solve(tables, "oblivious"),
         "oblivious, lotteries": lotteries,
@@ -58,7 +58,7 @@ def test_every_line_is_what_solve_says(tables, found):
         line = found.index(f"monopolist, {name}")
         assert found.worst[:, line].tolist() == result.worst_utility[:, :2].min(axis=1).tolist()
         assert found.best[:, line].tolist() == result.best_utility[:, :2].max(axis=1).tolist()
-    aligned = eq.solve(tables, "aligned", **quantal)
+    aligned = eq.solve(tables, eq.Aligned(quantal))
     for r, name in enumerate(("joint, λ = 2", "joint, λ = ∞")):
         line = found.index(name)
         assert found.worst[:, line].tolist() == by_lambda.worst_utility[:, r, -1].tolist()
@@ -90,7 +90,7 @@ def test_oblivious_providers_of_theorem_7():
     court = eq.PersuasionGame.from_prior(
         [[[[2, 0], [0, 1]]]] * B, user=[[1, 2], [2, 1]], providers=[[[0, 2], [0, 1]], [[1, 0], [2, 0]]]
     )
-    lotteries = eq.solve(court, "oblivious", rules="randomized")
+    lotteries = eq.solve(court, eq.Oblivious(rules="lotteries"))
     assert lotteries.worst_utility[-1] == pytest.approx([5 / 3] * 3, abs=1e-12)
     assert lotteries.equilibria.tolist() == [[1, 1, 1]] * B
     assert eq.rows.committee_rows(lotteries)["worst_partition"].null_count == 3 * B
@@ -100,21 +100,18 @@ def test_oblivious_providers_of_theorem_7():
     found = eq.compare(court, rationality=())
     assert found.worst[0, found.index("oblivious, lotteries")] == pytest.approx(5 / 3)
     assert not any(line.user in ("follows", "quantal") for line in found.lines)
-    for options, message in (
-        ({"response": "quantal", "rationality": 1}, 'response: expected "best" in the game oblivious'),
-        ({"dynamics": True}, "dynamics: expected nothing in the game oblivious"),
-        ({"tie_break": "lowest_index"}, "tie_break: expected nothing in the game oblivious"),
-        ({"rules": "mixed"}, "rules: expected one of 'deterministic', 'randomized', got 'mixed'"),
-    ):
-        with pytest.raises(ValueError, match=message):
-            eq.solve(court, "oblivious", **options)
-    with pytest.raises(ValueError, match="rules: expected nothing in the game joint"):
-        eq.solve(court, "joint", rules="randomized")
+    for options in ({"response": eq.Quantal(1)}, {"dynamics": True}, {"tie_break": "lowest_index"}):
+        with pytest.raises(TypeError, match=f"unexpected keyword argument '{next(iter(options))}'"):
+            eq.Oblivious(**options)
+    with pytest.raises(ValueError, match="rules: expected one of 'partitions', 'lotteries', got 'mixed'"):
+        eq.Oblivious(rules="mixed")  # pyright: ignore[reportArgumentType]
+    with pytest.raises(TypeError, match="unexpected keyword argument 'rules'"):
+        eq.Joint(rules="lotteries")  # pyright: ignore[reportCallIssue]
 
 
 def test_oblivious_partitions_are_the_monopolists(tables):
     """The common refinement of what each posts alone, counted as profiles."""
-    result, joint = eq.solve(tables, "oblivious"), eq.solve(tables, "joint", dynamics=False)
+    result, joint = eq.solve(tables, "oblivious"), eq.solve(tables, eq.Joint(dynamics=False))
     assert result.equilibria[:, 2].tolist() == (joint.equilibria[:, 0] * joint.equilibria[:, 1]).tolist()
     apart = joint.worst_partition[:, :2, 1].max(axis=1)  # of two states: told apart if anybody does
     assert result.worst_partition[:, 2].tolist() == [[0, int(a)] for a in apart]

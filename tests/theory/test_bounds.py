@@ -79,8 +79,9 @@ def solvable() -> PersuasionGame:
 
 @cache
 def solved(game: str, quantal: bool = False, **options) -> eq.games.PartitionResult:
-    how = {"response": "quantal", "rationality": GRID} if quantal else {}
-    return eq.solve(solvable(), game, dynamics=False, **how, **options)
+    kind = {"joint": eq.Joint, "obedient": eq.Obedient}[game]
+    how = {"response": eq.Quantal(GRID)} if quantal else {}
+    return eq.solve(solvable(), kind(dynamics=False, **how, **options))
 
 
 @cache
@@ -227,7 +228,7 @@ def test_every_bound_holds_on_random_tables(family):
 
 def test_bounds_hold_on_games_with_ties_and_missing_actions():
     labels = references_of_all()
-    for result in (solved("joint"), solved("joint", True), solved("selection", obedience=True)):
+    for result in (solved("joint"), solved("joint", True), solved("obedient")):
         report = eq.bounds(result, reference=labels if result.game == "joint" else None, rounds=1e34, failure=1e-9)
         assert not report.refuted.any()
     for rationality, epsilon_u in itertools.product(LAMBDAS[1:], (0.0, 0.5)):
@@ -247,7 +248,7 @@ def test_numbers_of_a_bound_are_the_oracles():
 
 
 def test_reports_show_and_name_what_they_hold(capsys):
-    report = eq.bounds(eq.solve(tables(), dynamics=False))
+    report = eq.bounds(eq.solve(tables(), eq.Selection(dynamics=False)))
     report.show(width=120)
     assert "Theorem 6 (Remark 5)" in capsys.readouterr().out
     assert list(report) == ["Theorem 6", "Theorem 6 (Remark 5)"]
@@ -297,8 +298,8 @@ def test_theorem_5_checks_substitutes_agreement_and_small_lambda():
 
 
 def test_theorem_6_needs_market_alignment():
-    assert_broken(eq.theory.theorem_6(eq.solve(tables(), dynamics=False), epsilon=0), 0)
-    assert_broken(eq.theory.theorem_6(solved("selection", obedience=True), epsilon=0), SILENT)
+    assert_broken(eq.theory.theorem_6(eq.solve(tables(), eq.Selection(dynamics=False)), epsilon=0), 0)
+    assert_broken(eq.theory.theorem_6(solved("obedient"), epsilon=0), SILENT)
 
 
 def test_lemma_1_needs_the_quantal_response():
@@ -359,7 +360,7 @@ def test_definition_9_holds_by_itself_among_partitions():
 
 REFUSED = [
     (lambda: eq.theory.theorem_2(solved("joint")), "result: expected the joint game .* quantal"),
-    (lambda: eq.theory.theorem_1(solved("joint", True)), "result: expected the joint game over partitions with best"),
+    (lambda: eq.theory.theorem_1(solved("joint", True)), "result: expected the joint game with best"),
     (lambda: eq.theory.theorem_1(solved("joint"), reference=[0]), "reference: expected whole labels"),
     (lambda: eq.theory.theorem_1(solved("joint"), epsilon=[0, 0, 0]), "epsilon: expected a number or shape"),
     (lambda: eq.theory.theorem_1(solved("joint"), rows="some"), "rows: expected one of"),

@@ -15,7 +15,6 @@ import oracles
 import pytest
 from equilibrax import Status
 from equilibrax.fits import chebyshev as certified
-from equilibrax.games import selection as _selection_game
 from equilibrax.problems.random_tables import sample_tables
 from equilibrax.verification.programs import _proved
 from equilibrax_kernels.fits.chebyshev import certified_fit, misalignment_lanes
@@ -56,7 +55,7 @@ def test_small_tables_are_exact_and_proved(tables_of, rows, weights):
     games = random_games(7, 12, 3, 2, 3)
     tables = tables_of(games)
     for tie_break in RULES if rows == "equilibrium" else RULES[:1]:
-        fit = eq.misalignment(tables, rows=rows, weights=weights, tie_break=tie_break, multipliers=True)
+        fit = eq.misalignment(tables, rows=rows, weights=weights, game=eq.Selection(tie_break), multipliers=True)
         assert fit.certified.all()
         assert fit.lower.shape == fit.upper.shape == (12, 7, 3, 2)
         for (i, game), committee in itertools.product(enumerate(games), range(1, 8)):
@@ -137,8 +136,7 @@ def test_highs_takes_over_where_the_batched_solver_stops(monkeypatch):
     np.testing.assert_allclose(fit.misalignment, expected.misalignment, rtol=0, atol=1e-9)
     np.testing.assert_allclose(fit.lower.sum(axis=(2, 3)), fit.upper.sum(axis=(2, 3)), rtol=0, atol=1e-12)
 
-    monkeypatch.setattr(_selection_game, "FitOptions", partial(certified.FitOptions, iteration_limit=0))
-    solved = eq.solve(tables, dynamics=False)
+    solved = eq.solve(tables, eq.Selection(dynamics=False, misalignment=certified.FitOptions(iteration_limit=0)))
     assert solved.fit.resolved > 0
     assert not solved.status.any()
     assert (solved.worst_utility >= solved.bound - 1e-9).all()
@@ -148,17 +146,17 @@ def test_highs_takes_over_where_the_batched_solver_stops(monkeypatch):
 
 def test_what_cannot_be_certified_says_so(monkeypatch):
     tables = sample_tables("noisy", 2, states=2, actions=2, providers=2, seed=12)
-    options = {"committees": [3], "dynamics": False}
-    expected = eq.solve(tables, **options)
+    game = eq.Selection(dynamics=False)
+    expected = eq.solve(tables, game, committees=[3])
     monkeypatch.setattr(certified, "TOLERANCE", -1.0)  # no proof is good enough
-    result = eq.solve(tables, throw=False, **options)
+    result = eq.solve(tables, game, committees=[3], throw=False)
     assert (result.status == int(Status.MISALIGNMENT_UNCERTIFIED)).all()
     assert (result.status_names == "MISALIGNMENT_UNCERTIFIED").all()
     assert result.fit.resolved == 2  # HiGHS has been asked
     np.testing.assert_array_equal(result.worst_value, expected.worst_value)
     np.testing.assert_allclose(result.misalignment, expected.misalignment, rtol=0, atol=1e-9)
     with pytest.raises(eq.SolveError, match=r"^2 of 2 tables .* committee 3: MISALIGNMENT_UNCERTIFIED\."):
-        eq.solve(tables, **options)
+        eq.solve(tables, game, committees=[3])
     fit = eq.misalignment(tables, [3], rows="table", throw=False)
     assert not fit.certified.any()
     with pytest.raises(eq.SolveError, match=r"^2 of 2 scores .* committee 3: MISALIGNMENT_UNCERTIFIED\."):
@@ -168,8 +166,8 @@ def test_what_cannot_be_certified_says_so(monkeypatch):
 def test_a_table_that_does_not_fit_has_no_score():
     tables = sample_tables("uniform", 2, states=9, actions=3, providers=2, seed=13)  # too many schemes to list
     with pytest.raises(eq.SolveError, match="FRONTIER_OVERFLOW"):
-        eq.misalignment(tables, [3], max_capacity=2)
-    fit = eq.misalignment(tables, [3], max_capacity=2, throw=False)
+        eq.misalignment(tables, [3], game=eq.Selection(max_capacity=2))
+    fit = eq.misalignment(tables, [3], game=eq.Selection(max_capacity=2), throw=False)
     assert np.isnan(fit.misalignment).all()
     assert np.isnan(fit.gap).all()
     assert np.isnan(fit.weights).all()
@@ -181,7 +179,7 @@ def test_a_table_that_does_not_fit_has_no_score():
     [
         ({"rows": "all"}, "^rows: expected one of 'equilibrium', 'table', got 'all'$"),
         ({"weights": "free"}, "^weights: expected one of 'nonnegative', 'simplex', got 'free'$"),
-        ({"tie_break": "user"}, "^tie_break: expected one of 'incumbent', 'lowest_index', got 'user'$"),
+        ({"game": "selection"}, "^game: expected a Selection game, got 'selection'$"),
         ({"committees": [4]}, "^committees: expected bitmasks from 1 to 3 for 2 providers, got 4$"),
     ],
 )
@@ -203,7 +201,7 @@ def violations(result: eq.games.SelectionResult) -> int:
 def test_the_bound_holds_on_10000_tables(family):
     """Definition 1 and Theorem 6 on each of 70,000 committees; `hull` and `near_hull` are what they promise."""
     tables = sample_tables(family, 10_000, states=3, actions=3, providers=3, seed=14)
-    result = eq.solve(tables, dynamics=False)
+    result = eq.solve(tables, eq.Selection(dynamics=False))
     assert result.fit.certified.all()
     assert violations(result) == 0
     np.testing.assert_array_equal(result.bound, result.optimum - 2 * result.misalignment)
@@ -229,7 +227,7 @@ def test_the_bound_holds_on_10000_tables(family):
 def test_the_bound_is_tight_where_there_is_one_state(family):
     """With one state the user's loss is exactly twice the misalignment, so any smaller factor would be wrong."""
     tables = sample_tables(family, 10_000, states=1, actions=5, providers=3, seed=15)
-    result = eq.solve(tables, dynamics=False)
+    result = eq.solve(tables, eq.Selection(dynamics=False))
     assert violations(result) == 0
     np.testing.assert_allclose(result.worst_utility, result.bound, rtol=0, atol=1e-9)
     assert (result.misalignment > 0.01).sum() > 1000
@@ -254,8 +252,8 @@ def test_a_wrong_sign_in_the_program_would_break_the_bound(monkeypatch, mistake)
     monkeypatch.setattr(certified, "misalignment_lanes", mistake)
     # Its own options, so that no compiled program is shared with other tests.
     limit = 401 + len(mistake.__name__)
-    monkeypatch.setattr(_selection_game, "FitOptions", partial(certified.FitOptions, iteration_limit=limit))
-    result = eq.solve(tables, dynamics=False, throw=False)
+    game = eq.Selection(dynamics=False, misalignment=certified.FitOptions(iteration_limit=limit))
+    result = eq.solve(tables, game, throw=False)
     assert violations(result) > 100
 
 
@@ -267,7 +265,8 @@ def test_a_dual_violation_counts_in_the_range_of_the_provider(size, unit):
     everywhere, top, bottom = np.ones((2, 1), bool), np.array([[0.0], [0.5]]), np.array([[0.5], [0.0]])
     with jax.enable_x64(True):
         lanes = user[:, None], provider[None, :, None], everywhere, everywhere, np.ones((1, 1), bool)
-        fit = certified_fit(*map(jnp.asarray, (*lanes, np.zeros((1, 1)), top, bottom)), simplex=False)
+        found = certified_fit(*map(jnp.asarray, (*lanes, np.zeros((1, 1)), top, bottom)), simplex=False)
+        fit = jax.tree.map(np.asarray, found)
     assert fit.eps[0] == fit.eps[0] - fit.gap[0] == unit / 2  # as far as the user is concerned, the proof is complete
     assert fit.violation[0] == 1.0
     rows = np.arange(2)

@@ -148,14 +148,15 @@ def test_a_sample_leaves_the_rest_out_and_says_so(sound):
 
 
 def test_lowest_index_without_optional_columns_and_unsolved_rows_pass(tmp_path, monkeypatch):
-    def give_up_on_some(tables, **options):
-        result = eq.solve(tables, **options)
+    def give_up_on_some(tables, game, **how):
+        result = eq.solve(tables, game, **how)
         for array, value in ((result.status, eq.Status.FRONTIER_OVERFLOW), (result.equilibria, -1)):
             array[::3] = int(value)
         return result
 
     monkeypatch.setattr(_sweep_shards, "solve", give_up_on_some)
-    config = replace(ALL, tie_break="lowest_index", columns=(), dynamics=False, misalignment=False, shard_size=40)
+    game = eq.Selection("lowest_index", dynamics=False, misalignment=False)
+    config = replace(ALL, game=game, columns=(), shard_size=40)
     assert run_sweep(config, tmp_path).statuses == {"OK": 182, "FRONTIER_OVERFLOW": 98}
     found = verify(tmp_path)
     assert found.holds, found.failures
@@ -412,9 +413,9 @@ def test_the_exit_status_and_the_first_failures(dataset, tmp_path, capsys):
     (tmp_path / "empty").mkdir()
     for folder in (tmp_path / "empty", tmp_path / "nowhere", dataset / TRAIN):
         assert main(["verify", str(folder)]) == 2
-    (dataset / "sweep.json").write_text('{"format": 3}')
+    (dataset / "sweep.json").write_text('{"format": 4}')
     assert main(["verify", str(dataset)]) == 2
-    assert "expected format 2, got 3" in capsys.readouterr().err
+    assert "expected format 3, got 4" in capsys.readouterr().err
 
 
 def test_tables_whose_family_cannot_be_drawn_again_are_solved_as_they_are_stored(sound, monkeypatch):

@@ -41,15 +41,14 @@ def prepare(workload: Workload, data: Data) -> Run:
 
     def select(count: int) -> Answer:
         dynamics = workload.kind == "dynamics"
-        return answer_of(eq.solve(first(count), dynamics=dynamics, misalignment=False, throw=False))
+        return answer_of(eq.solve(first(count), eq.Selection(dynamics=dynamics, misalignment=False), throw=False))
 
     def hear_all(count: int) -> Answer:
-        found = eq.solve(first(count), "joint", dynamics=False)
+        found = eq.solve(first(count), eq.Joint(dynamics=False))
         return {"worst": found.worst_value, "count": found.equilibria}
 
     def hear_all_quantally(count: int) -> Answer:
-        how = {"response": "quantal", "rationality": RATIONALITY, "tolerance": NEAR}
-        found = eq.solve(first(count), "joint", dynamics=False, **how)
+        found = eq.solve(first(count), eq.Joint(eq.Quantal(RATIONALITY, NEAR), dynamics=False))
         undecided = (np.asarray(found.near_ties) > 0).any(axis=1)
         return {
             "worst": found.worst_utility,
@@ -83,7 +82,7 @@ def personalized(data: Data) -> Run:
         return markets[: count // USERS]
 
     def run(count: int) -> Callable[[], Answer]:
-        found = eq.solve(first(count), "personalized", rules="delegation", throw=False)
+        found = eq.solve(first(count), eq.Personalized(protocol="delegation"), throw=False)
 
         def answer() -> Answer:
             values = {

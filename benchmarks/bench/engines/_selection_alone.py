@@ -26,6 +26,8 @@ def prepare(workload: Workload, data: Data) -> Run:
         return tables[:count]
 
     def run(count: int) -> Answer:
-        return answer_of(eq.solve(first(count), tie_break="lowest_index", misalignment=False, throw=False))
+        return answer_of(
+            eq.solve(first(count), eq.Selection(tie_break="lowest_index", misalignment=False), throw=False)
+        )
 
     return run

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from importlib import import_module
 
-import tyro
 from rich.console import Console
 
 from equilibrax._core.status import SolveError
@@ -68,10 +67,12 @@ def main(args: Sequence[str] | None = None) -> int:
     if args[0] not in COMMANDS:
         console.print(f"equilibrax: error: expected a command ({', '.join(COMMANDS)}), got {args[0]!r}", markup=False)
         return 2
+    from equilibrax.cli._flags import parsed
+
     command_class = getattr(import_module(f"equilibrax.cli.{args[0]}"), COMMANDS[args[0]][0])
-    command = tyro.cli(command_class, prog=f"equilibrax {args[0]}", args=args[1:])
-    _use_all_cores()
     try:
+        command = parsed(command_class, args[1:], f"equilibrax {args[0]}")
+        _use_all_cores()
         return command.run(console)
     except KeyboardInterrupt:
         console.print("equilibrax: interrupted; files already written are whole; the same command continues a sweep")

@@ -11,9 +11,9 @@ import pyarrow as pa
 import tyro
 from rich.console import Console
 
-from equilibrax.cli.games import RESOLUTION, named_tables, parse_rationality
+from equilibrax.cli._flags import parse_parameters, parse_rationality
+from equilibrax.cli.games import RESOLUTION, named_tables
 from equilibrax.cli.solve import numbered_on
-from equilibrax.cli.sweep import parse_parameters
 from equilibrax.figures.comparison import comparison_figure
 from equilibrax.games import TOLERANCE
 from equilibrax.problems.random_tables import sample_tables

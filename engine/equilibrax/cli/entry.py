@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar, cast
 
 import tyro
 from rich.console import Console
 from rich.table import Table
 
 from equilibrax.cli.market import check_outputs, named_market, unsolved
-from equilibrax.games import MarketRules
+from equilibrax.games import MarketGame
 from equilibrax.problems import Alignment, random_markets
 from equilibrax.problems.market import Market
 from equilibrax.rows.committees import write_parquet
 from equilibrax.studies.entry import Entry, enter, random_newcomers
-from equilibrax.studies.market_games import Games, number_text
+from equilibrax.studies.market_games import number_text
 
 
 @dataclass(frozen=True)
@@ -48,10 +48,8 @@ class EntryCommand:
     """Actions of newcomers; default as many as the market has."""
     seed: int = 0
     """Seed of the newcomers, and of random markets."""
-    game: Games = "both"
-    """Which game to solve."""
-    rules: MarketRules = "obedience"
-    """As for `equilibrax market`."""
+    game: str = "both"
+    """Which game to solve. The flags below are of the game that is chosen, or of both."""
     markets: int = 200
     """Number of random markets."""
     users: int = 2
@@ -81,6 +79,11 @@ class EntryCommand:
     figure: Annotated[Path | None, tyro.conf.arg(metavar="FILE.png")] = None
     """Figure to draw: the incumbents' worst utility before and after."""
 
+    plays: tuple[MarketGame, ...] = ()
+    """The games with their options."""
+
+    over: ClassVar[type[Any]] = Market
+
     def run(self, console: Console) -> int:
         check_outputs(self.out, self.figure)
         beta = _ratio(self.beta)
@@ -88,7 +91,7 @@ class EntryCommand:
         count = (200 if self.market else 1) if self.newcomers is None else self.newcomers
         options: dict[str, Any] = {"beta": beta, "actions": self.newcomer_actions, "seed": self.seed}
         newcomers = random_newcomers(market, count, **options)
-        entry = enter(market, newcomers, self.game, rules=self.rules, dynamics=False, throw=False)
+        entry = enter(market, newcomers, [replace(cast(Any, game), dynamics=False) for game in self.plays], throw=False)
         _show(entry, None if sys.stdout.isatty() else 140)
         if self.out != "-" or self.figure is not None:
             rows = entry.rows()

@@ -26,11 +26,3 @@ def named_tables(name: str | Path, resolution: int | None) -> UtilityTables:
     if path.is_dir() or path.suffix.lower() == ".zip":
         return movielens_table(path, resolution=MOVIELENS_RESOLUTION if resolution is None else resolution)
     return read_tables(path, resolution=RESOLUTION if resolution is None else resolution)
-
-
-def parse_rationality(text: str) -> tuple[float, ...]:
-    """Numbers joined by commas, such as `1,3,10,inf`; none from an empty text."""
-    try:
-        return tuple(float(part) for part in text.split(",")) if text else ()
-    except ValueError:
-        raise ValueError(f"--rationality: expected numbers joined by commas, such as 1,10,inf, got {text!r}") from None

@@ -6,25 +6,21 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar
 
 import pyarrow as pa
 import tyro
 from rich.console import Console
 
-from equilibrax.cli.games import parse_rationality
-from equilibrax.games import TOLERANCE, MarketRules, TieBreak
-from equilibrax.games.market import ANSWERS
+from equilibrax.games import MarketGame
 from equilibrax.io.markets import read_market
 from equilibrax.problems.market import Market
 from equilibrax.problems.paper_markets import proposition_a_2_market, theorem_4_1_market, theorem_5_2_market
 from equilibrax.rows.committees import write_parquet
-from equilibrax.studies.market_games import Games, MarketOutcome, show_outcomes, solve_games
+from equilibrax.studies.market_games import MarketOutcome, show_outcomes, solve_games
 
 INSTANCES = ("theorem-4.1", "theorem-5.2", "proposition-a.2")
 """The markets of the paper, by name."""
-
-Dynamics = Literal["yes", "no", "only"]
 
 
 @dataclass(frozen=True)
@@ -33,7 +29,7 @@ class MarketCommand:
 
     Personalized: every provider has a rule for each user. Anonymous: it has one public rule for all of them. A rule is
     a partition of what the provider sees; each user takes the provider that is best for her and responds, or, with
-    --rules delegation, does what it says. Prints every user's worst and best utility in equilibrium, the benchmark
+    --protocol delegation, does what it says. Prints every user's worst and best utility in equilibrium, the benchmark
     u(C*) of what all providers of the committee know, and the best bound of theory (arXiv 2602.13451).
 
     A market is a CSV file with one row per (state, user, action): columns `state`, `user`, `action`, `utility`, then
@@ -50,20 +46,10 @@ class MarketCommand:
 
     market: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="MARKET")] = ""
     """A CSV or npz file, or theorem-4.1, theorem-5.2 or proposition-a.2."""
-    game: Games = "both"
-    """Which game to solve."""
-    rules: MarketRules = "obedience"
-    """Partitions, and users respond; or maps to actions, and users do what they say (personalized game only)."""
-    rationality: Annotated[str, tyro.conf.arg(metavar="NUMBER,...")] = ""
-    """Quantal response with these lambdas, joined by commas; inf is one."""
-    tolerance: float = TOLERANCE
-    """Utilities under quantal response that differ by no more are equal."""
+    game: str = "both"
+    """Which game to solve. The flags below are of the game that is chosen, or of both."""
     committees: tuple[int, ...] = ()
     """Committees as bitmasks (bit j is the j-th provider); none given means all of them."""
-    tie_break: TieBreak = "lowest_index"
-    """Who wins the user's ties: the lowest index, or never the deviator (personalized, all see the same)."""
-    dynamics: Dynamics = "yes"
-    """Whether to run best-response dynamics; only: list no profiles, for markets that are too large for it."""
     bounds: bool = True
     """Whether to compute benchmarks and bounds."""
     eps: float = 0.2
@@ -81,10 +67,16 @@ class MarketCommand:
     figure: Annotated[Path | None, tyro.conf.arg(metavar="FILE.png")] = None
     """Figure to draw: every user against her bound in both games."""
 
+    plays: tuple[MarketGame, ...] = ()
+    """The games with their options."""
+
+    over: ClassVar[type[Any]] = Market
+
     def run(self, console: Console) -> int:
         check_outputs(self.out, self.figure)
-        rationality = parse_rationality(self.rationality)
-        solved = [self._solve(market, rationality) for market in self._markets()]
+        options: dict[str, Any] = {"committees": list(self.committees) or "all", "promises": self.bounds}
+        games = self.plays or self.game
+        solved = [solve_games(market, games, throw=False, **options) for market in self._markets()]
         width = None if sys.stdout.isatty() else 140
         for outcomes in solved:
             for market in range(len(outcomes[0].result.market)):
@@ -105,15 +97,6 @@ class MarketCommand:
             before, newcomer = theorem_5_2_market()
             return [before, replace(newcomer.join(before), family=f"{before.family} with newcomer")]
         return [named_market(self.market, self.eps, self.c, self.d, self.grid, self.resolution)]
-
-    def _solve(self, market: Market, rationality: Sequence[float]) -> list[MarketOutcome]:
-        options: dict[str, Any] = {"rules": self.rules, "committees": list(self.committees) or "all", "throw": False}
-        options["dynamics"] = {"yes": True, "no": False, "only": "only"}[self.dynamics]
-        if self.tie_break != "lowest_index":
-            options["tie_break"] = self.tie_break
-        return solve_games(
-            market, self.game, rationality=rationality, tolerance=self.tolerance, promises=self.bounds, **options
-        )
 
 
 def named_market(name: str, eps: float, c: float, d: float, grid: int, resolution: int) -> Market:
@@ -148,7 +131,7 @@ def numbered(parts: Sequence[Sequence[pa.Table]]) -> pa.Table:
 
 def unsolved(console: Console, outcomes: Sequence[MarketOutcome]) -> int:
     """The exit status: 1, with a line, if a market was not solved."""
-    lost = sum(int((one.result.status & ~ANSWERS != 0).sum()) for one in outcomes)
+    lost = sum(one.result.failures for one in outcomes)
     if lost:
         console.print(f"equilibrax: {lost} games are not solved; their column `status` says why", markup=False)
     return 1 if lost else 0

@@ -14,7 +14,7 @@ from equilibrax.cli.solve import numbered_on
 from equilibrax.cli.sweep import report_lines
 from equilibrax.datasets.sweep import SweepConfig, run_sweep
 from equilibrax.figures.paper import plot_all
-from equilibrax.games import TieBreak, solve
+from equilibrax.games import Selection, TieBreak, solve
 from equilibrax.io.tables import PAPER_TABLES, load_paper_table
 from equilibrax.reports.summary import Summary, markdown_table, summarize
 from equilibrax.rows.committees import committee_rows, read_committees, whole_file, write_parquet
@@ -47,7 +47,9 @@ class Reproduce:
             raise ValueError(f"--tables: expected 0 or more, got {self.tables}")
         self.out.mkdir(parents=True, exist_ok=True)
         console.print("Solving the three tables of Appendix D ...")
-        parts = [committee_rows(solve(load_paper_table(name), tie_break=self.tie_break)) for name in PAPER_TABLES]
+        parts = [
+            committee_rows(solve(load_paper_table(name), Selection(tie_break=self.tie_break))) for name in PAPER_TABLES
+        ]
         rows = numbered_on(parts)
         write_parquet(rows, self.out / "committees.parquet")
         plot_all(rows, self.out)
@@ -60,7 +62,7 @@ class Reproduce:
         return 0
 
     def _sweep(self, console: Console) -> Summary:
-        config = SweepConfig(family="near_hull", tables=self.tables, seed=self.seed, tie_break=self.tie_break)
+        config = SweepConfig(family="near_hull", tables=self.tables, seed=self.seed, game=Selection(self.tie_break))
         folder = self.out / "sweep"
         with table_progress(console, "near_hull 3x3x5", self.tables) as progress:
             report = run_sweep(config, folder, progress=progress)

@@ -5,17 +5,15 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, ClassVar
 
 import pyarrow as pa
 import tyro
 from rich.console import Console
 
-from equilibrax._core.status import Status
-from equilibrax.cli.games import named_tables, parse_rationality
-from equilibrax.games import TOLERANCE, Deviation, Game, Response, Rules, TieBreak, solve
-from equilibrax.games.partition_result import PartitionResult
-from equilibrax.games.selection_result import SelectionResult
+from equilibrax.cli.games import named_tables
+from equilibrax.games import Game, solve
+from equilibrax.problems.tables import UtilityTables
 from equilibrax.rows.committees import committee_rows, write_parquet
 
 
@@ -43,37 +41,19 @@ class Solve:
     movielens."""
     out: Annotated[str, tyro.conf.arg(metavar="FILE.parquet")] = "-"
     """Parquet file to write, or - to print a readable table."""
-    game: Game = "selection"
-    """The user takes one provider (selection), hears all of them (joint), has one that wants what she wants (aligned),
-    or hears all of them, each of which plays as if it were alone (oblivious)."""
-    obedience: bool = False
-    """In the selection game, whether the user checks what she is told: providers then choose what to reveal."""
-    response: Response | None = None
-    """When she hears what providers reveal, the user takes the best action (best), or a good one at random (quantal);
-    default: quantal if --rationality is given."""
-    rationality: Annotated[str, tyro.conf.arg(metavar="NUMBER,...")] = ""
-    """The lambdas of quantal response, joined by commas; inf is one. Results have a row for each."""
-    tolerance: float = TOLERANCE
-    """Utilities under quantal response that differ by no more are equal."""
-    rules: Rules | None = None
-    """In the oblivious game, whether providers reveal a partition of the states (deterministic, the default) or may
-    draw lots (randomized)."""
+    game: str = "selection"
+    """The user takes one provider and follows it (selection) or checks what it says (obedient), hears all of them
+    (joint), hears all of them, each of which plays as if it were alone (oblivious), or has one that wants what she
+    wants (aligned). The flags below are of the game that is chosen."""
     committees: tuple[int, ...] = ()
     """Committees as bitmasks (bit j is the j-th provider column); none given means all of them."""
-    tie_break: TieBreak = "incumbent"
-    """Who wins the user's ties: never the deviator (incumbent, as in Section 7 of the paper), or the lowest index (as
-    in Definition 16)."""
-    deviation: Deviation = "best"
-    """How providers deviate in the dynamics: to their best scheme, or by the smallest gain that is profitable."""
-    random_order: Annotated[int | None, tyro.conf.arg(metavar="SEED")] = None
-    """Seed for drawing who deviates next in the dynamics; default is round robin."""
     resolution: int | None = None
     """Fixed-point steps per unit of utility; utilities are rounded to this grid once. Default: 10,000; for raw
     ratings 1,000,000,000, so that none is rounded by more than 5e-10."""
-    dynamics: bool = True
-    """Whether to run best-response dynamics."""
-    misalignment: bool = True
-    """Whether to compute misalignment and bound (selection game without obedience)."""
+    plays: tuple[Game[Any], ...] = ()
+    """The game with its options."""
+
+    over: ClassVar[type[Any]] = UtilityTables
 
     def run(self, console: Console) -> int:
         if not self.tables:
@@ -91,30 +71,14 @@ class Solve:
             merged = numbered_on(rows)
             write_parquet(merged, self.out)
             console.print(f"{merged.num_rows:,} rows written to {self.out}", markup=False)
-        unsolved = sum(int(((result.status & ~int(Status.COUNT_SATURATED)) != 0).sum()) for result in results)
+        unsolved = sum(result.failures for result in results)
         if unsolved:
             console.print(f"equilibrax: {unsolved} rows are not solved; their column `status` says why", markup=False)
         return 1 if unsolved else 0
 
-    def _solve(self, path: Path) -> SelectionResult | PartitionResult:
-        rationality = parse_rationality(self.rationality)
-        return solve(
-            named_tables(path, self.resolution),
-            self.game,
-            committees=list(self.committees) or "all",
-            obedience=self.obedience,
-            response=self.response or ("quantal" if rationality else "best"),
-            rationality=rationality or None,
-            tolerance=self.tolerance,
-            rules=self.rules,
-            tie_break=self.tie_break,
-            dynamics=None if self.game in ("aligned", "oblivious") else self.dynamics,
-            misalignment=self.misalignment if self.game == "selection" and not self.obedience else None,
-            order="round_robin" if self.random_order is None else "random",
-            key=self.random_order,
-            deviation=self.deviation,
-            throw=False,
-        )
+    def _solve(self, path: Path) -> Any:
+        game: Any = self.plays[0] if self.plays else self.game
+        return solve(named_tables(path, self.resolution), game, committees=list(self.committees) or "all", throw=False)
 
 
 def numbered_on(parts: list[pa.Table]) -> pa.Table:

@@ -17,7 +17,7 @@ from typing import Any
 from equilibrax._core.version import __version__
 from equilibrax.datasets.splits import DEFAULT_SHARES, split_names
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 """Version of the folder's layout. A folder of a newer one is refused, and so is one of an older."""
 
 DESCRIPTION = "sweep.json"

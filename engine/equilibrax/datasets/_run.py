@@ -224,10 +224,17 @@ def _remove_abandoned(folder: Path, work: Work[Any]) -> None:
             remove_abandoned(folder / name, pattern)
 
 
+def _flat(config: dict[str, Any]) -> dict[str, Any]:
+    """A configuration with the options of its game, if it is one, beside the others."""
+    game = config.get("game")
+    options = {name: value for name, value in game.items() if name != "name"} if isinstance(game, dict) else {}
+    return {**config, **options, "game": game["name"] if isinstance(game, dict) else game}
+
+
 def check_same(found: Layout, wanted: Layout) -> bool:
     """Raise unless `found` describes the same sweep, or one of fewer tables; whether it is of fewer."""
     before, now = (
-        {**{k: v for k, v in d.items() if k not in ("config", "git_revision")}, **d["config"]}
+        {**{k: v for k, v in d.items() if k not in ("config", "git_revision")}, **_flat(d["config"])}
         for d in (found.description, wanted.description)
     )
     different = [name for name in {**now, **before} if before.get(name) != now.get(name)]

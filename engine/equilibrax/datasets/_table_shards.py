@@ -16,8 +16,6 @@ from equilibrax.datasets.config import SweepConfig, described
 from equilibrax.datasets.stratify import Bins, fill, scores_of
 from equilibrax.fits.chebyshev import TOLERANCE as CERTIFIED
 from equilibrax.games import solve
-from equilibrax.games.partition_result import PartitionResult
-from equilibrax.games.selection_result import SelectionResult
 from equilibrax.problems.random_tables import sample_tables
 from equilibrax.problems.tables import UtilityTables
 from equilibrax.rows.committees import committee_rows, table_rows
@@ -49,7 +47,7 @@ class Shard(Drawn):
         result: of them.
     """
 
-    result: SelectionResult | PartitionResult
+    result: Any
 
 
 def work_of(config: SweepConfig) -> Work[Shard]:
@@ -100,7 +98,7 @@ def _usual_range(config: SweepConfig) -> tuple[float, float]:
 
 
 def _scores(config: SweepConfig, tables: UtilityTables) -> np.ndarray:
-    return scores_of(tables, config.tie_break, config.max_capacity)
+    return scores_of(tables, config.plays)
 
 
 def _draw(config: SweepConfig, ids: range) -> Drawn:
@@ -119,22 +117,14 @@ def _draw(config: SweepConfig, ids: range) -> Drawn:
 
 
 def _solve(drawn: Drawn) -> Shard:
-    part = drawn.config
-    options: dict[str, Any] = {"tie_break": part.tie_break, "throw": False}
-    if part.game not in ("aligned", "oblivious"):
-        options["dynamics"] = part.dynamics
-    if part.game == "selection" and not part.obedience:
-        options |= {"misalignment": part.misalignment, "max_capacity": part.max_capacity}
-    else:
-        options |= {"obedience": part.obedience, "response": part.response, "tolerance": part.tolerance}
-        options["rationality"] = part.rationality or None
-    return Shard(part, drawn.tables, drawn.count, drawn.more, solve(drawn.tables, game=part.game, **options))
+    result = solve(drawn.tables, drawn.config.plays, throw=False)
+    return Shard(drawn.config, drawn.tables, drawn.count, drawn.more, result)
 
 
 def _rows(shard: Shard) -> Rows:
     config, result = shard.config, shard.result
     results = committee_rows(result)
-    if isinstance(result, SelectionResult):
+    if config.columns:
         for name, values in optional_columns(result, config.columns, config.equilibria_cap).items():
             results = results.append_column(name, values)
     each = results.num_rows // len(shard.tables)
@@ -143,7 +133,7 @@ def _rows(shard: Shard) -> Rows:
         results=plain(_first(results, shard.count * each), config.float32),
         statuses=count_statuses(result.status[: shard.count]),
         retries=int(result.retries[: shard.count].sum()),
-        resolved=result.fit.resolved if isinstance(result, SelectionResult) and result.fit is not None else 0,
+        resolved=result.resolved,
         more=shard.more,
     )
 

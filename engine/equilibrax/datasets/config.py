@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
@@ -10,9 +11,9 @@ from typing import Any, Literal, get_args
 from equilibrax.datasets._run import MAX_SHARDS
 from equilibrax.datasets.mixture import MixturePart, check_proportions, part_of
 from equilibrax.datasets.splits import DEFAULT_SHARES, check_shares
-from equilibrax.games import MAX_CAPACITY, TOLERANCE, TieBreak, check_game
+from equilibrax.games import Game, Selection, game_named
 from equilibrax.problems.random_tables import check_parameters, find_family
-from equilibrax.problems.tables import MAX_PROVIDERS
+from equilibrax.problems.tables import MAX_PROVIDERS, UtilityTables
 from equilibrax.rows.optional_columns import Group
 
 MAX_SHARD_ROWS = 2**22
@@ -26,36 +27,30 @@ class SweepConfig:
     """What to solve. Together with the versions in `sweep.json` it determines every byte of a sweep.
 
     Attributes:
-        family: a family of random tables, see `families()`.
-        tables: how many tables; the ids are 0 to `tables - 1`.
-        states: X.
-        actions: A.
-        providers: K, 1 to 16; all `2**K - 1` committees are solved.
-        seed: of the tables.
-        parameters: the family's parameters as pairs (name, value); those left out have their defaults.
-        tie_break: see `solve`.
-        dynamics: whether to run best-response dynamics.
-        misalignment: whether to compute misalignment scores and bounds.
-        resolution: fixed-point steps per unit of utility.
-        shard_size: tables per shard, at most `MAX_SHARD_ROWS` rows: the default up to 10 providers, 64 for 16.
-        max_capacity: see `solve`; tables that need more get the status FRONTIER_OVERFLOW.
-        game: see `solve`. Over partitions there is no misalignment, and the aligned game has no committees, tie rule
-            and dynamics. Oblivious providers play partitions.
-        obedience: see `solve`.
-        rationality: the lambdas of quantal response; none is the best response.
-        tolerance: see `solve`.
-        splits: shares of train, validation and test, which sum to 1. A table's split depends on seed and id alone.
-        columns: optional columns of the selection game: "schemes" (worst, best and where dynamics ends), "equilibria"
-            (all of a committee), "weights" (that attain the misalignment).
-        equilibria_cap: how many equilibria are listed per committee, at most.
-        float32: whether results and utilities are stored in 32 bits.
-        mixture: several families and sizes, instead of `family`, `parameters`, `states`, `actions` and `providers`.
-        stratify: "misalignment" fills bins of the score of all providers together evenly, by rejection; "" does not.
-            Ids are then those of the candidates that were taken.
-        bins: how many.
-        bin_range: where the first begins and the last ends; None is from 0 to what 95 of 100 candidates stay below.
-        candidates: how many are drawn per table, at most, before a shard gives up and says so.
-        licence: of the dataset, by its SPDX name.
+        family: Family of random tables, see `families()`.
+        tables: Number of tables; their ids are 0 to this number - 1.
+        states: Number of states.
+        actions: Number of actions.
+        providers: Number of providers, 1 to 16; all `2**providers - 1` committees are solved.
+        seed: Seed of the random tables.
+        parameters: Parameters of the family, as pairs of name and number; those left out have their defaults.
+        game: The game, with its options, or its name.
+        resolution: Fixed-point steps per unit of utility.
+        shard_size: Tables per shard, of at most 2**22 rows together: the default up to 10 providers, 64 for 16.
+        splits: Shares of train, validation and test, which sum to 1. A table's split depends on seed and id alone.
+        columns: Optional columns of the selection game: schemes (worst, best and where dynamics ends), equilibria (all
+            of a committee), weights (that attain the misalignment).
+        equilibria_cap: With the columns of equilibria: list at most so many per committee.
+        float32: Store utilities and results in 32 bits.
+        mixture: Several families and sizes in proportions, instead of the options of those names; a file of them has
+            tables [[part]] with family, proportion, states, actions, providers and parameters.
+        stratify: Fill bins of the misalignment of all providers together evenly, by rejection. Ids are then those of
+            the candidates that were taken.
+        bins: How many bins.
+        bin_range: Where the first bin begins and the last ends; default is from 0 to what 95 of 100 candidates stay
+            below.
+        candidates: Tables drawn per bin's place, at most, before a shard gives up and says so.
+        licence: Licence of the dataset, an SPDX name.
     """
 
     family: str = "uniform"
@@ -65,16 +60,9 @@ class SweepConfig:
     providers: int = 5
     seed: int = 0
     parameters: tuple[tuple[str, float], ...] = ()
-    tie_break: TieBreak = "incumbent"
-    dynamics: bool = True
-    misalignment: bool = True
+    game: Game[Any] | str = Selection()  # noqa: RUF009  (immutable)
     resolution: int = 10_000
     shard_size: int = 4096
-    max_capacity: int = MAX_CAPACITY
-    game: str = "selection"
-    obedience: bool = False
-    rationality: tuple[float, ...] = ()
-    tolerance: float = TOLERANCE
     splits: tuple[float, float, float] = DEFAULT_SHARES
     columns: tuple[Group, ...] = ()
     equilibria_cap: int = 100
@@ -86,16 +74,19 @@ class SweepConfig:
     candidates: int = 100
     licence: str = "CC0-1.0"
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "game", game_named(self.game, UtilityTables))
+
     @property
-    def response(self) -> Literal["best", "quantal"]:
-        """How the user responds."""
-        return "quantal" if self.rationality else "best"
+    def plays(self) -> Game[Any]:
+        """The game."""
+        return game_named(self.game)
 
     @property
     def rows_per_table(self) -> int:
         """Committees times lambdas; of the largest part of a mixture."""
         providers = max((part.providers for part in self.mixture), default=self.providers)
-        return (1 if self.game == "aligned" else 2**providers - 1) * max(1, len(self.rationality))
+        return self.plays.committees_of(providers) * max(1, len(self.plays.how.values))
 
     @property
     def batch(self) -> int:
@@ -119,7 +110,7 @@ class SweepConfig:
 def described(config: SweepConfig) -> tuple[dict[str, Any], Any]:
     """The configuration as JSON, and the versions of its families."""
     plain = {**asdict(config), "parameters": dict(sorted(config.parameters))}
-    plain["rationality"] = [str(float(r)) for r in config.rationality]  # JSON has no infinity
+    plain["game"] = config.plays.described()
     if not config.mixture:
         del plain["mixture"]
         return plain, find_family(config.family).version
@@ -131,21 +122,20 @@ def described(config: SweepConfig) -> tuple[dict[str, Any], Any]:
 
 def check(config: SweepConfig) -> None:
     """Refuse what can be told without drawing a table; see `validate`."""
-    for name in ("tables", "resolution", "shard_size", "max_capacity", "bins", "candidates", "equilibria_cap"):
+    for name in ("tables", "resolution", "shard_size", "bins", "candidates", "equilibria_cap"):
         _check_whole(name, getattr(config, name), 1)
     _check_whole("seed", config.seed, 0)
-    for name in ("dynamics", "misalignment", "float32", "obedience"):
-        if not isinstance(getattr(config, name), bool):
-            raise ValueError(f"{name}: expected True or False, got {getattr(config, name)!r}")
-    if config.tie_break not in get_args(TieBreak):
-        choices = ", ".join(map(repr, get_args(TieBreak)))
-        raise ValueError(f"tie_break: expected one of {choices}, got {config.tie_break!r}")
+    if not isinstance(config.float32, bool):
+        raise ValueError(f"float32: expected True or False, got {config.float32!r}")
     _check_mixture(config)
     for part in config.parts():
         for name in ("states", "actions"):
             _check_whole(name, getattr(part, name), 1)
         _check_whole("providers", part.providers, 1, MAX_PROVIDERS)
-    _check_game(config)
+    try:
+        json.dumps(config.plays.described())
+    except TypeError:
+        raise ValueError(f"game: expected options that can be written down, got {config.game!r}") from None
     check_shares(config.splits)
     _check_size(config)
     for part in config.parts():
@@ -171,19 +161,10 @@ def _check_mixture(config: SweepConfig) -> None:
         check_proportions([part.proportion for part in config.mixture])
 
 
-def _check_game(config: SweepConfig) -> None:
-    if not isinstance(config.rationality, tuple):
-        raise ValueError(f"rationality: expected a tuple of numbers, got {config.rationality!r}")
-    rationality = config.rationality or None
-    check_game(config.game, config.response, rationality, config.tolerance, config.obedience)
-    if config.game != "selection" and config.tie_break != "incumbent":
-        raise ValueError(f"tie_break: expected nothing in the game {config.game}, got {config.tie_break!r}")
-
-
 def _check_size(config: SweepConfig) -> None:
     rows = config.rows_per_table
     if config.batch * rows > MAX_SHARD_ROWS:
-        what = f"{rows} committees each" if not config.rationality else f"{rows} committees and lambdas each"
+        what = f"{rows} committees and lambdas each" if config.plays.how.quantal else f"{rows} committees each"
         providers = max(part.providers for part in config.parts())
         raise ValueError(
             f"shard_size: expected at most {MAX_SHARD_ROWS // rows} tables for {providers} providers "
@@ -198,10 +179,9 @@ def _check_columns(config: SweepConfig) -> None:
     columns = config.columns
     if not isinstance(columns, tuple) or len(set(columns)) < len(columns) or not set(columns) <= {*get_args(Group)}:
         raise ValueError(f"columns: expected some of {', '.join(get_args(Group))}, each once, got {columns!r}")
-    if columns and (config.game != "selection" or config.obedience):
-        raise ValueError(f"columns: expected none but in the selection game without obedience, got {columns!r}")
-    if "weights" in columns and not config.misalignment:
-        raise ValueError("columns: expected no weights without misalignment, got them")
+    if not set(columns) <= {*config.plays.groups}:
+        known = ", ".join(config.plays.groups) or "none"
+        raise ValueError(f"columns: expected of {known}, which this game and its options have, got {columns!r}")
     listed = config.batch * config.rows_per_table * config.equilibria_cap * max(part.states for part in config.parts())
     if "equilibria" in columns and listed >= 2**31:
         raise ValueError(
@@ -220,8 +200,8 @@ def _check_stratify(config: SweepConfig) -> None:
             raise ValueError(f"bin_range: expected two numbers, 0 <= low < high, got {span!r}")
     if not config.stratify:
         return
-    if config.game != "selection" or config.obedience or not config.misalignment:
-        raise ValueError("stratify: expected the selection game with misalignment and without obedience")
+    if "weights" not in config.plays.groups:
+        raise ValueError("stratify: expected a game whose misalignment is computed, got none")
     if config.mixture and span is None:
         raise ValueError("bin_range: expected a range for the bins of a mixture, got none")
     if config.shard_size * -(-config.tables // config.shard_size) * config.candidates > 2**63:

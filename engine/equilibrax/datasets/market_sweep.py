@@ -15,23 +15,21 @@ import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import partial
-from typing import get_args
 
 import numpy as np
 import pyarrow as pa
 
-from equilibrax._core.checks import check_choice
 from equilibrax.datasets._pipeline import Rows, Work, count_statuses
 from equilibrax.datasets._run import MAX_SHARDS, SweepReport, check_share, run_work
 from equilibrax.datasets.config import MAX_SHARD_ROWS, _check_whole, check_licence
 from equilibrax.datasets.splits import DEFAULT_SHARES, check_shares
-from equilibrax.games import TOLERANCE
+from equilibrax.games import MarketGame
 from equilibrax.problems import MARKETS_VERSION, Alignment, random_markets
 from equilibrax.problems.market import Market
 from equilibrax.problems.tables import MAX_PROVIDERS
 from equilibrax.rows.optional_columns import plain
 from equilibrax.rows.users import market_rows
-from equilibrax.studies.market_games import Games, MarketOutcome, solve_games
+from equilibrax.studies.market_games import Games, MarketOutcome, market_games, solve_games
 
 
 @dataclass(frozen=True)
@@ -39,24 +37,21 @@ class MarketSweepConfig:
     """What to solve. Together with the versions in `sweep.json` it determines every byte of a sweep.
 
     Attributes:
-        markets: how many; the ids are 0 to `markets - 1`.
-        users: N.
-        states: X.
-        actions: A.
-        providers: K, 1 to 16; all `2**K - 1` committees are solved.
-        alignment: what is aligned, see `random_markets`.
-        error: by how much it may be misaligned.
-        seed: of the markets.
-        game: "personalized", "anonymous" or "both".
-        rules: see `solve`.
-        rationality: the lambdas of quantal response; none is the best response.
-        tolerance: see `solve`.
-        dynamics: whether to run best-response dynamics.
-        promises: whether to compute benchmarks and bounds.
-        resolution: fixed-point steps per unit of utility.
-        shard_size: markets per shard.
-        splits: shares of train, validation and test, see `SweepConfig`.
-        licence: of the dataset, an SPDX name.
+        markets: Number of markets; their ids are 0 to this number - 1.
+        users: Number of users of each.
+        states: Number of states.
+        actions: Number of actions.
+        providers: Number of providers, 1 to 16; all `2**providers - 1` committees are solved.
+        alignment: What is aligned: users with the providers' components (weak), providers with the users (strong), or
+            nothing (none); see `random_markets`.
+        error: By how much markets may be misaligned, 0 to 0.5.
+        seed: Seed of the random markets.
+        game: The games over markets, with their options, as in `solve_games`.
+        promises: Whether to compute benchmarks and bounds.
+        resolution: Fixed-point steps per unit of utility.
+        shard_size: Markets per shard.
+        splits: Shares of train, validation and test, which sum to 1.
+        licence: Licence of the dataset, an SPDX name.
     """
 
     markets: int = 10_000
@@ -68,21 +63,25 @@ class MarketSweepConfig:
     error: float = 0.0
     seed: int = 0
     game: Games = "both"
-    rules: str = "obedience"
-    rationality: tuple[float, ...] = ()
-    tolerance: float = TOLERANCE
-    dynamics: bool = True
     promises: bool = True
     resolution: int = 10_000
     shard_size: int = 1024
     splits: tuple[float, float, float] = DEFAULT_SHARES
     licence: str = "CC0-1.0"
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "game", market_games(self.game))
+
+    @property
+    def plays(self) -> tuple[MarketGame, ...]:
+        """The games."""
+        return market_games(self.game)
+
     @property
     def rows_per_market(self) -> int:
         """Committees times users times games times lambdas."""
-        games = 2 if self.game == "both" else 1
-        return (2**self.providers - 1) * self.users * games * max(1, len(self.rationality))
+        lambdas = sum(max(1, len(game.how.values)) for game in self.plays)
+        return (2**self.providers - 1) * self.users * lambdas
 
 
 def run_market_sweep(
@@ -145,12 +144,8 @@ def validate_markets(config: MarketSweepConfig) -> None:
         _check_whole(name, getattr(config, name), 1)
     _check_whole("providers", config.providers, 1, MAX_PROVIDERS)
     _check_whole("seed", config.seed, 0)
-    for name in ("dynamics", "promises"):
-        if not isinstance(getattr(config, name), bool):
-            raise ValueError(f"{name}: expected True or False, got {getattr(config, name)!r}")
-    check_choice("game", config.game, get_args(Games))
-    if not isinstance(config.rationality, tuple):
-        raise ValueError(f"rationality: expected a tuple of numbers, got {config.rationality!r}")
+    if not isinstance(config.promises, bool):
+        raise ValueError(f"promises: expected True or False, got {config.promises!r}")
     check_shares(config.splits)
     check_licence(config.licence)
     rows = config.rows_per_market
@@ -166,7 +161,7 @@ def validate_markets(config: MarketSweepConfig) -> None:
 
 
 def _work(config: MarketSweepConfig) -> Work[tuple[Market, list[MarketOutcome]]]:
-    described = {**asdict(config), "rationality": [str(float(r)) for r in config.rationality]}  # JSON has no infinity
+    described = {**asdict(config), "game": [game.described() for game in config.plays]}
     return Work(
         unit="markets",
         inputs="markets",
@@ -198,11 +193,7 @@ def _draw(config: MarketSweepConfig, ids: range) -> Market:
 
 
 def _solve(config: MarketSweepConfig, markets: Market) -> tuple[Market, list[MarketOutcome]]:
-    options = {"rules": config.rules, "dynamics": config.dynamics, "throw": False}
-    if config.rationality:
-        options["tolerance"] = config.tolerance
-    games = solve_games(markets, config.game, rationality=config.rationality, promises=config.promises, **options)
-    return markets, games
+    return markets, solve_games(markets, config.plays, promises=config.promises, throw=False)
 
 
 def _rows(solved: tuple[Market, list[MarketOutcome]]) -> Rows:

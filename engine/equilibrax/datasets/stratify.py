@@ -53,11 +53,9 @@ class Found:
     record: dict[str, Any]
 
 
-def scores_of(tables: UtilityTables, tie_break: Any, max_capacity: int) -> np.ndarray:
+def scores_of(tables: UtilityTables, game: Any) -> np.ndarray:
     """`[B]` misalignment of the committee of all providers, NaN where it was not found."""
-    everyone = [2**tables.num_providers - 1]
-    fit = misalignment(tables, everyone, tie_break=tie_break, max_capacity=max_capacity, throw=False)
-    return fit.misalignment[:, 0]
+    return misalignment(tables, [2**tables.num_providers - 1], game=game, throw=False).misalignment[:, 0]
 
 
 def fill(

@@ -76,7 +76,7 @@ def comparison_figure(comparisons: Comparison | Sequence[Comparison], path: str 
 
 def _by_table(given: list[Comparison], path: str | os.PathLike[str]) -> None:
     lines = list(dict.fromkeys(line for one in given for line in one.lines))
-    lines = [line for line in lines if line.game != "aligned"]  # the optimum's line, here
+    lines = [line for line in lines if not line.benchmark]  # the optimum's line, here
     at = {line: row for row, line in enumerate(lines)}
     tables = [(one, b) for one in given for b in range(len(one.table_id))]
     height = _ROW * len(lines) + 0.5
@@ -124,7 +124,7 @@ def _by_table(given: list[Comparison], path: str | os.PathLike[str]) -> None:
 def _pooled(given: list[Comparison], path: str | os.PathLike[str]) -> None:
     (one,) = given
     solved = np.isfinite(one.gap)
-    shown = [g for g, line in enumerate(one.lines) if line.game != "aligned" and solved[:, g].any()]
+    shown = [g for g, line in enumerate(one.lines) if not line.benchmark and solved[:, g].any()]
     note = f"{len(one.table_id):,} tables{f' of the family {one.tables.family}' if one.tables.family else ''}, "
     note += f"{one.tables.states} states, {one.tables.actions} actions, {one.tables.num_providers} providers."
     if lost := int((~solved[:, shown]).sum()):
@@ -168,4 +168,4 @@ def _name_rows(panel: Axes, names: list[str]) -> None:
 
 
 def _colour(line) -> str:
-    return _COLOURS["quantal" if line.user == "quantal" else line.game]
+    return _COLOURS.get("quantal" if line.user == "quantal" else line.game, draw.GREY)

@@ -1,39 +1,42 @@
 from ._equilibrium_schemes import equilibrium_schemes as equilibrium_schemes
 from ._equilibrium_schemes import first_equilibria as first_equilibria
+from ._game import Compared as Compared
+from ._game import Game as Game
+from ._game import GameLine as GameLine
+from ._game import bounds_for as bounds_for
+from ._game import guarantee_for as guarantee_for
+from ._game import register_bounds as register_bounds
+from ._game import register_guarantee as register_guarantee
 from ._market_rules import MarketRules as MarketRules
 from ._oblivious_rules import ObliviousRules as ObliviousRules
 from ._oblivious_rules import oblivious_rules as oblivious_rules
 from ._oblivious_utility import oblivious_utility as oblivious_utility
 from ._oblivious_utility import oblivious_values as oblivious_values
-from ._solve import (
-    MAX_CAPACITY as MAX_CAPACITY,
-)
-from ._solve import (
-    TOLERANCE as TOLERANCE,
-)
-from ._solve import (
-    Deviation as Deviation,
-)
-from ._solve import (
-    Game as Game,
-)
-from ._solve import (
-    Response as Response,
-)
-from ._solve import (
-    Rules as Rules,
-)
-from ._solve import (
-    TieBreak as TieBreak,
-)
-from ._solve import (
-    check_game as check_game,
-)
-from ._solve import (
-    solve as solve,
-)
+from ._options import TOLERANCE as TOLERANCE
+from ._options import Dynamics as Dynamics
+from ._options import InTurn as InTurn
+from ._options import Quantal as Quantal
+from ._options import Response as Response
+from ._options import TieBreak as TieBreak
+from ._options import check_tolerance as check_tolerance
+from ._result import Result as Result
+from ._result import TableResult as TableResult
+from ._solve import all_games as all_games
+from ._solve import game_from as game_from
+from ._solve import game_named as game_named
+from ._solve import solve as solve
+from .aligned import Aligned as Aligned
+from .anonymous import Anonymous as Anonymous
+from .joint import Joint as Joint
+from .market import MarketDynamics as MarketDynamics
+from .market import MarketGame as MarketGame
 from .market_result import MarketRegret as MarketRegret
 from .market_result import MarketResult as MarketResult
+from .obedient import Obedient as Obedient
+from .oblivious import Oblivious as Oblivious
 from .partition_result import PartitionResult as PartitionResult
+from .personalized import Personalized as Personalized
 from .regret import market_regret as market_regret
+from .responses import PartitionGame as PartitionGame
+from .selection import Selection as Selection
 from .selection_result import SelectionResult as SelectionResult

@@ -16,7 +16,7 @@ import numpy as np
 
 from equilibrax._core.checks import approximate, check_choice
 from equilibrax._core.committees import committee_masks
-from equilibrax.games._solve import TieBreak
+from equilibrax.games._options import TieBreak
 from equilibrax.problems.tables import UtilityTables
 
 

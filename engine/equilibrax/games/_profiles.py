@@ -16,7 +16,8 @@ from jax import lax
 from equilibrax._core.batching import chunk_size, over_batch, run_in_chunks
 from equilibrax._core.checks import approximate
 from equilibrax.games._market_rules import RuleList, learned_cells
-from equilibrax.games.responses import MAX_BYTES, Rationality
+from equilibrax.games._options import Rationality
+from equilibrax.games.responses import MAX_BYTES
 from equilibrax.problems.market import Market
 
 
@@ -55,8 +56,7 @@ class PostingGame:
         own: `[K, N, M]` int32, the rule that strategy m of provider k has for user n.
         exists: `[K, M]` bool.
         delegation: whether rules are maps to actions.
-        how: how users respond.
-        tolerance: in units of utility; 0 for best response.
+        how: how users respond, with a tolerance in units of utility.
     """
 
     market: Market
@@ -65,7 +65,6 @@ class PostingGame:
     exists: np.ndarray
     delegation: bool
     how: Rationality
-    tolerance: float
 
 
 def solve_postings(
@@ -170,8 +169,8 @@ def _inputs(game: PostingGame) -> tuple[np.ndarray, ...]:
     bound = max(bound, int(np.abs(contributions[:, 0]).max(axis=3).sum(axis=2).max()))
     kind = np.int32 if bound < 2**29 else np.int64
     if game.how.quantal:
-        of_users = game.tolerance * market.scale
-        of_providers = game.tolerance * market.provider_scale[:, None] / factor
+        of_users = game.how.tolerance * market.scale
+        of_providers = game.how.tolerance * market.provider_scale[:, None] / factor
         tensor = tensor.astype(np.float64)
     else:
         of_users, of_providers = np.zeros(b, kind), np.zeros((b, k), kind)

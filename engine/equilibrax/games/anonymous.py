@@ -2,39 +2,60 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
+from jax.sharding import Mesh
 
 from equilibrax._core.status import Status
 from equilibrax.games._market_rules import list_rules
+from equilibrax.games._options import Rationality, Response
 from equilibrax.games._profiles import PostingGame, solve_postings
-from equilibrax.games.responses import Rationality
+from equilibrax.games.market import MarketDynamics, MarketGame
 from equilibrax.problems.market import Market
 
 
-def anonymous_game(market: Market, how: Rationality, tolerance: float) -> PostingGame:
-    """A provider's strategy is a partition, the same for all users."""
-    rules = list_rules(market.provider_sees, None)
-    own = np.repeat(rules.own[:, None], market.users, axis=1)
-    return PostingGame(market, rules, own, rules.exists, False, how, tolerance)
+@dataclass(frozen=True)
+class Anonymous(MarketGame):
+    """Of many users, each takes the provider that is best for her; a provider posts one partition for all of them.
+
+    2602.13451, Definition 2.3. All profiles of the members' partitions are compared.
+
+    Example:
+        >>> import equilibrax as eq
+        >>> eq.solve(eq.problems.theorem_4_1_market(), eq.Anonymous(), committees=[0b11]).worst_utility.tolist()
+        [[[0.2, 0.2]]]
+    """
+
+    name: ClassVar[str] = "anonymous"
+    tie_break: ClassVar[str] = "lowest_index"
+
+    response: Response = "best"
+    """How users act in a cell: the best action, ties to the lowest, or quantally."""
+    dynamics: MarketDynamics = True
+    """Whether to run best-response dynamics: in turn a provider moves to the first of its best rules. Of a Dynamics, the
+    step limit counts."""
+    profiles: bool = True
+    """Whether to list and compare all profiles; markets that are too large for it have dynamics only."""
+
+    def fields(self, market: Market, masks: np.ndarray, how: Rationality, mesh: Mesh) -> dict[str, Any]:
+        """All profiles, and dynamics."""
+        return solved_fields(self, self.postings(market, how), masks, mesh)
+
+    def postings(self, market: Market, how: Rationality) -> PostingGame:
+        """A provider's strategy is a partition, the same for all users."""
+        rules = list_rules(market.provider_sees, None)
+        own = np.repeat(rules.own[:, None], market.users, axis=1)
+        return PostingGame(market, rules, own, rules.exists, False, how)
 
 
-def solve_anonymous(
-    market: Market,
-    masks: np.ndarray,
-    how: Rationality,
-    tolerance: float,
-    *,
-    listed: bool,
-    dynamics: bool,
-    step_limit: int,
-    mesh,
-) -> dict[str, Any]:
-    """Fields of a `MarketResult`."""
-    game = anonymous_game(market, how, tolerance)
-    raw = solve_postings(game, masks, listed=listed, dynamics=dynamics, step_limit=step_limit, mesh=mesh)
-    return fields(game, raw, masks, listed, dynamics)
+def solved_fields(options: MarketGame, game: PostingGame, masks: np.ndarray, mesh: Mesh) -> dict[str, Any]:
+    """Fields of a `MarketResult` of a listed game."""
+    turns = options.turns
+    limit = turns.step_limit if turns else 0
+    raw = solve_postings(game, masks, listed=options.profiles, dynamics=turns is not None, step_limit=limit, mesh=mesh)
+    return fields(game, raw, masks, options.profiles, turns is not None)
 
 
 def fields(game: PostingGame, raw: dict[str, np.ndarray], masks: np.ndarray, listed: bool, dynamics: bool):

@@ -1,20 +1,33 @@
-"""The compiled solver of the game in which the user hears everybody."""
+"""The game in which the user hears everybody, and its compiled solver."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from equilibrax_kernels.partitions.cells import best_response_cells, quantal_cells
 from equilibrax_kernels.partitions.joint import LANES, joint_game
+from jax.sharding import Mesh
 
 from equilibrax._core.batching import chunk_size, over_batch, run_in_chunks
 from equilibrax._core.status import Status
+from equilibrax.games._game import Compared, GameLine
+from equilibrax.games._options import Dynamics, InTurn, Quantal, Rationality, Response
 from equilibrax.games.partition_result import PartitionResult
-from equilibrax.games.responses import Rationality, Rows, check_memory, committee_tuple, labels_of, rows_of, with_grid
+from equilibrax.games.responses import (
+    PartitionGame,
+    Rows,
+    check_memory,
+    committee_tuple,
+    labels_of,
+    partition_fields,
+    rows_of,
+    with_grid,
+)
 from equilibrax.problems.persuasion import PersuasionGame
 
 _LANE_BYTES = 16  # per set and table: with 64 tables of 12 states a chunk is full
@@ -30,52 +43,63 @@ class Program:
     dynamics: bool
 
 
-def solve_joint(
-    game: PersuasionGame,
-    masks: np.ndarray,
-    how: Rationality,
-    tolerance: float,
-    dynamics: bool,
-    step_limit: int,
-    mesh,
-    name: str = "joint",
-) -> PartitionResult:
-    """Solve B games for C committees and all lambdas."""
-    rows = rows_of(game, how, tolerance)
+@dataclass(frozen=True)
+class Joint(PartitionGame):
+    """The user hears all providers and responds to what they say together (2509.15090, Definitions 7 and 12).
+
+    She learns the common refinement of the partitions, and a partition that all post is an equilibrium iff no provider
+    in the committee gains by refining it. A committee of one provider is a monopolist: its own optima only.
+
+    Example:
+        >>> import equilibrax as eq
+        >>> quantal = eq.Joint(response=eq.Quantal([0, 10]), dynamics=False)
+        >>> eq.solve(eq.load_paper_table("synthetic-2"), quantal, committees=[0b00001, 0b11111]).equilibria.tolist()
+        [[[5, 5], [1, 4]]]
+    """
+
+    name: ClassVar[str] = "joint"
+    statuses: ClassVar[Status] = Status.DYNAMICS_LIMIT | Status.CYCLE
+
+    response: Response = "best"
+    """How the user acts in a cell: the best action, ties to the lowest, or quantally."""
+    dynamics: InTurn = True
+    """Whether to run best-response dynamics: monopoly rules first, then in turn a provider moves to the best refinement
+    of what the others say if that is strictly better for it. Of a Dynamics, the step limit counts."""
+
+    def __post_init__(self) -> None:
+        Rationality.of(self.response)
+        Dynamics.in_turn(self.dynamics, self.name)
+
+    def solve_xla(self, problem: PersuasionGame, masks: np.ndarray, mesh: Mesh) -> PartitionResult:
+        """Equilibria of C committees, for all lambdas."""
+        return PartitionResult(game=self, **joint_fields(problem, masks, self.how, Dynamics.of(self.dynamics), mesh))
+
+    @classmethod
+    def compared(cls, lambdas: tuple[float, ...], tolerance: float) -> tuple[Compared, ...]:
+        """With best response and with every lambda."""
+        alone = GameLine("monopolist, checked", "monopolist")
+        best = Compared(cls(dynamics=False), (GameLine("joint", cls.name),), alone, each=True, place=30)
+        if not lambdas:
+            return (best,)
+        names = {how: f"joint, λ = {how:g}".replace("inf", "∞") for how in lambdas}
+        lines = tuple(GameLine(name, cls.name, "quantal", how) for how, name in names.items())
+        return best, Compared(cls(Quantal(lambdas, tolerance), dynamics=False), lines, place=31)
+
+
+def joint_fields(
+    game: PersuasionGame, masks: np.ndarray, how: Rationality, dynamics: Dynamics | None, mesh: Mesh
+) -> dict[str, Any]:
+    """Fields of a `PartitionResult`: B games for C committees and all lambdas."""
+    rows = rows_of(game, how)
     check_memory(game.states, _needed(rows, len(masks)))
-    program = Program(committee_tuple(masks), how.quantal, game.resolution, dynamics)
-    raw = _run(rows, program, min(step_limit, 2**30), mesh)
+    program = Program(committee_tuple(masks), how.quantal, game.resolution, dynamics is not None)
+    raw = _run(rows, program, min(dynamics.step_limit, 2**30) if dynamics else 0, mesh)
     raw = {key: with_grid(values, how) for key, values in raw.items()}
     status = np.zeros(raw["count"].shape, np.int32)
     if dynamics:
         status |= np.where(raw["dynamics_ended"], 0, int(Status.DYNAMICS_LIMIT)).astype(np.int32)
         status |= np.where(raw["dynamics_steps"] > game.states, int(Status.CYCLE), 0).astype(np.int32)
-
-    def value(key: str) -> np.ndarray:
-        return raw[key] if how.quantal else raw[key].astype(np.int64)
-
-    return PartitionResult(
-        game=name,
-        response=how.response,
-        rationality=how.given,
-        tolerance=tolerance,
-        tie_break=None,
-        committees=masks,
-        table_id=game.table_id,
-        scale=game.scale,
-        optimum_value=game.optimum_value,
-        worst_value=value("worst"),
-        best_value=value("best"),
-        equilibria=raw["count"].astype(np.int64),
-        worst_partition=labels_of(raw["worst_partition"]),
-        near_ties=raw["near_ties"].astype(np.int64),
-        dynamics_value=value("dynamics") if dynamics else None,
-        dynamics_partition=labels_of(raw["dynamics_partition"]) if dynamics else None,
-        dynamics_steps=raw["dynamics_steps"].astype(np.int64) if dynamics else None,
-        status=status,
-        retries=np.zeros(len(game), np.int32),
-        tables=game,
-    )
+    return partition_fields(game, masks, raw, how, status, labels_of)
 
 
 def _run(rows: Rows, program: Program, step_limit: int, mesh) -> dict[str, np.ndarray]:

@@ -1,10 +1,10 @@
-"""The compiled solver of the selection game over partitions: all of them are listed and compared."""
+"""The selection game in which the user checks what she is told: all partitions are listed and compared."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from typing import Any
+from typing import Any, ClassVar, get_args
 
 import jax
 import jax.numpy as jnp
@@ -14,11 +14,15 @@ from equilibrax_kernels.partitions.obedience import obedient_selection, partitio
 from equilibrax_kernels.partitions.splits import key_of_sets
 from equilibrax_kernels.partitions.tolerant import near_ties, tolerant_selection
 from equilibrax_kernels.primitives.lanes import take
+from jax.sharding import Mesh
 
 from equilibrax._core.batching import chunk_size, over_batch, run_in_chunks
+from equilibrax._core.checks import check_choice
 from equilibrax._core.status import Status
+from equilibrax.games._game import Compared, GameLine
+from equilibrax.games._options import Dynamics, Rationality, Response, TieBreak
 from equilibrax.games.partition_result import PartitionResult
-from equilibrax.games.responses import Rationality, rows_of, with_grid
+from equilibrax.games.responses import PartitionGame, partition_fields, rows_of, with_grid
 from equilibrax.games.selection import table_keys
 from equilibrax.problems.persuasion import PersuasionGame
 
@@ -41,42 +45,75 @@ class Program:
     step_limit: int
 
 
-def solve_obedient(
-    game: PersuasionGame,
-    masks: np.ndarray,
-    how: Rationality,
-    tolerance: float,
-    *,
-    tie_break: str,
-    dynamics: bool,
-    order: str,
-    deviation: str,
-    key: Any,
-    step_limit: int,
-    mesh,
-) -> PartitionResult:
-    """Solve B games for C committees and all lambdas; options as in `solve`, already checked."""
+@dataclass(frozen=True)
+class Obedient(PartitionGame):
+    """The user takes the provider that is best for her, and checks what it says (2509.15090, Section 5).
+
+    A provider's rule is a partition of the states; she learns the cell, and responds. Everybody is paid by the rule
+    that is taken. Otherwise as the selection game. To a quantal user and her providers one value is better than another
+    if it is larger by more than the tolerance, pair by pair (`equilibrax_kernels.partitions.tolerant`).
+
+    Example:
+        >>> import equilibrax as eq
+        >>> result = eq.solve(eq.load_paper_table("synthetic-2"), eq.Obedient(), committees=[0b00001, 0b11111])
+        >>> result.worst_utility.round(4).tolist()
+        [[0.8267, 0.92]]
+    """
+
+    name: ClassVar[str] = "obedient"
+    answers: ClassVar[Status] = PartitionGame.answers | Status.NO_EQUILIBRIUM
+    statuses: ClassVar[Status] = Status.DYNAMICS_LIMIT | Status.NO_EQUILIBRIUM
+
+    tie_break: TieBreak = "incumbent"
+    """Who wins the user when a deviation leaves her indifferent: never the deviator (incumbent, Section 7), or the
+    lowest index (Definition 16)."""
+    response: Response = "best"
+    """How the user acts in a cell: the best action, ties to the lowest, or quantally."""
+    dynamics: bool | Dynamics = True
+    """Whether to run best-response dynamics (Section 7.1)."""
+
+    def __post_init__(self) -> None:
+        check_choice("tie_break", self.tie_break, get_args(TieBreak))
+        Rationality.of(self.response)
+        Dynamics.of(self.dynamics)
+
+    def allowance(self, states: int) -> int:
+        """A deviation counts if it is better by more than the tolerance, so an equilibrium misses it once."""
+        return 1
+
+    def solve_xla(self, problem: PersuasionGame, masks: np.ndarray, mesh: Mesh) -> PartitionResult:
+        """Equilibria of C committees, for all lambdas."""
+        return PartitionResult(game=self, **obedient_fields(problem, masks, self, mesh))
+
+    @classmethod
+    def compared(cls, lambdas: tuple[float, ...], tolerance: float) -> tuple[Compared, ...]:
+        """A selection game, checked."""
+        line = GameLine("selection, checked", "selection")
+        return (Compared(cls(dynamics=False), (line,), each=True, place=21, may_fail=True),)
+
+
+def obedient_fields(game: PersuasionGame, masks: np.ndarray, options: Obedient, mesh: Mesh) -> dict[str, Any]:
+    """Fields of a `PartitionResult`: B games for C committees and all lambdas."""
+    how, turns = options.how, Dynamics.of(options.dynamics)
     if game.states > MAX_STATES:
         count = bell_number(game.states)
         size = count * (8 * (game.num_providers + 1) * 4) / 2**30
         raise ValueError(
-            f"tables: expected at most {MAX_STATES} states for obedience=True, got {game.states}, "
+            f"tables: expected at most {MAX_STATES} states in the obedient game, got {game.states}, "
             f"whose {count:,} partitions would need about {size:,.0f} GiB"
         )
     labels = all_partitions(game.states)
-    rows = rows_of(game, how, tolerance)
+    rows = rows_of(game, how)
     program = Program(
         quantal=how.quantal,
         resolution=game.resolution,
-        ties=tie_break == "lowest_index",
-        dynamics=dynamics,
-        minimal=deviation == "minimal",
-        random=order == "random",
-        step_limit=step_limit,
+        ties=options.tie_break == "lowest_index",
+        dynamics=turns is not None,
+        minimal=turns is not None and turns.deviation == "minimal",
+        random=turns is not None and turns.order == "random",
+        step_limit=turns.step_limit if turns else 0,
     )
-    keys = np.repeat(
-        table_keys(game.table_id, key, order if dynamics else "round_robin"), max(1, len(how.values)), axis=0
-    )
+    keys = np.repeat(table_keys(game.table_id, turns), max(1, len(how.values)), axis=0)
     bytes_per_row = len(labels) * (game.num_providers + 1) * 24 + (1 << game.states) * (game.num_providers + 1) * 32
     chunk = chunk_size(len(rows), bytes_per_row, mesh)
     with jax.enable_x64(True):
@@ -84,34 +121,11 @@ def solve_obedient(
         raw = run_in_chunks(_compiled(program, mesh), (rows.leaves(), keys), shared, chunk, mesh)
     raw = {name: with_grid(values, how) for name, values in raw.items()}
     status = np.where(raw["count"] > 0, 0, int(Status.NO_EQUILIBRIUM)).astype(np.int32)
-    if dynamics:
+    if turns:
         status |= np.where(raw["dynamics_ended"], 0, int(Status.DYNAMICS_LIMIT)).astype(np.int32)
-
-    def value(name: str) -> np.ndarray:
-        return raw[name] if how.quantal else raw[name].astype(np.int64)
-
-    return PartitionResult(
-        game="selection",
-        response=how.response,
-        rationality=how.given,
-        tolerance=tolerance,
-        tie_break=tie_break,
-        committees=masks,
-        table_id=game.table_id,
-        scale=game.scale,
-        optimum_value=game.optimum_value,
-        worst_value=value("worst"),
-        best_value=value("best"),
-        equilibria=raw["count"].astype(np.int64),
-        worst_partition=np.where(raw["count"][..., None] > 0, labels[raw["worst_partition"]], np.int8(-1)),
-        near_ties=raw["near_ties"].astype(np.int64),
-        dynamics_value=value("dynamics") if dynamics else None,
-        dynamics_partition=labels[raw["dynamics_partition"]] if dynamics else None,
-        dynamics_steps=raw["dynamics_steps"].astype(np.int64) if dynamics else None,
-        status=status,
-        retries=np.zeros(len(game), np.int32),
-        tables=game,
-    )
+    found = partition_fields(game, masks, raw, how, status, lambda positions: labels[positions])
+    exists = found["equilibria"][..., None] > 0  # the tolerance may leave none where ties go to the lowest index
+    return found | {"worst_partition": np.where(exists, found["worst_partition"], np.int8(-1))}
 
 
 @lru_cache(maxsize=32)
@@ -124,7 +138,7 @@ def _compiled(program: Program, mesh):
         else:
             values, allowed = best_response_cells(contributions, available)
         worth, valid = partition_values(values, allowed, cells)
-        options = {"ties": program.ties, "dynamics": program.dynamics}
+        options: dict[str, Any] = {"ties": program.ties, "dynamics": program.dynamics}
         options |= {"minimal": program.minimal, "step_limit": program.step_limit}
         keys = keys if program.random else None
         if program.quantal:
@@ -139,7 +153,8 @@ def _compiled(program: Program, mesh):
             solved["worst"] = take(worth[0], position)
             end = None
             if program.dynamics:
-                end = found.dynamics_scheme[:, 0], found.dynamics_steps, found.dynamics_ended
+                scheme: Any = found.dynamics_scheme
+                end = scheme[:, 0], found.dynamics_steps, found.dynamics_ended
         results = solved | {"count": found.count, "worst_partition": position}
         results["near_ties"] = near_ties(worth, valid, tolerance)
         if end is not None:

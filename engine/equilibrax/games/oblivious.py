@@ -1,64 +1,89 @@
-"""Solving the game of oblivious providers for committees, from the rule of each provider alone."""
+"""The game of oblivious providers, from the rule of each provider alone."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import ClassVar, Literal, get_args
 
 import numpy as np
+from jax.sharding import Mesh
 from jaxtyping import Bool, Int
 
+from equilibrax._core.checks import check_choice
 from equilibrax._core.status import Status
+from equilibrax.games._game import Compared, GameLine
 from equilibrax.games._oblivious_rules import oblivious_rules
 from equilibrax.games._oblivious_utility import oblivious_utility, oblivious_values
-from equilibrax.games.joint import solve_joint
+from equilibrax.games._options import Rationality, Response
+from equilibrax.games.joint import joint_fields
 from equilibrax.games.partition_result import PartitionResult
-from equilibrax.games.responses import Rationality
+from equilibrax.games.responses import PartitionGame
 from equilibrax.problems.persuasion import PersuasionGame
 
-Rules = Literal["deterministic", "randomized"]
+Rules = Literal["partitions", "lotteries"]
 
 
-def solve_oblivious(
-    game: PersuasionGame, masks: np.ndarray, rules: Rules, devices: Sequence[Any] | None, throw: bool, mesh
-) -> PartitionResult:
-    """Solve B games for C committees: one profile each, so the worst is the best."""
-    members: np.ndarray = (masks[:, None] >> np.arange(game.num_providers)) & 1 == 1  # [C, K]
-    shape = len(game), len(masks)
-    if rules == "deterministic":
-        posted, optima = _monopolists(game, mesh)
-        value: np.ndarray = np.asarray(oblivious_values(game, posted, masks.tolist(), devices=devices))
-        count = np.stack([_product(optima[:, chosen]) for chosen in members], axis=1)
-        partition = np.stack([_refinement(posted[:, chosen]) for chosen in members], axis=1)
-        status = np.zeros(shape, np.int32)
-    else:
-        own = oblivious_rules(game, ties="worst", devices=devices, throw=throw)
-        value = np.asarray(oblivious_utility(game, own, masks.tolist(), devices=devices)) * game.scale[:, None]
-        count = np.where(_all_members(own.unique, members), 1, -1).astype(np.int64)
-        partition = np.full((*shape, game.states), -1, np.int8)
-        status = np.where(_all_members(own.certified, members), 0, int(Status.RULE_UNCERTIFIED)).astype(np.int32)
-    return PartitionResult(
-        game="oblivious",
-        response="best",
-        rationality=None,
-        tolerance=0.0,
-        tie_break=None,
-        committees=masks,
-        table_id=game.table_id,
-        scale=game.scale,
-        optimum_value=game.optimum_value,
-        worst_value=value,
-        best_value=value,
-        equilibria=count,
-        worst_partition=partition,
-        near_ties=None,
-        dynamics_value=None,
-        dynamics_partition=None,
-        dynamics_steps=None,
-        status=status,
-        retries=np.zeros(len(game), np.int32),
-        tables=game,
-    )
+@dataclass(frozen=True)
+class Oblivious(PartitionGame):
+    """The user hears all providers, none of whom knows of the others (2509.15090, Definition 19).
+
+    Providers play what each of them would alone, one profile for every committee, so the worst utility is the best. Of
+    several optimal partitions or rules a provider plays one that is worst for a user who hears it alone.
+
+    Example:
+        >>> import equilibrax as eq
+        >>> eq.solve(eq.load_paper_table("synthetic-2"), eq.Oblivious(), committees=[31]).worst_utility.tolist()
+        [[0.92]]
+    """
+
+    name: ClassVar[str] = "oblivious"
+    statuses: ClassVar[Status] = Status.RULE_UNCERTIFIED
+    response: ClassVar[Response] = "best"
+
+    rules: Rules = "partitions"
+    """What providers may post: partitions of the states, or lotteries over what they say; see `oblivious_rules`."""
+
+    def __post_init__(self) -> None:
+        check_choice("rules", self.rules, get_args(Rules))
+
+    def solve_xla(self, problem: PersuasionGame, masks: np.ndarray, mesh: Mesh) -> PartitionResult:
+        """One profile for each of C committees."""
+        game, devices = problem, list(mesh.devices.flat)
+        members: np.ndarray = (masks[:, None] >> np.arange(game.num_providers)) & 1 == 1  # [C, K]
+        shape = len(game), len(masks)
+        if self.rules == "partitions":
+            posted, optima = _monopolists(game, mesh)
+            value: np.ndarray = np.asarray(oblivious_values(game, posted, masks.tolist(), devices=devices))
+            count = np.stack([_product(optima[:, chosen]) for chosen in members], axis=1)
+            partition = np.stack([_refinement(posted[:, chosen]) for chosen in members], axis=1)
+            status = np.zeros(shape, np.int32)
+        else:
+            own = oblivious_rules(game, ties="worst", devices=devices, throw=False)
+            value = np.asarray(oblivious_utility(game, own, masks.tolist(), devices=devices)) * game.scale[:, None]
+            count = np.where(_all_members(own.unique, members), 1, -1).astype(np.int64)
+            partition = np.full((*shape, game.states), -1, np.int8)
+            status = np.where(_all_members(own.certified, members), 0, int(Status.RULE_UNCERTIFIED)).astype(np.int32)
+        return PartitionResult(
+            game=self,
+            committees=masks,
+            optimum_value=game.optimum_value,
+            worst_value=value,
+            best_value=value,
+            equilibria=count,
+            worst_partition=partition,
+            status=status,
+            retries=np.zeros(len(game), np.int32),
+            tables=game,
+        )
+
+    @classmethod
+    def compared(cls, lambdas: tuple[float, ...], tolerance: float) -> tuple[Compared, ...]:
+        """With partitions and with lotteries."""
+        said: dict[Rules, str] = {"partitions": "deterministic", "lotteries": "randomized"}
+        return tuple(
+            Compared(cls(rules), (GameLine(f"oblivious, {rules}", cls.name, rules=how),), place=40 + i, may_fail=True)
+            for i, (rules, how) in enumerate(said.items())
+        )
 
 
 def _monopolists(game: PersuasionGame, mesh) -> tuple[Int[np.ndarray, "B K X"], Int[np.ndarray, "B K"]]:
@@ -66,8 +91,8 @@ def _monopolists(game: PersuasionGame, mesh) -> tuple[Int[np.ndarray, "B K X"], 
     k = game.num_providers
     # With the committee of all, the program is the one that `compare` has compiled for the joint game.
     masks = np.array(sorted({*(1 << j for j in range(k)), (1 << k) - 1}), np.int32)
-    own = solve_joint(game, masks, Rationality("best", (), False), 0.0, False, 0, mesh)
-    return own.worst_partition[:, :k], own.equilibria[:, :k]
+    own = joint_fields(game, masks, Rationality(), None, mesh)
+    return own["worst_partition"][:, :k], own["equilibria"][:, :k]
 
 
 def _all_members(of_provider: Bool[np.ndarray, "B K"], members: Bool[np.ndarray, "C K"]) -> Bool[np.ndarray, "B C"]:

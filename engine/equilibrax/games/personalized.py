@@ -7,20 +7,21 @@ they see different things, or utilities are general, the profiles of (vectors of
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, get_args
 
 import numpy as np
+from jax.sharding import Mesh
 
-from equilibrax._core.checks import approximate
+from equilibrax._core.checks import approximate, check_choice
 from equilibrax._core.status import Status
-from equilibrax.games._market_rules import RuleList, list_rules
-from equilibrax.games._profiles import PostingGame, solve_postings
-from equilibrax.games.anonymous import fields
-from equilibrax.games.obedient import solve_obedient
-from equilibrax.games.responses import Rationality
-from equilibrax.games.selection import solve_selection
-from equilibrax.games.selection_engine import MAX_CAPACITY
+from equilibrax.games._market_rules import MarketRules, RuleList, list_rules
+from equilibrax.games._options import Quantal, Rationality, Response, TieBreak
+from equilibrax.games._profiles import PostingGame
+from equilibrax.games.anonymous import solved_fields
+from equilibrax.games.market import MarketDynamics, MarketGame
+from equilibrax.games.obedient import Obedient
+from equilibrax.games.selection import Selection
 from equilibrax.problems.market import Market
 from equilibrax.problems.persuasion import PersuasionGame
 from equilibrax.problems.tables import UtilityTables, table_id_words
@@ -34,31 +35,87 @@ def is_selection(market: Market) -> bool:
     return market.separable and market.same_sight()
 
 
-def solve_personalized(
-    market: Market,
-    masks: np.ndarray,
-    how: Rationality,
-    tolerance: float,
-    *,
-    delegation: bool,
-    tie_break: str,
-    listed: bool,
-    dynamics: bool,
-    step_limit: int,
-    mesh,
+@dataclass(frozen=True)
+class Personalized(MarketGame):
+    """Of many users, each takes the provider that is best for her; a provider has a rule for each of them.
+
+    2602.13451, Definition 2.2.
+
+    Example:
+        >>> import equilibrax as eq
+        >>> eq.solve(eq.problems.theorem_4_1_market(), eq.Personalized(), committees=[0b11]).worst_utility.tolist()
+        [[[0.5, 0.5]]]
+    """
+
+    name: ClassVar[str] = "personalized"
+    per_user: ClassVar[bool] = True
+
+    protocol: MarketRules = "obedience"
+    """What providers post: partitions, and each user learns its refinement with what she sees herself and responds
+    (obedience), or maps from what they see to actions, and users do what they are told (delegation)."""
+    tie_break: TieBreak = "lowest_index"
+    """Who wins users who are indifferent: the lowest index (Definition 2.5), or never the deviator (incumbent), where
+    users' games are selection games."""
+    response: Response = "best"
+    """How users act in a cell: the best action, ties to the lowest, or quantally."""
+    dynamics: MarketDynamics = True
+    """Whether to run best-response dynamics: in turn a provider moves to the first of its best rules. Of a Dynamics, the
+    step limit counts."""
+    profiles: bool = True
+    """Whether to list and compare all profiles; markets that are too large for it have dynamics only."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_choice("protocol", self.protocol, get_args(MarketRules))
+        check_choice("tie_break", self.tie_break, get_args(TieBreak))
+        if self.protocol == "delegation" and self.how.quantal:
+            raise ValueError(f'response: expected "best" with protocol="delegation", got {self.response!r}')
+
+    @property
+    def delegation(self) -> bool:
+        """Whether users do what they are told."""
+        return self.protocol == "delegation"
+
+    def check(self, market: Market) -> None:
+        """A tie rule of selection games needs them; where they are solved, nothing is listed anyway."""
+        selection = is_selection(market)
+        if not selection and self.tie_break != "lowest_index":
+            raise ValueError(
+                f'tie_break: expected "lowest_index" except in personalized separable markets whose providers see the '
+                f"same, got {self.tie_break!r}"
+            )
+        if selection and not self.profiles:
+            raise ValueError('dynamics: expected True or False in a market of selection games, got "only"')
+
+    def suited(self, problem: Any) -> Personalized:
+        """Where users' games are selection games nothing is listed, so dynamics are not all there is."""
+        return replace(self, profiles=True) if is_selection(problem) else self
+
+    def counts(self, market: Market) -> str:
+        """The rules that a user may end up with, in selection games."""
+        return "rules" if is_selection(market) else "profiles"
+
+    def fields(self, market: Market, masks: np.ndarray, how: Rationality, mesh: Mesh) -> dict[str, Any]:
+        """A batch of selection games, or all profiles of all users' games."""
+        if is_selection(market):
+            return _solve_selections(self, market, masks, how, mesh)
+        if not market.separable:
+            return solved_fields(self, self.postings(market, how), masks, mesh)
+        return _solve_users(self, market, masks, how, mesh)
+
+    def postings(self, market: Market, how: Rationality) -> PostingGame:
+        """A provider's strategy is a vector of rules, one for each user."""
+        return vector_game(market, self.delegation, how)
+
+
+def _solve_users(
+    options: Personalized, market: Market, masks: np.ndarray, how: Rationality, mesh: Mesh
 ) -> dict[str, Any]:
-    """Fields of a `MarketResult`."""
-    if is_selection(market):
-        options = {"tie_break": tie_break, "dynamics": dynamics, "step_limit": step_limit, "mesh": mesh}
-        return _solve_selections(market, masks, how, tolerance, delegation, options)
-    solving = {"listed": listed, "dynamics": dynamics, "step_limit": step_limit, "mesh": mesh}
-    if not market.separable:
-        game = vector_game(market, delegation, how, tolerance)
-        return fields(game, solve_postings(game, masks, **solving), masks, listed, dynamics)
+    """The users' own games, all profiles of each."""
     b, n = len(market), market.users
     whole: dict[str, Any] = {}
-    for users, game in games_of_users(market, delegation, how, tolerance):
-        part = fields(game, solve_postings(game, masks, **solving), masks, listed, dynamics)
+    for users, game in games_of_users(market, options.delegation, how):
+        part = solved_fields(options, game, masks, mesh)
         for name, values in part.items():
             if values is None:
                 whole[name] = None
@@ -77,7 +134,7 @@ def solve_personalized(
     return whole | {"worst_choice": np.broadcast_to(choice[:, :, None], (*choice.shape, n))}
 
 
-def vector_game(market: Market, delegation: bool, how: Rationality, tolerance: float) -> PostingGame:
+def vector_game(market: Market, delegation: bool, how: Rationality) -> PostingGame:
     """A provider's strategy is a vector of rules, one for each user; in lexicographic order."""
     rules, n = list_rules(market.provider_sees, market.actions if delegation else None), market.users
     count = rules.own.shape[1]
@@ -89,17 +146,17 @@ def vector_game(market: Market, delegation: bool, how: Rationality, tolerance: f
     which = np.indices((count,) * n).reshape(n, -1)  # [N, M]
     own = np.stack([of_provider[which] for of_provider in rules.own])
     exists = np.stack([of_provider[which].all(axis=0) for of_provider in rules.exists])
-    return PostingGame(market, rules, own, exists, delegation, how, tolerance)
+    return PostingGame(market, rules, own, exists, delegation, how)
 
 
-def games_of_users(market: Market, delegation: bool, how: Rationality, tolerance: float):
+def games_of_users(market: Market, delegation: bool, how: Rationality):
     """`(users, game)`: users whose games have the same rules, and these games (markets first, then users)."""
     rules: RuleList = list_rules(market.provider_sees, market.actions if delegation else None)
     sights = [() if delegation else row for row in market.user_sees]
     for sight in dict.fromkeys(sights):
         users = [i for i, row in enumerate(sights) if row == sight]
         alone = _one_user_each(market, users)
-        yield users, PostingGame(alone, rules, rules.own[:, None], rules.exists, delegation, how, tolerance)
+        yield users, PostingGame(alone, rules, rules.own[:, None], rules.exists, delegation, how)
 
 
 def _one_user_each(market: Market, users: list[int]) -> Market:
@@ -130,15 +187,15 @@ def _one_user_each(market: Market, users: list[int]) -> Market:
 # --- one batch of selection games -------------------------------------------------------------------------------------
 
 
-def _solve_selections(market: Market, masks: np.ndarray, how: Rationality, tolerance: float, delegation: bool, options):
-    options |= {"order": "round_robin", "deviation": "best", "key": None}
-    if delegation:
-        tables = selection_tables(market)
-        room = {"method": "auto", "capacity": None, "max_capacity": MAX_CAPACITY}
-        found = solve_selection(tables, masks, misalignment=False, **room, **options)
+def _solve_selections(options: Personalized, market: Market, masks: np.ndarray, how: Rationality, mesh: Mesh):
+    turns: Any = options.turns or False
+    if options.delegation:
+        game = Selection(options.tie_break, turns, misalignment=False)
+        found = game.solve_xla(selection_tables(market), masks, mesh)
         worst, end = found.worst_scheme, found.dynamics_scheme
     else:
-        found = solve_obedient(obedient_games(market), masks, how, tolerance, **options)
+        response: Any = Quantal(how.values[0], how.tolerance) if how.quantal else "best"
+        found = Obedient(options.tie_break, response, turns).solve_xla(obedient_games(market), masks, mesh)
         worst, end = found.worst_partition, found.dynamics_partition
     b, n, c, k = len(market), market.users, len(masks), market.num_providers
 

@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from equilibrax._core.batching import batch_mesh
-from equilibrax._core.checks import check_choice
-from equilibrax.games._market_rules import MarketRules, refined, rule_numbers
+from equilibrax.games._market_rules import refined, rule_numbers
 from equilibrax.games._profiles import PostingGame, check_postings, reduced_weights
-from equilibrax.games.anonymous import anonymous_game
-from equilibrax.games.market import MarketGame, check_market_response, check_rules
+from equilibrax.games._solve import game_named
+from equilibrax.games.market import MarketGame
 from equilibrax.games.market_result import MarketRegret
-from equilibrax.games.personalized import games_of_users, vector_game
+from equilibrax.games.personalized import games_of_users
 from equilibrax.problems.market import Market, expect_market
 
 
-def market_regret(
-    market: Market,
-    profile: Any,
-    game: MarketGame = "anonymous",
-    *,
-    rules: MarketRules = "obedience",
-    response: Literal["best", "quantal"] = "best",
-    rationality: float | None = None,
-    tolerance: float = 1e-9,
-) -> MarketRegret:
+def market_regret(market: Market, profile: Any, game: str | MarketGame = "anonymous") -> MarketRegret:
     """What every provider could gain by posting something else than in a profile while the others keep to it.
 
     A profile is an equilibrium iff nobody can gain (2602.13451, Definitions 2.6 and 2.7). This looks at each provider's
@@ -36,13 +26,9 @@ def market_regret(
     Args:
         market: B markets.
         profile: `[K, X]` or `[B, K, X]` labels in the anonymous game; `[N, K, X]` or `[B, N, K, X]` in the personalized
-            one: the cell of every state in the partition that is posted, or the action (rules="delegation"). -1 in all
-            states says that a provider is no member of the committee; the same in all markets.
-        game: "anonymous" or "personalized".
-        rules: "obedience" or, in the personalized game, "delegation".
-        response: "best" or "quantal".
-        rationality: lambda for quantal response.
-        tolerance: utilities under quantal response that differ by no more are equal.
+            one: the cell of every state in the partition that is posted, or the action (protocol="delegation"). -1 in
+            all states says that a provider is no member of the committee; the same in all markets.
+        game: `Anonymous(...)` or `Personalized(...)`, with one lambda at most, or its name.
 
     Returns:
         Each provider's gain by a best deviation, exact for best response.
@@ -54,19 +40,19 @@ def market_regret(
     Example:
         >>> import equilibrax as eq
         >>> market = eq.separable_market([[[1, 0], [0, 1]]], [[[[1, 0], [1, 0]]]] * 2, weights=[[1], [1]])
-        >>> eq.games.market_regret(market, [[0, 1], [0, 1]], game="anonymous").equilibrium.tolist()  # all reveal the state
+        >>> eq.games.market_regret(market, [[0, 1], [0, 1]], "anonymous").equilibrium.tolist()  # all reveal the state
         [True]
-        >>> eq.games.market_regret(market, [[0, 0], [0, 0]], game="anonymous").utility.tolist()  # all are silent
+        >>> eq.games.market_regret(market, [[0, 0], [0, 0]], "anonymous").utility.tolist()  # all are silent
         [[0.0, 0.0]]
     """
     market = expect_market("market", market)
-    check_choice("game", game, ("anonymous", "personalized"))
-    check_choice("rules", rules, ("obedience", "delegation"))
-    how, slack = check_market_response(response, rationality, tolerance)
-    check_rules(game, rules, how)
-    posted, member = _posted(market, profile, game)
+    chosen: Any = game_named(game, Market)
+    how = chosen.how
+    if how.grid:
+        raise ValueError(f"rationality: expected one number for a profile, got {list(how.values)}")
+    posted, member = _posted(market, profile, chosen.per_user)
     mask = int((member << np.arange(market.num_providers)).sum())
-    mesh, delegation = batch_mesh(), rules == "delegation"
+    mesh = batch_mesh()
     b, k = len(market), market.num_providers
     scale = market.provider_scale
 
@@ -79,35 +65,32 @@ def market_regret(
         own = one.own[np.arange(k), np.arange(one.own.shape[1])[:, None], better]
         return gain, np.where(member[:, None], one.rules.rules[own], np.int8(-1))
 
-    if game == "anonymous" or not market.separable:
-        whole = (
-            anonymous_game(market, how, slack) if game == "anonymous" else vector_game(market, delegation, how, slack)
-        )
-        gain, deviation = checked(whole, posted)
+    if not (chosen.per_user and market.separable):
+        gain, deviation = checked(chosen.postings(market, how), posted)
         factor = reduced_weights(market)[1] if market.separable else 1
-        return MarketRegret(gain * factor, deviation[:, 0] if game == "anonymous" else deviation, slack, scale)
+        return MarketRegret(gain * factor, deviation if chosen.per_user else deviation[:, 0], how.tolerance, scale)
     value = np.zeros((b, k), np.float64 if how.quantal else np.int64)
     deviation = np.empty(posted.shape, np.int8)
-    for users, one in games_of_users(market, delegation, how, slack):
+    for users, one in games_of_users(market, chosen.delegation, how):
         gain, better = checked(one, posted[:, users].reshape(-1, 1, *posted.shape[2:]))
         weights = np.moveaxis(np.asarray(market.weights)[:, :, users], 2, 1)
         value += (gain.reshape(b, len(users), k) * weights).sum(axis=1)
         deviation[:, users] = better.reshape(b, len(users), *posted.shape[2:])
-    return MarketRegret(value, deviation, slack, scale)
+    return MarketRegret(value, deviation, how.tolerance, scale)
 
 
-def _posted(market: Market, profile: Any, game: str) -> tuple[np.ndarray, np.ndarray]:
+def _posted(market: Market, profile: Any, per_user: bool) -> tuple[np.ndarray, np.ndarray]:
     """`[B, N, K, X]` labels (the same for all users in the anonymous game) and `[K]` who is a member."""
     b, n, k, x = len(market), market.users, market.num_providers, market.states
     labels = np.asarray(profile)
-    shape = (k, x) if game == "anonymous" else (n, k, x)
+    shape = (n, k, x) if per_user else (k, x)
     if labels.dtype.kind not in "iu" or labels.shape not in (shape, (b, *shape)):
         raise ValueError(
             f"profile: expected whole numbers of shape {list(shape)} or {[b, *shape]}, "
             f"got {list(labels.shape)} of {labels.dtype}"
         )
     labels = np.broadcast_to(labels, (b, *shape))
-    labels = np.broadcast_to(labels[:, None], (b, n, k, x)) if game == "anonymous" else labels
+    labels = labels if per_user else np.broadcast_to(labels[:, None], (b, n, k, x))
     out = labels < 0
     member = np.logical_not(np.any(out, axis=(0, 1, 3)))
     absent = np.all(out, axis=(0, 1, 3))

@@ -2,68 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, ClassVar
 
 import numpy as np
 
-from equilibrax._core.checks import check_choice
+from equilibrax.games._game import Game
+from equilibrax.games._options import Rationality
+from equilibrax.games.partition_result import PartitionResult
 from equilibrax.problems.persuasion import PersuasionGame
-
-Response = Literal["best", "quantal"]
+from equilibrax.problems.tables import UtilityTables
 
 MAX_BYTES = 8 << 30
 """Most memory that one table may need; more states than fit are refused."""
 
 
-@dataclass(frozen=True)
-class Rationality:
-    """How the user responds: exactly best, or quantally with one lambda or several.
+class PartitionGame(Game[PartitionResult]):
+    """Base of the games over partitions of the states."""
 
-    Attributes:
-        response: "best" or "quantal".
-        values: `[R]` float64, the lambdas; empty for the best response.
-        grid: whether results have an axis of R.
-    """
+    over: ClassVar[tuple[type[Any], ...]] = (PersuasionGame, UtilityTables)
 
-    response: Response
-    values: tuple[float, ...]
-    grid: bool
+    def accept(self, problem: Any) -> PersuasionGame:
+        """The problem as a game of information."""
+        problem = super().accept(problem)
+        return problem if isinstance(problem, PersuasionGame) else PersuasionGame.from_tables(problem)
 
-    @property
-    def quantal(self) -> bool:
-        return self.response == "quantal"
-
-    @property
-    def each(self) -> tuple[Rationality, ...]:
-        """One for every lambda, or the best response alone."""
-        return tuple(Rationality(self.response, (value,), False) for value in self.values) or (self,)
-
-    @property
-    def given(self) -> float | tuple[float, ...] | None:
-        """As in results: None, a number, or the grid."""
-        return self.values if self.grid else self.values[0] if self.values else None
-
-
-def check_response(response: Any, rationality: Any, tolerance: Any) -> tuple[Rationality, float]:
-    """Refuse what is no response; the tolerance is a number."""
-    check_choice("response", response, get_args(Response))
-    if isinstance(tolerance, bool) or not isinstance(tolerance, int | float | np.number) or not 0 <= tolerance < np.inf:
-        raise ValueError(f"tolerance: expected a finite number of at least 0, got {tolerance!r}")
-    if response == "best":
-        if rationality is not None:
-            raise ValueError(f'rationality: expected none with response="best", got {rationality!r}')
-        return Rationality("best", (), False), 0.0
-    if rationality is None:
-        raise ValueError('rationality: expected a number or a list of numbers with response="quantal", got none')
-    try:
-        values = np.asarray(rationality, np.float64)
-    except (TypeError, ValueError):
-        values = np.full((1, 1), np.nan)
-    if values.ndim > 1 or values.size == 0 or not (values >= 0).all():
-        raise ValueError(f"rationality: expected numbers of at least 0 (or inf), got {rationality!r}")
-    return Rationality("quantal", tuple(values.reshape(-1).tolist()), values.ndim == 1), float(tolerance)
+    def allowance(self, states: int) -> int:
+        """That much in every cell."""
+        return states
 
 
 @dataclass(frozen=True)
@@ -91,13 +58,13 @@ class Rows:
         return self.contributions, self.weights, self.available, self.rationality, self.tolerance
 
 
-def rows_of(game: PersuasionGame, how: Rationality, tolerance: float) -> Rows:
+def rows_of(game: PersuasionGame, how: Rationality) -> Rows:
     """All (table, lambda), tables first."""
     contributions = np.concatenate([np.asarray(game.user)[:, None], np.asarray(game.providers)], axis=1)
     bound = int(np.abs(contributions).max(axis=4).sum(axis=(2, 3)).max())
     small = np.int32 if bound < 2**29 else np.int64  # two impossible values, -2**30 each, still add up
     times = max(1, len(how.values))
-    slack = tolerance * game.scale if how.quantal else np.zeros(len(game), small)
+    slack = how.tolerance * game.scale if how.quantal else np.zeros(len(game), small)
     return Rows(
         contributions=np.repeat(contributions.astype(small), times, axis=0),
         weights=np.repeat(np.asarray(game.weights).astype(np.int64), times, axis=0),
@@ -105,6 +72,37 @@ def rows_of(game: PersuasionGame, how: Rationality, tolerance: float) -> Rows:
         rationality=np.tile(np.array(how.values or (0.0,)), len(game)),
         tolerance=np.repeat(slack, times),
     )
+
+
+def partition_fields(
+    game: PersuasionGame,
+    masks: np.ndarray,
+    raw: dict[str, np.ndarray],
+    how: Rationality,
+    status: np.ndarray,
+    labels: Callable[[np.ndarray], np.ndarray],
+) -> dict[str, Any]:
+    """Fields of a `PartitionResult` from what a kernel found; `labels` reads the partitions."""
+
+    def value(key: str) -> np.ndarray:
+        return raw[key] if how.quantal else raw[key].astype(np.int64)
+
+    fields = {
+        "committees": masks,
+        "optimum_value": game.optimum_value,
+        "worst_value": value("worst"),
+        "best_value": value("best"),
+        "equilibria": raw["count"].astype(np.int64),
+        "worst_partition": labels(raw["worst_partition"]),
+        "near_ties": raw["near_ties"].astype(np.int64),
+        "status": status,
+        "retries": np.zeros(len(game), np.int32),
+        "tables": game,
+    }
+    if "dynamics" in raw:
+        fields |= {"dynamics_value": value("dynamics"), "dynamics_partition": labels(raw["dynamics_partition"])}
+        fields |= {"dynamics_steps": raw["dynamics_steps"].astype(np.int64)}
+    return fields
 
 
 def check_memory(states: int, needed: int) -> None:

@@ -1,67 +1,138 @@
-"""The best-provider selection game, from validated options to a result."""
+"""The best-provider selection game, from options to a result."""
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import ClassVar, Literal, get_args
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 
+from equilibrax._core.checks import check_choice, check_whole
 from equilibrax._core.status import Status
 from equilibrax.fits.chebyshev import FitOptions, certify
-from equilibrax.games.selection_engine import Program, choose_dense, first_capacity, solve_growing
+from equilibrax.games._game import Compared, Game, GameLine
+from equilibrax.games._options import Dynamics, TieBreak
+from equilibrax.games.selection_engine import MAX_CAPACITY, Program, choose_dense, first_capacity, solve_growing
 from equilibrax.games.selection_result import SelectionResult
 from equilibrax.problems.slots import Prepared, prepare, to_actions
 from equilibrax.problems.tables import UtilityTables, table_id_words
 
+Method = Literal["auto", "dense", "frontier"]
 
-def solve_selection(
-    tables: UtilityTables,
-    masks: np.ndarray,
-    *,
-    tie_break: str,
-    dynamics: bool,
-    misalignment: bool,
-    order: str,
-    deviation: str,
-    key: Any,
-    method: str,
-    capacity: int | None,
-    max_capacity: int,
-    step_limit: int,
-    mesh,
-) -> SelectionResult:
-    """Solve B tables for C committees; options as in `solve`, already checked."""
-    prepared = prepare(tables)
-    dense = choose_dense(prepared, method, dynamics and deviation == "minimal")
-    program = Program(
+
+@dataclass(frozen=True)
+class Selection(Game[SelectionResult]):
+    """The user takes the provider that is best for her and does what it recommends (2509.15090, Section 7).
+
+    A provider's rule is a scheme, from states to actions. Everybody is paid by the rule that is taken; all may post the
+    selected rule f, and f is an equilibrium of committee C iff no provider j in C has a rule g with `v_0(g) > v_0(f)`
+    and `v_j(g) > v_j(f)` (Definitions 16 and 17). A committee of one provider is a monopolist: its own optima only.
+
+    Example:
+        >>> import equilibrax as eq
+        >>> lowest = eq.Selection(tie_break="lowest_index", dynamics=eq.Dynamics(order="random", seed=0))
+        >>> eq.solve(eq.load_paper_table("synthetic-2"), lowest, committees=[0b00001, 0b11111]).equilibria.tolist()
+        [[1, 1]]
+    """
+
+    name: ClassVar[str] = "selection"
+    statuses: ClassVar[Status] = (
+        Status.FRONTIER_OVERFLOW | Status.COUNT_SATURATED | Status.DYNAMICS_LIMIT | Status.MISALIGNMENT_UNCERTIFIED
+    )
+
+    tie_break: TieBreak = "incumbent"
+    """Who wins the user when a deviation leaves her indifferent: never the deviator (incumbent, Section 7), or the
+    lowest index (Definition 16), so that for the lowest provider `v_0(g) >= v_0(f)` is enough."""
+    dynamics: bool | Dynamics = True
+    """Whether to run best-response dynamics (Section 7.1): monopoly rules first, then in turn a provider that is not
+    selected moves to its best rule among those strictly better for it and for the user."""
+    misalignment: bool | FitOptions = True
+    """Whether to compute the misalignment score (Remark 5) and the bound of Theorem 6."""
+    method: Method = "auto"
+    """List all schemes (dense), or only those stable for some provider (frontier); auto chooses by size. The answers
+    are the same."""
+    capacity: int | None = None
+    """Candidate schemes to make room for at first (frontier); tables that need more are solved again."""
+    max_capacity: int = MAX_CAPACITY
+    """Where to give up on a table, with the status FRONTIER_OVERFLOW."""
+
+    def __post_init__(self) -> None:
+        check_choice("tie_break", self.tie_break, get_args(TieBreak))
+        Dynamics.of(self.dynamics)
+        if not isinstance(self.misalignment, bool | FitOptions) or (self.fit and self.fit.rows != "equilibrium"):
+            raise ValueError(
+                f"misalignment: expected True, False or FitOptions of equilibria, got {self.misalignment!r}"
+            )
+        check_choice("method", self.method, get_args(Method))
+        check_whole("max_capacity", self.max_capacity, 1)
+        if self.capacity is not None:
+            check_whole("capacity", self.capacity, 1)
+
+    @property
+    def fit(self) -> FitOptions | None:
+        """How misalignment is computed, if it is."""
+        return (
+            self.misalignment
+            if isinstance(self.misalignment, FitOptions)
+            else FitOptions()
+            if self.misalignment
+            else None
+        )
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Schemes, all equilibria and, if misalignment is computed, the weights that attain it."""
+        return ("schemes", "equilibria", "weights")[: 3 if self.fit else 2]
+
+    def solve_xla(self, problem: UtilityTables, masks: np.ndarray, mesh: Mesh) -> SelectionResult:
+        """B tables for C committees."""
+        prepared, turns = prepare(problem), Dynamics.of(self.dynamics)
+        minimal = turns is not None and turns.deviation == "minimal"
+        program = program_of(prepared, self, self.fit, minimal)
+        if turns:
+            random = turns.order == "random"
+            program = replace(program, dynamics=True, minimal=minimal, random=random, step_limit=turns.step_limit)
+        keys = table_keys(problem.table_id, turns)
+        raw, retries = solve_growing(prepared, keys, masks, program, self.max_capacity, mesh)
+        return _assemble(self, problem, prepared, masks, raw, program, retries)
+
+    @classmethod
+    def compared(cls, lambdas: tuple[float, ...], tolerance: float) -> tuple[Compared, ...]:
+        """The user follows, one provider or the best of all."""
+        alone = GameLine("monopolist, followed", "monopolist", "follows")
+        line = GameLine("selection, followed", cls.name, "follows")
+        return (Compared(cls(dynamics=False), (line,), alone, each=True, place=20),)
+
+
+def program_of(prepared: Prepared, game: Selection, fit: FitOptions | None, every_scheme: bool = False) -> Program:
+    """The solver of equilibria, without dynamics."""
+    dense = choose_dense(prepared, game.method, every_scheme)
+    return Program(
         value_bits=prepared.value_bits,
         resolution=prepared.resolution,
-        ties=tie_break == "lowest_index",
-        dynamics=dynamics,
-        minimal=deviation == "minimal",
-        random=order == "random",
-        step_limit=step_limit,
-        capacity=0 if dense else first_capacity(prepared, capacity, max_capacity),
+        ties=game.tie_break == "lowest_index",
+        dynamics=False,
+        minimal=False,
+        random=False,
+        step_limit=0,
+        capacity=0 if dense else first_capacity(prepared, game.capacity, game.max_capacity),
         hashed=False,
-        fit=FitOptions() if misalignment else None,
+        fit=fit,
     )
-    keys = table_keys(tables.table_id, key, order if dynamics else "round_robin")
-    raw, retries = solve_growing(prepared, keys, masks, program, max_capacity, mesh)
-    return _assemble(tables, prepared, masks, raw, program, retries, tie_break)
 
 
-def table_keys(table_id: np.ndarray, key: Any, order: str) -> np.ndarray:
+def table_keys(table_id: np.ndarray, turns: Dynamics | None) -> np.ndarray:
     """`[B, 2]` raw key data: one random stream per table id."""
-    if order != "random":
+    if turns is None or turns.order != "random":
         return np.zeros((len(table_id), 2), np.uint32)
-    if key is None:
-        raise ValueError('key: expected a JAX random key or an integer seed for order="random", got None')
+    key = turns.seed
     if isinstance(key, int | np.integer) and not isinstance(key, bool):
         key = jax.random.key(int(key), impl="threefry2x32")
     elif not (isinstance(key, jax.Array) and jnp.issubdtype(key.dtype, jax.dtypes.prng_key) and key.ndim == 0):
-        raise ValueError(f"key: expected a JAX random key (jax.random.key) or an integer seed, got {key!r}")
+        raise ValueError(f"seed: expected a JAX random key (jax.random.key) or an integer seed, got {key!r}")
     # One stream per table id, whatever generator the key is of.
     key = jax.random.wrap_key_data(jax.random.bits(key, (2,), jnp.uint32), impl="threefry2x32")
 
@@ -72,7 +143,7 @@ def table_keys(table_id: np.ndarray, key: Any, order: str) -> np.ndarray:
     return np.asarray(fold(jnp.asarray(table_id_words(table_id))))
 
 
-def _assemble(tables, prepared: Prepared, masks, raw, program: Program, retries, tie_break) -> SelectionResult:
+def _assemble(game: Selection, tables, prepared: Prepared, masks, raw, program: Program, retries) -> SelectionResult:
     """Integers to a result: action numbers of the table, statuses, certified misalignment."""
     overflow = raw["overflow"]
     status = np.zeros((len(overflow), len(masks)), np.int32)
@@ -102,10 +173,8 @@ def _assemble(tables, prepared: Prepared, masks, raw, program: Program, retries,
         return without_unsolved(to_actions(raw[name], prepared.actions_of_slots))
 
     return SelectionResult(
+        game=game,
         committees=masks,
-        table_id=tables.table_id,
-        scale=tables.scale,
-        tie_break=tie_break,
         optimum_value=raw["optimum"],
         worst_value=number("worst"),
         best_value=number("best"),

@@ -153,7 +153,7 @@ def committee_rows(result: SelectionResult | PartitionResult) -> pa.Table:
     rationality = np.array([np.nan if r is None else r for r in result.rationalities])
     partitions = list(result.worst_partition.reshape(total, -1))
     columns += [
-        pa.array([result.game] * total),
+        pa.array([result.game.name] * total),
         pa.array([result.response] * total),
         pa.array(np.tile(np.repeat(rationality, len(result.committees)), len(solved)), from_pandas=True),
         same(result.tolerance, np.float64),

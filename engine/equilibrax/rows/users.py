@@ -119,7 +119,7 @@ def user_rows(result: Any, promises: MarketPromises | None = None) -> pa.Table:
         same(market.actions, pa.int32()),
         same(market.num_providers, pa.int32()),
         same(market.users, pa.int32()),
-        same(result.game, pa.string()),
+        same(result.game.name, pa.string()),
         same(result.rules, pa.string()),
         same(result.response, pa.string()),
         same(result.rationality, pa.float64()),

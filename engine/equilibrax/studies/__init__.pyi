@@ -23,6 +23,9 @@ from .market_games import (
     MarketOutcome as MarketOutcome,
 )
 from .market_games import (
+    market_games as market_games,
+)
+from .market_games import (
     show_outcomes as show_outcomes,
 )
 from .market_games import (

@@ -22,12 +22,11 @@ from rich.padding import Padding
 from rich.text import Text
 
 from equilibrax._core.status import status_names
-from equilibrax.games import TOLERANCE
-from equilibrax.games.responses import check_response
+from equilibrax.games import TOLERANCE, GameLine, Quantal
 from equilibrax.problems.persuasion import PersuasionGame
 from equilibrax.problems.tables import UtilityTables
 from equilibrax.studies import _comparison_text as text
-from equilibrax.studies._comparison_games import Collector, GameLine
+from equilibrax.studies._comparison_games import Collector
 
 RATIONALITY = (1.0, 3.0, 10.0, 30.0, float("inf"))
 """The lambdas of quantal users, by default."""
@@ -87,7 +86,7 @@ class Comparison:
         """
         worst = {line.name: self.worst[:, g] for g, line in enumerate(self.lines)}
         least = {line.name: self.best[:, g] for g, line in enumerate(self.lines) if line.game == "monopolist"}
-        quantal = [line.name for line in self.lines if line.user == "quantal" and line.game == "joint"]
+        quantal = [line.name for line in self.lines if line.user == "quantal"]
         asked = [
             (
                 "competition buys (over the worst one)",
@@ -236,7 +235,7 @@ def compare(
     """
     lambdas = tuple(np.atleast_1d(np.asarray(rationality, np.float64)).tolist()) if _given(rationality) else ()
     if lambdas:
-        check_response("quantal", lambdas, tolerance)
+        Quantal(lambdas, tolerance)
     return Comparison(**Collector(tables, lambdas, tolerance, devices).collect())
 
 

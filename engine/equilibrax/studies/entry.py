@@ -9,6 +9,7 @@ Letters: B markets, M newcomers to each, N users, K providers, X states, A actio
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
@@ -22,8 +23,7 @@ from equilibrax.games.market_result import MarketResult
 from equilibrax.problems import MarketDraws, whole
 from equilibrax.problems.market import Market
 from equilibrax.studies.market_games import Games, MarketOutcome, solve_games
-from equilibrax.theory import shared_utility
-from equilibrax.theory.market_theorems import market_theorem_3_1, market_theorem_4_3
+from equilibrax.theory import guarantee, shared_utility
 
 CHANGE = 1e-9
 """Utilities that differ by no more are the same."""
@@ -137,7 +137,7 @@ class Entry:
                 below = known & (worst < bound - CHANGE)
             said.append(
                 {
-                    "game": before.result.game,
+                    "game": before.result.game.name,
                     "incumbents": int(known.sum()),
                     "lose": int((some < -CHANGE).sum()),
                     "same": int((np.abs(some) <= CHANGE).sum()),
@@ -180,7 +180,7 @@ class Entry:
                 "newcomer": pa.array(np.tile(np.repeat(np.arange(each, dtype=np.int32), n), len(self.market))),
                 "user": pa.array(users),
                 "incumbent": pa.array(users < n - 1),
-                "game": pa.array([before.result.game] * (total * n), pa.string()),
+                "game": pa.array([before.result.game.name] * (total * n), pa.string()),
                 "beta": pa.array(np.full(total * n, float(self.newcomers.beta))),
                 "optimum": number(self.augmented.optimum_utility),
                 "benchmark": number(old(self.benchmark)),
@@ -197,14 +197,22 @@ class Entry:
         )
 
 
-def enter(market: Market, newcomers: Newcomers, game: Games = "both", **options: Any) -> Entry:
+def enter(
+    market: Market,
+    newcomers: Newcomers,
+    game: Games = "both",
+    *,
+    devices: Sequence[Any] | None = None,
+    throw: bool = True,
+) -> Entry:
     """Let newcomers enter markets, one at a time, and solve the games before and after.
 
     Args:
         market: B markets.
         newcomers: M for each of them, from `random_newcomers`.
-        game: "both", "personalized" or "anonymous".
-        options: what `solve` takes; the committee is that of all providers.
+        game: as in `solve_games`; the committee is that of all providers.
+        devices: as in `solve`.
+        throw: as in `solve`.
 
     Returns:
         An `Entry`.
@@ -227,19 +235,19 @@ def enter(market: Market, newcomers: Newcomers, game: Games = "both", **options:
             f"newcomers: expected {newcomers.each} for each of {len(market)} markets, got {len(newcomers.utility)}"
         )
     everybody = [2**market.num_providers - 1]
-    options |= {"committees": everybody, "promises": False}
+    options: dict[str, Any] = {"committees": everybody, "promises": False, "devices": devices, "throw": throw}
     before = solve_games(market, game, **options)
     original = market.select(np.repeat(np.arange(len(market)), newcomers.each))
     augmented = original.add_user(newcomers.utility, newcomers.components, newcomers.beta)
     after = solve_games(augmented, game, **options)
-    shared = shared_utility(market, everybody, rules=options.get("rules", "obedience"), throw=False)
+    shared = shared_utility(market, everybody, rules=before[0].result.rules, throw=False)
     bounds = tuple(_promised(one.result) for one in before)
     return Entry(market, augmented, newcomers, tuple(before), tuple(after), shared.utility[:, 0], bounds)
 
 
 def _promised(result: MarketResult) -> Float[np.ndarray, "B N"]:
     """What Section 5 starts from: the guarantee under weak alignment or, in the anonymous game, strong alignment."""
-    if result.response != "best" or (result.game == "personalized" and not result.market.separable):
+    bound = guarantee(result)
+    if bound is None:
         return np.full(result.solved[:, 0].shape, np.nan)
-    bound = market_theorem_3_1(result) if result.game == "personalized" else market_theorem_4_3(result)
     return np.where(bound.holds_hypothesis, bound.bound, np.nan)[:, 0]

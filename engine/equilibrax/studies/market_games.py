@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,15 +15,14 @@ from rich.console import Console
 from rich.table import Table
 
 from equilibrax._core.checks import check_choice
-from equilibrax.games import solve
-from equilibrax.games.market import MarketGame
-from equilibrax.games.market_result import MarketResult
-from equilibrax.games.personalized import is_selection
+from equilibrax._core.committees import Committees
+from equilibrax.games import MarketGame, MarketResult, all_games, game_named, solve
 from equilibrax.problems.market import Market
 from equilibrax.rows.users import user_rows
 from equilibrax.theory.market_guarantees import MarketPromises, market_promises
 
-Games = Literal["both", "personalized", "anonymous"]
+Games = str | MarketGame | Sequence[MarketGame]
+"""A game, its name, several, or "both": all of them."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,7 @@ class MarketOutcome:
     def name(self) -> str:
         """The game, and lambda if users respond quantally."""
         rationality = self.result.rationality
-        return self.result.game + ("" if rationality is None else f", λ = {rationality:g}".replace("inf", "∞"))
+        return self.result.game.name + ("" if rationality is None else f", λ = {rationality:g}".replace("inf", "∞"))
 
     def rows(self) -> pa.Table:
         """One row per market, committee and user, as `user_rows`."""
@@ -53,24 +52,26 @@ def solve_games(
     market: Market,
     game: Games = "both",
     *,
-    rationality: Sequence[float] = (),
     promises: bool = True,
-    **options: Any,
+    committees: Committees = "all",
+    devices: Sequence[Any] | None = None,
+    throw: bool = True,
 ) -> list[MarketOutcome]:
     """Solve markets in the personalized game, the anonymous one or both, and for every lambda.
 
     Args:
         market: B markets.
-        game: "both", "personalized" or "anonymous".
-        rationality: the lambdas of quantal users; none is the best response.
+        game: `Personalized(...)`, `Anonymous(...)`, or a list of them; "both", or the name of one, with default options.
         promises: whether to compute benchmarks and bounds.
-        options: what `solve` takes.
+        committees: as in `solve`.
+        devices: as in `solve`.
+        throw: as in `solve`.
 
     Returns:
         An outcome for every game and lambda, games first.
 
     Raises:
-        ValueError: on an unknown option, or a market that is too large for a game.
+        ValueError: on an unknown game, or a market that is too large for one.
 
     Example:
         >>> import equilibrax as eq
@@ -78,19 +79,21 @@ def solve_games(
         >>> [(one.name, one.result.worst_utility[0, 0].tolist()) for one in outcomes]
         [('personalized', [0.5, 0.5]), ('anonymous', [0.2, 0.2])]
     """
-    check_choice("game", game, get_args(Games))
-    games = get_args(MarketGame) if game == "both" else (game,)
     found = []
-    for one in games:
-        for one_lambda in rationality or (None,):
-            how: dict[str, Any] = dict(options)
-            if one_lambda is not None:
-                how |= {"response": "quantal", "rationality": one_lambda}
-            if how.get("dynamics") == "only" and one == "personalized" and is_selection(market):
-                how["dynamics"] = True  # nothing is listed there
-            result = solve(market, one, **how)
-            found.append(MarketOutcome(result, market_promises(result) if promises else None))
+    for one in market_games(game):
+        result = solve(market, one.suited(market), committees=committees, devices=devices, throw=throw)
+        found += [MarketOutcome(each, market_promises(each) if promises else None) for each in result.each]
     return found
+
+
+def market_games(game: Games) -> tuple[MarketGame, ...]:
+    """The games that are meant."""
+    if isinstance(game, str):
+        if game == "both":
+            return tuple(kind() for kind in all_games(Market).values())  # pyright: ignore[reportReturnType]
+        check_choice("game", game, ("both", *all_games(Market)))
+    several = list(game) if isinstance(game, Sequence) and not isinstance(game, str) else [game]
+    return tuple(game_named(one, Market) for one in several)  # pyright: ignore[reportReturnType]
 
 
 def show_outcomes(outcomes: Sequence[MarketOutcome], market: int = 0, *, width: int | None = None) -> None:
@@ -106,7 +109,9 @@ def show_outcomes(outcomes: Sequence[MarketOutcome], market: int = 0, *, width: 
 
     Example:
         >>> import equilibrax as eq
-        >>> outcomes = eq.studies.solve_games(eq.problems.theorem_4_1_market(), "personalized", committees=[0b11], dynamics=False)
+        >>> outcomes = eq.studies.solve_games(
+        ...     eq.problems.theorem_4_1_market(), eq.Personalized(dynamics=False), committees=[0b11]
+        ... )
         >>> eq.studies.show_outcomes(outcomes, width=120)  # doctest: +NORMALIZE_WHITESPACE
         theorem-4.1
         ...

@@ -1,6 +1,6 @@
 from ._common_garbling import Garbling as Garbling
 from ._common_garbling import common_garbling as common_garbling
-from ._comparison_bounds import bounds_of as bounds_of
+from ._guarantees import guarantee as guarantee
 from ._induced_actions import (
     closeness as closeness,
 )

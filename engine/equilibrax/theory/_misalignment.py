@@ -4,32 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from equilibrax._core.batching import batch_mesh, chunk_size, over_batch, run_in_chunks
-from equilibrax._core.checks import check_choice, check_whole
-from equilibrax._core.committees import committee_masks
+from equilibrax._core.checks import check_choice
+from equilibrax._core.committees import Committees, committee_masks
 from equilibrax._core.status import SolveError
 from equilibrax.fits.chebyshev import CertifiedFit, FitOptions, Rows, Weights, certify, fit_lanes
-from equilibrax.games import TieBreak
-from equilibrax.games.selection_engine import MAX_CAPACITY, Program, choose_dense, first_capacity, solve_growing
+from equilibrax.games import Selection
+from equilibrax.games.selection import program_of
+from equilibrax.games.selection_engine import solve_growing
 from equilibrax.problems.slots import Prepared, prepare
 from equilibrax.problems.tables import UtilityTables
+
+_USUAL = Selection()
 
 
 def misalignment(
     tables: UtilityTables,
-    committees: Literal["all"] | Sequence[int] = "all",
+    committees: Committees = "all",
     *,
     rows: Rows = "equilibrium",
     weights: Weights = "nonnegative",
-    tie_break: TieBreak = "incumbent",
+    game: Selection = _USUAL,
     multipliers: bool = False,
-    max_capacity: int = MAX_CAPACITY,
     devices: Sequence[Any] | None = None,
     throw: bool = True,
 ) -> CertifiedFit:
@@ -44,13 +46,12 @@ def misalignment(
 
     Args:
         tables: B tables with K providers.
-        committees: "all" 2**K - 1, or a list of bitmasks (bit j is provider j in column order).
+        committees: "all" 2**K - 1, or a list of bitmasks (bit j is provider j in column order) or tuples of names.
         rows: "equilibrium" (Remark 5): U are the outcomes that some equilibrium of the committee attains, L those of
             the user's optimal schemes. "table" (Definition 1): both are all available outcomes.
         weights: "nonnegative", or "simplex": they sum to one (Definition 1).
-        tie_break: the tie rule whose equilibria give the rows; see `solve`.
+        game: the selection game whose equilibria give the rows; its tie rule and limits count.
         multipliers: whether to return the dual multipliers, `[B, C, X, A]` each.
-        max_capacity: where to give up on a table's equilibria; see `solve`.
         devices: JAX devices to spread the tables over; default all local devices.
         throw: raise if a score is not certified (otherwise `certified` says so).
 
@@ -71,29 +72,16 @@ def misalignment(
     """
     check_choice("rows", rows, get_args(Rows))
     check_choice("weights", weights, get_args(Weights))
-    check_choice("tie_break", tie_break, get_args(TieBreak))
-    check_whole("max_capacity", max_capacity, 1)
-    masks = committee_masks(committees, tables.num_providers)
+    if not isinstance(game, Selection):
+        raise ValueError(f"game: expected a Selection game, got {game!r}")
+    masks = committee_masks(committees, tables.num_providers, tables.provider_names())
     prepared, mesh = prepare(tables), batch_mesh(devices)
     options = FitOptions(rows=rows, weights=weights, multipliers=multipliers)
     if rows == "table":
         raw, skip = _fit_tables(prepared, masks, options, mesh), np.zeros(len(tables), bool)
     else:
-        dense = choose_dense(prepared, "auto", False)
-        program = Program(
-            value_bits=prepared.value_bits,
-            resolution=prepared.resolution,
-            ties=tie_break == "lowest_index",
-            dynamics=False,
-            minimal=False,
-            random=False,
-            step_limit=0,
-            capacity=0 if dense else first_capacity(prepared, None, max_capacity),
-            hashed=False,
-            fit=options,
-        )
-        keys = np.zeros((len(tables), 2), np.uint32)
-        raw, _ = solve_growing(prepared, keys, masks, program, max_capacity, mesh)
+        program, keys = program_of(prepared, game, options), np.zeros((len(tables), 2), np.uint32)
+        raw, _ = solve_growing(prepared, keys, masks, program, game.max_capacity, mesh)
         skip = raw["overflow"]
     fit = certify(prepared, raw, masks, options, skip)
     if throw and not fit.certified.all():

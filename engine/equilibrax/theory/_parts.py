@@ -9,8 +9,7 @@ from jaxtyping import Bool, Float
 
 from equilibrax._core.checks import check_numbers, fill_shape
 from equilibrax.fits.chebyshev import Rows, Weights
-from equilibrax.games.partition_result import PartitionResult
-from equilibrax.games.selection_result import SelectionResult
+from equilibrax.games import Game, PartitionResult, Selection, SelectionResult
 from equilibrax.theory._induced_actions import as_game, user_utility
 from equilibrax.theory._market_alignment import attained_outcomes, market_alignment, spreads
 from equilibrax.theory._misalignment import misalignment
@@ -21,13 +20,12 @@ ROUNDING = 1e-9
 """How far rounding, and the certificate of eps, may move a bound; times the largest spread of utilities above one."""
 
 
-def expect_game(result: Any, game: str, response: str) -> None:
+def expect_game(result: Any, game: type[Game[Any]], response: str) -> None:
     """Refuse a result that the theorem does not speak of."""
-    if not isinstance(result, PartitionResult) or (result.game, result.response) != (game, response):
-        came = type(result).__name__
-        if isinstance(result, PartitionResult):
-            came = f"the {result.game} game with {result.response} response"
-        raise ValueError(f"result: expected the {game} game over partitions with {response} response, got {came}")
+    came = getattr(result, "game", None)
+    if not isinstance(came, game) or result.response != response:
+        came = f"the {came.name} game with {result.response} response" if came else type(result).__name__
+        raise ValueError(f"result: expected the {game.name} game with {response} response, got {came}")
 
 
 # --- shapes -----------------------------------------------------------------------------------------------------------
@@ -78,15 +76,10 @@ def response_gap(result: PartitionResult) -> np.ndarray:
 
 
 def tolerance_of(result: Result) -> np.ndarray:
-    """Rounding, and what a quantal game's tolerance lets an equilibrium miss.
-
-    In the joint game that much in every cell. In the selection game once: a deviation counts if it is better by more.
-    """
+    """Rounding, and what a quantal game's tolerance lets an equilibrium miss (`Game.allowance`)."""
     game = as_game(result.tables)
     rounding = grid(result, ROUNDING * np.maximum(1.0, spreads(game).max(axis=1))[:, None])
-    if isinstance(result, SelectionResult):
-        return rounding
-    return rounding + result.tolerance * (1 if result.game == "selection" else game.states)
+    return rounding + result.tolerance * result.game.allowance(game.states)
 
 
 def member_spread(result: PartitionResult) -> np.ndarray:
@@ -154,8 +147,8 @@ def epsilon_of_selection(
     elif weights == "nonnegative" and result.fit is not None:
         true = result.fit.misalignment
     else:
-        options: dict[str, Any] = {"weights": weights, "tie_break": result.tie_break, "throw": False}
-        true = misalignment(result.tables, committees, **options).misalignment
+        game = Selection(tie_break=result.tie_break)
+        true = misalignment(result.tables, committees, weights=weights, game=game, throw=False).misalignment
     return _claimed(result, claim, true)
 
 

@@ -22,6 +22,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from equilibrax._core.checks import check_choice, check_numbers, check_whole
+from equilibrax.games import Anonymous, Personalized, bounds_for, register_bounds
 from equilibrax.problems.market import Market, expect_market
 from equilibrax.theory._market_parts import (
     Aligned,
@@ -275,17 +276,29 @@ def market_bounds(result: Any, *, aligned: Aligned = None, original: Market | No
         >>> list(eq.theory.market_bounds(eq.solve(newcomer.join(market), "personalized"), original=market))
         ['Theorem 3.1', 'Theorem 5.1', 'Theorem 4.3']
     """
-    masks = aligned_sets(result, aligned)
+    aligned_sets(result, aligned)
+    found = bounds_for(result.game)
+    return found(result, aligned=aligned, original=original) if found else {}
+
+
+@register_bounds(Personalized)
+def _personalized_bounds(result: Any, *, aligned: Aligned, original: Market | None) -> dict[str, Bound]:
     found = {}
-    if result.game == "personalized" and result.market.separable:
+    if result.market.separable:
         found["Theorem 3.1"] = market_theorem_3_1(result, aligned=aligned)
         if original is not None:
             found["Theorem 5.1"] = market_theorem_5_1(result, original, aligned=aligned)
+    masks = aligned_sets(result, aligned)
     strong = strong_market_alignment(result.market, masks.tolist(), throw=False)
-    found["Theorem 4.3"] = _best_strong_bound(result, masks, strong)
-    if result.game == "anonymous":
-        found["Theorem 4.4"] = market_theorem_4_4(result, aligned=aligned, alignment=strong)
-    return found
+    return found | {"Theorem 4.3": _best_strong_bound(result, masks, strong)}
+
+
+@register_bounds(Anonymous)
+def _anonymous_bounds(result: Any, *, aligned: Aligned, original: Market | None) -> dict[str, Bound]:
+    masks = aligned_sets(result, aligned)
+    strong = strong_market_alignment(result.market, masks.tolist(), throw=False)
+    general = market_theorem_4_4(result, aligned=aligned, alignment=strong)
+    return {"Theorem 4.3": _best_strong_bound(result, masks, strong), "Theorem 4.4": general}
 
 
 # --- parts ------------------------------------------------------------------------------------------------------------
@@ -325,7 +338,7 @@ def _weak_bound(name, result, market: Market, masks, found: WeakMarketAlignment,
     per_provider = np.broadcast_to(found.committee_error[..., None], eps.shape)
     with np.errstate(invalid="ignore"):
         loss = 2 * eps + np.where(per_provider > 0, 2 * per_provider * found.mu, 0.0)
-    can = (aligned <= posted + ROUNDING) & (result.game == "personalized")
+    can = (aligned <= posted + ROUNDING) & result.game.per_user
     return make_bound(
         name,
         hypothesis="personalized rules; (T, eps_U, eps_P)-weak market alignment of a T within the committee, which "

@@ -10,8 +10,17 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from equilibrax.games.partition_result import PartitionResult
-from equilibrax.games.selection_result import SelectionResult
+from equilibrax.games import (
+    Aligned,
+    Joint,
+    Obedient,
+    PartitionResult,
+    Selection,
+    SelectionResult,
+    TableResult,
+    bounds_for,
+    register_bounds,
+)
 from equilibrax.theory._induced_actions import reference_labels
 from equilibrax.theory._parts import Result, by_lambda, has_grid, response_gap, single, value_of
 from equilibrax.theory.bound import Bound, make_bound
@@ -62,7 +71,7 @@ class BoundReport:
             for r in range(result.status.shape[1] if grid else 1):
                 at = (table, r, c) if grid else (table, c)
                 for name, bound in self.found.items():
-                    cells = [f"{result.rationalities[r]:g}"] if grid and isinstance(result, PartitionResult) else []
+                    cells = [f"{result.rationalities[r]:g}"] if grid else []
                     cells += [name, "holds" if bound.holds_hypothesis[at] else "fails", f"{bound.measured[at]:.6f}"]
                     cells += [">=" if bound.sense == "at least" else "<=", f"{bound.bound[at]:.6f}"]
                     shown.add_row(result.tables.committee_name(mask), *cells, f"{bound.slack[at]:.6f}")
@@ -74,7 +83,7 @@ def bounds(result: Result, *, reference: Any = None, rounds: float | None = None
 
     | result of | bounds |
     |---|---|
-    | "selection" | Theorem 6, with eps of Definition 1 and of Remark 5 |
+    | "selection", "obedient" | Theorem 6, with eps of Definition 1 and of Remark 5 |
     | "joint" | Theorem 1, with eps of Definition 1 and on the outcomes that its proof uses |
     | "joint", quantal | Theorem 2 and Lemma 1 |
     | the same, with a reference | also Proposition 2 and Corollary 2 |
@@ -103,23 +112,38 @@ def bounds(result: Result, *, reference: Any = None, rounds: float | None = None
         >>> bool(eq.bounds(joint).refuted.any())
         False
     """
-    if not isinstance(result, SelectionResult | PartitionResult):
-        raise ValueError(f"result: expected what solving tables returns, got {type(result).__name__}")
-    if isinstance(result, SelectionResult) or result.game == "selection":
-        remark = {"weights": "simplex"} if isinstance(result, PartitionResult) else {"weights": "nonnegative"}
-        found = {
-            "Theorem 6": theorem_6(result),
-            "Theorem 6 (Remark 5)": theorem_6(result, rows="equilibrium", **remark),  # pyright: ignore[reportArgumentType]
-        }
-        return BoundReport(found, result)
-    if result.game == "aligned":
-        return BoundReport({"Lemma 1": _first_best_of_quantal(result, result.best_utility)}, result)
+    if not isinstance(result, TableResult):
+        raise ValueError(
+            f"result: expected one of a game over tables, got {type(result).__name__}; see `market_bounds`"
+        )
+    found = bounds_for(result.game)
+    if found is None:
+        raise ValueError(f"result: expected a game with bounds, got the {result.game.name} game")
+    return BoundReport(found(result, reference=reference, rounds=rounds, failure=failure), result)
+
+
+@register_bounds(Selection)
+def _of_selection(result: SelectionResult, **conversation: Any) -> dict[str, Bound]:
+    remark = theorem_6(result, rows="equilibrium", weights="nonnegative")
+    return {"Theorem 6": theorem_6(result), "Theorem 6 (Remark 5)": remark}
+
+
+@register_bounds(Obedient)
+def _of_obedient(result: PartitionResult, **conversation: Any) -> dict[str, Bound]:
+    remark = theorem_6(result, rows="equilibrium", weights="simplex")
+    return {"Theorem 6": theorem_6(result), "Theorem 6 (Remark 5)": remark}
+
+
+@register_bounds(Aligned)
+def _of_aligned(result: PartitionResult, **conversation: Any) -> dict[str, Bound]:
+    return {"Lemma 1": _first_best_of_quantal(result, result.best_utility)}
+
+
+@register_bounds(Joint)
+def _of_joint(result: PartitionResult, *, reference: Any, rounds: float | None, failure: float) -> dict[str, Bound]:
     if result.response == "best":
-        found = {
-            "Theorem 1": theorem_1(result, reference=reference),
-            "Theorem 1 (Remark 5)": theorem_1(result, reference=reference, rows="equilibrium"),
-        }
-        return BoundReport(found, result)
+        remark = theorem_1(result, reference=reference, rows="equilibrium")
+        return {"Theorem 1": theorem_1(result, reference=reference), "Theorem 1 (Remark 5)": remark}
     full = value_of(result, reference_labels(result.tables, None))
     found = {"Theorem 2": theorem_2(result, reference=reference), "Lemma 1": _first_best_of_quantal(result, full)}
     if reference is not None:
@@ -127,7 +151,7 @@ def bounds(result: Result, *, reference: Any = None, rounds: float | None = None
     if rounds is not None:
         found["Theorem 5"] = theorem_5(result, rounds=rounds, failure=failure)
         found["Corollary 3"] = corollary_3(result, rounds=rounds, failure=failure)
-    return BoundReport(found, result)
+    return found
 
 
 def _first_best_of_quantal(result: PartitionResult, measured: np.ndarray) -> Bound:

@@ -26,7 +26,7 @@ import numpy as np
 
 from equilibrax._core.checks import check_choice, check_flags, check_number, check_numbers, fill_shape
 from equilibrax.fits.chebyshev import Rows, Weights
-from equilibrax.games import solve
+from equilibrax.games import Aligned, Joint, Obedient, Quantal, solve
 from equilibrax.games.partition_result import PartitionResult
 from equilibrax.games.selection_result import SelectionResult
 from equilibrax.theory._induced_actions import (
@@ -66,7 +66,7 @@ def theorem_1(
     """In every equilibrium of the joint game the user has at least U_A(C*) - 2 eps (2509.15090, Theorem 1).
 
     Args:
-        result: from `solve(game="joint")` with the best response.
+        result: from the joint game with best response.
         epsilon: a claim about eps, broadcast to `[B, C]`, which the hypothesis then compares with the true one;
             None for the true one.
         reference: `[X]` or `[B, X]` labels of C*; None for full revelation, which is worth OPT. With another one of at
@@ -88,7 +88,7 @@ def theorem_1(
         >>> found.holds_hypothesis.tolist(), found.bound.round(4).tolist(), found.measured.round(4).tolist()
         ([[True]], [[0.0833]], [[0.8267]])
     """
-    expect_game(result, "joint", "best")
+    expect_game(result, Joint, "best")
     check_choice("rows", rows, get_args(Rows))
     game, labels = result.tables, reference_labels(result.tables, reference)
     upper = lower = None
@@ -116,7 +116,7 @@ def theorem_2(result: PartitionResult, *, epsilon: Any = None, delta: Any = None
     spread of at most one; where a member's is s > 1, delta counts s times.
 
     Args:
-        result: from `solve(game="joint", response="quantal")`.
+        result: from the joint game with quantal response.
         epsilon: a claim about eps, broadcast to `[B, C]`; None for the true one, of weights that sum to one.
         delta: a claim about delta in the L1 norm, broadcast to `[B]` or `[B, R]`; None to enumerate it (`closeness`).
         reference: `[X]` or `[B, X]` labels of C*; None for full revelation, whose delta is 0.
@@ -131,12 +131,12 @@ def theorem_2(result: PartitionResult, *, epsilon: Any = None, delta: Any = None
     Example:
         >>> import equilibrax as eq
         >>> table = eq.load_paper_table("synthetic-2")
-        >>> joint = eq.solve(table, "joint", response="quantal", rationality=[1, 10], committees=[0b11111])
+        >>> joint = eq.solve(table, eq.Joint(response=eq.Quantal([1, 10])), committees=[0b11111])
         >>> found = eq.theory.theorem_2(joint)
         >>> found.bound.round(4).tolist(), found.measured.round(4).tolist()
         ([[[-0.2236], [0.0553]]], [[[0.6131], [0.7956]]])
     """
-    expect_game(result, "joint", "quantal")
+    expect_game(result, Joint, "quantal")
     game, labels = result.tables, reference_labels(result.tables, reference)
     eps, right = epsilon_of(result, epsilon, "simplex")
     true = np.where(single(result), 0.0, by_lambda(result, closeness(game, labels, result.rationality)))
@@ -175,7 +175,7 @@ def theorem_5(
     reveal the state, which is worth OPT - log A / lambda without any condition, so there the bound holds anyway.
 
     Args:
-        result: from `solve(game="joint", response="quantal")`.
+        result: from the joint game with quantal response.
         rounds: K, rounds of straightforward conversation, at least 1; may be infinite.
         failure: delta_conv, between 0 and 1.
         zeta: a claim about the level of agreement; None for the one of K rounds (Theorem 3).
@@ -192,7 +192,7 @@ def theorem_5(
     Example:
         >>> import equilibrax as eq
         >>> table = eq.sample_tables("hull", 1, states=3, actions=2, providers=3, seed=0)
-        >>> joint = eq.solve(table, "joint", response="quantal", rationality=20, committees=[0b111])
+        >>> joint = eq.solve(table, eq.Joint(response=eq.Quantal(20)), committees=[0b111])
         >>> eq.theory.theorem_5(joint, rounds=1e36, failure=1e-3).bound.round(4).tolist()
         [[0.527]]
     """
@@ -213,7 +213,7 @@ def corollary_3(
     At least OPT - 2 eps - (20 + 40 e lambda) zeta^(1/3) - 3 delta_conv - log A / lambda.
 
     Args:
-        result: from `solve(game="joint", response="quantal")`.
+        result: from the joint game with quantal response.
         rounds: K, rounds of straightforward conversation, at least 1; may be infinite.
         failure: delta_conv, between 0 and 1.
         zeta: a claim about the level of agreement; None for the one of K rounds (Theorem 3).
@@ -229,7 +229,7 @@ def corollary_3(
     Example:
         >>> import equilibrax as eq
         >>> table = eq.sample_tables("hull", 1, states=3, actions=2, providers=3, seed=0)
-        >>> joint = eq.solve(table, "joint", response="quantal", rationality=20, committees=[0b111])
+        >>> joint = eq.solve(table, eq.Joint(response=eq.Quantal(20)), committees=[0b111])
         >>> eq.theory.corollary_3(joint, rounds=1e36, failure=1e-3).bound.round(4).tolist()
         [[0.5212]]
     """
@@ -246,10 +246,10 @@ def theorem_6(
     """In every equilibrium of the selection game the user has at least U_A(C*) - 2 eps (2509.15090, Theorem 6).
 
     There is no hypothesis besides market alignment. U_A(C*) is what an aligned provider gives her: her optimum, and
-    for a quantal user the best of all partitions (`solve(game="aligned")`).
+    for a quantal user the best of all partitions (the aligned game).
 
     Args:
-        result: from `solve(game="selection")`, with or without obedience.
+        result: from the selection game or the obedient one.
         epsilon: a claim about eps, broadcast to `[B, C]` (`[B, R, C]`); None for the true one.
         rows: "table" (Definition 1), or "equilibrium" (Remark 5): outcomes of equilibria and of C* only. Over
             partitions, outcomes of the worst equilibrium, which is enough for its utility.
@@ -273,12 +273,12 @@ def theorem_6(
         aligned = result.optimum
         eps, right = epsilon_of_selection(result, epsilon, rows, weights)
     else:
-        expect_game(result, "selection", result.response)
+        expect_game(result, Obedient, result.response)
         if result.response == "best":  # full revelation is best, and so is worth OPT
             aligned, rule = result.optimum, np.arange(result.tables.states)
         else:
-            quantal = {"response": "quantal", "rationality": result.rationality, "tolerance": result.tolerance}
-            best = solve(result.tables, "aligned", **quantal)
+            assert result.rationality is not None
+            best = solve(result.tables, Aligned(response=Quantal(result.rationality, result.tolerance)))
             aligned, rule = best.best_utility, best.worst_partition
         upper = lower = None
         if rows == "equilibrium":
@@ -300,7 +300,7 @@ def _substitutes_bound(
     name: str, result: PartitionResult, rounds: float, failure: float, zeta: float | None, epsilon: Any, given: Any
 ) -> Bound:
     """Theorem 5, or its form without the exponential."""
-    expect_game(result, "joint", "quantal")
+    expect_game(result, Joint, "quantal")
     check_number("rounds", rounds, 1, infinite=True)
     check_number("failure", failure, 0, 1, above=True)
     game = result.tables

@@ -72,7 +72,7 @@ def statuses(rows: pa.Table, configuration: Configuration) -> tuple[np.ndarray, 
         possible |= UNCERTIFIED if configuration["misalignment"] else 0
     elif configuration["game"] == "joint":
         possible = LIMIT | _FLAGS["CYCLE"]
-    elif configuration["game"] == "selection":
+    elif configuration["game"] == "obedient":
         possible = LIMIT
     known = np.array([code >= 0 and not code & ~possible for code in codes] + [False])
     flags = np.array([max(code, 0) for code in codes] + [0])

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-FORMAT = 2
+FORMAT = 3
 SPLITS = ("train", "validation", "test")
 
 
@@ -53,7 +53,17 @@ class Configuration:
     description: Mapping[str, Any]
 
     def __getitem__(self, name: str) -> Any:
-        return self.description["config"][name]
+        config = self.description["config"]
+        game = config["game"]
+        if name == "game":
+            return game["name"]
+        if name == "tie_break":
+            return game.get(name, "incumbent")
+        if name in ("dynamics", "misalignment"):
+            return bool(game.get(name, False))
+        if name == "rationality":
+            return _lambdas(game.get("response", "best"))
+        return config[name]
 
     @property
     def shards(self) -> int:
@@ -61,8 +71,8 @@ class Configuration:
 
     @property
     def selection(self) -> bool:
-        """Whether it is the selection game without obedience."""
-        return self["game"] == "selection" and not self["obedience"]
+        """Whether rules are schemes, which the user follows."""
+        return self["game"] == "selection"
 
     @property
     def fingerprint(self) -> str:
@@ -170,12 +180,30 @@ def read_configuration(folder: Path) -> Configuration:
         configuration.split_of(np.zeros(1, np.int64))
         configuration.schema("committees")
         configuration.ids(0)
+        _check_usual(found["config"]["game"], file)
         needed = ("seed", "resolution", "tie_break", "dynamics", "misalignment", "equilibria_cap")
         for name in needed + (("bins", "bin_range") if configuration["stratify"] else ()):
             configuration[name]
     except (KeyError, TypeError, IndexError, AttributeError, ZeroDivisionError) as error:
         raise NoDataset(f"{file}: expected the description of a dataset, got something else ({error!r})") from error
     return configuration
+
+
+def _lambdas(response: Any) -> list[Any]:
+    if response == "best":
+        return []
+    given = response["rationality"]
+    return given if isinstance(given, list) else [given]
+
+
+def _check_usual(game: Mapping[str, Any], file: Path) -> None:
+    """What is recomputed is dynamics by best deviations in turn, and the score with weights of any sum."""
+    usual = {"order": "round_robin", "deviation": "best", "weights": "nonnegative"}
+    for option in ("dynamics", "misalignment"):
+        said = game.get(option)
+        for name, value in (said if isinstance(said, dict) else {}).items():
+            if value != usual.get(name, value):
+                raise NoDataset(f"{file}: expected {option} with {name} {usual[name]!r}, got {value!r}")
 
 
 def _splitmix(values: np.ndarray) -> np.ndarray:

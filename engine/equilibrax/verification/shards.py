@@ -244,7 +244,7 @@ class ShardCheck:
     def _check_results(self, shard, part: Part, split: str, tables: pa.Table, results: pa.Table, wanted) -> None:
         name, each = file_name("committees", split, shard), self.configuration.rows_each(part)
         if not self.configuration.selection:
-            game = self.configuration["game"] + (" with obedience" if self.configuration["obedience"] else "")
+            game = self.configuration["game"]
             self.report.leave_out(f"results of the game {game}: they are not solved again", results.num_rows)
             _, unknown = columns.statuses(results, self.configuration)
             got = np.array(results["status"].to_pylist(), object)

@@ -1,0 +1,206 @@
+"""Flags from dataclasses: commands show those of the game that is chosen, and configurations show their fields.
+
+`--game NAME` is read first; then the command's class gets the game's options as further flags, with the help that the
+game's own file gives them. So a flag that does not apply is none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import MISSING, dataclass, field, fields, make_dataclass, replace
+from typing import Annotated, Any, TypeVar, get_type_hints
+
+import tyro
+
+from equilibrax.fits.chebyshev import FitOptions
+from equilibrax.games import TOLERANCE, Dynamics, Game, InTurn, MarketDynamics, Quantal, Response, all_games
+from equilibrax.problems.market import Market
+
+C = TypeVar("C")
+
+
+# --- options that take several flags ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _ResponseFlags:
+    rationality: Annotated[str, tyro.conf.arg(metavar="NUMBER,...")] = ""
+    """Quantal response with these lambdas, joined by commas; inf is one. Results have a row for each."""
+    tolerance: float = TOLERANCE
+    """Utilities under quantal response that differ by no more are equal."""
+
+    def value(self) -> Any:
+        return Quantal(parse_rationality(self.rationality), self.tolerance) if self.rationality else "best"
+
+
+@dataclass(frozen=True)
+class _TurnFlags:
+    dynamics: bool = True
+    """Whether to run best-response dynamics."""
+    step_limit: int = Dynamics.step_limit
+    """After how many moves to stop it."""
+
+    def value(self) -> Any:
+        turns = Dynamics(**self.options(), step_limit=self.step_limit)
+        return (turns == Dynamics() or turns) if self.dynamics else False
+
+    def options(self) -> dict[str, Any]:
+        return {}
+
+
+@dataclass(frozen=True)
+class _DynamicsFlags(_TurnFlags):
+    random_order: Annotated[int | None, tyro.conf.arg(metavar="SEED")] = None
+    """Seed for drawing who deviates next in the dynamics; default is round robin."""
+    deviation: Annotated[str, tyro.conf.arg(metavar="{best,minimal}")] = "best"
+    """How providers deviate in the dynamics: to their best rule, or by the smallest gain that is profitable."""
+
+    def options(self) -> dict[str, Any]:
+        order = "round_robin" if self.random_order is None else "random"
+        return {"order": order, "seed": self.random_order, "deviation": self.deviation}
+
+
+_FLAGS: dict[Any, Any] = {
+    Response: (Annotated[_ResponseFlags, tyro.conf.arg(name="")], _ResponseFlags()),
+    InTurn: (Annotated[_TurnFlags, tyro.conf.arg(name="")], _TurnFlags()),
+    bool | Dynamics: (Annotated[_DynamicsFlags, tyro.conf.arg(name="")], _DynamicsFlags()),
+    MarketDynamics: (Annotated[_TurnFlags, tyro.conf.arg(name="")], _TurnFlags()),
+    bool | FitOptions: (bool, True),
+}
+"""Types of options, as other flags: the annotation and the default."""
+
+
+# --- dataclasses as flags ---------------------------------------------------------------------------------------------
+
+
+def flags_of(kind: type[Any], shown: Mapping[str, Any], hidden: Sequence[str] = ()) -> type[Any]:
+    """A dataclass with a flag for every field, with the field's own help.
+
+    Args:
+        kind: the dataclass.
+        shown: annotation and default of fields that are shown otherwise.
+        hidden: fields that are no flags.
+    """
+    hidden_type = tyro.conf.Suppress[tyro.conf.Fixed[Any]]
+    changed: list[Any] = [(name, annotation, field(default=default)) for name, (annotation, default) in shown.items()]
+    changed += [(f.name, hidden_type, field(default=_default(f))) for f in fields(kind) if f.name in hidden]
+    plain = {"__post_init__": lambda self: None, "__doc__": kind.__doc__}
+    return make_dataclass(kind.__name__, changed, bases=(kind,), frozen=True, namespace=plain)
+
+
+def built(kind: type[C], flags: Any, read: Mapping[str, Callable[[Any], Any]] = {}, **given: Any) -> C:
+    """What the flags say.
+
+    Args:
+        kind: the class.
+        flags: of `flags_of`, parsed.
+        read: how to read fields that are shown otherwise.
+        given: other fields.
+    """
+    values = {f.name: getattr(flags, f.name) for f in fields(kind) if f.name not in given}  # pyright: ignore[reportArgumentType]
+    values = {name: value.value() if hasattr(value, "value") else value for name, value in values.items()}
+    return kind(**{name: read[name](value) if name in read else value for name, value in values.items()}, **given)
+
+
+def _default(of: Any) -> Any:
+    return of.default if of.default is not MISSING else of.default_factory()
+
+
+# --- commands ---------------------------------------------------------------------------------------------------------
+
+
+def parsed(command: type[C], args: Sequence[str], prog: str) -> C:
+    """A command and its flags; of the game that `--game` names, if it has an attribute `over`: what games are over.
+
+    Raises:
+        ValueError: on an unknown game, or a flag that is none.
+    """
+    command = command.variant(args) if hasattr(command, "variant") else command  # pyright: ignore[reportAttributeAccessIssue]
+    kinds = _chosen(command, args)
+    composed = _with_games(command, kinds) if kinds else command
+    found, unknown = tyro.cli(composed, prog=prog, args=list(args), return_unknown_args=True)
+    if unknown:
+        of = f"{prog} --game {found.game}" if kinds else prog  # pyright: ignore[reportAttributeAccessIssue]
+        raise ValueError(f"{unknown[0]}: expected a flag of `{of}`, which has none of that name; --help lists them")
+    if not kinds:
+        return found
+    flags: Any = found.plays  # pyright: ignore[reportAttributeAccessIssue]
+    names = _common(kinds)
+    return replace(found, plays=tuple(_game(kind, flags, names) for kind in kinds))  # pyright: ignore[reportArgumentType]
+
+
+def _chosen(command: type[Any], args: Sequence[str]) -> tuple[type[Game[Any]], ...]:
+    over = getattr(command, "over", None)
+    if over is None:
+        return ()
+    games, chosen = all_games(over), command.game
+    for i, text in enumerate(args):
+        name, separator, value = text.partition("=")
+        if name == "--game":
+            chosen = value if separator else args[i + 1] if i + 1 < len(args) else ""
+    if over is Market and chosen == "both":
+        return tuple(games.values())
+    if chosen not in games:
+        known = [*(["both"] if over is Market else []), *games]
+        raise ValueError(f"--game: expected one of {', '.join(known)}, got {chosen!r}")
+    return (games[chosen],)
+
+
+def _with_games(command: type[Any], kinds: tuple[type[Game[Any]], ...]) -> type[Any]:
+    hints = get_type_hints(kinds[0], include_extras=True)
+    names = _common(kinds)
+    shown = {name: _FLAGS[hints[name]] for name in names if hints[name] in _FLAGS}
+    flags = flags_of(kinds[0], shown, [f.name for f in fields(kinds[0]) if f.name not in names])  # pyright: ignore[reportArgumentType]
+    games = "{" + ",".join([*(["both"] if command.over is Market else []), *all_games(command.over)]) + "}"
+    changed: list[Any] = [
+        ("game", Annotated[str, tyro.conf.arg(metavar=games)], field(default=command.game)),
+        ("plays", Annotated[flags, tyro.conf.arg(name="")], field(default=flags())),
+    ]
+    return make_dataclass(
+        command.__name__, changed, bases=(command,), frozen=True, namespace={"__doc__": command.__doc__}
+    )
+
+
+def _common(kinds: Sequence[type[Any]]) -> list[str]:
+    """Options that all of the games have."""
+    return [f.name for f in fields(kinds[0]) if all(f.name in {g.name for g in fields(kind)} for kind in kinds)]
+
+
+def _game(kind: type[Any], flags: Any, names: Sequence[str]) -> Any:
+    return built(kind, flags, **{f.name: _default(f) for f in fields(kind) if f.name not in names})
+
+
+# --- texts ------------------------------------------------------------------------------------------------------------
+
+
+def parse_rationality(text: str) -> tuple[float, ...]:
+    """Numbers joined by commas, such as `1,3,10,inf`; none from an empty text."""
+    try:
+        return tuple(float(part) for part in text.split(",")) if text else ()
+    except ValueError:
+        raise ValueError(f"--rationality: expected numbers joined by commas, such as 1,10,inf, got {text!r}") from None
+
+
+def parse_numbers(option: str, text: str, count: int) -> tuple[float, ...]:
+    """`count` numbers joined by commas."""
+    try:
+        numbers = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        numbers = ()
+    if len(numbers) != count:
+        raise ValueError(f"{option}: expected {count} numbers joined by commas, got {text!r}")
+    return numbers
+
+
+def parse_parameters(given: Sequence[str]) -> tuple[tuple[str, float], ...]:
+    """`NAME=NUMBER` pairs."""
+    parsed = []
+    for text in given:
+        name, separator, value = text.partition("=")
+        try:
+            parsed.append((name, float(value)))
+        except ValueError:
+            separator = ""
+        if not separator or not name:
+            raise ValueError(f"--parameter: expected NAME=NUMBER, got {text!r}")
+    return tuple(parsed)

@@ -1,0 +1,221 @@
+"""What a game is: options, what it is played over, how it is solved, and which result it gives.
+
+A game is a frozen dataclass that derives from `Game` and says everything about itself in its own file. Whatever has a
+`name` is registered: `solve`, sweeps, comparisons, commands and rows find it there and never ask which game it is.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any, ClassVar, Generic, Literal, TypeVar, get_args, get_type_hints
+
+import numpy as np
+from jax.sharding import Mesh
+
+from equilibrax._core.checks import check_choice
+from equilibrax._core.committees import Committees, committee_masks
+from equilibrax._core.status import Status
+from equilibrax.games._options import Rationality
+from equilibrax.games._result import Result
+from equilibrax.problems.market import Market
+from equilibrax.problems.persuasion import PersuasionGame
+from equilibrax.problems.tables import UtilityTables
+
+Problem = UtilityTables | PersuasionGame | Market
+Backend = Literal["auto", "xla", "cpu"]
+R = TypeVar("R", bound=Result, covariant=True)
+
+GAMES: dict[str, type[Game[Any]]] = {}
+"""All games that have a name."""
+
+
+@dataclass(frozen=True)
+class GameLine:
+    """One line of a comparison: a game, and how its user responds.
+
+    Attributes:
+        name: for people, such as `joint, λ = 10`.
+        game: "monopolist", or the name of a game.
+        user: "follows" recommendations, "best response", or "quantal".
+        rationality: lambda of a quantal user, else None.
+        rules: "deterministic", or "randomized" for providers that may draw lots.
+        benchmark: whether it is what the other lines are measured by.
+    """
+
+    name: str
+    game: str
+    user: str = "best response"
+    rationality: float | None = None
+    rules: str = "deterministic"
+    benchmark: bool = False
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What a game contributes to a comparison.
+
+    Attributes:
+        game: what is solved.
+        everybody: the lines of the committee of all providers: one, or one for each lambda.
+        alone: the line of every provider alone, if there is one.
+        each: whether every provider alone is solved too.
+        place: where its lines are; those of providers alone are before all others.
+        may_fail: whether it is left out, with the reason, where it cannot be played; otherwise that is an error.
+    """
+
+    game: Game[Any]
+    everybody: tuple[GameLine, ...]
+    alone: GameLine | None = None
+    each: bool = False
+    place: int = 100
+    may_fail: bool = False
+
+
+class Game(Generic[R]):
+    """Base of all games: frozen dataclasses whose fields are the options, with a docstring each.
+
+    Attributes:
+        name: in files, on the command line and in rows; a class without one is not registered.
+        over: what it is played over: the first is what `solve` hands on, others are converted (`accept`).
+        answers: statuses that are no failure of the solver.
+        statuses: statuses that can come.
+    """
+
+    name: ClassVar[str] = ""
+    over: ClassVar[tuple[type[Any], ...]] = (UtilityTables,)
+    answers: ClassVar[Status] = Status.COUNT_SATURATED
+    statuses: ClassVar[Status] = Status.OK
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "name" in vars(cls):
+            GAMES[cls.name] = cls
+
+    # --- what it accepts
+
+    def accept(self, problem: Any) -> Any:
+        """The problem as this game is played over it.
+
+        Raises:
+            ValueError: if it is played over something else.
+        """
+        if not isinstance(problem, self.over):
+            expected = " or ".join(kind.__name__ for kind in reversed(self.over))
+            article = "a " if self.over == (Market,) else ""
+            raise ValueError(
+                f"tables: expected {article}{expected} in the {self.name} game, got {type(problem).__name__}"
+            )
+        if len(problem) == 0:
+            raise ValueError("tables: expected at least one table, got an empty batch")
+        return problem
+
+    def masks(self, problem: Any, committees: Committees) -> np.ndarray:
+        """`[C]` int32, the committees of an accepted problem as bitmasks."""
+        return committee_masks(committees, problem.num_providers, problem.provider_names())
+
+    def committees_of(self, providers: int) -> int:
+        """How many committees of so many providers there are, all together."""
+        return 2**providers - 1
+
+    # --- how it is solved
+
+    def solve(self, problem: Any, masks: np.ndarray, backend: Backend, mesh: Mesh) -> R:
+        """Equilibria of an accepted problem for committees; this is where a game chooses between its solvers."""
+        check_choice("backend", backend, get_args(Backend))
+        return self.solve_cpu(problem, masks) if backend == "cpu" else self.solve_xla(problem, masks, mesh)
+
+    def solve_xla(self, problem: Any, masks: np.ndarray, mesh: Mesh) -> R:
+        """By kernels that XLA compiles, on the devices of the mesh."""
+        raise NotImplementedError
+
+    def solve_cpu(self, problem: Any, masks: np.ndarray) -> R:
+        """By compiled loops on the host's cores."""
+        raise ValueError(f'backend: expected "auto" or "xla" in the {self.name} game, got "cpu"')
+
+    # --- what others need to know of it
+
+    @property
+    def how(self) -> Rationality:
+        """How users respond."""
+        return Rationality.of(getattr(self, "response", "best"))
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Groups of optional columns that rows of its results can have."""
+        return ()
+
+    def suited(self, problem: Any) -> Game[R]:
+        """This game, without options that have nothing to do in such a problem."""
+        return self
+
+    def allowance(self, states: int) -> int:
+        """How many tolerances of a quantal user an equilibrium over so many states may miss."""
+        return 0
+
+    @classmethod
+    def compared(cls, lambdas: tuple[float, ...], tolerance: float) -> tuple[Compared, ...]:
+        """What `compare` shows of it, with these lambdas of quantal users."""
+        return (Compared(cls(), (GameLine(cls.name, cls.name),), may_fail=True),)
+
+    def described(self) -> dict[str, Any]:
+        """Name and options as JSON, as in `sweep.json`; `game_from` reads it."""
+        return {"name": self.name, **_plain(self)}
+
+
+# --- as JSON ----------------------------------------------------------------------------------------------------------
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value):
+        return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
+    if isinstance(value, tuple):
+        return [_plain(part) for part in value]
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value  # JSON has no infinity
+
+
+def read_options(hint: Any, value: Any) -> Any:
+    """A game, or one of its options, from what `Game.described` wrote."""
+    kinds = [kind for kind in (get_args(hint) or (hint,)) if is_dataclass(kind)]
+    if isinstance(value, dict):
+        kind: Any = kinds[0]
+        hints = get_type_hints(kind)
+        return kind(**{name: read_options(hints[name], part) for name, part in value.items()})
+    if isinstance(value, list):
+        return tuple(read_options(float, part) for part in value)
+    return float(value) if value in ("inf", "-inf") else value
+
+
+# --- bounds -----------------------------------------------------------------------------------------------------------
+
+_BOUNDS: dict[type[Game[Any]], Callable[..., dict[str, Any]]] = {}
+_GUARANTEES: dict[type[Game[Any]], Callable[[Any], Any]] = {}
+
+
+def register_bounds(*games: type[Game[Any]]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Say which bounds theory has for results of a game: a function of the result (and options), to them by name."""
+    return _entered(_BOUNDS, games)
+
+
+def register_guarantee(*games: type[Game[Any]]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Say which bound studies set beside a game's worst utility: a function of the result, to it or None."""
+    return _entered(_GUARANTEES, games)
+
+
+def _entered(registry: dict[Any, Any], games: tuple[Any, ...]) -> Callable[[Any], Any]:
+    def enter(function: Any) -> Any:
+        registry.update(dict.fromkeys(games, function))
+        return function
+
+    return enter
+
+
+def bounds_for(game: Game[Any]) -> Callable[..., dict[str, Any]] | None:
+    """What was registered for a game, or for what it derives from."""
+    return next((_BOUNDS[kind] for kind in type(game).__mro__ if kind in _BOUNDS), None)
+
+
+def guarantee_for(game: Game[Any]) -> Callable[[Any], Any] | None:
+    """As `bounds_for`, of guarantees."""
+    return next((_GUARANTEES[kind] for kind in type(game).__mro__ if kind in _GUARANTEES), None)
