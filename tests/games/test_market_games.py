@@ -350,8 +350,8 @@ def test_quantal_worths_do_not_chain():
     market = eq.separable_market(user / 40, parts / 40, [[1]] * 3, provider_sees=sees, resolution=40)
     rules = [(0, 0, 0), (0, 0, 1), (0, 1, 0), (0, 1, 1), (0, 1, 2)]
     own = [[r for r in rules if len(set(zip(row, r))) == len(set(row))] for row in sees]
-    response = eq.Quantal(lam, tolerance=tolerance)
-    games = {"personalized": eq.Personalized(response=response), "anonymous": eq.Anonymous(response=response)}
+    how = eq.Quantal(lam, tolerance=tolerance)
+    games = {"personalized": eq.Personalized(response=how), "anonymous": eq.Anonymous(response=how)}
     results = {name: eq.solve(market, game, throw=False) for name, game in games.items()}
 
     def value(utility, hers, rule):
@@ -369,9 +369,8 @@ def test_quantal_worths_do_not_chain():
         return has
 
     posted = list(itertools.product(*own))[::9]
-    one_by_one = [
-        eq.games.market_regret(market, np.array(profile), games["anonymous"]).equilibrium for profile in posted
-    ]
+    alone = games["anonymous"]
+    one_by_one = [eq.games.market_regret(market, np.array(profile), alone).equilibrium for profile in posted]
     chained = 0
     for b in range(sizes[0]):
         hers, theirs = user[b, 0] / 40, parts[b, :, 0] / 40

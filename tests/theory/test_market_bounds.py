@@ -20,9 +20,9 @@ OF_THEOREM_4_1 = [(0.2, 0.5, 2.0), (0.25, 0.6, 1.5), (0.3, 0.8, 5.0), (0.4, 1.0,
 MATCH = np.eye(2)
 
 
-def play(market, game, **options):
+def play(market, game, committees="all", **options):
     kind = {"personalized": eq.Personalized, "anonymous": eq.Anonymous}[game]
-    return eq.solve(market, kind(dynamics=False, **options))
+    return eq.solve(market, kind(dynamics=False, **options), committees=committees)
 
 
 @pytest.fixture(scope="module")

@@ -74,7 +74,7 @@ class Result:
 
     @property
     def tolerance(self) -> float:
-        """Quantal utilities that differ by no more are equal; 0 for best response."""
+        """A quantal utility is better if it is larger by more than this, pair by pair; 0 for best response."""
         return self._rationality.tolerance
 
     @property

@@ -8,8 +8,6 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int, Num
 
-from equilibrax._core.column import Column
-from equilibrax._core.columns import declared
 from equilibrax.games._result import TableResult
 from equilibrax.problems.persuasion import PersuasionGame
 
@@ -25,7 +23,7 @@ class PartitionResult(TableResult):
         equilibria: `[..., C]` int64, number of equilibrium partitions; in the oblivious game, number of profiles of
             optimal partitions, and for lotteries 1 or, if there are infinitely many, -1.
         worst_partition: `[..., C, X]` int8; of the worst, the one whose tuple of cells (bitmasks, ordered by lowest
-            state) is lexicographically smallest. In the oblivious game, the common refinement of what the providers
+            state) is lexicographically smallest. In the oblivious game, of the common refinements of what the providers
             post; -1 for lotteries.
         near_ties: int64, how many comparisons ties, or the tolerance, decide. In the joint and the aligned game
             `[..., K]`, for each provider the cells of two states or more that are worth the same to it as their best
@@ -47,11 +45,6 @@ class PartitionResult(TableResult):
     dynamics_partition: Int[np.ndarray, "... C X"] | None = None
     dynamics_steps: Int[np.ndarray, "... C"] | None = None
     tables: PersuasionGame = field(repr=False)
-
-    @property
-    def columns(self) -> tuple[Column, ...]:
-        """The columns of its rows, see `equilibrax.rows`."""
-        return declared("committees", "partitions")
 
     def _texts(self) -> dict[str, Any]:
         return {"worst partition": lambda at: self.partition_text(self.worst_partition[at])}

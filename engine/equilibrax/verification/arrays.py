@@ -15,6 +15,8 @@ _FLAGS = {
     "MISALIGNMENT_UNCERTIFIED": 8,
     "CYCLE": 16,
     "RULE_UNCERTIFIED": 32,
+    "NO_EQUILIBRIUM": 64,
+    "PROFILES_NOT_COMPARED": 128,
 }
 OVERFLOW, SATURATED, LIMIT, UNCERTIFIED = 1, 2, 4, 8
 
@@ -75,7 +77,9 @@ def statuses(rows: pa.Table, configuration: Configuration) -> tuple[np.ndarray, 
     elif configuration["game"] == "joint":
         possible = LIMIT | _FLAGS["CYCLE"]
     elif configuration["game"] == "obedient":
-        possible = LIMIT
+        possible = LIMIT | _FLAGS["NO_EQUILIBRIUM"]
+    elif configuration["game"] == "oblivious":
+        possible = _FLAGS["RULE_UNCERTIFIED"] | _FLAGS["PROFILES_NOT_COMPARED"]
     known = np.array([code >= 0 and not code & ~possible for code in codes] + [False])
     flags = np.array([max(code, 0) for code in codes] + [0])
     index = pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False)
