@@ -90,6 +90,7 @@ def test_running_maxima_and_counts(size):
         np.testing.assert_array_equal(form(jnp.asarray(values), jnp.asarray(starts)), bits)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("size", "run"), [(1, 1), (2, 1), (37, 1), (64, 8), (24, 8)])
 @pytest.mark.parametrize("dtype", [np.int32, np.int64])
 def test_lanes_are_sorted(size, run, dtype):
@@ -133,6 +134,7 @@ def best_response(user, mine, valid, at: int, ties: bool) -> int | None:
     return max(better, key=lambda g: (mine[g], user[g], -g), default=None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("ties", "responses"), [(True, True), (False, True), (False, False), (True, False)])
 @pytest.mark.parametrize(
     ("size", "high", "value_bits"), [(1, 3, 20), (24, 2, 20), (40, 2**19 - 2, 20), (40, 2**42 - 2, 43)]
@@ -248,6 +250,7 @@ def largest_layer(contributions, available) -> int:
     return max(sizes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hashed", [True, False])
 @pytest.mark.parametrize("value_bits", [20, 58])  # with 58 no bits are left for a hash: equal values may stay apart
 def test_frontier_lists_the_stable_schemes(value_bits, hashed):
@@ -424,6 +427,7 @@ KINDS = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("simplex", [False, True], ids=["nonnegative", "simplex"])
 @pytest.mark.parametrize(("k", "rows"), [(1, 6), (3, 9), (5, 48), (16, 200)])
 def test_misalignment_is_the_optimum_and_proved(k, rows, simplex):

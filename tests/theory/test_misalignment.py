@@ -31,6 +31,7 @@ def random_games(seed: int, count: int, states: int, actions: int, providers: in
 # --- against the oracle -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("rows", "weights"), OPTIONS[1:])
 @pytest.mark.parametrize("name", eq.io.PAPER_TABLES)
 def test_paper_tables_agree_with_the_oracle(name, rows, weights):
