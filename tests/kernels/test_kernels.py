@@ -68,6 +68,7 @@ def only_lane(results):
 # --- running sums, orders, counts -------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [1, 5, 33])
 def test_running_maxima_and_counts(size):
     """In the form for CPUs and in the one for other backends."""
@@ -449,6 +450,7 @@ def test_misalignment_is_the_optimum_and_proved(k, rows, simplex):
     assert fit.iterations.max() > 1 or (simplex and k == 1)  # where there is nothing to choose
 
 
+@pytest.mark.slow
 def test_without_members_only_the_offset_is_fitted():
     user, providers = jnp.array([[0.0], [1.0], [4.0]]), jnp.ones((2, 3, 1))
     every, nobody = jnp.ones((3, 1), bool), jnp.zeros((2, 1), bool)
@@ -456,6 +458,7 @@ def test_without_members_only_the_offset_is_fitted():
     assert (fit.eps[0], fit.offset[0], fit.gap[0]) == (2, 2, 0)
 
 
+@pytest.mark.slow
 def test_a_lane_that_is_stopped_says_so_and_its_fit_still_holds():
     rng = np.random.default_rng(5)
     lanes = [lane("uniform", rng, 3, 9) for _ in range(6)]
@@ -471,6 +474,7 @@ def test_a_lane_that_is_stopped_says_so_and_its_fit_still_holds():
         assert stopped.eps[i] >= reference(*one, False) * np.ptp(user[above | below]) - 1e-12
 
 
+@pytest.mark.slow
 def test_a_certificate_cannot_be_talked_into_a_proof():
     """Whatever weights and multipliers are offered, the gap is at least the distance to the optimum."""
     rng = np.random.default_rng(6)

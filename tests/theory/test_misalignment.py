@@ -47,6 +47,7 @@ def test_paper_tables_agree_with_the_oracle(name, rows, weights):
             assert fit.misalignment[0, committee - 1] == pytest.approx(float(exact), rel=0, abs=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("rows", "weights"), OPTIONS)
 def test_small_tables_are_exact_and_proved(tables_of, rows, weights):
     """Scores against fractions, and the multipliers, on the actions of the table, as a proof of them."""
