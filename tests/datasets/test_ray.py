@@ -49,6 +49,7 @@ def nodes():
     machines.shutdown()
 
 
+@pytest.mark.slow
 def test_the_bytes_of_one_process(nodes, reference, tmp_path, in_flight):
     seen = []
     report = run_sweep_on_ray(SMALL, tmp_path, progress=lambda *count: seen.append(count))
@@ -186,6 +187,7 @@ def test_a_task_that_fits_nowhere_is_refused(nodes, tmp_path):
         run_sweep_on_ray(SMALL, tmp_path, gpus_per_task=1)
 
 
+@pytest.mark.slow
 def test_a_machine_is_lost(nodes, reference, marked, tmp_path):
     """All workers of a node and its daemon vanish while it has tasks."""
     lost = [nodes.add_node(num_cpus=2, resources={"doomed": 1})]

@@ -61,6 +61,7 @@ def agrees(result, row, committee, user, found, own):
         assert result.worst_choice[at][user] == first.choices[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("count", "committees", "states", "options", "dynamics"),
     [
@@ -139,6 +140,7 @@ def ends_where_the_oracle_does(result, row, market, committee):
 PERSONALIZED = {"provider_information": "same", "user_information": True, "ragged": True}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rules", ["obedience", "delegation"])
 @pytest.mark.parametrize("sight", ["same", "private"])
 def test_personalized_games_of_separable_markets_are_what_brute_force_says(rules, sight):
@@ -206,6 +208,7 @@ def test_names_of_users_providers_and_states_do_not_matter():
     np.testing.assert_array_equal(other.worst_value[:, [1, 0]], result.worst_value[:, :2])
 
 
+@pytest.mark.slow
 def test_certificates_of_profiles():
     """No regret in the equilibria found and where dynamics ends; elsewhere the regret is a gain that exists."""
     markets, solved = random_markets(64, 2, 2, 3, 3)

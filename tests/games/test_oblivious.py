@@ -113,6 +113,7 @@ SHAPES = [  # Z, X, A, kind
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("z", "x", "a", "kind"), SHAPES)
 def test_against_scipy(z, x, a, kind):
     """Optimum, choice among optima, and whether there is a choice."""
@@ -254,6 +255,7 @@ def test_sum_over_messages(z, x, a, kind):
     assert (utility <= game.optimum_utility[:, None] + 1e-12).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("z", "kind"), [(1, "tied"), (2, "tied"), (1, "menus")])
 def test_partitions_by_brute_force(z, kind):
     """Pairs of partitions of four states; the same as rules that send the name of the cell for sure."""

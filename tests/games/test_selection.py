@@ -409,6 +409,7 @@ def test_equal_schemes_are_merged_and_counted(states, count, status):
     assert result.retries.tolist() == [0]
 
 
+@pytest.mark.slow
 def test_dense_and_frontier_agree_on_65536_schemes():
     rng = np.random.default_rng(8)
     tables = eq.from_integers(
@@ -420,6 +421,7 @@ def test_dense_and_frontier_agree_on_65536_schemes():
     assert dense.equilibria[:, 2].max() > 1
 
 
+@pytest.mark.slow
 def test_tables_of_1e20_schemes():
     """Nothing can be enumerated here, but everything that is claimed can be attacked."""
     rng = np.random.default_rng(20)
@@ -468,6 +470,7 @@ def test_tables_of_1e20_schemes():
 # --- capacity ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_overflow_is_retried_or_reported():
     """Constant tables need room for one scheme, the others for more than four."""
     rng = np.random.default_rng(2)
@@ -497,6 +500,7 @@ def test_overflow_is_retried_or_reported():
     assert not partial.fit.certified[1::2].any()
 
 
+@pytest.mark.slow
 def test_wide_tables_of_large_values_are_exact():
     """Values of 42 bits leave few bits for a position: capacity has to give way, not the values."""
     rng = np.random.default_rng(100)
@@ -564,6 +568,7 @@ def test_an_empty_batch_is_refused():
         eq.solve(law_tables()[:0])
 
 
+@pytest.mark.slow
 def test_ties_that_do_not_fit_at_first_are_merged_within_the_same_room():
     """Few distinct values, many schemes: at the limit of the room the last try merges all equal partial schemes."""
     rng = np.random.default_rng(8)

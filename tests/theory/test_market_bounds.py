@@ -51,6 +51,7 @@ def weakly_aligned():
     return {error: (market, eq.theory.weak_market_alignment(market)) for error, market in markets.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error", [0.0, 0.05])
 def test_theorem_3_1_on_random_markets(weakly_aligned, error):
     markets, alignment = weakly_aligned[error]
@@ -67,6 +68,7 @@ def test_theorem_3_1_on_random_markets(weakly_aligned, error):
         assert_kept(claimed, 1 / 7)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error", [0.0, 0.05])
 def test_theorems_4_3_and_4_4_on_random_markets(error):
     markets = eq.random_markets(48, **SIZES, alignment="strong", error=error, seed=4)
@@ -93,6 +95,7 @@ def different_sight():
     return {game: play(markets, game) for game in ("personalized", "anonymous")}
 
 
+@pytest.mark.slow
 def test_providers_who_see_different_things(different_sight):
     for result in different_sight.values():
         weak = eq.theory.weak_market_alignment(result.market, weights=np.full((2, 2), 0.5))
@@ -104,6 +107,7 @@ def test_providers_who_see_different_things(different_sight):
         assert (eq.theory.shared_utility(result.market).utility < result.market.optimum_utility[:, None] - 0.01).any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("eps", "c", "d"), OF_THEOREM_4_1)
 def test_theorem_4_1_for_several_eps_c_and_d(eps, c, d):
     """Silence is an anonymous equilibrium worth eps, and the worst; alone with providers everybody has c in all."""

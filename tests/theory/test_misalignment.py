@@ -34,6 +34,7 @@ def random_games(seed: int, count: int, states: int, actions: int, providers: in
 # --- against the oracle -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("rows", "weights"), OPTIONS[1:])
 @pytest.mark.parametrize("name", eq.io.PAPER_TABLES)
 def test_paper_tables_agree_with_the_oracle(name, rows, weights):
@@ -49,6 +50,7 @@ def test_paper_tables_agree_with_the_oracle(name, rows, weights):
             assert fit.misalignment[0, committee - 1] == pytest.approx(float(exact), rel=0, abs=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("rows", "weights"), OPTIONS)
 def test_small_tables_are_exact_and_proved(tables_of, rows, weights):
     """Scores against fractions, and the multipliers, on the actions of the table, as a proof of them."""
