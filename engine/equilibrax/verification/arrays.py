@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from equilibrax.verification.configuration import Configuration
+<<<<<<< HEAD
 
 _FLAGS = {
     "FRONTIER_OVERFLOW": 1,
@@ -19,6 +20,9 @@ _FLAGS = {
     "PROFILES_NOT_COMPARED": 128,
 }
 OVERFLOW, SATURATED, LIMIT, UNCERTIFIED = 1, 2, 4, 8
+=======
+from equilibrax.verification.rules import FLAGS
+>>>>>>> fverify
 
 
 def numbers(rows: pa.Table, name: str) -> tuple[np.ndarray, np.ndarray]:
@@ -68,6 +72,7 @@ def nested(rows: pa.Table, name: str, width: int) -> tuple[np.ndarray, np.ndarra
 def statuses(rows: pa.Table, configuration: Configuration) -> tuple[np.ndarray, np.ndarray]:
     """`[N]` flags of the statuses, and `[N]` whether they are none that such rows can have."""
     encoded = rows["status"].combine_chunks().dictionary_encode()
+<<<<<<< HEAD
     names = encoded.dictionary.to_pylist()
     codes = [_flags(name) for name in names]
     possible = 0
@@ -80,6 +85,11 @@ def statuses(rows: pa.Table, configuration: Configuration) -> tuple[np.ndarray, 
         possible = LIMIT | _FLAGS["NO_EQUILIBRIUM"]
     elif configuration["game"] == "oblivious":
         possible = _FLAGS["RULE_UNCERTIFIED"] | _FLAGS["PROFILES_NOT_COMPARED"]
+=======
+    codes = [_flags(name) for name in encoded.dictionary.to_pylist()]
+    game = configuration.game
+    possible = game.statuses - sum(flag for flag, option in dict(game.of).items() if not configuration[option])
+>>>>>>> fverify
     known = np.array([code >= 0 and not code & ~possible for code in codes] + [False])
     flags = np.array([max(code, 0) for code in codes] + [0])
     index = pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False)
@@ -91,5 +101,5 @@ def _flags(name: str | None) -> int:
     if name == "OK":
         return 0
     parts = (name or "").split("|")
-    flags = [_FLAGS.get(part, -1) for part in parts]
+    flags = [FLAGS.get(part, -1) for part in parts]
     return sum(flags) if flags == sorted(set(flags)) and flags[0] > 0 else -1
