@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int, Num
 
+from equilibrax._core.column import Column
+from equilibrax._core.columns import declared
 from equilibrax.games._result import TableResult
 from equilibrax.problems.persuasion import PersuasionGame
 
@@ -45,6 +47,11 @@ class PartitionResult(TableResult):
     dynamics_partition: Int[np.ndarray, "... C X"] | None = None
     dynamics_steps: Int[np.ndarray, "... C"] | None = None
     tables: PersuasionGame = field(repr=False)
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """The columns of its rows, see `equilibrax.rows`."""
+        return declared("committees", "partitions")
 
     def _texts(self) -> dict[str, Any]:
         return {"worst partition": lambda at: self.partition_text(self.worst_partition[at])}

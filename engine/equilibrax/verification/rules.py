@@ -19,8 +19,9 @@ FLAGS = {
     "CYCLE": 16,
     "RULE_UNCERTIFIED": 32,
     "NO_EQUILIBRIUM": 64,
+    "PROFILES_NOT_COMPARED": 128,
 }
-OVERFLOW, SATURATED, LIMIT, UNCERTIFIED, CYCLE, RULE, NONE = FLAGS.values()
+OVERFLOW, SATURATED, LIMIT, UNCERTIFIED, CYCLE, RULE, NONE, PROFILES = FLAGS.values()
 
 USUAL = {"order": "round_robin", "deviation": "best", "weights": "nonnegative", "rules": "partitions"}
 """Options of games, of dynamics and of the misalignment that are worked out again; others are left out, and said so."""
@@ -64,6 +65,6 @@ GAMES = {
     "obedient": Game(known=True, takes=True, statuses=LIMIT | NONE, of={LIMIT: "dynamics", NONE: "rationality"}),
     "joint": Game(known=True, statuses=LIMIT | CYCLE, of={LIMIT: "dynamics", CYCLE: "dynamics"}),
     "aligned": Game(known=True, alone=True, statuses=0),
-    "oblivious": Game(known=True, aware=False, statuses=RULE),
+    "oblivious": Game(known=True, aware=False, statuses=RULE | PROFILES),
 }
 """By name."""
