@@ -10,6 +10,7 @@ import csv
 import io
 import re
 import reprlib
+import shlex
 import unicodedata
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -194,11 +195,11 @@ class _Records:
 
 def _check_separator(columns: list[str], where: str, sep: str) -> None:
     for other, name in _SEPARATORS.items():
-        if other != sep and sum(column.count(other) for column in columns) > len(columns) - 1:
+        if other != sep and sum(column.count(other) for column in columns) > max(len(columns) - 1, 0):
             shown = "tab" if other == "\t" else other
             raise TableFileError(
                 f"{where}: expected names with {_SEPARATORS[sep]} between them, got {name}; read it with "
-                f"sep={shown!r} (--sep {shown!r})"
+                f"sep={shown!r} (--sep {shlex.quote(shown)})"
             )
 
 
@@ -227,6 +228,11 @@ def check_alike(names: Iterable[tuple[str, str]], *, case: bool = False) -> None
                 )
 
 
+def is_row_number(column: str) -> bool:
+    """Whether a column is called as programs call the numbers of rows; no name is one."""
+    return _ROW_NUMBER.fullmatch(column) is not None
+
+
 def choose_providers(
     columns: Sequence[str], where: str, meanings: Collection[str], how: Reading
 ) -> tuple[tuple[str, ...], list[str]]:
@@ -243,11 +249,11 @@ def choose_providers(
             raise TableFileError(f"{where}: providers: expected columns without another meaning, got {name!r}")
     if how.providers is None:
         for column in rest:
-            if _ROW_NUMBER.fullmatch(column):
+            if is_row_number(column):
                 came = f"{column!r}, as row numbers are called" if column else "an empty one"
                 raise TableFileError(
                     f"{where}: column {columns.index(column) + 1}: expected a name of a provider, got {came}; leave "
-                    f"it out with ignore=[{column!r}] (--ignore {column or repr('')}), or name the providers with "
+                    f"it out with ignore=[{column!r}] (--ignore {shlex.quote(column)}), or name the providers with "
                     f"providers=[...] (--providers)"
                 )
     chosen = tuple(rest) if how.providers is None else how.providers

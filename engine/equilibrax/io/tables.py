@@ -15,8 +15,8 @@ in order of first appearance; an action that has no row in some state is unavail
 ignored. A Parquet file, or a CSV packed as `.csv.gz`, has the same columns.
 
 Columns that look like row numbers (`Unnamed: 0`, `index`, `id`, no name) are refused unless `ignore` or `providers`
-says what they are, and so are names that differ only by case, blanks or Unicode normalization. What was read is logged: a
-line at level INFO of the logger `equilibrax.io`, and at level WARNING where actions exist in only some states.
+says what they are, and so are names that differ only by case, blanks or Unicode normalization. What was read is logged:
+a line at level INFO of the logger `equilibrax.io`, and at level WARNING where actions exist in only some states.
 
 Numbers are decimals or ratios such as 2/3, and are read exactly, not as floating point: 0.545 at resolution 10,000 is
 exactly 5450, and where rounding is needed it happens once, half to even, from the digits in the file. Without a
@@ -267,7 +267,7 @@ def _read(path: Path, resolution: int | None, how: Reading, strict: bool, apart:
         about = f"{path}: {counted(len(partial), 'action')} in only some of the states: {some}"
         if strict:
             raise TableFileError(f"{about}; expected all of a table's actions in each of its states")
-        LOG.warning("%s; taken as unavailable in the others (strict refuses this)", about)
+        LOG.warning("%s; taken as unavailable in the others (strict=True, or --strict, refuses this)", about)
     return batches
 
 
@@ -275,11 +275,11 @@ def _partial(tables: UtilityTables) -> list[str]:
     """Actions that exist in some states of a table and not in others."""
     available = np.asarray(tables.available)
     odd = available.any(axis=1) & ~available.all(axis=1)
-    found = []
+    found, names = [], tables.names()
     for b, a in np.argwhere(odd).tolist():
         actions = tables.labels.actions if tables.labels else range(tables.actions)
         states = [name for name, there in zip(tables.state_names(), available[b, :, a]) if not there]
-        of = f" of table {tables[b].names()[0]!r}" if len(tables) > 1 else ""
+        of = f" of table {names[b]!r}" if len(tables) > 1 or (tables.labels and len(tables.labels.tables) > 1) else ""
         found.append(f"{actions[a]!r}{of} not in {reprlib.repr(states)[1:-1]}")
     return found
 
@@ -314,7 +314,8 @@ def _from_csv(
     if len(batches) > 1:
         place, names = {name: i for i, name in enumerate(by_table)}, tuple(by_table)
         for i, batch in enumerate(batches):
-            ids, labels = np.array([place[name] for name in batch.names()]), replace(batch.labels, tables=names)
+            ids = np.array([place[name] for name in batch.names()])
+            labels = Labels(batch.state_names(), batch.labels.actions if batch.labels else (), found.providers, names)
             batches[i] = replace(batch, table_id_words=table_id_words(ids), labels=labels)
     if how is not None:
         several = f"{counted(len(by_table), 'table')}, " if len(by_table) > 1 else ""
