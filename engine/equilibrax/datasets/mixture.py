@@ -23,6 +23,7 @@ MAX_BYTES = 2**20
 """Bytes of the largest file of a mixture."""
 
 MAX_PROPORTION = 10**18
+"""A larger number is none."""
 
 MAX_CYCLE = 100_000
 """Proportions are ratios of whole numbers; these sum to at most so many."""
@@ -100,7 +101,8 @@ def _parts(file: str | Path) -> tuple[MixturePart, ...]:
             if name not in known:
                 raise ValueError(f"part {number}: expected one of {', '.join(known)}, got {name!r}")
         if not isinstance(part.get("family"), str):
-            raise ValueError(f"part {number}: expected the name of a family, got {shown(part.get('family'))}")
+            came = shown(part["family"]) if "family" in part else "none"
+            raise ValueError(f"part {number}: expected a family, got {came}")
         parameters = part.get("parameters", {})
         if not isinstance(parameters, dict):
             raise ValueError(f"part {number}: parameters: expected a table, got {shown(parameters)}")
@@ -127,7 +129,7 @@ def check_proportions(proportions: Sequence[Any]) -> None:
     """
     for value in proportions:
         if type(value) not in (int, float) or not 0 < value <= MAX_PROPORTION:
-            raise ValueError(f"proportion: expected a positive number up to 1e18, got {shown(value)}")
+            raise ValueError(f"proportion: expected a positive number, got {shown(value)}")
     if sum(_whole(tuple(proportions))) > MAX_CYCLE:
         raise ValueError(
             f"proportion: expected ratios of whole numbers that sum to at most {MAX_CYCLE}, got {shown(list(proportions))}; "

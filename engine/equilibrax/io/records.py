@@ -250,9 +250,10 @@ def choose_providers(
     if how.providers is None:
         for column in rest:
             if is_row_number(column):
+                wanted = "the name of a provider" if column else "a name"
                 came = f"{column!r}, as row numbers are called" if column else "an empty one"
                 raise TableFileError(
-                    f"{where}: column {columns.index(column) + 1}: expected a name of a provider, got {came}; leave "
+                    f"{where}: column {columns.index(column) + 1}: expected {wanted}, got {came}; leave "
                     f"it out with ignore=[{column!r}] (--ignore {shlex.quote(column)}), or name the providers with "
                     f"providers=[...] (--providers)"
                 )
