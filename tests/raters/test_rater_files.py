@@ -66,7 +66,7 @@ def test_the_columns_of_a_long_file_may_be_raters_of_a_wide_one(tmp_path):
     ("text", "options", "message"),
     [
         ("item,target,Ann\na,1,good\n", {}, "line 2: column 'Ann': expected a finite number .* got 'good'"),
-        ("item,target,Ann\na,1,2\n\n# no\nb,1,inf\n", {}, "line 5: column 'Ann': expected a finite .* got 'inf'"),
+        ("item,target,Ann\na,1,2\n\n\nb,1,inf\n", {}, "line 5: column 'Ann': expected a finite .* got 'inf'"),
         ("item,target,Ann\na,1,1e999\n", {}, "line 2: column 'Ann': expected a number up to 1e308"),
         ("item,target,Ann\na,1,101\n", {"scale": 100}, "line 2: column 'Ann': expected 0 to 100, got 101"),
         ("item,target,Ann\na,,2\n", {}, "targets: expected at least one number, got NaN only"),
@@ -190,3 +190,48 @@ def test_faults_in_scenarios(ethics, tmp_path):
         ethics("input,A\nI lied.,1\n")
     with pytest.raises(eq.TableFileError, match="target: expected 'label' or a column of scores, got 'me'"):
         ethics("A\n1\n2\n3\n", target="me")
+
+
+@pytest.mark.parametrize(
+    ("scores", "message"),
+    [
+        (",A\n1,10\n0,90\n2,50\n", "line 3: column '': expected 2, as rows without"),  # shuffled, as pandas writes them
+        (",A\n2,10\n0,90\n1,50\n", "line 2: column '': expected 0, as rows without .* got '2'; call the column item"),
+        ("index,A\n0,10\n2,90\n1,50\n", "line 3: column 'index': expected 1"),
+        ("Unnamed: 0,A\n0,10\n1,90\n1,50\n", "line 4: column 'Unnamed: 0': expected 2"),
+        ("item,input,A\n0,Long story.,10\n", "line 2: column 'input': expected the text of scenario 0"),
+    ],
+)
+def test_scores_that_were_shuffled_are_not_joined_by_position(ethics, scores, message):
+    with pytest.raises(eq.TableFileError, match=message):
+        ethics(scores)
+
+
+def test_rows_that_are_numbered_in_order_are_joined_by_position(ethics):
+    for start in (0, 1):
+        matrix = ethics("Unnamed: 0,A\n" + "".join(f"{start + i},{10 * i}\n" for i in range(3)))
+        assert (matrix.rater_names, matrix.ratings.tolist()) == (("A",), [[0], [0.1], [0.2]])
+
+
+@pytest.mark.parametrize("ends", ["\r\n", "\n", "\r"])
+def test_line_ends_within_a_text_are_equal(ethics, tmp_path, ends):
+    text = f'"I lied.{ends}Twice."'
+    (tmp_path / "cm.csv").write_bytes(f"label,input,is_short\n1,{text},True\n".encode())
+    assert ethics('input,A\n"I lied.\nTwice.",10\n').targets.tolist() == [[0]]
+
+
+# --- items that come twice ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ("q0,0,1\nq1,1,2\nq0,0,1\n", "line 4: column 'item': expected every item once, got 'q0' again after line 2"),
+        ("q0,0,1\nq0 ,1,2\n", "line 3: column 'item': expected every item once"),
+        ("Caf\u00e9,0,1\nCafe\u0301,1,2\n", "line 3: column 'item': expected one spelling of a name"),
+    ],
+)
+def test_an_item_that_comes_twice_would_leak_between_folds(tmp_path, rows, message):
+    for first in ("item", ""):
+        with pytest.raises(eq.TableFileError, match=message.replace("'item'", f"'{first}'")):
+            eq.read_raters(written(tmp_path, f"{first},target,Ann\n{rows}"))

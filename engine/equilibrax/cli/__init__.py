@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from importlib import import_module
 
 from rich.console import Console
 
+from equilibrax._core.messages import shortened
 from equilibrax._core.status import SolveError
 
 COMMANDS = {
@@ -73,14 +75,41 @@ def main(args: Sequence[str] | None = None) -> int:
     try:
         command = parsed(command_class, args[1:], f"equilibrax {args[0]}")
         _use_all_cores()
-        return command.run(console)
+        with _said(console):
+            return command.run(console)
     except KeyboardInterrupt:
         console.print("equilibrax: interrupted; files already written are whole; the same command continues a sweep")
         return 130
     except (ValueError, OSError, SolveError) as error:
         # A message of our own, or of the operating system: what is wrong, without the reader's way through our code.
-        console.print(f"equilibrax: error: {error}", markup=False)
+        console.print(f"equilibrax: error: {shortened(error)}", markup=False)
         return 2
+
+
+class _Lines(logging.Handler):
+    """What is logged, as lines of a console."""
+
+    def __init__(self, console: Console):
+        super().__init__()
+        self.console = console
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.console.print(f"equilibrax: {shortened(record.getMessage())}", markup=False)
+
+
+@contextmanager
+def _said(console: Console) -> Iterator[None]:
+    """While a command runs, what readers say of files is on stderr, a line each."""
+    logger, lines = logging.getLogger("equilibrax"), _Lines(console)
+    level, propagate = logger.level, logger.propagate
+    logger.addHandler(lines)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    try:
+        yield
+    finally:
+        logger.removeHandler(lines)
+        logger.level, logger.propagate = level, propagate
 
 
 def _use_all_cores() -> None:

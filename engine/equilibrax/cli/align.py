@@ -87,6 +87,12 @@ class Align:
     """Column of a CSV with the group of each item; a group is never divided between folds."""
     ignore: tuple[str, ...] = ()
     """Columns of a CSV that are no raters."""
+    providers: Annotated[tuple[str, ...], tyro.conf.arg(metavar="COLUMN ...")] = ()
+    """Columns of a CSV, or raters of a long one, that are the raters; default: all that have no other meaning."""
+    sep: Annotated[str, tyro.conf.arg(metavar="{,;|tab}")] = ","
+    """What is between the fields of a CSV."""
+    decimal: Annotated[str, tyro.conf.arg(metavar="{.,}")] = "."
+    """What numbers of a CSV have between whole and part: a point or a comma."""
     scores: Path | None = None
     """CSV of raters' scores, for ETHICS (needed) or MovieLens (default: fans of each genre)."""
     models: Path | None = None
@@ -197,6 +203,9 @@ class Align:
                         group=self.group or None,
                         ignore=self.ignore,
                         scale=self.scale,
+                        providers=self.providers or None,
+                        sep=self.sep,
+                        decimal=self.decimal,
                     ),
                 )
 

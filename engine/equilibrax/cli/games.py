@@ -2,14 +2,37 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
 
 from equilibrax.io.movielens import MOVIELENS_RESOLUTION, movielens_table
-from equilibrax.io.tables import PAPER_TABLES, TableFileError, load_paper_table, read_tables
+from equilibrax.io.tables import PAPER_TABLES, TableFileError, load_paper_table, read_table_groups, read_tables
 from equilibrax.problems.tables import UtilityTables
 
 RESOLUTION = 10_000
 """Fixed-point steps per unit of utility of tables in decimals, unless the user asks for others."""
+
+
+@dataclass(frozen=True)
+class ReadingFlags:
+    """How files of rows are read."""
+
+    providers: Annotated[tuple[str, ...], tyro.conf.arg(metavar="COLUMN ...")] = ()
+    """Columns of a CSV or Parquet file that are the providers, in this order; default: all that have no other
+    meaning."""
+    ignore: Annotated[tuple[str, ...], tyro.conf.arg(metavar="COLUMN ...")] = ()
+    """Columns that are left out."""
+    sep: Annotated[str, tyro.conf.arg(metavar="{,;|tab}")] = ","
+    """What is between the fields of a CSV file."""
+    decimal: Annotated[str, tyro.conf.arg(metavar="{.,}")] = "."
+    """What numbers have between whole and part: a point or a comma."""
+
+    def options(self) -> dict[str, Any]:
+        """Arguments of `read_tables`, `read_market` and `read_raters`."""
+        return {"providers": self.providers or None, "ignore": self.ignore, "sep": self.sep, "decimal": self.decimal}
 
 
 def named_tables(name: str | Path, resolution: int | None) -> UtilityTables:
@@ -18,12 +41,24 @@ def named_tables(name: str | Path, resolution: int | None) -> UtilityTables:
     The resolution None is one that represents the tables of a file, `RESOLUTION` for the paper's, and for raw ratings,
     whose averages are no decimals, `MOVIELENS_RESOLUTION`.
     """
+    found = _built_in(name, resolution)
+    return read_tables(name, resolution=resolution) if found is None else found
+
+
+def named_groups(name: str | Path, resolution: int | None, **options: Any) -> list[UtilityTables]:
+    """The same as batches, for tables of different sizes; options are those of `read_table_groups`."""
+    found = _built_in(name, resolution)
+    return read_table_groups(name, resolution=resolution, **options) if found is None else [found]
+
+
+def _built_in(name: str | Path, resolution: int | None) -> UtilityTables | None:
+    """What is no file of tables; None for such a file."""
     path = Path(name)
     if str(name) in PAPER_TABLES and not path.exists():
         return load_paper_table(str(name), resolution=RESOLUTION if resolution is None else resolution)
     if path.is_dir() and not any((path / name).exists() for name in ("ratings.csv", "movies.csv")):
-        expected = "a .csv or .npz file, or a folder with MovieLens's ratings.csv and movies.csv"
+        expected = "a file of tables, or a folder with MovieLens's ratings.csv and movies.csv"
         raise TableFileError(f"{path}: expected {expected}, got a folder without these")
     if path.is_dir() or path.suffix.lower() == ".zip":
         return movielens_table(path, resolution=MOVIELENS_RESOLUTION if resolution is None else resolution)
-    return read_tables(path, resolution=resolution)
+    return None

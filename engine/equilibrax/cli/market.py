@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
@@ -12,6 +12,7 @@ import pyarrow as pa
 import tyro
 from rich.console import Console
 
+from equilibrax.cli.games import ReadingFlags
 from equilibrax.games import MarketGame
 from equilibrax.io.markets import read_market
 from equilibrax.problems.market import Market
@@ -34,7 +35,8 @@ class MarketCommand:
 
     A market is a CSV file with one row per (state, user, action): columns `state`, `user`, `action`, `utility`, then
     one column per provider with what it has from this user's action. Optional: `weight:PROVIDER`, how much it cares for
-    her; `prior`; `sees` and `sees:PROVIDER`, what is observed; `market`. Or an npz file. Or a name of the paper's
+    her; `prior`; `sees` and `sees:PROVIDER`, what is observed; `market`. Or the same in a .csv.gz or .parquet
+    file, or an npz file. Or a name of the paper's
     markets: theorem-4.1 (--eps --c --d), theorem-5.2 (before and after the newcomer), proposition-a.2 (--grid).
 
     Example: equilibrax market theorem-4.1 --eps 0.1 --c 0.4
@@ -62,6 +64,8 @@ class MarketCommand:
     """proposition-a.2: steps of the unit interval."""
     resolution: int | None = None
     """Fixed-point steps per unit of utility, in files."""
+    reading: Annotated[ReadingFlags, tyro.conf.arg(name="")] = field(default_factory=ReadingFlags)
+    """How files are read."""
     out: Annotated[str, tyro.conf.arg(metavar="FILE.parquet")] = "-"
     """Parquet file to write, a row per market, committee, user and game; - for none."""
     figure: Annotated[Path | None, tyro.conf.arg(metavar="FILE.png")] = None
@@ -96,15 +100,19 @@ class MarketCommand:
         if self.market == "theorem-5.2" and not Path(self.market).exists():
             before, newcomer = theorem_5_2_market()
             return [before, replace(newcomer.join(before), family=f"{before.family} with newcomer")]
-        return [named_market(self.market, self.eps, self.c, self.d, self.grid, self.resolution)]
+        return [
+            named_market(self.market, self.eps, self.c, self.d, self.grid, self.resolution, **self.reading.options())
+        ]
 
 
-def named_market(name: str, eps: float, c: float, d: float, grid: int, resolution: int | None) -> Market:
+def named_market(
+    name: str, eps: float, c: float, d: float, grid: int, resolution: int | None, **options: Any
+) -> Market:
     """A market of a file, or the paper's market of that name if there is no such file."""
     if not name:
         raise ValueError(f"MARKET: expected a CSV or npz file, or one of {', '.join(INSTANCES)}, got none")
     if name not in INSTANCES or Path(name).exists():
-        return read_market(name, resolution=resolution)
+        return read_market(name, resolution=resolution, **options)
     if name == "theorem-4.1":
         return theorem_4_1_market(eps, c, d)
     return theorem_5_2_market()[0] if name == "theorem-5.2" else proposition_a_2_market(grid)

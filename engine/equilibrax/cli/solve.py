@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
+import numpy as np
 import pyarrow as pa
 import tyro
 from rich.console import Console
 
-from equilibrax.cli.games import named_tables
+from equilibrax.cli.games import ReadingFlags, named_groups
 from equilibrax.games import Game, solve
 from equilibrax.problems.tables import UtilityTables
 from equilibrax.rows.committees import committee_rows
@@ -24,7 +25,8 @@ class Solve:
 
     A table is a CSV file with one row per (state, action): columns `state`, `action`, `user`, then one column per
     provider, whose header is the provider's name. Optional columns: `prior`, a weight of any scale that is constant
-    within a state (default: uniform), and `table`, to keep several tables in one file. Or an .npz file with the arrays
+    within a state (default: uniform), and `table`, to keep several tables, of any sizes, in one file. The same columns
+    may be in a .csv.gz or .parquet file. Or an .npz file with the arrays
     user [B, X, A] and providers [B, K, X, A], optionally prior [B, X] and available [B, X, A]. Or a folder or zip file
     with ratings.csv and movies.csv of MovieLens: the table of Appendix D of the paper, with all digits.
 
@@ -51,6 +53,10 @@ class Solve:
     resolution: int | None = None
     """Fixed-point steps per unit of utility; utilities are rounded to this grid once. Default: 10,000; for raw
     ratings 1,000,000,000, so that none is rounded by more than 5e-10."""
+    reading: Annotated[ReadingFlags, tyro.conf.arg(name="")] = field(default_factory=ReadingFlags)
+    """How files are read."""
+    strict: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """Refuse tables with actions that exist in only some states; otherwise a line on stderr names them."""
     plays: tuple[Game[Any], ...] = ()
     """The game with its options."""
 
@@ -61,25 +67,33 @@ class Solve:
             raise ValueError("TABLE: expected at least one CSV or npz file, got none")
         if self.out != "-" and Path(self.out).suffix != ".parquet":
             raise ValueError(f"--out: expected a file that ends in .parquet, or - to print, got {self.out!r}")
-        results = [self._solve(path) for path in self.tables]
-        rows = [committee_rows(result) for result in results]
+        options = {**self.reading.options(), "strict": self.strict}
+        files = [named_groups(path, self.resolution, **options) for path in self.tables]
+        results = [[self._solve(tables) for tables in groups] for groups in files]
         if self.out == "-":
             width = None if sys.stdout.isatty() else 200
-            for result in results:
-                for table in range(len(result.table_id)):
-                    result.show(table, width=width)
+            for groups in results:
+                places = [(i, one, t) for one in groups for t, i in enumerate(one.table_id.tolist())]
+                for _, one, table in sorted(places, key=lambda place: place[0]):
+                    one.show(table, width=width)
         else:
-            merged = numbered_on(rows)
+            merged = numbered_on([_in_order([committee_rows(one) for one in groups]) for groups in results])
             write_parquet(merged, self.out)
             console.print(f"{merged.num_rows:,} rows written to {self.out}", markup=False)
-        unsolved = sum(result.failures for result in results)
+        unsolved = sum(one.failures for groups in results for one in groups)
         if unsolved:
             console.print(f"equilibrax: {unsolved} rows are not solved; their column `status` says why", markup=False)
         return 1 if unsolved else 0
 
-    def _solve(self, path: Path) -> Any:
+    def _solve(self, tables: UtilityTables) -> Any:
         game: Any = self.plays[0] if self.plays else self.game
-        return solve(named_tables(path, self.resolution), game, committees=list(self.committees) or "all", throw=False)
+        return solve(tables, game, committees=list(self.committees) or "all", throw=False)
+
+
+def _in_order(parts: list[pa.Table]) -> pa.Table:
+    """Rows of tables of different sizes in the order of their file."""
+    rows = pa.concat_tables(parts)
+    return rows if len(parts) == 1 else rows.take(np.argsort(rows["table_id"].to_numpy(), kind="stable"))
 
 
 def numbered_on(parts: list[pa.Table]) -> pa.Table:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from equilibrax._core.messages import shortened
 from equilibrax._core.version import __version__
 from equilibrax.datasets.splits import DEFAULT_SHARES, split_names
 
@@ -24,6 +25,9 @@ DESCRIPTION = "sweep.json"
 RECORDS = "shards"
 CLOSING = ("manifest.json", "croissant.json", "README.md")
 """What is written when all shards are done."""
+
+_COUNTS = ("rows", "retries", "resolved")
+"""What every record counts, besides its tables."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +101,9 @@ class Layout:
 class Damaged(ValueError):
     """Something in the folder is not what it should be."""
 
+    def __init__(self, message: object):
+        super().__init__(shortened(message))
+
 
 def read_layout(folder: Path) -> Layout | None:
     """The layout of a folder, None if it has no `sweep.json`.
@@ -108,23 +115,27 @@ def read_layout(folder: Path) -> Layout | None:
     try:
         found = json.loads(file.read_bytes())
         layout, version = Layout(folder, found), found["format"]
-        if version == FORMAT_VERSION or not isinstance(version, int):
-            if not isinstance(layout.shards, int) or not all(isinstance(kind, str) for kind in layout.kinds):
+        if version == FORMAT_VERSION or type(version) is not int:
+            if type(version) is not int:
+                raise TypeError("the format is no number")
+            numbers = (layout.count, layout.shard_size, layout.seed)
+            names = (layout.unit, *layout.kinds)
+            if not all(type(n) is int for n in numbers) or not all(type(name) is str for name in names):
                 raise TypeError("numbers and names are not numbers and names")
-            layout.splits  # noqa: B018
+            layout.shards, layout.splits, layout.fingerprint  # noqa: B018
             return layout
     except FileNotFoundError:
         return None
-    except (ValueError, KeyError, TypeError, ZeroDivisionError) as error:
-        raise ValueError(
+    except (ValueError, KeyError, TypeError, ZeroDivisionError, OverflowError, RecursionError) as error:
+        raise Damaged(
             f"{file}: expected the description of a sweep, got something else ({error}); use another folder"
         ) from error
     if version > FORMAT_VERSION:
-        raise ValueError(
+        raise Damaged(
             f"{file}: expected a format of at most {FORMAT_VERSION}, got {version}; this folder was made by a newer "
             f"equilibrax ({found.get('equilibrax')}), this one is {__version__}: continue it with that one"
         )
-    raise ValueError(
+    raise Damaged(
         f"{file}: expected format {FORMAT_VERSION}, got {version}, which is no longer written; sweep into a new folder"
     )
 
@@ -142,10 +153,15 @@ def read_record(layout: Layout, shard: int) -> dict[str, Any] | None:
     try:
         found = json.loads(file.read_bytes())
         fingerprint, ids, files = found["configuration"], found["ids"], found["files"]
-        sizes = {str(name): int(files[name]["bytes"]) for name in files}
+        sizes = {name: file["bytes"] for name, file in files.items()}
+        counts = [found[name] for name in (layout.unit, *_COUNTS)] + [found["statuses"][s] for s in found["statuses"]]
+        counts += [file[name] for file in files.values() for name in ("bytes", "rows")]
+        texts = [file["sha256"] for file in files.values()]
+        if not all(type(count) is int for count in counts) or not all(type(text) is str for text in texts):
+            raise TypeError("numbers and names are not numbers and names")
     except FileNotFoundError:
         return None
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise Damaged(
             f"{file}: expected the record of a shard, got something else ({error}); remove it to have it made again"
         ) from error

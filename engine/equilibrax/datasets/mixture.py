@@ -7,6 +7,7 @@ furthest behind its proportion, so the first n shards of any dataset are dealt t
 from __future__ import annotations
 
 import math
+import os
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -14,6 +15,15 @@ from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+
+from equilibrax._core.checks import shown
+from equilibrax._core.messages import shortened
+
+MAX_BYTES = 2**20
+"""Bytes of the largest file of a mixture."""
+
+MAX_PROPORTION = 10**18
+"""A larger number is none."""
 
 MAX_CYCLE = 100_000
 """Proportions are ratios of whole numbers; these sum to at most so many."""
@@ -65,23 +75,37 @@ def read_mixture(file: str | Path) -> tuple[MixturePart, ...]:
         (('noise', 0.2),)
     """
     try:
+        return _parts(file)
+    except ValueError as error:
+        raise ValueError(shortened(f"mixture: {file}: {error}")) from error
+
+
+def _parts(file: str | Path) -> tuple[MixturePart, ...]:
+    if os.path.getsize(file) > MAX_BYTES:
+        raise ValueError(f"expected at most {MAX_BYTES:,} bytes, got {os.path.getsize(file):,}")
+    try:
         with open(file, "rb") as content:
             found = tomllib.load(content)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"mixture: {file}: expected TOML, got: {error}") from error
+        raise ValueError(f"expected TOML, got: {error}") from error
+    except RecursionError:
+        raise ValueError("expected TOML with few levels, got thousands") from None
     known = [field.name for field in fields(MixturePart)]
     if set(found) != {"part"} or not isinstance(found["part"], list) or not found["part"]:
-        raise ValueError(f"mixture: {file}: expected tables [[part]] alone, got {sorted(found)}")
+        raise ValueError(f"expected tables [[part]] alone, got {shown(sorted(found))}")
     parts = []
     for number, part in enumerate(found["part"], 1):
+        if not isinstance(part, dict):
+            raise ValueError(f"part {number}: expected a table, got {shown(part)}")
         for name in part:
             if name not in known:
-                raise ValueError(f"mixture: {file}: part {number}: expected one of {', '.join(known)}, got {name!r}")
-        if "family" not in part:
-            raise ValueError(f"mixture: {file}: part {number}: expected a family, got none")
+                raise ValueError(f"part {number}: expected one of {', '.join(known)}, got {name!r}")
+        if not isinstance(part.get("family"), str):
+            came = shown(part["family"]) if "family" in part else "none"
+            raise ValueError(f"part {number}: expected a family, got {came}")
         parameters = part.get("parameters", {})
         if not isinstance(parameters, dict):
-            raise ValueError(f"mixture: {file}: part {number}: parameters: expected a table, got {parameters!r}")
+            raise ValueError(f"part {number}: parameters: expected a table, got {shown(parameters)}")
         parts.append(MixturePart(**{**part, "parameters": tuple(parameters.items())}))
     return tuple(parts)
 
@@ -104,11 +128,11 @@ def check_proportions(proportions: Sequence[Any]) -> None:
         ValueError: naming `proportion`, what was expected and what came.
     """
     for value in proportions:
-        if type(value) not in (int, float) or not math.isfinite(value) or value <= 0:
-            raise ValueError(f"proportion: expected a positive number, got {value!r}")
+        if type(value) not in (int, float) or not 0 < value <= MAX_PROPORTION:
+            raise ValueError(f"proportion: expected a positive number, got {shown(value)}")
     if sum(_whole(tuple(proportions))) > MAX_CYCLE:
         raise ValueError(
-            f"proportion: expected ratios of whole numbers that sum to at most {MAX_CYCLE}, got {list(proportions)}; "
+            f"proportion: expected ratios of whole numbers that sum to at most {MAX_CYCLE}, got {shown(list(proportions))}; "
             "use fewer decimals"
         )
 

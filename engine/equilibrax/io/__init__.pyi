@@ -10,6 +10,7 @@ from .tables import (
     PAPER_TABLES as PAPER_TABLES,
     TableFileError as TableFileError,
     load_paper_table as load_paper_table,
+    read_table_groups as read_table_groups,
     read_tables as read_tables,
     write_table as write_table,
 )

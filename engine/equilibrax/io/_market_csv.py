@@ -5,6 +5,7 @@ Letters: B markets, N users, K providers, X states, A actions.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -17,23 +18,15 @@ import numpy as np
 from equilibrax._core.checks import INT32_MAX
 from equilibrax._core.fixed_point import common_step
 from equilibrax._core.partitions import restricted_growth
-from equilibrax.io.files import (
-    TableFileError,
-    csv_bytes,
-    decimal,
-    exact,
-    line_of,
-    naming,
-    prior_weights,
-    read_records,
-    utilities,
-)
+from equilibrax.io.files import LOG, TableFileError, csv_bytes, decimal, line_of, naming, stem_of
+from equilibrax.io.records import Reading, Rows, alike, counted, exact, prior_weights, read_rows, utilities
 from equilibrax.problems.market import Market, MarketLabels, separable_market
 
 _REQUIRED = ("state", "user", "action", "utility")
 _NAMES = ("market", "state", "user", "action")
 _RESERVED = (*_REQUIRED, "market", "prior", "sees", "outcome")
 _WEIGHT, _SEES = "weight:", "sees:"
+_LOOSE = re.compile(r"(weight|sees)[\s_.-]+(.+)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -43,21 +36,43 @@ class _Row:
     utilities: list[Fraction]  # the user's, then the components of the providers
 
 
-def parse(data: bytes, path: Path, resolution: int | None, weight_resolution: int | None) -> Market:
-    """The markets of a CSV file."""
-    providers, found = read_records(data, path, _REQUIRED, _RESERVED, _providers)
-    rows = [_row(cells, providers, path, line, resolution) for line, cells in found]
-    return _File(rows, providers, path).market(resolution, weight_resolution)
+def parse(
+    data: bytes, path: Path, resolution: int | None, weight_resolution: int | None, how: Reading | None = None
+) -> Market:
+    """The markets of a CSV or Parquet file."""
+    found = read_rows(data, path, _REQUIRED, _RESERVED, how or Reading(), names=_is_name, about=_attached)
+    for column in found.rows[0][1]:
+        provider = _about(column)
+        if provider is not None and provider not in (*found.providers, *found.left_out):
+            raise TableFileError(
+                f"{found.header}: column {column!r}: expected a provider of the file, got {provider!r}"
+            )
+    rows = [_row(cells, found, path, line, resolution) for line, cells in found.rows]
+    file = _File(rows, found.providers, path)
+    market = file.market(resolution, weight_resolution)
+    if how is not None:
+        markets = f"{counted(len(file.markets), 'market')}, " if len(file.markets) > 1 else ""
+        sizes = f"{counted(len(file.states), 'state')}, {counted(len(file.users), 'user')}"
+        LOG.info("%s", found.said(path, f"{markets}{sizes}, up to {counted(market.actions, 'action')}"))
+    return market
 
 
-def _providers(columns: list[str], where: str) -> tuple[str, ...]:
-    """The names of the providers, from the header."""
-    about = {column: _about(column) for column in columns}
-    providers = tuple(c for c in columns if c not in _RESERVED and about[c] is None)
-    for column, provider in about.items():
-        if provider is not None and provider not in providers:
-            raise TableFileError(f"{where}: column {column!r}: expected a provider of the file, got {provider!r}")
-    return providers
+def _is_name(column: str) -> bool:
+    return column in (*_NAMES, "sees", "outcome") or column.startswith(_SEES)
+
+
+def _attached(columns: list[str], where: str) -> list[str]:
+    """The columns `weight:NAME` and `sees:NAME`; what may be meant as one of these is refused."""
+    names = {alike(column) for column in columns}
+    found = [column for column in columns if _about(column) is not None]
+    for i, column in enumerate(columns):
+        kind, sign, provider = (part.strip() for part in column.partition(":"))
+        loose = _LOOSE.fullmatch(column)
+        meant = sign and (kind.lower() in ("weight", "sees") or alike(provider) in names)
+        if column not in found and (meant or (loose and alike(loose[2]) in names)):
+            expected = f"'weight:{provider or 'NAME'}' or 'sees:{provider or 'NAME'}'"
+            raise TableFileError(f"{where}: column {i + 1}: expected {expected} of a provider, got {column!r}")
+    return found
 
 
 def _about(column: str) -> str | None:
@@ -65,15 +80,15 @@ def _about(column: str) -> str | None:
     return next((column[len(start) :].strip() for start in (_WEIGHT, _SEES) if column.startswith(start)), None)
 
 
-def _row(cells: dict[str, str], providers: tuple[str, ...], path: Path, line: int, resolution: int | None) -> _Row:
+def _row(cells: dict[str, str], found: Rows, path: Path, line: int, resolution: int | None) -> _Row:
     where = line_of(path, line)
     for column, text in cells.items():
         if not text:
             kind = "a name" if column in _NAMES else "a value"
             raise TableFileError(f"{where}: column {column!r}: expected {kind}, got an empty field")
-    values = utilities(cells, ("utility", *providers), where, resolution)
-    cells = {_tidy(column): text for column, text in cells.items()}
-    return _Row(line, {"market": path.stem, **cells}, values)
+    values = utilities(cells, ("utility", *found.providers), where, resolution)
+    kept = {_tidy(column): text for column, text in cells.items() if _about(column) not in found.left_out}
+    return _Row(line, {"market": stem_of(path), **kept}, values)
 
 
 def _tidy(column: str) -> str:

@@ -1,36 +1,50 @@
-"""What the formats of tables and markets share: CSV records, exact numbers, arrays in an archive, and their errors."""
+"""What all formats share: errors, bytes within limits, archives, and what is said of a file that was read.
+
+Limits: a file has at most 2 GiB. What is packed (`.gz`, `.zip`, `.npz`) may unpack to 64 MiB, or to 20 times its size
+if that is more; sizes are compared before and while unpacking, and zip files are stored or deflated. A Parquet file has
+at most 2^24 cells. So a small file cannot fill the memory.
+"""
 
 from __future__ import annotations
 
-import csv
+import gzip
 import io
-import re
-import reprlib
+import logging
+import stat
+import zipfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
-from fractions import Fraction
+from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.lib import format as npy
 
-from equilibrax._core.checks import INT32_MAX
-from equilibrax._core.fixed_point import DEFAULT_RESOLUTION, whole_weights
-from equilibrax.problems.tables import MAX_PROVIDERS
+from equilibrax._core.messages import shortened
 
-# Three digits of exponent: 1e999999999 is a short text and a number that does not fit in memory.
-NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
-_RATIO = re.compile(r"([+-]?[0-9]{1,18})/([0-9]{1,18})")
+MAX_FILE = 2**31
+"""Bytes of the largest file that is read."""
+
+MIN_UNPACKED, MAX_GROWTH = 2**26, 20
+"""Bytes that any packed file may unpack to; how many times its size a larger one may."""
+
+LOG = logging.getLogger("equilibrax.io")
+"""INFO: what was read, a line per file. WARNING: what was read and may not have been meant."""
 
 
 class TableFileError(ValueError):
     """A file of utility tables cannot be read or written; the message names file, place and cause."""
 
+    def __init__(self, message: object):
+        super().__init__(shortened(message))
+
 
 def line_of(path: Path, line: int) -> str:
-    """The place of a record, as errors name it."""
-    return f"{path}, line {line}"
+    """The place of a record, as errors name it: its first line, or in a Parquet file its row."""
+    kind = "row" if path.suffix.lower() == ".parquet" else "line"
+    return f"{path}, {kind} {line}" if line else str(path)
 
 
 @contextmanager
@@ -46,133 +60,88 @@ def naming(path: Path) -> Iterator[None]:
 
 def read_bytes(path: Path) -> bytes:
     """The bytes of a file, or a clear refusal."""
-    if path.is_dir():
-        raise TableFileError(f"{path}: expected a file, got a folder")
     try:
-        return path.read_bytes()
+        if path.is_dir():
+            raise TableFileError(f"{path}: expected a file, got a folder")
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode):  # a pipe may never end
+            raise TableFileError(f"{path}: expected a readable file, got a pipe or device")
+        if found.st_size > MAX_FILE:
+            raise TableFileError(f"{path}: expected at most {MAX_FILE:,} bytes, got {found.st_size:,}")
+        data = path.read_bytes()
     except OSError as error:
         raise TableFileError(f"{path}: expected a readable file, got: {error.strerror}") from error
+    return _gunzipped(data, path) if data.startswith(b"\x1f\x8b") else data
 
 
-def suffix_of(path: Path) -> str:
-    """`.csv` or `.npz`."""
+def suffix_of(path: Path, known: Sequence[str] = (".csv", ".npz")) -> str:
+    """The suffix of a file, one of `known`, in lower case."""
     if path.is_dir():
-        raise TableFileError(f"{path}: expected a .csv or .npz file, got a directory")
-    suffix = path.suffix.lower()
-    if suffix not in (".csv", ".npz"):
-        raise TableFileError(f"{path}: expected a name that ends in .csv or .npz, got {path.name!r}")
+        raise TableFileError(f"{path}: expected a file, got a directory")
+    suffix = next((s for s in sorted(known, key=len, reverse=True) if path.name.lower().endswith(s)), None)
+    if suffix is None:
+        expected = f"{', '.join(known[:-1])} or {known[-1]}"
+        raise TableFileError(f"{path}: expected a name that ends in {expected}, got {path.name!r}")
     return suffix
 
 
-# --- CSV, read --------------------------------------------------------------------------------------------------------
+READABLE = (".csv", ".csv.gz", ".tsv", ".parquet", ".npz")
+"""Suffixes of files of tables and markets."""
 
 
-def records(data: bytes, path: Path) -> Iterator[tuple[int, list[str]]]:
-    """The records of a CSV, each with the number of its first line; without comments and blank lines."""
+def stem_of(path: Path) -> str:
+    """The name of a file without its suffix, and without `.csv` of `.csv.gz`."""
+    return Path(path.stem).stem if path.suffix.lower() == ".gz" else path.stem
+
+
+# --- packed -----------------------------------------------------------------------------------------------------------
+
+
+def unpacked_limit(packed: int) -> int:
+    """Bytes that a file of so many bytes may unpack to."""
+    return max(MIN_UNPACKED, MAX_GROWTH * packed)
+
+
+def _too_large(path: Path, limit: int) -> TableFileError:
+    return TableFileError(f"{path}: expected at most {limit:,} bytes when unpacked, got more; unpack it yourself")
+
+
+def _gunzipped(data: bytes, path: Path) -> bytes:
+    limit = unpacked_limit(len(data))
     try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        before = io.StringIO(data[: error.start].decode() + "?", newline="")
-        where, byte = line_of(path, sum(1 for _ in before)), data[error.start]
-        raise TableFileError(f"{where}: expected UTF-8 text, got byte 0x{byte:02x}") from error
-    start = 0  # first line of the current record; 0 between records
-
-    def lines() -> Iterator[str]:
-        nonlocal start
-        for number, line in enumerate(io.StringIO(text, newline=""), 1):
-            if not start:  # a blank line or a # inside a quoted field belongs to the field
-                if line.startswith("#") or not line.strip():
-                    continue
-                start = number
-            yield line
-
-    reader = csv.reader(lines(), strict=True, skipinitialspace=True)
-    while True:
-        start = 0
-        try:
-            fields = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            raise TableFileError(f"{line_of(path, start)}: expected well-formed CSV, got: {error}") from error
-        yield start, [field.strip() for field in fields]
+        with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
+            found = file.read(limit + 1)
+    except Exception as error:  # from gzip, zlib or Python
+        raise TableFileError(f"{path}: expected a gzip file that can be read, got: {error}") from error
+    if len(found) > limit:
+        raise _too_large(path, limit)
+    return found
 
 
-def read_records(
-    data: bytes,
-    path: Path,
-    required: Sequence[str],
-    reserved: Collection[str],
-    providers: Callable[[list[str], str], Sequence[str]],
-) -> tuple[tuple[str, ...], list[tuple[int, dict[str, str]]]]:
-    """The providers of a CSV (of its columns, at a place), and its rows: number of the first line, text by column."""
-    found = records(data, path)
-    line, columns = next(found, (1, []))
-    where = line_of(path, line)
-    _check_header(columns, where, required, reserved)
-    names = tuple(providers(columns, where))
-    if not 1 <= len(names) <= MAX_PROVIDERS:
-        raise TableFileError(f"{where}: expected 1 to {MAX_PROVIDERS} provider columns, got {len(names)}")
-    rows = []
-    for number, fields in found:
-        if len(fields) != len(columns):
-            expected = f"expected {len(columns)} fields as in the header"
-            raise TableFileError(f"{line_of(path, number)}: {expected}, got {len(fields)}")
-        rows.append((number, dict(zip(columns, fields))))
-    if not rows:
-        raise TableFileError(f"{where}: expected rows after the header, got none")
-    return names, rows
-
-
-def _check_header(columns: list[str], where: str, required: Sequence[str], reserved: Collection[str]) -> None:
-    if not columns:
-        raise TableFileError(f"{where}: expected a header with {', '.join(required)}, got an empty file")
-    for i, column in enumerate(columns):
-        problem = None
-        if not column:
-            problem = "expected a name, got an empty one"
-        elif column in columns[:i]:
-            problem = f"expected every name once, got {column!r} again"
-        elif column not in reserved and column.lower() in reserved:  # it would pass for a provider
-            problem = f"expected {column.lower()!r} in lower case, got {column!r}"
-        if problem:
-            raise TableFileError(f"{where}: column {i + 1}: {problem}")
-    for name in required:
-        if name not in columns:
-            raise TableFileError(f"{where}: expected a column {name!r}, got only {columns}")
-
-
-def exact(text: str, where: str) -> Fraction:
-    """A decimal such as 0.25, or a ratio of whole numbers such as 2/3, exactly."""
-    ratio = _RATIO.fullmatch(text)
-    if ratio and int(ratio[2]):
-        return Fraction(int(ratio[1]), int(ratio[2]))
-    if not NUMBER.fullmatch(text):
-        came = reprlib.repr(text)  # shortened
-        raise TableFileError(f"{where}: expected a decimal number such as 0.25 or a ratio such as 2/3, got {came}")
-    return Fraction(Decimal(text))
-
-
-def utilities(cells: dict[str, str], columns: Iterable[str], where: str, resolution: int | None) -> list[Fraction]:
-    """The numbers of a row, exactly, if they can be held."""
-    values = []
-    steps = resolution or DEFAULT_RESOLUTION
-    for column in columns:
-        here = f"{where}: column {column!r}"
-        values.append(exact(cells[column], here))
-        if abs(round(values[-1] * steps)) > INT32_MAX:
-            came = f"{reprlib.repr(cells[column])} at resolution {steps}"
-            raise TableFileError(f"{here}: expected utility x resolution up to {INT32_MAX}, got {came}")
-    return values
-
-
-def prior_weights(weights: Sequence[Fraction], where: str) -> list[int]:
-    """Whole weights of the states, as `whole_weights`."""
+def unzipped(
+    data: bytes, path: Path, choose: Callable[[list[str]], Iterable[str]], called: Callable[[str], str] = repr
+) -> dict[str, bytes]:
+    """Members of a zip file; of all names `choose` says which, `called` is how errors name them."""
+    limit, place, found = unpacked_limit(len(data)), "", {}
     try:
-        return whole_weights("prior", weights, "shares of")
-    except ValueError as error:
-        expected = f"weights in ratios of whole numbers up to {INT32_MAX}"
-        raise TableFileError(f"{where}: column 'prior': expected {expected}, got larger ratios ({error})") from error
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            wanted = [archive.getinfo(name) for name in choose(archive.namelist())]
+            if sum(member.file_size for member in wanted) > limit:
+                raise _too_large(path, limit)
+            for member in wanted:
+                place = f"{called(member.filename)}: "
+                if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                    raise TableFileError(f"{path}: {place}expected a stored or deflated member, got another kind")
+                with archive.open(member) as file:  # deflated ones are never unpacked further than asked
+                    found[member.filename] = file.read(limit + 1)
+                limit -= len(found[member.filename])
+                if limit < 0:
+                    raise _too_large(path, unpacked_limit(len(data)))
+    except TableFileError:
+        raise
+    except Exception as error:  # a damaged archive raises anything, from zipfile, zlib or Python
+        raise TableFileError(f"{path}: {place}expected a zip file that can be read, got: {error}") from error
+    return found
 
 
 # --- CSV, written -----------------------------------------------------------------------------------------------------
@@ -201,23 +170,43 @@ def load_arrays(
     data: bytes, path: Path, known: Collection[str], wanted: Callable[[dict[str, Any]], Sequence[str]]
 ) -> dict[str, np.ndarray]:
     """The arrays of an archive; `known` are those that it may hold, `wanted` those that it must, given the others."""
-    if not data.startswith(b"PK"):  # np.load would go on to try other formats
+    if not data.startswith(b"PK"):
         raise TableFileError(f"{path}: expected an .npz, a zip archive of arrays, got something else")
-    place, arrays = "archive", {}
-    try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-            for key in archive.files:
-                place = f"array {key!r}"
-                arrays[key] = archive[key] if key in known else None
-    except Exception as error:  # a damaged archive raises anything, from zipfile, zlib, numpy or Python
-        raise TableFileError(f"{path}: {place}: expected plain arrays, got: {error}") from error
-    for key in arrays:
-        if key not in known:
-            raise TableFileError(f"{path}: expected arrays among {', '.join(known)}, got {key!r}")
+
+    def check(names: list[str]) -> list[str]:
+        for key in map(_key, names):
+            if key not in known:
+                raise TableFileError(f"{path}: expected arrays among {', '.join(known)}, got {key!r}")
+        return names
+
+    arrays: dict[str, Any] = {}
+    for name, content in unzipped(data, path, check, lambda name: f"array {_key(name)!r}").items():
+        try:
+            arrays[_key(name)] = _array(content)
+        except Exception as error:  # from numpy or Python
+            raise TableFileError(f"{path}: array {_key(name)!r}: expected a plain array, got: {error}") from error
     for key in wanted(arrays):
         if key not in arrays:
             raise TableFileError(f"{path}: expected an array {key!r}, got only {list(arrays)}")
     return arrays
+
+
+def _key(name: str) -> str:
+    return name.removesuffix(".npy")
+
+
+def _array(content: bytes) -> np.ndarray:
+    """An array whose header says how many bytes there are: NumPy makes room for what it says before it looks."""
+    file = io.BytesIO(content)
+    version = npy.read_magic(file)
+    header = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}.get(version)
+    if header is None:
+        raise ValueError(f"version {version} of the format")
+    shape, _, kind = header(file)
+    came = len(content) - file.tell()
+    if not kind.hasobject and prod(shape) * max(kind.itemsize, 1) != came:
+        raise ValueError(f"{came} bytes for shape {list(shape)} of {kind}")
+    return npy.read_array(io.BytesIO(content), allow_pickle=False)
 
 
 def step_of(name: str, value: np.ndarray) -> int:

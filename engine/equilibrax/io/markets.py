@@ -26,8 +26,12 @@ Optional columns:
 
 Users have their own actions; each action of a user has a row in every state. Names are numbered in order of first
 appearance. Numbers are decimals or ratios such as 2/3 and are read exactly: utilities are rounded once to the
-resolution, half to even, and weights are kept as they are. UTF-8, commas, quotes where needed; blank lines and lines
-that start with `#` are ignored.
+resolution, half to even, and weights are kept as they are. UTF-8, commas (or `sep`), quotes where needed; blank lines,
+and lines before the header that start with `#`, are ignored.
+
+A Parquet file, or a CSV packed as `.csv.gz`, has the same columns. Columns that look like row numbers (`Unnamed: 0`,
+`index`, `id`, no name) are refused unless `ignore` or `providers` says what they are, and so are names of states, users
+and so on that differ only by case, blanks or Unicode normalization.
 
 An NPZ holds the arrays of `separable_market` (`user`, `components`, `weights`) or `general_market` (`user`, `tensor`),
 with or without a batch axis; optionally `prior`, `available`, `provider_sees`, `user_sees`, `state_of`, and the strings
@@ -41,6 +45,7 @@ Letters: B markets, N users, K providers, X states, A actions.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -51,6 +56,7 @@ from equilibrax._core.checks import positive_int
 from equilibrax._core.fixed_point import DEFAULT_RESOLUTION
 from equilibrax.io import _market_csv as csv_format
 from equilibrax.io.files import (
+    READABLE,
     TableFileError,
     check_same,
     fitting,
@@ -62,6 +68,7 @@ from equilibrax.io.files import (
     step_of,
     suffix_of,
 )
+from equilibrax.io.records import reading, refuse_reading
 from equilibrax.io.tables import _write_whole
 from equilibrax.problems.market import Market, MarketLabels, general_market, separable_market
 
@@ -73,9 +80,18 @@ _ARRAYS = (*_NUMERIC, *_STEPS, *_NAMES)
 
 
 def read_market(
-    path: str | os.PathLike[str], *, resolution: int | None = None, weight_resolution: int | None = None
+    path: str | os.PathLike[str],
+    *,
+    resolution: int | None = None,
+    weight_resolution: int | None = None,
+    providers: Sequence[str] | None = None,
+    ignore: Sequence[str] = (),
+    sep: str = ",",
+    decimal: str = ".",
 ) -> Market:
-    """Markets from a `.csv` or `.npz` file, in the format of this module's documentation.
+    """Markets from a `.csv`, `.csv.gz`, `.parquet` or `.npz` file, in the format of this module's documentation.
+
+    What was read is logged, a line at level INFO of the logger `equilibrax.io`.
 
     Args:
         path: the file; its suffix says the format.
@@ -83,6 +99,10 @@ def read_market(
             utilities, as for `from_arrays`. An NPZ that holds a `resolution` keeps its own.
         weight_resolution: steps per unit of weight; None: for a CSV the fewest that hold all weights exactly, for an
             NPZ as for `separable_market`.
+        providers: columns that are the providers, in this order; None for all columns without another meaning.
+        ignore: columns that are left out.
+        sep: what is between fields of a CSV: a comma, ";", "|", or a tab, for which `tab` stands, too.
+        decimal: what numbers have between whole and part, "." or ",".
 
     Returns:
         The file's markets as one batch; `market_id` is the position in the file. Markets of a CSV carry labels.
@@ -107,9 +127,11 @@ def read_market(
         resolution = positive_int("resolution", resolution)
     if weight_resolution is not None:
         weight_resolution = positive_int("weight_resolution", weight_resolution)
-    path = Path(path)
-    read = csv_format.parse if suffix_of(path) == ".csv" else _from_npz
-    return read(read_bytes(path), path, resolution, weight_resolution)
+    path, how = Path(path), reading(providers, ignore, sep, decimal)
+    if suffix_of(path, READABLE) == ".npz":
+        refuse_reading(path, how)
+        return _from_npz(read_bytes(path), path, resolution, weight_resolution)
+    return csv_format.parse(read_bytes(path), path, resolution, weight_resolution, how)
 
 
 def write_market(market: Market, path: str | os.PathLike[str]) -> None:

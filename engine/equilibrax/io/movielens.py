@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import io
 import os
-import zipfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -27,7 +26,8 @@ from jaxtyping import Float, Int
 from pyarrow import csv as arrow_csv
 
 from equilibrax._core.checks import positive_int
-from equilibrax.io.sheets import read_bytes, read_sheet
+from equilibrax.io.files import read_bytes, unzipped
+from equilibrax.io.sheets import read_sheet
 from equilibrax.io.tables import TableFileError
 from equilibrax.problems.tables import Labels, UtilityTables, from_integers
 
@@ -299,15 +299,15 @@ def _files(source: Path) -> list[tuple[Path, bytes]]:
         raise TableFileError(
             f"{source}: expected a folder or a zip file with movies.csv and ratings.csv, got another file"
         )
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            inside = {Path(name).name: name for name in sorted(archive.namelist(), key=lambda n: -n.count("/"))}
-            _check_there(source, wanted, inside, "zip file")
-            return [(source / inside[name], archive.read(inside[name])) for name in wanted]
-    except TableFileError:
-        raise
-    except Exception as error:  # a damaged archive raises anything, from zipfile, zlib or Python
-        raise TableFileError(f"{source}: expected a zip file that can be read, got: {error}") from error
+    inside: dict[str, str] = {}
+
+    def choose(names: list[str]) -> list[str]:
+        inside.update({Path(name).name: name for name in sorted(names, key=lambda n: -n.count("/"))})
+        _check_there(source, wanted, inside, "zip file")
+        return [inside[name] for name in wanted]
+
+    found = unzipped(data, source, choose)
+    return [(source / inside[name], found[inside[name]]) for name in wanted]
 
 
 def _check_there(source: Path, wanted: Sequence[str], there: dict, kind: str) -> None:
@@ -323,7 +323,7 @@ def _fast(data: bytes, movies: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.n
     try:
         options = arrow_csv.ConvertOptions(column_types=types, include_columns=list(_RATINGS))
         table = arrow_csv.read_csv(io.BytesIO(data), convert_options=options)
-    except (pa.ArrowInvalid, KeyError):
+    except (pa.ArrowException, KeyError):
         return None
     if table.num_rows == 0 or any(column.null_count for column in table.columns):
         return None

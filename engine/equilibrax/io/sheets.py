@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from equilibrax.io.files import NUMBER, TableFileError, line_of, read_bytes, records
+from equilibrax.io.files import TableFileError, line_of, read_bytes
+from equilibrax.io.records import NUMBER, comma_hint, need_rows, pointed, read_texts
 
 MISSING = frozenset(("", "na", "n/a", "#n/a", "nan", "null", "none"))
 """What stands for a missing number, in any case."""
@@ -28,6 +29,8 @@ class Sheet:
     rows: list[list[str]]
     lines: list[int]
     header: int  # line of the header
+    skipped: int = 0  # lines of comments before it
+    decimal: str = "."  # what numbers have between whole and part
 
     def at(self, row: int, column: str) -> str:
         """The place of a cell, as errors name it."""
@@ -57,14 +60,17 @@ class Sheet:
     def _number(self, text: str, row: int, column: str, scale: tuple[float, float] | None) -> float:
         if text.lower() in MISSING:
             return nan
+        if self.decimal != ".":
+            text = pointed(text, self.at(row, column))
         if not NUMBER.fullmatch(text):
             expected = "expected a finite number such as 0.25, or an empty field"
-            raise TableFileError(f"{self.at(row, column)}: {expected}, got {reprlib.repr(text)}")
+            raise TableFileError(f"{self.at(row, column)}: {expected}, got {reprlib.repr(text)}{comma_hint(text)}")
         value = float(text)
         if abs(value) == float("inf"):
             raise TableFileError(f"{self.at(row, column)}: expected a number up to 1e308, got {reprlib.repr(text)}")
         if scale is not None and not scale[0] <= value <= scale[1]:
-            raise TableFileError(f"{self.at(row, column)}: expected {scale[0]:g} to {scale[1]:g}, got {text}")
+            came = reprlib.repr(text)[1:-1]
+            raise TableFileError(f"{self.at(row, column)}: expected {scale[0]:g} to {scale[1]:g}, got {came}")
         return value
 
     def positive(self, column: str) -> np.ndarray:
@@ -82,40 +88,23 @@ def is_number(text: str) -> bool:
 
 
 def read_sheet(
-    path: str | os.PathLike[str], *, required: Sequence[str] = (), unnamed: bool = False, data: bytes | None = None
+    path: str | os.PathLike[str],
+    *,
+    required: Sequence[str] = (),
+    unnamed: bool = False,
+    data: bytes | None = None,
+    sep: str = ",",
+    decimal: str = ".",
 ) -> Sheet:
-    """A CSV file with a header; `unnamed` allows columns without a name, such as a row number."""
+    """A CSV or Parquet file with a header; `unnamed` allows columns without a name, such as a row number."""
     path = Path(path)
-    content = read_bytes(path) if data is None else data
-    if content.startswith(b"PK\x03\x04"):
-        raise TableFileError(f"{path}: expected a CSV file, got a zip file (.xlsx is one: save the sheet as CSV)")
-    found = records(content, path)
-    line, columns = next(found, (1, []))
-    where = line_of(path, line)
-    for sign, name in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars")):
-        if len(columns) == 1 and sign in columns[0]:
-            raise TableFileError(f"{where}: expected names with commas between them, got {name}")
-    if not columns:
-        wanted = f"a header with {', '.join(required)}" if required else "a header"
-        raise TableFileError(f"{where}: expected {wanted}, got an empty file")
-    for i, column in enumerate(columns):
+    found = read_texts(read_bytes(path) if data is None else data, path, sep, required)
+    for i, column in enumerate(found.columns):
         if not column and not unnamed:
+            where = line_of(path, found.header)
             raise TableFileError(f"{where}: column {i + 1}: expected a name, got an empty one")
-        if column and column in columns[:i]:
-            raise TableFileError(f"{where}: column {i + 1}: expected every name once, got {column!r} again")
-    for name in required:
-        if name not in columns:
-            raise TableFileError(f"{where}: expected a column {name!r}, got only {reprlib.repr(columns)}")
-    rows, lines = [], []
-    for number, fields in found:
-        if len(fields) != len(columns):
-            expected = f"expected {len(columns)} fields as in the header"
-            raise TableFileError(f"{line_of(path, number)}: {expected}, got {len(fields)}")
-        rows.append(fields)
-        lines.append(number)
-    if not rows:
-        raise TableFileError(f"{where}: expected rows after the header, got none")
-    return Sheet(path, columns, rows, lines, line)
+    need_rows(found, path)
+    return Sheet(path, found.columns, found.rows, found.lines, found.header, found.skipped, decimal)
 
 
 def check_scale(name: str, scale: Any) -> tuple[float, float] | None:

@@ -10,8 +10,13 @@ A CSV file has a header and one row per state and action:
 `state`, `action` and `user` are required. Every column that is not named here is a provider, 1 to 16 of them,
 in column order. `prior` (optional) is the weight of the state, of any scale; without it the prior is uniform.
 `table` (optional) names the row's table where a file holds several. States, actions and tables are numbered
-in order of first appearance; an action that has no row in some state is unavailable there. UTF-8, commas,
-quotes where needed. Blank lines, lines that start with `#`, and space around a field are ignored.
+in order of first appearance; an action that has no row in some state is unavailable there, which is said. UTF-8, commas
+(or `sep`), quotes where needed. Blank lines, lines before the header that start with `#`, and space around a field are
+ignored. A Parquet file, or a CSV packed as `.csv.gz`, has the same columns.
+
+Columns that look like row numbers (`Unnamed: 0`, `index`, `id`, no name) are refused unless `ignore` or `providers`
+says what they are, and so are names that differ only by case, blanks or Unicode normalization. What was read is logged:
+a line at level INFO of the logger `equilibrax.io`, and at level WARNING where actions exist in only some states.
 
 Numbers are decimals or ratios such as 2/3, and are read exactly, not as floating point: 0.545 at resolution 10,000 is
 exactly 5450, and where rounding is needed it happens once, half to even, from the digits in the file. Without a
@@ -24,6 +29,7 @@ from __future__ import annotations
 
 import os
 import reprlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from importlib import resources
@@ -35,40 +41,59 @@ import numpy as np
 from equilibrax._core.checks import positive_int
 from equilibrax._core.files import write_whole
 from equilibrax.io.files import (
+    LOG,
+    READABLE,
     TableFileError,
     check_same,
     csv_bytes,
-    decimal,
-    exact,
+    decimal as decimal_text,
     fitting,
     line_of,
     load_arrays,
     names_of,
     naming,
     npz_bytes,
-    prior_weights,
     read_bytes,
-    read_records,
+    stem_of,
     step_of,
     suffix_of,
+)
+from equilibrax.io.records import (
+    Reading,
+    counted,
+    exact,
+    prior_weights,
+    read_rows,
+    reading,
+    refuse_reading,
     utilities,
 )
-from equilibrax.problems.tables import Labels, UtilityTables, from_arrays, from_integers
+from equilibrax.problems.tables import Labels, UtilityTables, from_arrays, from_integers, table_id_words
 
 PAPER_TABLES: tuple[str, ...] = ("synthetic-1", "synthetic-2", "movielens")
 """Names of the tables of 2509.15090, Appendix D, for `load_paper_table`."""
 
 _REQUIRED = ("state", "action", "user")
+_TEXTS = ("table", "state", "action")
 _RESERVED = (*_REQUIRED, "prior", "table")
 _NUMERIC_ARRAYS = ("user", "providers", "prior", "available")
 _NAME_ARRAYS = ("state_names", "action_names", "provider_names", "table_names")
 _ARRAYS = (*_NUMERIC_ARRAYS, "resolution", *_NAME_ARRAYS)
 
 
-def read_tables(path: str | os.PathLike[str], *, resolution: int | None = None) -> UtilityTables:
-    """Utility tables from a `.csv` or `.npz` file.
+def read_tables(
+    path: str | os.PathLike[str],
+    *,
+    resolution: int | None = None,
+    providers: Sequence[str] | None = None,
+    ignore: Sequence[str] = (),
+    sep: str = ",",
+    decimal: str = ".",
+    strict: bool = False,
+) -> UtilityTables:
+    """Utility tables from a `.csv`, `.csv.gz`, `.parquet` or `.npz` file.
 
-    A CSV is as the module's documentation describes. An NPZ holds `user` `[X, A]` or `[B, X, A]` and
+    A CSV or Parquet file is as the module's documentation describes. An NPZ holds `user` `[X, A]` or `[B, X, A]` and
     `providers` `[K, X, A]` or `[B, K, X, A]`. It may hold `prior` `[X]` or `[B, X]`; `available` `[X, A]` or
     `[B, X, A]` bool; the strings `state_names` `[X]`, `action_names` `[A]`, `provider_names` `[K]` and
     `table_names` `[B]`; and a scalar integer `resolution`. With that, all numbers must be integers and are
@@ -78,10 +103,16 @@ def read_tables(path: str | os.PathLike[str], *, resolution: int | None = None) 
         path: the file; its suffix says the format.
         resolution: steps per unit of utility; None is the smallest power of ten of at least 10,000 that represents the
             utilities, as for `from_arrays`. An NPZ that holds a `resolution` keeps its own.
+        providers: columns that are the providers, in this order; None for all columns without another meaning.
+        ignore: columns that are left out.
+        sep: what is between fields of a CSV: a comma, ";", "|", or a tab, for which `tab` stands, too.
+        decimal: what numbers have between whole and part, "." or ",".
+        strict: whether to refuse actions that exist in only some states of a table.
 
     Returns:
         The file's tables as one batch; `table_id` is the position in the file. Tables of a CSV carry labels,
-        and a CSV without a `table` column holds one table, named after the file.
+        and a CSV without a `table` column holds one table, named after the file. Tables of different sizes are no
+        batch: see `read_table_groups`.
 
     Raises:
         TableFileError: a `ValueError` naming the file, the line and column or the array, what was expected
@@ -98,11 +129,50 @@ def read_tables(path: str | os.PathLike[str], *, resolution: int | None = None) 
         >>> tables.user.tolist(), tables.labels.providers, tables.names()
         ([[[5450, 5800]]], ('Ann', 'Bob'), ['visits'])
     """
-    if resolution is not None:
-        resolution = positive_int("resolution", resolution)
-    path = Path(path)
-    parse = _from_csv if suffix_of(path) == ".csv" else _from_npz
-    return parse(read_bytes(path), path, resolution)
+    how = reading(providers, ignore, sep, decimal)
+    return _read(Path(path), resolution, how, strict, apart=False)[0]
+
+
+def read_table_groups(
+    path: str | os.PathLike[str],
+    *,
+    resolution: int | None = None,
+    providers: Sequence[str] | None = None,
+    ignore: Sequence[str] = (),
+    sep: str = ",",
+    decimal: str = ".",
+    strict: bool = False,
+) -> list[UtilityTables]:
+    """Utility tables of different sizes in one file, as batches of tables that have the same states and actions.
+
+    Args:
+        path: as for `read_tables`, and so are the others. Without a resolution each batch has its own.
+        resolution: steps per unit of utility.
+        providers: columns that are the providers.
+        ignore: columns that are left out.
+        sep: what is between fields of a CSV.
+        decimal: what numbers have between whole and part.
+        strict: whether to refuse actions that exist in only some states of a table.
+
+    Returns:
+        Batches in the order of their first tables; `table_id` is the position of a table in the file.
+
+    Raises:
+        TableFileError: as `read_tables`.
+        ValueError: as `read_tables`.
+
+    Example:
+        >>> import pathlib, tempfile
+        >>> import equilibrax as eq
+        >>> rows = "table,state,action,user,Ann", "big,S,A,1,0", "big,T,A,0,1", "small,S,A,1,1"
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = pathlib.Path(folder, "tables.csv")
+        ...     _ = path.write_text("\\n".join(rows))
+        ...     groups = eq.read_table_groups(path)
+        >>> [(batch.names(), batch.states, batch.table_id.tolist()) for batch in groups]
+        [(['big'], 2, [0]), (['small'], 1, [1])]
+    """
+    return _read(Path(path), resolution, reading(providers, ignore, sep, decimal), strict, apart=True)
 
 
 def write_table(tables: UtilityTables, path: str | os.PathLike[str]) -> None:
@@ -143,7 +213,7 @@ def write_table(tables: UtilityTables, path: str | os.PathLike[str]) -> None:
             lowest = prior // np.gcd.reduce(prior, axis=1, keepdims=True)
             expected = replace(tables, prior=lowest, labels=labels)
             data = _to_csv(tables, labels, path)
-            again = _from_csv(data, path, tables.resolution)
+            again = _from_csv(data, path, tables.resolution)[0]
         else:
             named = tables.labels and replace(labels, tables=labels.tables if tables.labels.tables else ())
             expected = replace(tables, labels=named)
@@ -180,7 +250,38 @@ def load_paper_table(name: str, *, resolution: int = 10_000) -> UtilityTables:
         raise ValueError(f"name: expected one of {', '.join(PAPER_TABLES)}, got {name!r}")
     resolution = positive_int("resolution", resolution)
     data = resources.files("equilibrax").joinpath("data", f"{name}.csv").read_bytes()
-    return _from_csv(data, Path(f"{name}.csv"), resolution)
+    return _from_csv(data, Path(f"{name}.csv"), resolution)[0]
+
+
+def _read(path: Path, resolution: int | None, how: Reading, strict: bool, apart: bool) -> list[UtilityTables]:
+    if resolution is not None:
+        resolution = positive_int("resolution", resolution)
+    if suffix_of(path, READABLE) == ".npz":
+        refuse_reading(path, how)
+        batches = [_from_npz(read_bytes(path), path, resolution)]
+    else:
+        batches = _from_csv(read_bytes(path), path, resolution, how, apart)
+    partial = [text for batch in batches for text in _partial(batch)]
+    if partial:
+        some = "; ".join(partial[:3]) + (f"; and {len(partial) - 3} more" if len(partial) > 3 else "")
+        about = f"{path}: {counted(len(partial), 'action')} in only some of the states: {some}"
+        if strict:
+            raise TableFileError(f"{about}; expected all of a table's actions in each of its states")
+        LOG.warning("%s; taken as unavailable in the others (strict=True, or --strict, refuses this)", about)
+    return batches
+
+
+def _partial(tables: UtilityTables) -> list[str]:
+    """Actions that exist in some states of a table and not in others."""
+    available = np.asarray(tables.available)
+    odd = available.any(axis=1) & ~available.all(axis=1)
+    found, names = [], tables.names()
+    for b, a in np.argwhere(odd).tolist():
+        actions = tables.labels.actions if tables.labels else range(tables.actions)
+        states = [name for name, there in zip(tables.state_names(), available[b, :, a]) if not there]
+        of = f" of table {names[b]!r}" if len(tables) > 1 or (tables.labels and len(tables.labels.tables) > 1) else ""
+        found.append(f"{actions[a]!r}{of} not in {reprlib.repr(states)[1:-1]}")
+    return found
 
 
 # --- CSV ----------------------------------------------------------------------------------------------------
@@ -196,12 +297,33 @@ class _Row:
     utilities: list[Fraction]  # the user's, then the providers'
 
 
-def _from_csv(data: bytes, path: Path, resolution: int | None) -> UtilityTables:
-    providers, found = read_records(
-        data, path, _REQUIRED, _RESERVED, lambda columns, _: [c for c in columns if c not in _RESERVED]
-    )
-    rows = [_row(cells, providers, path, line, resolution) for line, cells in found]
-    return _assemble(rows, providers, path, resolution)
+def _from_csv(
+    data: bytes, path: Path, resolution: int | None, how: Reading | None = None, apart: bool = False
+) -> list[UtilityTables]:
+    """The tables as one batch, or `apart` by their states and actions; with `how`, what was read is logged."""
+    found = read_rows(data, path, _REQUIRED, _RESERVED, how or Reading(), names=_TEXTS.__contains__)
+    rows = [_row(cells, found.providers, path, line, resolution) for line, cells in found.rows]
+    by_table: dict[str, list[_Row]] = {}
+    for row in rows:
+        by_table.setdefault(row.table, []).append(row)
+    groups: dict[Any, list[_Row]] = {}
+    for table in by_table.values():
+        key = frozenset(row.state for row in table), frozenset(row.action for row in table)
+        groups.setdefault(key if apart else None, []).extend(table)
+    batches = [_assemble(own, found.providers, path, resolution) for own in groups.values()]
+    if len(batches) > 1:
+        place, names = {name: i for i, name in enumerate(by_table)}, tuple(by_table)
+        for i, batch in enumerate(batches):
+            ids = np.array([place[name] for name in batch.names()])
+            labels = Labels(batch.state_names(), batch.labels.actions if batch.labels else (), found.providers, names)
+            batches[i] = replace(batch, table_id_words=table_id_words(ids), labels=labels)
+    if how is not None:
+        several = f"{counted(len(by_table), 'table')}, " if len(by_table) > 1 else ""
+        sizes = dict.fromkeys(
+            f"{counted(batch.states, 'state')}, {counted(batch.actions, 'action')}" for batch in batches
+        )
+        LOG.info("%s", found.said(path, several + " or ".join(sizes)))
+    return batches
 
 
 def _row(cells: dict[str, str], providers: tuple[str, ...], path: Path, line: int, resolution: int | None) -> _Row:
@@ -213,7 +335,7 @@ def _row(cells: dict[str, str], providers: tuple[str, ...], path: Path, line: in
     prior, here = cells.get("prior", "1"), f"{where}: column 'prior'"
     if exact(prior, here) <= 0:
         raise TableFileError(f"{here}: expected a positive weight, got {reprlib.repr(prior)}")
-    return _Row(line, cells.get("table", path.stem), cells["state"], cells["action"], prior, values)
+    return _Row(line, cells.get("table", stem_of(path)), cells["state"], cells["action"], prior, values)
 
 
 def _assemble(rows: list[_Row], providers: tuple[str, ...], path: Path, resolution: int | None) -> UtilityTables:
@@ -255,7 +377,8 @@ def _prior(rows: list[_Row], tables: list[str], states: list[str], path: Path) -
         for state in states:
             if (table, state) not in first:
                 expected = "a row for each state of the file in every table"
-                raise TableFileError(f"{where}: expected {expected}, got none for state {state!r}")
+                hint = "read_table_groups reads tables of different sizes"
+                raise TableFileError(f"{where}: expected {expected}, got none for state {state!r}; {hint}")
         weights.append(prior_weights([exact(first[table, state].prior, "") for state in states], where))
     return weights
 
@@ -269,7 +392,7 @@ def _to_csv(tables: UtilityTables, labels: Labels, path: Path) -> bytes:
     prior, available = np.asarray(tables.prior), np.asarray(tables.available)
     values = np.concatenate([np.asarray(tables.user)[:, None], np.asarray(tables.providers)], axis=1)
     for b, x, a in _in_order(np.argwhere(available).tolist()):
-        decimals = [decimal(value, places) for value in values[b, :, x, a].tolist()]
+        decimals = [decimal_text(value, places) for value in values[b, :, x, a].tolist()]
         table = [labels.tables[b]] * named
         rows.append([*table, labels.states[x], labels.actions[a], str(prior[b, x]), *decimals])
     return csv_bytes(rows)

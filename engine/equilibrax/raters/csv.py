@@ -13,8 +13,12 @@ Long, one row per rating; the targets are among the raters:
     lying,Ann,0.2
 
 A number that is missing is an empty field, NA, N/A, NaN, null or None (any case); in a long file, also a row that is
-not there. UTF-8, commas, quotes where needed; blank lines, lines that start with `#`, and space around a field are
-ignored.
+not there. UTF-8, commas (or `sep`), quotes where needed; blank lines, lines before the header that start with `#`, and
+space around a field are ignored. A Parquet file, or a CSV packed as `.csv.gz`, has the same columns.
+
+Columns that look like row numbers (`Unnamed: 0`, `index`, `id`, no name) are refused unless `ignore` or `providers`
+says what they are; so are an item that comes twice, and names of raters that differ only by case, blanks or Unicode
+normalization. What was read is logged, a line at level INFO of the logger `equilibrax.io`.
 """
 
 from __future__ import annotations
@@ -27,7 +31,8 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from equilibrax._core.checks import check_choice
-from equilibrax.io.files import TableFileError, line_of, naming
+from equilibrax.io.files import LOG, TableFileError, line_of, naming
+from equilibrax.io.records import check_alike, choose_providers, counted, reading, skipped_text
 from equilibrax.io.sheets import Sheet, check_scale, is_number, read_sheet
 from equilibrax.raters.matrix import RaterMatrix, rater_matrix
 
@@ -46,8 +51,11 @@ def read_raters(
     ignore: Sequence[str] = (),
     scale: float | tuple[float, float] | None = None,
     target_scale: float | tuple[float, float] | None = None,
+    providers: Sequence[str] | None = None,
+    sep: str = ",",
+    decimal: str = ".",
 ) -> RaterMatrix:
-    """What raters and targets say of the same items, from a CSV file as the module's documentation describes.
+    """What raters and targets say of the same items, from a CSV or Parquet file as the module describes it.
 
     Args:
         path: the file. In a wide file the column `item`, or a first column without a name, has the items' names; every
@@ -62,6 +70,10 @@ def read_raters(
         scale: the range of the file's numbers, `(low, high)` or just `high` for `(0, high)`: it becomes 0..1, and a
             number outside it is an error. None leaves numbers as they are.
         target_scale: the same for targets; None is the same scale as for raters.
+        providers: columns (wide) or raters (long) that are the raters, in this order; None for all that have no other
+            meaning.
+        sep: what is between fields of a CSV: a comma, ";", "|", or a tab, for which `tab` stands, too.
+        decimal: what numbers have between whole and part, "." or ",".
 
     Returns:
         A `RaterMatrix`, items and raters in the file's order, targets in the order of `target`.
@@ -87,7 +99,8 @@ def read_raters(
     names = ("target",) if target is None else (target,) if isinstance(target, str) else tuple(target)
     if not names or len(set(names)) < len(names):
         raise ValueError(f"target: expected one name or several different ones, got {target!r}")
-    sheet = read_sheet(path, unnamed=True)
+    how = reading(providers, ignore, sep, decimal)
+    sheet = read_sheet(path, unnamed=True, sep=how.sep, decimal=decimal)
     for option, columns in (("weight", [weight]), ("group", [group]), ("ignore", ignore)):
         for column in columns:
             if column is not None:
@@ -95,24 +108,27 @@ def read_raters(
     long = set(_LONG) <= set(sheet.columns) if format == "auto" else format == "long"
     read = _long if long else _wide
     with naming(sheet.path):
-        return read(sheet, names, weight, group, tuple(ignore), low_high, wanted)
+        matrix, left = read(sheet, names, weight, group, how, low_high, wanted)
+    sizes = f"{counted(matrix.num_items, 'item')}, {counted(matrix.num_raters, 'rater')}"
+    parts = [f"{sizes}: {', '.join(matrix.rater_names)}", f"target: {', '.join(names)}"]
+    parts += [f"left out: {', '.join(map(repr, left))}"] * bool(left) + [skipped_text(sheet.skipped)]
+    LOG.info("%s: %s", sheet.path, "; ".join(filter(None, parts)))
+    return matrix
 
 
-def _wide(sheet: Sheet, targets, weight, group, ignore, scale, target_scale) -> RaterMatrix:
+def _wide(sheet: Sheet, targets, weight, group, how, scale, target_scale) -> tuple[RaterMatrix, list[str]]:
     item = "item" if "item" in sheet.columns else "" if sheet.columns[0] == "" else None
-    for i, column in enumerate(sheet.columns):
-        if not column and i:
-            where = line_of(sheet.path, sheet.header)
-            raise TableFileError(f"{where}: column {i + 1}: expected a name, got an empty one")
     for target in targets:
         _expect(target, sheet.columns, "target: ", sheet)
-    apart = {item, weight, group, *targets, *ignore}
-    raters = [column for column in sheet.columns if column and column not in apart]
+    where = line_of(sheet.path, sheet.header)
+    apart = {name for name in (item, weight, group, *targets) if name is not None}
+    raters, left = choose_providers(sheet.columns, where, apart, how)
     if not raters:
-        where = line_of(sheet.path, sheet.header)
         raise TableFileError(f"{where}: expected a column of some rater, got only {reprlib.repr(sheet.columns)}")
     _no_names(sheet, item, raters[0])
-    return rater_matrix(
+    if item is not None:
+        _each_once(sheet, item)
+    matrix = rater_matrix(
         sheet.numbers(raters, scale),
         sheet.numbers(targets, target_scale),
         weights=None if weight is None else sheet.positive(weight),
@@ -121,6 +137,18 @@ def _wide(sheet: Sheet, targets, weight, group, ignore, scale, target_scale) -> 
         raters=raters,
         targets_names=targets,
     )
+    return matrix, left
+
+
+def _each_once(sheet: Sheet, item: str) -> None:
+    """Refuse an item that comes twice: one of them would be in the training set of the other."""
+    texts = sheet.texts(item)
+    first: dict[str, int] = {}
+    for i, text in enumerate(texts):
+        if text and (before := first.setdefault(text, i)) != i:
+            came = f"{reprlib.repr(text)} again after line {sheet.lines[before]}"
+            raise TableFileError(f"{sheet.at(i, item)}: expected every item once, got {came}")
+    check_alike(((text, sheet.at(i, item)) for i, text in enumerate(texts) if text), case=True)
 
 
 def _no_names(sheet: Sheet, item: str | None, rater: str) -> None:
@@ -128,24 +156,28 @@ def _no_names(sheet: Sheet, item: str | None, rater: str) -> None:
     if item is not None or rater != sheet.columns[0]:
         return
     cased = rater.lower() == "item"
-    if cased or not any(is_number(text) for text in sheet.texts(rater)):
+    if cased or not any(is_number(text.replace(sheet.decimal, ".")) for text in sheet.texts(rater)):
         expected = "'item' as the name of the column of names" + ("" if cased else ", or a column of numbers")
         raise TableFileError(f"{line_of(sheet.path, sheet.header)}: column 1: expected {expected}, got {rater!r}")
 
 
-def _long(sheet: Sheet, targets, weight, group, ignore, scale, target_scale) -> RaterMatrix:
+def _long(sheet: Sheet, targets, weight, group, how, scale, target_scale) -> tuple[RaterMatrix, list[str]]:
     for column in _LONG:
         _expect(column, sheet.columns, "", sheet)
     for column in sheet.columns:
-        if column not in (*_LONG, weight, group, *ignore):
+        if column not in (*_LONG, weight, group, *how.ignore):
             where = f"{line_of(sheet.path, sheet.header)}: column {column!r}"
             raise TableFileError(f"{where}: expected item, rater, value and columns named as weight, group or ignore")
     items, raters = sheet.names("item"), sheet.names("rater")
+    check_alike(((name, sheet.at(i, "item")) for i, name in enumerate(items)), case=True)
+    check_alike((name, sheet.at(i, "rater")) for i, name in enumerate(raters))
     rows = {name: i for i, name in enumerate(dict.fromkeys(items))}
     columns = {name: k for k, name in enumerate(dict.fromkeys(raters))}
     for target in targets:
         _expect(target, list(columns), "column 'rater': target: ", sheet)
-    others = [name for name in columns if name not in targets]
+    others = [name for name in columns if name not in targets] if how.providers is None else list(how.providers)
+    for name in others:
+        _expect(name, list(columns), "column 'rater': providers: ", sheet)
     if not others:
         raise TableFileError(f"{sheet.path}: column 'rater': expected some rater, got only {', '.join(targets)}")
     plain = sheet.numbers(["value"])[:, 0]
@@ -165,7 +197,7 @@ def _long(sheet: Sheet, targets, weight, group, ignore, scale, target_scale) -> 
     for i, item in enumerate(items):
         start.setdefault(item, i)
     opening = list(start.values())
-    return rater_matrix(
+    matrix = rater_matrix(
         values[:, [columns[name] for name in others]],
         values[:, [columns[name] for name in targets]],
         weights=None if weight is None else _constant(sheet, weight, items, sheet.positive(weight))[opening],
@@ -174,6 +206,7 @@ def _long(sheet: Sheet, targets, weight, group, ignore, scale, target_scale) -> 
         raters=others,
         targets_names=targets,
     )
+    return matrix, [*how.ignore, *(name for name in columns if name not in (*others, *targets))]
 
 
 def _constant(sheet: Sheet, column: str, items: list[str], values: Any) -> np.ndarray:

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from equilibrax.io.files import TableFileError, line_of, naming
+from equilibrax.io.records import is_row_number
 from equilibrax.io.sheets import Sheet, check_scale, read_sheet
 from equilibrax.raters.matrix import RaterMatrix, rater_matrix
 
@@ -70,7 +71,7 @@ def read_ethics(
         if name not in known:
             where = line_of(sheet.path, sheet.header)
             raise TableFileError(f"{where}: target: expected 'label' or a column of scores, got {name!r}")
-    raters = [name for name in sheet.columns if name and name not in (*_KEYS, "label", *names)]
+    raters = [name for name in sheet.columns if not is_row_number(name) and name not in (*_KEYS, "label", *names)]
     if not raters:
         where = line_of(sheet.path, sheet.header)
         raise TableFileError(f"{where}: expected a column of some rater, got only {reprlib.repr(sheet.columns)}")
@@ -95,6 +96,8 @@ def _items(data: Sheet, sheet: Sheet, labels: np.ndarray) -> np.ndarray:
         if len(sheet.rows) != len(data.rows):
             expected = f"{len(data.rows)} rows as in {data.path}, or a column item or input"
             raise TableFileError(f"{sheet.path}: expected {expected}, got {len(sheet.rows)} rows")
+        for column in filter(is_row_number, sheet.columns):  # rows may have been shuffled after they were numbered
+            _check_numbered(sheet, column, data)
         return np.arange(len(data.rows))
     key, found, before = keys[0], [], {}
     place: dict[str, list[int]] = {}
@@ -115,9 +118,22 @@ def _items(data: Sheet, sheet: Sheet, labels: np.ndarray) -> np.ndarray:
             raise TableFileError(f"{where}: expected one label, got two, on lines {lines} of {data.path}; use item")
         if text in before:
             raise TableFileError(f"{where}: expected every scenario once, got one again after line {before[text]}")
+        if key == "item" and len(keys) > 1 and data.texts("input")[scenarios[0]] != sheet.texts("input")[row]:
+            raise TableFileError(f"{sheet.at(row, 'input')}: expected the text of scenario {text}, got that of another")
         before[text] = sheet.lines[row]
         found.append(scenarios[0])
     return np.array(found)
+
+
+def _check_numbered(sheet: Sheet, column: str, data: Sheet) -> None:
+    """Refuse rows that are not numbered in their order, from 0 or 1."""
+    texts = sheet.texts(column)
+    start = 1 if texts[0] == "1" else 0
+    for row, text in enumerate(texts):
+        if text != str(row + start):
+            expected = f"{row + start}, as rows without a column item or input are those of {data.path.name} in order"
+            hint = "call the column item if it numbers the scenarios"
+            raise TableFileError(f"{sheet.at(row, column)}: expected {expected}, got {reprlib.repr(text)}; {hint}")
 
 
 def _word(data: Sheet, row: int, column: str) -> bool:
