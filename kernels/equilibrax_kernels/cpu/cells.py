@@ -1,0 +1,137 @@
+"""What every set of states is worth as one cell, for one game: `equilibrax_kernels.cells` as loops.
+
+Sets come in the order of their numbers, and the sums of a set are those of the set without its last state and that
+state's row. So only the sums of the sets on the way to the present one are kept, one for each state, and all of them
+stay in the first cache, however many sets there are.
+
+State x is bit `X - 1 - x` of a set, as in the JAX kernels: the lowest state of a set is its highest bit.
+
+All values are float64. Under best response they are integers below 2**53 in size, which float64 holds exactly, so sums
+and comparisons are exact too, and what follows is compiled once for both responses.
+
+Letters: P = K + 1 players, the user first; Z signals, X states, A actions, N = 2**X sets.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from equilibrax_kernels.cpu.compiling import compiled
+
+SHARPEST = 1e300
+"""Infinite rationality: odds of any two utilities that differ are 0 all the same, but 0 times this is 0."""
+
+
+@compiled
+def cells_room(players, states, actions):
+    """What `best_response_cells` and `quantal_cells` need to work with, and the last state of every set.
+
+    Returns:
+        `[2, X + 1, A (P + 1)]` float64; and `[N]` int8, the position of every set's lowest bit, X for the empty set.
+    """
+    last = np.full(1 << states, states, np.int8)
+    for n in range(states):
+        for s in range(1 << n, 1 << states, 2 << n):
+            last[s] = n
+    return np.zeros((2, states + 1, actions * (players + 1))), last
+
+
+@compiled
+def best_response_cells(contributions, available, room, values, allowed):
+    """Fill in the values of all sets under best response (ties: the lowest action), and which have an action.
+
+    Args:
+        contributions: `[P, Z, X, A]` int64.
+        available: `[X, A]` bool.
+        room: from `cells_room`.
+        values: `[P, N]`; minus infinity for sets without a common action, 0 for the empty set.
+        allowed: `[N]` bool.
+    """
+    players, signals, states, actions = contributions.shape
+    (rows, sums), last = room
+    width = players + 1
+    _start(values, allowed)
+    for z in range(signals):
+        _fill_rows(contributions, available, z, rows)
+        for s in range(1, 1 << states):
+            here = _add_last(s, last, rows, sums)
+            chosen, top = -1, -math.inf
+            for a in range(actions):
+                better = (here[a * width + players] == 0) & (here[a * width] > top)
+                chosen, top = (a if better else chosen), (here[a * width] if better else top)
+            allowed[s] = chosen >= 0
+            for p in range(players):
+                values[p, s] = values[p, s] + here[chosen * width + p] if chosen >= 0 else -math.inf
+
+
+@compiled
+def quantal_cells(contributions, weights, available, rationality, resolution, room, values, allowed):
+    """Fill in the values of all sets under quantal response, and which have an action.
+
+    Args:
+        contributions: `[P, Z, X, A]` int64.
+        weights: `[Z, X]` int64 prior weights.
+        available: `[X, A]` bool.
+        rationality: lambda, at least 0; may be infinite.
+        resolution: fixed-point steps per unit of utility.
+        room, values, allowed: as in `best_response_cells`.
+    """
+    players, signals, states, actions = contributions.shape
+    (rows, sums), last = room
+    width, sharpness = players + 1, min(rationality, SHARPEST)
+    mean, weight = np.zeros(players), np.zeros(states + 1, np.int64)
+    _start(values, allowed)
+    for z in range(signals):
+        _fill_rows(contributions, available, z, rows)
+        for s in range(1, 1 << states):
+            here = _add_last(s, last, rows, sums)
+            n, before = last[s], last[s & (s - 1)]
+            weight[n] = weight[before] + weights[z, states - 1 - n]
+            unit = np.float64(max(weight[n], 1)) * resolution
+            top = -math.inf
+            for a in range(actions):
+                better = (here[a * width + players] == 0) & (here[a * width] > top)
+                top = here[a * width] if better else top
+            mass = 0.0
+            for p in range(players):
+                mean[p] = 0
+            for a in range(actions):
+                if here[a * width + players] == 0:
+                    share = math.exp(sharpness * ((here[a * width] - top) / unit))
+                    mass += share
+                    for p in range(players):
+                        mean[p] += share * here[a * width + p]
+            allowed[s] = mass > 0
+            for p in range(players):
+                values[p, s] = values[p, s] + mean[p] / mass if mass > 0 else -math.inf
+
+
+@compiled
+def _start(values, allowed):
+    for s in range(len(allowed)):
+        allowed[s] = True
+        for p in range(len(values)):
+            values[p, s] = 0
+
+
+@compiled
+def _fill_rows(contributions, available, z, rows):
+    """For every state, by its bit, and action what players get; and 1 where the action is missing."""
+    players, _, states, actions = contributions.shape
+    for n in range(states):
+        x = states - 1 - n
+        for a in range(actions):
+            for p in range(players):
+                rows[n, a * (players + 1) + p] = contributions[p, z, x, a]
+            rows[n, a * (players + 1) + players] = not available[x, a]
+
+
+@compiled
+def _add_last(s, last, rows, sums):
+    """The sums of a set, for every action those of the players and how many states miss it."""
+    here, before, row = sums[last[s]], sums[last[s & (s - 1)]], rows[last[s]]  # the empty set's sums stay zero
+    for i in range(len(here)):
+        here[i] = before[i] + row[i]
+    return here
