@@ -201,7 +201,7 @@ def put(partition, cell):
 @compiled
 def worth(values, partition):
     """The sum over the cells of a partition `[X]`."""
-    total = 0.0
+    total = values[0]  # of the empty set: zero
     for x in range(len(partition)):
         if partition[x] >> (len(partition) - 1 - x) == 1:  # its lowest state
             total += values[partition[x]]

@@ -1,0 +1,70 @@
+"""Dynamics of best responses between providers who post strategies, one game at a time: `deviations` as loops.
+
+Every provider first posts its monopoly strategy, the best for itself if all users had to take it. Then, in rounds from
+the lowest index, a member that can gain moves to its best strategy (of several the first). A round in which nobody moves
+ends it. Coming back to the profile at the start of an earlier round means that it goes on for ever; Brent's algorithm
+notices: the profile is kept at rounds 1, 2, 4, 8, ... and compared.
+
+Letters: as in `profiles`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from equilibrax_kernels.cpu.compiling import compiled
+from equilibrax_kernels.cpu.profiles import earnings, first_best, taken_by
+
+
+@compiled
+def monopoly_strategies(game, profile, earned):
+    """Fill in `profile` `[K]`: everybody's best strategy if all users had to take it, the first of several."""
+    for j in range(len(profile)):
+        earnings(game, profile, 0, j, earned)
+        _, profile[j] = first_best(earned, game.exists[j], game.tolerance[j])
+
+
+@compiled
+def market_dynamics(game, mask, step_limit, start, profile, choice, value):
+    """Best-response dynamics of a committee, for at most `step_limit` moves.
+
+    Args:
+        game: `profiles.Postings`.
+        mask: the committee.
+        step_limit: most moves.
+        start: `[K]`, from `monopoly_strategies`.
+        profile: `[K]`, filled in: strategies where it ends; -1 for providers that are not members.
+        choice, value: `[N]`, filled in: the provider that each user takes there, and what it is worth to her.
+
+    Returns:
+        `(steps, ended, cycle)`: number of moves, whether nobody can gain any more, and whether it came back to a
+        profile; if neither, the limit stopped it.
+    """
+    providers = len(start)
+    posted, kept, earned = start.copy(), start.copy(), np.full(game.order.shape[2], game.low)
+    steps, rounds, power, ended, cycle, refused = 0, 0, 1, False, False, False
+    while not (ended or cycle or refused):
+        ended = True
+        for j in range(providers):
+            if mask >> j & 1 and not refused:
+                earnings(game, posted, mask, j, earned)
+                most, first = first_best(earned, game.exists[j], game.tolerance[j])
+                if most - earned[posted[j]] > game.tolerance[j]:
+                    ended, refused = False, steps >= step_limit
+                    if not refused:
+                        posted[j] = first
+                        steps += 1
+        rounds += 1
+        cycle = not ended and not refused
+        for j in range(providers):
+            cycle &= posted[j] == kept[j]
+        if rounds == power:
+            power *= 2
+            for j in range(providers):
+                kept[j] = posted[j]
+    for n in range(len(choice)):
+        choice[n] = taken_by(game, posted, mask, n)
+        value[n] = game.worth[choice[n], n, posted[choice[n]]]
+    for j in range(providers):
+        profile[j] = posted[j] if mask >> j & 1 else -1
+    return steps, ended, cycle
