@@ -13,7 +13,6 @@ import numpy as np
 import oracles_market as oracle
 import pytest
 import test_oracles_market as oracle_cases
-from equilibrax_kernels.cpu.cells import NEVER
 from equilibrax_kernels.cpu.market import MarketResults, market_games, market_results
 from equilibrax_kernels.deviations import market_dynamics, replies
 from equilibrax_kernels.market import followed_values, general_postings, learned_values, separable_postings
@@ -56,21 +55,22 @@ def arrays(markets: list[oracle.Market], lam: float | None = None, rules: str = 
     contributions = np.array([m.user for m in markets], np.int64)[:, None] * prior[:, None, None, :, None]
     tensor = np.zeros((len(markets), k, x, 0), np.int64)
     if first.tensor is not None:
-        tensor = np.array([m.tensor for m in markets], np.int64).reshape(len(markets), k, x, -1) * prior[:, None, :, None]
+        tensor = (
+            np.array([m.tensor for m in markets], np.int64).reshape(*tensor.shape[:3], -1) * prior[:, None, :, None]
+        )
     else:
-        parts = np.array([m.components for m in markets], np.int64) * np.array([m.weights for m in markets])[..., None, None]
-        contributions = np.concatenate([contributions, parts * prior[:, None, None, :, None]], axis=1)
-    kind = np.int64 if lam is None else np.float64
-    slack = 0 if lam is None else 1e-9 * prior.sum(axis=1)
+        weights = np.array([m.weights for m in markets])[..., None, None] * prior[:, None, None, :, None]
+        contributions = np.concatenate([contributions, np.array([m.components for m in markets]) * weights], axis=1)
+    slack = 1e-9 * prior.sum(axis=1) * (lam is not None)
     return {
         "contributions": contributions,
         "available": np.array([m.available for m in markets], bool),
         "prior": prior,
-        "tensor": tensor.astype(kind),
-        "rationality": None if lam is None else np.full(len(markets), lam),
-        "of_users": np.zeros(len(markets), kind) + np.asarray(slack, kind),
-        "of_providers": np.zeros((len(markets), k), kind) + np.asarray(slack, kind).reshape(-1, 1),
-        "low": NEVER if lam is None else -np.inf,
+        "tensor": tensor.astype(float),
+        "rationality": np.full(len(markets), lam or 0.0),
+        "of_users": slack,
+        "of_providers": np.repeat(slack[:, None], k, axis=1),
+        "quantal": lam is not None,
         "resolution": 1,
         "delegation": rules == "delegation",
         "own": np.ascontiguousarray(np.repeat(own[:, None], n, axis=1)),
@@ -83,7 +83,7 @@ def arrays(markets: list[oracle.Market], lam: float | None = None, rules: str = 
 def solved(given: Arrays, masks: list[int], step_limit: int = 1000, posted: np.ndarray | None = None, **wanted):
     count, k, n = len(given["prior"]), given["own"].shape[0], given["own"].shape[1]
     asked = {"listed": False, "dynamics": False, "checked": False} | wanted
-    results = market_results(count, n, k, len(masks), quantal=given["rationality"] is not None, **asked)
+    results = market_results(count, n, k, len(masks), **asked)
     inputs = [value for name, value in given.items() if name != "labels"]
     posted = np.zeros((count, k), np.int64) if posted is None else posted
     for part in ((0, count // 2), (count // 2, count)):
@@ -189,6 +189,8 @@ def from_jax(given: Arrays, posted: np.ndarray):
         name: jnp.asarray(np.moveaxis(given[name], 0, -1))
         for name in ("contributions", "available", "prior", "tensor", "of_users", "of_providers")
     }
+    quantally, kind = given["quantal"], jnp.float64 if given["quantal"] else jnp.int64
+    lanes |= {name: lanes[name].astype(kind) for name in ("tensor", "of_users", "of_providers")}
     own, rules, general = jnp.asarray(given["own"]), given["rules"], given["tensor"].shape[3] > 0
     users, _, states = rules.shape
     actions = lanes["contributions"].shape[3]
@@ -202,12 +204,10 @@ def from_jax(given: Arrays, posted: np.ndarray):
     else:
         leads = np.floor(np.log2(rules)) == np.arange(states - 1, -1, -1)  # the lowest state of its cell
         cells = jnp.asarray(np.where(leads, rules, 0).swapaxes(1, 2))
-        lam = given["rationality"]
-        quantal = None if lam is None else (lanes["prior"], jnp.asarray(lam), 1)
+        quantal = (lanes["prior"], jnp.asarray(given["rationality"]), 1) if given["quantal"] else None
         sets = jnp.asarray(rules) if general else None
         values, does = learned_values(lanes["contributions"], lanes["available"], cells, quantal, sets)
     tolerances = (lanes["of_users"], lanes["of_providers"])
-    quantally = given["rationality"] is not None
     if general:
         tensor = lanes["tensor"].reshape(3, states, *[actions] * users, -1)
         game = general_postings(values[0], does, tensor, own, exists, tolerances, quantally)

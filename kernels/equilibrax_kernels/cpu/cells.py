@@ -6,8 +6,8 @@ stay in the first cache, however many sets there are.
 
 State x is bit `X - 1 - x` of a set, as in the JAX kernels: the lowest state of a set is its highest bit.
 
-Values are integers or floating-point numbers, as the arrays are that they are written into, and `low` is below all
-others of their kind: `NEVER`, or minus infinity.
+Values are float64. Under best response they are integers below 2**53 in size, which float64 holds exactly, so sums and
+comparisons are exact too, and what follows is compiled once for both responses.
 
 Letters: P = K + 1 players, the user first; Z signals, X states, A actions, N = 2**X sets.
 """
@@ -24,38 +24,33 @@ SHARPEST = 1e300
 """Infinite rationality: odds of any two utilities that differ are 0 all the same, but 0 times this is 0."""
 
 
-NEVER = -(2**62)
-"""Below all values in 64-bit integers; two of them still add up."""
+EXACT = 2**53
+"""Sums of contributions of this size or more are not exact here; they are for the JAX kernels, in integers."""
 
 
 @compiled
-def cells_room(players, states, actions, zero):
+def cells_room(players, states, actions):
     """What `best_response_cells` and `quantal_cells` need to work with, and the last state of every set.
 
-    Args:
-        players, states, actions: how many.
-        zero: of the kind of the values.
-
     Returns:
-        `[2, X + 1, A (P + 1)]` zeros; and `[N]` int8, the position of every set's lowest bit, X for the empty set.
+        `[2, X + 1, A (P + 1)]`; and `[N]` int8, the position of every set's lowest bit, X for the empty set.
     """
     last = np.full(1 << states, states, np.int8)
     for n in range(states):
         for s in range(1 << n, 1 << states, 2 << n):
             last[s] = n
-    return np.full((2, states + 1, actions * (players + 1)), zero), last
+    return np.zeros((2, states + 1, actions * (players + 1))), last
 
 
 @compiled
-def best_response_cells(contributions, available, low, room, values, allowed):
+def best_response_cells(contributions, available, room, values, allowed):
     """Fill in the values of all sets under best response (ties: the lowest action), and which have an action.
 
     Args:
         contributions: `[P, Z, X, A]` int64.
         available: `[X, A]` bool.
-        low: below all values.
         room: from `cells_room`.
-        values: `[P, N]`; `low` for sets without a common action, 0 for the empty set.
+        values: `[P, N]`; minus infinity for sets without a common action, 0 for the empty set.
         allowed: `[N]` bool.
     """
     players, signals, states, actions = contributions.shape
@@ -66,13 +61,13 @@ def best_response_cells(contributions, available, low, room, values, allowed):
         _fill_rows(contributions, available, z, rows)
         for s in range(1, 1 << states):
             here = _add_last(s, last, rows, sums)
-            chosen, top = -1, low
+            chosen, top = -1, -math.inf
             for a in range(actions):
                 better = (here[a * width + players] == 0) & (here[a * width] > top)
                 chosen, top = (a if better else chosen), (here[a * width] if better else top)
             allowed[s] = chosen >= 0
             for p in range(players):
-                values[p, s] = values[p, s] + here[chosen * width + p] if chosen >= 0 else low
+                values[p, s] = values[p, s] + here[chosen * width + p] if chosen >= 0 else -math.inf
 
 
 @compiled
@@ -85,7 +80,7 @@ def quantal_cells(contributions, weights, available, rationality, resolution, ro
         available: `[X, A]` bool.
         rationality: lambda, at least 0; may be infinite.
         resolution: fixed-point steps per unit of utility.
-        room, values, allowed: as in `best_response_cells`, in floating point: `low` is minus infinity.
+        room, values, allowed: as in `best_response_cells`.
     """
     players, signals, states, actions = contributions.shape
     (rows, sums), last = room

@@ -1,14 +1,16 @@
 """Dynamics of best responses between providers who post strategies, one game at a time: `deviations` as loops.
 
 Every provider first posts its monopoly strategy, the best for itself if all users had to take it. Then, in rounds from
-the lowest index, a member that can gain moves to its best strategy (of several the first). A round in which nobody moves
-ends it. Coming back to the profile at the start of an earlier round means that it goes on for ever; Brent's algorithm
-notices: the profile is kept at rounds 1, 2, 4, 8, ... and compared.
+the lowest index, a member that can gain moves to its best strategy (of several the first). A round in which nobody
+moves ends it. Coming back to the profile at the start of an earlier round means that it goes on for ever; Brent's
+algorithm notices: the profile is kept at rounds 1, 2, 4, 8, ... and compared.
 
 Letters: as in `profiles`.
 """
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 
@@ -41,7 +43,7 @@ def market_dynamics(game, mask, step_limit, start, profile, choice, value):
         profile; if neither, the limit stopped it.
     """
     providers = len(start)
-    posted, kept, earned = start.copy(), start.copy(), np.full(game.order.shape[2], game.low)
+    posted, kept, earned = start.copy(), start.copy(), np.full(game.order.shape[2], -math.inf)
     steps, rounds, power, ended, cycle, refused = 0, 0, 1, False, False, False
     while not (ended or cycle or refused):
         ended = True

@@ -3,15 +3,13 @@
 A partition is an equilibrium of several providers iff its cells are stable for all of them; a committee of one plays
 any of its best partitions. Dynamics starts at monopoly partitions and makes best refinements.
 
-All values are float64. Under best response they are integers below 2**53 in size, which float64 holds exactly, so sums
-and comparisons are exact too, and one compilation serves both responses.
+All values are float64, and exact integers under best response: see `cells`.
 
 Letters: P = K + 1 players, the user first; Z signals, X states, A actions, N = 2**X sets, C committees, B games.
 """
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import numpy as np
@@ -94,7 +92,7 @@ def joint_games(
 
     Args:
         start, stop: which games.
-        contributions: `[B, P, Z, X, A]` int64, the user first; sums over states and signals are below 2**53.
+        contributions: `[B, P, Z, X, A]` int64, the user first; sums over states and signals are below `cells.EXACT`.
         weights: `[B, Z, X]` int64 prior weights (of quantal users).
         available: `[B, X, A]` bool.
         rationality: `[B]` float64, lambda of each game, at least 0; may be infinite.
@@ -107,7 +105,7 @@ def joint_games(
     """
     _, players, _, states, actions = contributions.shape
     size, providers = 1 << states, players - 1
-    sets, room = all_sets(states), cells_room(players, states, actions, 0.0)
+    sets, room = all_sets(states), cells_room(players, states, actions)
     values, allowed = np.zeros((players, size)), np.zeros(size, np.bool_)
     best_of, bits = np.zeros((providers, size)), np.zeros(size, np.int32)
     stable = np.zeros((providers, size), np.int32), np.zeros((providers, states + 1), np.int64)
@@ -118,7 +116,7 @@ def joint_games(
             lam = rationality[b]
             quantal_cells(contributions[b], weights[b], available[b], lam, resolution, room, values, allowed)
         else:
-            best_response_cells(contributions[b], available[b], -math.inf, room, values, allowed)
+            best_response_cells(contributions[b], available[b], room, values, allowed)
         _stable_cells(values, allowed, slack, sets, best_of, bits, stable, near_ties[b])
         found = worst[b], best[b], count[b], worst_partition[b]
         _equilibria(values, best_of, bits, stable, highest, slack, masks, *found)

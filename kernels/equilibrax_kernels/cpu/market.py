@@ -5,8 +5,7 @@ herself, and responds to every cell of that, best or quantally. Under delegation
 and users do what it says. Earnings are sums over users, or expectations of a tensor over action profiles in which,
 given the state, users act independently.
 
-All values are int64, or all are float64, as `low` is: exact integers under best response, floating point for quantal
-users, whose values are then compared by rank.
+All values are float64, and exact integers under best response: see `cells`. Quantal users compare by rank.
 
 Letters: P players whose values are wanted, the users themselves first; K providers, N users, X states, A actions, R
 rules, M strategies, C committees, B markets.
@@ -61,30 +60,30 @@ class MarketResults(NamedTuple):
 
 
 def market_results(
-    markets: int, users: int, providers: int, committees: int, *, quantal: bool, listed: bool, dynamics: bool, checked: bool
+    markets: int, users: int, providers: int, committees: int, *, listed: bool, dynamics: bool, checked: bool
 ) -> MarketResults:
     """Room for results of what is wanted.
 
     Example:
-        >>> market_results(2, 3, 4, 15, quantal=False, listed=True, dynamics=False, checked=False).worst.shape
+        >>> market_results(2, 3, 4, 15, listed=True, dynamics=False, checked=False).worst.shape
         (2, 15, 3)
     """
-    kind, b, n, k = np.float64 if quantal else np.int64, markets, users, providers
+    b, n, k = markets, users, providers
     c, d, checks = committees * listed, committees * dynamics, k * checked
     return MarketResults(
         count=np.zeros((b, c), np.int64),
-        worst=np.zeros((b, c, n), kind),
-        best=np.zeros((b, c, n), kind),
+        worst=np.zeros((b, c, n)),
+        best=np.zeros((b, c, n)),
         profile=np.zeros((b, c, n, k), np.int32),
         choice=np.zeros((b, c, n, n), np.int32),
         dynamics_profile=np.zeros((b, d, k), np.int32),
         dynamics_choice=np.zeros((b, d, n), np.int32),
-        dynamics_value=np.zeros((b, d, n), kind),
+        dynamics_value=np.zeros((b, d, n)),
         dynamics_steps=np.zeros((b, d), np.int32),
         dynamics_ended=np.zeros((b, d), np.bool_),
         dynamics_cycle=np.zeros((b, d), np.bool_),
-        now=np.zeros((b, checks), kind),
-        most=np.zeros((b, checks), kind),
+        now=np.zeros((b, checks)),
+        most=np.zeros((b, checks)),
         first=np.zeros((b, checks), np.int32),
     )
 
@@ -100,7 +99,7 @@ def market_games(
     rationality,
     of_users,
     of_providers,
-    low,
+    quantal,
     resolution,
     delegation,
     own,
@@ -128,15 +127,14 @@ def market_games(
 
     Args:
         start, stop: which markets.
-        contributions: `[B, P, N, X, A]` int64, prior weight times utility: of user n herself and, if earnings are sums,
-            what she earns every provider.
+        contributions: `[B, P, N, X, A]` int64, prior weight times utility, with sums below `cells.EXACT`: of user n
+            herself and, if earnings are sums, what she earns every provider.
         available: `[B, N, A]` bool.
         prior: `[B, X]` int64 weights.
-        tensor: `[B, K, X, A**N]`, prior weight times utility, of the values' kind; no last axis (length 0) if earnings
-            are sums.
-        rationality: `[B]` float64, lambdas; None for best response.
-        of_users, of_providers: `[B]` and `[B, K]` tolerances, of the values' kind; zeros for integers.
-        low: below all values and of their kind: `cells.NEVER` or minus infinity.
+        tensor: `[B, K, X, A**N]`, prior weight times utility, float64; no last axis (length 0) if earnings are sums.
+        rationality: `[B]` float64, lambdas of quantal users.
+        of_users, of_providers: `[B]` and `[B, K]` tolerances, float64; zeros under best response.
+        quantal: whether users respond quantally.
         resolution: fixed-point steps per unit of utility.
         delegation: whether rules are maps to actions.
         own: `[K, N, M]` int32, the rule that strategy m of provider k has for user n.
@@ -150,15 +148,15 @@ def market_games(
     """
     _, players, users, states, actions = contributions.shape
     providers, _, strategies = own.shape
-    size, general, kind = rules.shape[1], tensor.shape[3] > 0, of_users.dtype
+    size, general = rules.shape[1], tensor.shape[3] > 0
     counters = actions if general else 0  # players who count how often each action is taken
-    room = cells_room(players + counters, states, actions, of_users[start] * 0)
+    room = cells_room(players + counters, states, actions)
     given = np.zeros((players + counters, 1, states, actions), np.int64)
-    values, does = np.zeros((players, users, size), kind), np.zeros((users, size if general else 0, states, actions), kind)
-    order, offers = np.zeros((providers, users, strategies), kind), np.zeros((providers, users, strategies), kind)
-    amounts = np.zeros((1 if general else providers, providers, users, strategies), kind)
-    tables = np.zeros((providers, size**users if general else 0), kind)
-    here, opening, earned = exists.copy(), np.zeros(providers, np.int64), np.zeros(strategies, kind)
+    values, does = np.zeros((players, users, size)), np.zeros((users, size if general else 0, states, actions))
+    order, offers = np.zeros((providers, users, strategies)), np.zeros((providers, users, strategies))
+    amounts = np.zeros((1 if general else providers, providers, users, strategies))
+    tables = np.zeros((providers, size**users if general else 0))
+    here, opening, earned = exists.copy(), np.zeros(providers, np.int64), np.zeros(strategies)
     for b in range(start, stop):
         if delegation:
             _follow(contributions[b], available[b], rules, own, exists, values, does, here)
@@ -166,17 +164,17 @@ def market_games(
             for n in range(users):
                 _copy_user(contributions[b], n, given)
                 everywhere = _everywhere(available[b, n], states)
-                cells, allowed = np.zeros((players + counters, 1 << states), kind), np.zeros(1 << states, np.bool_)
-                if rationality is None:
-                    best_response_cells(given, everywhere, low, room, cells, allowed)
+                cells, allowed = np.zeros((players + counters, 1 << states)), np.zeros(1 << states, np.bool_)
+                if not quantal:
+                    best_response_cells(given, everywhere, room, cells, allowed)
                 else:
                     weights = prior[b].reshape(1, states)
                     quantal_cells(given, weights, everywhere, rationality[b], resolution, room, cells, allowed)
                 _learn(cells, rules, n, values, does)
-        _post(values, own, rationality is not None, of_users[b], order, offers, amounts)
+        _post(values, own, quantal, of_users[b], order, offers, amounts)
         if general:
             _tabulate(tensor[b], does, tables)
-        game = Postings(order, offers, amounts, tables, here, of_providers[b], low)
+        game = Postings(order, offers, amounts, tables, here, of_providers[b])
         if dynamics_steps.shape[1]:
             monopoly_strategies(game, opening, earned)
         for c in range(len(masks)):
@@ -261,7 +259,7 @@ def _post(values, own, quantal, tolerance, order, worth, amounts):
     """What strategies are worth to users, `[K, N, M]`, and to providers; if these look it up, digits of the cell."""
     providers, users, strategies = own.shape
     size = values.shape[2]
-    rank, largest = np.zeros(size, np.int64), np.zeros(size, values.dtype)
+    rank, largest = np.zeros(size, np.int64), np.zeros(size)
     stride = size**users
     for n in range(users):
         stride //= size
@@ -287,7 +285,7 @@ def _tabulate(tensor, does, tables):
             source, front, back = tensor[k, x].copy(), 1, tensor.shape[2]
             for n in range(users):
                 back //= actions
-                target = np.zeros(front * size * back, tensor.dtype)
+                target = np.zeros(front * size * back)
                 for f in range(front):
                     for r in range(size):
                         for a in range(actions):

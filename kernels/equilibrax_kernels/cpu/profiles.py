@@ -9,6 +9,7 @@ Letters: K providers, N users, M strategies, Q amounts, k members of a committee
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -17,7 +18,7 @@ from equilibrax_kernels.cpu.compiling import compiled
 
 
 class Postings(NamedTuple):
-    """A game between providers who post strategies to users; all numbers are of one kind.
+    """A game between providers who post strategies to users, in floating point (or integers below 2**53).
 
     Attributes:
         order: `[K, N, M]` increases with what a strategy is worth to a user who takes it.
@@ -26,8 +27,7 @@ class Postings(NamedTuple):
             takes that strategy of that provider; with `tables` (Q = 1) digits of a cell's number.
         tables: `[K, T]` what each provider earns in every cell; without cells if earnings are added up.
         exists: `[K, M]` whether the provider has the strategy.
-        tolerance: `[K]` gains that are no larger are none; zero for integers.
-        low: below all other numbers.
+        tolerance: `[K]` gains that are no larger are none; zero if they are integers.
     """
 
     order: np.ndarray
@@ -36,21 +36,20 @@ class Postings(NamedTuple):
     tables: np.ndarray
     exists: np.ndarray
     tolerance: np.ndarray
-    low: float
 
 
 @compiled
 def earnings(game, profile, mask, j, earned):
     """Fill in what provider j earns by each strategy `[M]` when the others in `mask` keep to the profile `[K]`.
 
-    Strategies that do not exist earn `low`; j need not be in the mask.
+    Strategies that do not exist earn minus infinity; j need not be in the mask.
     """
     providers, users, strategies = game.order.shape
     q = 0 if game.tables.shape[1] else j
     for m in range(strategies):
         earned[m] = 0
     for n in range(users):
-        before, after, left = game.low, game.low, game.low
+        before, after, left = -math.inf, -math.inf, -math.inf
         for other in range(providers):
             if other != j and mask >> other & 1:
                 worth = game.order[other, n, profile[other]]
@@ -65,7 +64,7 @@ def earnings(game, profile, mask, j, earned):
         if game.tables.shape[1]:
             earned[m] = game.tables[j, np.int64(earned[m])]
         if not game.exists[j, m]:
-            earned[m] = game.low
+            earned[m] = -math.inf
 
 
 @compiled
@@ -83,7 +82,7 @@ def first_best(earned, exists, tolerance):
 @compiled
 def taken_by(game, profile, mask, n):
     """The provider in `mask` that user n takes in a profile `[K]`: the best for her, ties to the lowest index."""
-    best, found = game.low, 0
+    best, found = -math.inf, 0
     for j in range(len(profile)):
         if mask >> j & 1 and game.order[j, n, profile[j]] > best:
             best, found = game.order[j, n, profile[j]], j
@@ -108,7 +107,7 @@ def profile_equilibria(game, mask, worst, best, profile, choice):
         if mask >> j & 1:
             strides[j] = total
             total *= strategies
-    stable, earned, posted = np.full(total, True), np.full(strategies, game.low), np.zeros(providers, np.int64)
+    stable, earned, posted = np.full(total, True), np.full(strategies, -math.inf), np.zeros(providers, np.int64)
     for j in range(providers):
         if mask >> j & 1:
             _drop_unstable(game, mask, j, strides, stable, posted, earned)
