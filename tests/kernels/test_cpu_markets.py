@@ -154,7 +154,6 @@ def test_best_responses_that_go_round_are_noticed():
 
 
 CASES = [
-    ("obedience", None, {}),
     ("obedience", None, {"general": True, "ragged": True, "user_information": True}),
     ("delegation", None, {"general": True}),
     ("obedience", 7.5, {"ties": False}),

@@ -89,7 +89,6 @@ def test_the_loop_agrees_with_the_oracle(shape, ties, how):
 
 
 OPTIONS = [
-    (None, {}),
     (None, {"ties": True, "minimal": True}),
     (None, {"ties": True, "random": True, "step_limit": 1}),
     (3.0, {"ties": True}),

@@ -18,7 +18,7 @@ import math
 
 import numpy as np
 
-from equilibrax_kernels.cpu.compiling import compiled
+from equilibrax_kernels.cpu.compiling import compiled, part
 
 SHARPEST = 1e300
 """Infinite rationality: odds of any two utilities that differ are 0 all the same, but 0 times this is 0."""
@@ -33,16 +33,18 @@ def cells_room(players, states, actions):
     """What `best_response_cells` and `quantal_cells` need to work with, and the last state of every set.
 
     Returns:
-        `[2, X + 1, A (P + 1)]`; and `[N]` int8, the position of every set's lowest bit, X for the empty set.
+        `[2, X + 1, A (P + 1)]` rows and sums; `[N]` int8, the position of every set's lowest bit, X for the empty set;
+        `[X + 1]` int64 and `[P]`, weights and means of quantal users.
     """
     last = np.full(1 << states, states, np.int8)
     for n in range(states):
         for s in range(1 << n, 1 << states, 2 << n):
             last[s] = n
-    return np.zeros((2, states + 1, actions * (players + 1))), last
+    tables = np.zeros((2, states + 1, actions * (players + 1)))  # the sums of the empty set stay zero
+    return tables, last, np.zeros(states + 1, np.int64), np.zeros(players)
 
 
-@compiled
+@part
 def best_response_cells(contributions, available, room, values, allowed):
     """Fill in the values of all sets under best response (ties: the lowest action), and which have an action.
 
@@ -54,13 +56,14 @@ def best_response_cells(contributions, available, room, values, allowed):
         allowed: `[N]` bool.
     """
     players, signals, states, actions = contributions.shape
-    (rows, sums), last = room
-    width = players + 1
+    tables, last, _, _ = room
+    rows, sums, width = tables[0], tables[1], players + 1
     _start(values, allowed)
     for z in range(signals):
         _fill_rows(contributions, available, z, rows)
         for s in range(1, 1 << states):
-            here = _add_last(s, last, rows, sums)
+            here = sums[last[s]]
+            _add(sums[last[s & (s - 1)]], rows[last[s]], here)
             chosen, top = -1, -math.inf
             for a in range(actions):
                 better = (here[a * width + players] == 0) & (here[a * width] > top)
@@ -70,7 +73,7 @@ def best_response_cells(contributions, available, room, values, allowed):
                 values[p, s] = values[p, s] + here[chosen * width + p] if chosen >= 0 else -math.inf
 
 
-@compiled
+@part
 def quantal_cells(contributions, weights, available, rationality, resolution, room, values, allowed):
     """Fill in the values of all sets under quantal response, and which have an action.
 
@@ -83,15 +86,15 @@ def quantal_cells(contributions, weights, available, rationality, resolution, ro
         room, values, allowed: as in `best_response_cells`.
     """
     players, signals, states, actions = contributions.shape
-    (rows, sums), last = room
-    width, sharpness = players + 1, min(rationality, SHARPEST)
-    mean, weight = np.zeros(players), np.zeros(states + 1, np.int64)
+    tables, last, weight, mean = room
+    rows, sums, width, sharpness = tables[0], tables[1], players + 1, min(rationality, SHARPEST)
     _start(values, allowed)
     for z in range(signals):
         _fill_rows(contributions, available, z, rows)
         for s in range(1, 1 << states):
-            here = _add_last(s, last, rows, sums)
             n, before = last[s], last[s & (s - 1)]
+            here = sums[n]
+            _add(sums[before], rows[n], here)
             weight[n] = weight[before] + weights[z, states - 1 - n]
             unit = np.float64(max(weight[n], 1)) * resolution
             top = -math.inf
@@ -112,7 +115,7 @@ def quantal_cells(contributions, weights, available, rationality, resolution, ro
                 values[p, s] = values[p, s] + mean[p] / mass if mass > 0 else -math.inf
 
 
-@compiled
+@part
 def _start(values, allowed):
     for s in range(len(allowed)):
         allowed[s] = True
@@ -120,7 +123,7 @@ def _start(values, allowed):
             values[p, s] = 0
 
 
-@compiled
+@part
 def _fill_rows(contributions, available, z, rows):
     """For every state, by its bit, and action what players get; and 1 where the action is missing."""
     players, _, states, actions = contributions.shape
@@ -132,10 +135,9 @@ def _fill_rows(contributions, available, z, rows):
             rows[n, a * (players + 1) + players] = not available[x, a]
 
 
-@compiled
-def _add_last(s, last, rows, sums):
-    """The sums of a set, for every action those of the players and how many states miss it."""
-    here, before, row = sums[last[s]], sums[last[s & (s - 1)]], rows[last[s]]  # the empty set's sums stay zero
-    for i in range(len(here)):
-        here[i] = before[i] + row[i]
-    return here
+@part
+def _add(before, row, sums):
+    """The sums of a set, for every action those of the players and how many states miss it: of all but its last state,
+    and that state's."""
+    for i in range(len(sums)):
+        sums[i] = before[i] + row[i]

@@ -1,4 +1,4 @@
-"""How every loop of this package is compiled: without the interpreter's lock, and kept on disk."""
+"""How the loops of this package are compiled: without the interpreter's lock, and kept on disk."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numba
 
 
 def compiled(function: Callable[..., Any]) -> Any:
-    """A loop, or a part of one, compiled by numba when it is first called.
+    """A loop that is called from Python, or allocates; compiled by numba when it is first called.
 
     Checks of types that are wrapped around the function (as tests do with every function of the kernels) are dropped:
     numba compiles the function itself.
@@ -23,3 +23,14 @@ def compiled(function: Callable[..., Any]) -> Any:
         42
     """
     return numba.njit(nogil=True, cache=True)(inspect.unwrap(function))
+
+
+def part(function: Callable[..., Any]) -> Any:
+    """A part of a loop, called from loops alone.
+
+    It compiles several times as fast as a loop and its arrays are not counted as they come and go, so it must not
+    allocate arrays nor return any, not even as broadcast or sliced assignments do inside.
+    """
+    return numba.njit(nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True, _nrt=False)(
+        inspect.unwrap(function)
+    )

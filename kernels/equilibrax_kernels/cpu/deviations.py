@@ -14,15 +14,16 @@ import math
 
 import numpy as np
 
-from equilibrax_kernels.cpu.compiling import compiled
+from equilibrax_kernels.cpu.compiling import compiled, part
 from equilibrax_kernels.cpu.profiles import earnings, first_best, taken_by
 
 
-@compiled
+@part
 def monopoly_strategies(game, profile, earned):
     """Fill in `profile` `[K]`: everybody's best strategy if all users had to take it, the first of several."""
+    nobody = np.int64(0)  # not a literal, for which everything would be compiled once more
     for j in range(len(profile)):
-        earnings(game, profile, 0, j, earned)
+        earnings(game, profile, nobody, j, earned)
         _, profile[j] = first_best(earned, game.exists[j], game.tolerance[j])
 
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from equilibrax_kernels.cpu.cells import best_response_cells, cells_room, quantal_cells
-from equilibrax_kernels.cpu.compiling import compiled
+from equilibrax_kernels.cpu.compiling import compiled, part
 from equilibrax_kernels.cpu.partitions import all_sets, best_splits, list_cells, recover, refine, supported, worth
 
 
@@ -107,7 +107,7 @@ def joint_games(
     size, providers = 1 << states, players - 1
     sets, room = all_sets(states), cells_room(players, states, actions)
     values, allowed = np.zeros((players, size)), np.zeros(size, np.bool_)
-    best_of, bits = np.zeros((providers, size)), np.zeros(size, np.int32)
+    best_of, split, bits = np.zeros((providers, size)), np.zeros(size), np.zeros(size, np.int32)
     stable = np.zeros((providers, size), np.int32), np.zeros((providers, states + 1), np.int64)
     highest = sets[2]
     for b in range(start, stop):
@@ -117,7 +117,7 @@ def joint_games(
             quantal_cells(contributions[b], weights[b], available[b], lam, resolution, room, values, allowed)
         else:
             best_response_cells(contributions[b], available[b], room, values, allowed)
-        _stable_cells(values, allowed, slack, sets, best_of, bits, stable, near_ties[b])
+        _stable_cells(values, allowed, slack, sets, split, best_of, bits, stable, near_ties[b])
         found = worst[b], best[b], count[b], worst_partition[b]
         _equilibria(values, best_of, bits, stable, highest, slack, masks, *found)
         if dynamics.shape[1]:
@@ -125,18 +125,18 @@ def joint_games(
             _dynamics(values, best_of, stable, highest, slack, masks, step_limit, *ends)
 
 
-@compiled
-def _stable_cells(values, allowed, tolerance, sets, best, bits, stable, near_ties):
+@part
+def _stable_cells(values, allowed, tolerance, sets, split, best, bits, stable, near_ties):
     """What each provider's best partitions are worth, and which cells are stable for whom.
 
     Args:
+        split: `[N]`, to work with.
         best: `[K, N]`, filled in.
         bits: `[N]`, filled in: bit j is set iff the cell is stable for provider j.
         stable: `[K, N]` and `[K, X + 1]`, filled in: the stable cells of each provider, listed.
         near_ties: `[K]`, filled in.
     """
     listed, first, _ = sets
-    split = np.zeros(len(bits))
     for s in range(len(bits)):
         bits[s] = 0
     for j in range(len(best)):
@@ -198,7 +198,7 @@ def _dynamics(values, best, stable, highest, tolerance, masks, step_limit, ends,
         ends[c], steps[c], ended[c] = worth(values[0], heard), moves, open_
 
 
-@compiled
+@part
 def _hear(posted, mask, heard):
     """The common refinement of the partitions `[K, X]` that a committee posts; of nobody's, all states together."""
     for x in range(len(heard)):
@@ -209,7 +209,7 @@ def _hear(posted, mask, heard):
         heard[x] = cell
 
 
-@compiled
+@part
 def _copy(source, target):
     for x in range(len(source)):
         target[x] = source[x]

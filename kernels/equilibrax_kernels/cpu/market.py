@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from equilibrax_kernels.cpu.cells import best_response_cells, cells_room, quantal_cells
-from equilibrax_kernels.cpu.compiling import compiled
+from equilibrax_kernels.cpu.compiling import compiled, part
 from equilibrax_kernels.cpu.deviations import market_dynamics, monopoly_strategies
 from equilibrax_kernels.cpu.partitions import worth
 from equilibrax_kernels.cpu.profiles import Postings, earnings, first_best, profile_equilibria
@@ -191,7 +191,7 @@ def market_games(
             now[b, j] = earned[posted[b, j]]
 
 
-@compiled
+@part
 def _copy_user(contributions, n, given):
     """From `[P, N, X, A]` to `[P, 1, X, A]`, one user's; further players count how often each action is taken."""
     players, _, states, actions = contributions.shape
@@ -211,7 +211,7 @@ def _everywhere(available, states):
     return found
 
 
-@compiled
+@part
 def _learn(cells, rules, n, values, does):
     """Values `[P, N, R]` of partitions for user n, and how probable her actions are, `[N, R, X, A]`, if wanted.
 
@@ -232,7 +232,7 @@ def _learn(cells, rules, n, values, does):
                 does[n, r, x, a] = cells[players + a, s] / states  # of integers, 0 or 1
 
 
-@compiled
+@part
 def _follow(contributions, available, rules, own, exists, values, does, here):
     """The same of maps to actions, when users do what these say; and which strategies name available actions only."""
     players, users, states, _ = contributions.shape

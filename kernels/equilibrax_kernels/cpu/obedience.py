@@ -17,7 +17,7 @@ import numpy as np
 
 from equilibrax_kernels.cpu.cells import best_response_cells, cells_room, quantal_cells
 from equilibrax_kernels.cpu.committees import new_cells, over_supersets, worst_entry
-from equilibrax_kernels.cpu.compiling import compiled
+from equilibrax_kernels.cpu.compiling import compiled, part
 from equilibrax_kernels.cpu.dynamics import find_responses, new_responses, run_dynamics
 from equilibrax_kernels.cpu.frontier import Partial
 from equilibrax_kernels.cpu.sorting import ranks, sorted_positions
@@ -169,7 +169,7 @@ def obedient_games(
             dynamics_steps[b, c], dynamics_ended[b, c] = steps, ended
 
 
-@compiled
+@part
 def _list_allowed(cells, allowed, partitions, values, position):
     """Values `[P, S]` and positions `[S]` of the partitions whose cells all have an action; returns how many."""
     kept = 0
@@ -213,7 +213,7 @@ def _order(values, kept, tolerance, listed, largest, near_ties):
         near_ties[p - 1] = kept - 1 - last
 
 
-@compiled
+@part
 def _find_stable(listed, size):
     """Bit j: nothing that the user strictly prefers is strictly better for provider j."""
     providers = listed.values.shape[1] - 1
@@ -229,7 +229,7 @@ def _find_stable(listed, size):
             best = max(best, value)
 
 
-@compiled
+@part
 def _alone(listed, size, mask):
     """The optimal partitions of a single provider: the first of the worst for the user, a best one, and how many."""
     j = 0

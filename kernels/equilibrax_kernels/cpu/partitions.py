@@ -22,7 +22,7 @@ import math
 
 import numpy as np
 
-from equilibrax_kernels.cpu.compiling import compiled
+from equilibrax_kernels.cpu.compiling import compiled, part
 
 
 @compiled
@@ -43,7 +43,7 @@ def all_sets(states):
     return listed, first, highest
 
 
-@compiled
+@part
 def best_splits(value, allowed, tolerance, provider, split, best, bits):
     """Fill in `split` and `best` `[N]`, the best worth of sets in two cells or more and in any number; add to `bits`.
 
@@ -79,7 +79,7 @@ def best_splits(value, allowed, tolerance, provider, split, best, bits):
     return ties
 
 
-@compiled
+@part
 def list_cells(listed, first, bits, wanted, chosen, begin):
     """List the cells that have all bits of `wanted`: from `listed` and `first` to `chosen` and `begin`."""
     size = 0
@@ -92,7 +92,7 @@ def list_cells(listed, first, bits, wanted, chosen, begin):
     begin[len(first) - 1] = size
 
 
-@compiled
+@part
 def supported(listed, first, highest, user, own, best, tolerance, stamp, known, worst, most, count, inside, path):
     """The partitions of all states into listed cells that are tight: worst, best and number for what can be left.
 
@@ -144,7 +144,7 @@ def supported(listed, first, highest, user, own, best, tolerance, stamp, known, 
             depth -= 1
 
 
-@compiled
+@part
 def recover(listed, first, highest, user, own, best, tolerance, worst, partition):
     """Fill in `partition` `[X]`, the set that each state is in: the first of the worst that `supported` counts.
 
@@ -163,7 +163,7 @@ def recover(listed, first, highest, user, own, best, tolerance, worst, partition
                 break
 
 
-@compiled
+@part
 def refine(coarse, own, best, listed, first, highest, tolerance, firsts, fine):
     """The best refinement `fine` of a partition `coarse` `[X]` for a provider; of several the first.
 
@@ -189,7 +189,7 @@ def refine(coarse, own, best, listed, first, highest, tolerance, firsts, fine):
         assigned |= firsts[left]
 
 
-@compiled
+@part
 def put(partition, cell):
     """Put the states of a cell into it."""
     states = len(partition)
@@ -198,7 +198,7 @@ def put(partition, cell):
             partition[x] = cell
 
 
-@compiled
+@part
 def worth(values, partition):
     """The sum over the cells of a partition `[X]`."""
     total = values[0]  # of the empty set: zero

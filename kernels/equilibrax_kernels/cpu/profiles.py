@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from equilibrax_kernels.cpu.compiling import compiled
+from equilibrax_kernels.cpu.compiling import compiled, part
 
 
 class Postings(NamedTuple):
@@ -38,7 +38,7 @@ class Postings(NamedTuple):
     tolerance: np.ndarray
 
 
-@compiled
+@part
 def earnings(game, profile, mask, j, earned):
     """Fill in what provider j earns by each strategy `[M]` when the others in `mask` keep to the profile `[K]`.
 
@@ -67,7 +67,7 @@ def earnings(game, profile, mask, j, earned):
             earned[m] = -math.inf
 
 
-@compiled
+@part
 def first_best(earned, exists, tolerance):
     """The most that is earned, and the first strategy that earns it."""
     most = earned[0]
@@ -79,7 +79,7 @@ def first_best(earned, exists, tolerance):
     return most, 0
 
 
-@compiled
+@part
 def taken_by(game, profile, mask, n):
     """The provider in `mask` that user n takes in a profile `[K]`: the best for her, ties to the lowest index."""
     best, found = -math.inf, 0
@@ -131,7 +131,7 @@ def profile_equilibria(game, mask, worst, best, profile, choice):
     return count
 
 
-@compiled
+@part
 def _drop_unstable(game, mask, j, strides, stable, posted, earned):
     """Of the profiles that are still `stable`, drop those in which provider j can gain."""
     strategies, stride = len(earned), strides[j]
@@ -149,7 +149,7 @@ def _drop_unstable(game, mask, j, strides, stable, posted, earned):
             stable[first + m * stride] &= game.exists[j, m] & (most - earned[m] <= game.tolerance[j])
 
 
-@compiled
+@part
 def _decode(number, strides, strategies, posted):
     """The strategies of the members; 0 for the others."""
     for j in range(len(strides)):
