@@ -14,17 +14,19 @@ With `simplex` weights the dual has one column more, of the equation `sum w = 1`
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
 from equilibrax_kernels.cpu.compiling import compiled, part
+from equilibrax_kernels.cpu.threads import plain, run_over_tables
 
 OPTIMAL, ITERATION_LIMIT = 0, 1
 
 _PIVOT = 1e-11  # what is closer to zero than this (unit scale) counts as zero
 _TIE = 1e-12
-_PATIENCE = 6  # pivots that lower nothing before Bland's rule
+PATIENCE = 6  # pivots that lower nothing before Bland's rule
 
 
 class Program(NamedTuple):
@@ -81,41 +83,99 @@ def new_program(providers, outcomes):
     )
 
 
-@compiled
-def fit_range(start, stop, user, providers, above, below, member, simplex, limit, eps, weights, offset, lower, upper,
-              gap, violation, iterations, status):  # fmt: skip
-    """Fit programs `start` to `stop - 1`; arguments and results as in `misalignment_lanes`, with the batch first.
+class Fit(NamedTuple):
+    """Fits of B programs, as of `equilibrax_kernels.misalignment.Fit`, the batch first.
+
+    Attributes:
+        eps, offset, gap, violation: `[B]`; weights: `[B, K]`; lower, upper: `[B, R]`; iterations, status: `[B]` int32.
+    """
+
+    eps: np.ndarray
+    weights: np.ndarray
+    offset: np.ndarray
+    lower: np.ndarray
+    upper: np.ndarray
+    gap: np.ndarray
+    violation: np.ndarray
+    iterations: np.ndarray
+    status: np.ndarray
+
+
+def fit_programs(
+    user: np.ndarray,
+    providers: np.ndarray,
+    above: np.ndarray,
+    below: np.ndarray,
+    member: np.ndarray,
+    *,
+    simplex: bool,
+    iteration_limit: int,
+    patience: int = PATIENCE,
+    threads: int = 1,
+) -> Fit:
+    """Fit B programs; arguments and results as in `equilibrax_kernels.misalignment.misalignment_lanes`, batch first.
 
     Args:
-        user: `[B, R]` float64; providers: `[B, K, R]`; above, below: `[B, R]` bool; member: `[B, K]` bool.
+        user: `[B, R]` float64 utilities of the user; providers: `[B, K, R]` those of the providers.
+        above, below: `[B, R]` bool outcomes of U and L, at least one each.
+        member: `[B, K]` bool, providers that take part; at least one if `simplex`.
         simplex: whether the weights sum to one.
-        limit: pivots before a program gives up with ITERATION_LIMIT (its fit is still feasible).
-        eps, offset, gap, violation: `[B]`; weights: `[B, K]`; lower, upper: `[B, R]`; iterations, status: `[B]` int32:
-            written.
+        iteration_limit: pivots before a program gives up with ITERATION_LIMIT (its fit is still feasible).
+        patience: pivots in a row that lower nothing before Bland's rule chooses them.
+        threads: how many to use. Results do not depend on it.
+
+    Example:
+        >>> user, providers = np.array([[0.0, 1.0, 4.0]]), np.array([[[0.0, 1.0, 1.0]]])
+        >>> everywhere, member = np.ones((1, 3), bool), np.ones((1, 1), bool)
+        >>> fit_programs(user, providers, everywhere, everywhere, member, simplex=False, iteration_limit=9).eps.tolist()
+        [1.5]
     """
-    _, providers_count, outcomes = providers.shape
-    program = new_program(providers_count, outcomes)
-    utilities = np.empty((providers_count + 1, outcomes))
+    programs, count, outcomes = providers.shape
+    fits = Fit(
+        eps=np.empty(programs),
+        weights=np.empty((programs, count)),
+        offset=np.empty(programs),
+        lower=np.empty((programs, outcomes)),
+        upper=np.empty((programs, outcomes)),
+        gap=np.empty(programs),
+        violation=np.empty(programs),
+        iterations=np.empty(programs, np.int32),
+        status=np.empty(programs, np.int32),
+    )
+    inputs = [plain(array) for array in (user, providers, above, below, member)]
+    options = {"simplex": simplex, "limit": iteration_limit, "patience": patience, "fits": fits}
+    names = ("user", "providers", "above", "below", "member")
+    run_over_tables(partial(_fit_range, **dict(zip(names, inputs)), **options), programs, threads)
+    return fits
+
+
+@compiled
+def _fit_range(start, stop, user, providers, above, below, member, simplex, limit, patience, fits):
+    _, count, outcomes = providers.shape
+    program, utilities = new_program(count, outcomes), np.empty((count + 1, outcomes))
     for b in range(start, stop):
-        for r in range(outcomes):
-            utilities[0, r] = user[b, r]
-            for j in range(providers_count):
-                utilities[j + 1, r] = providers[b, j, r]
-        members = uppers = lowers = 0
-        for j in range(providers_count):
-            program.member[members] = j
-            members += member[b, j]
-        for r in range(outcomes):
-            if above[b, r]:
-                program.above[uppers] = r
-                uppers += 1
-            if below[b, r]:
-                program.below[lowers] = r
-                lowers += 1
-        pivots, done = solve_program(utilities, program, members, uppers, lowers, simplex, limit)
-        eps[b], offset[b], gap[b], violation[b] = certify_program(program, members, uppers, lowers, simplex, weights[b])
-        spread_multipliers(program, members, lower[b], upper[b])
-        iterations[b], status[b] = pivots, done
+        _fit(b, user, providers, above, below, member, simplex, limit, patience, fits, program, utilities)
+
+
+@part
+def _fit(b, user, providers, above, below, member, simplex, limit, patience, fits, program, utilities):
+    members = uppers = lowers = 0
+    for j in range(providers.shape[1]):
+        program.member[members] = j
+        members += member[b, j]
+    for r in range(user.shape[1]):
+        utilities[0, r] = user[b, r]
+        for j in range(providers.shape[1]):
+            utilities[j + 1, r] = providers[b, j, r]
+        program.above[uppers], program.below[lowers] = r, r
+        uppers += above[b, r]
+        lowers += below[b, r]
+    pivots, status = solve_program(utilities, program, members, uppers, lowers, simplex, limit, patience)
+    fits.iterations[b], fits.status[b] = pivots, status
+    fits.eps[b], fits.offset[b], fits.gap[b], fits.violation[b] = certify_program(
+        program, members, uppers, lowers, simplex, fits.weights[b]
+    )
+    spread_multipliers(program, members, fits.lower[b], fits.upper[b])
 
 
 @part
@@ -130,7 +190,7 @@ def spread_multipliers(program, members, lower, upper):
 
 
 @part
-def solve_program(utilities, program, members, uppers, lowers, simplex, limit):
+def solve_program(utilities, program, members, uppers, lowers, simplex, limit, patience):
     """Pivot to the optimum; `(pivots, status)`. Members and outcomes are set in `program`.
 
     Args:
@@ -168,20 +228,21 @@ def solve_program(utilities, program, members, uppers, lowers, simplex, limit):
             return pivots, OPTIMAL
         if pivots == limit:
             break
-        if stalled > _PATIENCE:  # Bland: the first column that gains at all, slacks before pairs
+        cautious = stalled > patience
+        if cautious:  # Bland: the first column that gains at all, slacks before pairs
             slack = -1
             for i in range(order):
                 if -price[i] > _PIVOT:
                     gain, slack = -price[i], i
                     break
         if slack < 0:
-            if stalled > _PATIENCE:
+            if cautious:
                 top = bottom + z + _PIVOT
             at_top = 0
             while at_top < lowers - 1 and below[at_top] < top:
                 at_top += 1
             top = below[at_top]
-            if stalled > _PATIENCE:
+            if cautious:
                 bottom = top - z - _PIVOT
             at_bottom = 0
             while at_bottom < uppers - 1 and above[at_bottom] > bottom:
@@ -193,7 +254,7 @@ def solve_program(utilities, program, members, uppers, lowers, simplex, limit):
                 for k in range(1, order):
                     rate += inverse[i, k] * (lower[k, at_top] - upper[k, at_bottom])
             direction[i] = rate
-        leaves, step = _leaving(inverse, direction, basis, order, pinned, uppers, stalled > _PATIENCE)
+        leaves, step = _leaving(inverse, direction, basis, order, pinned, uppers, cautious)
         if leaves < 0:
             break
         stalled = 0 if gain * step > 1e-13 else stalled + 1

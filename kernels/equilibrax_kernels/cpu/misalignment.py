@@ -17,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from equilibrax_kernels.cpu.chebyshev import (
+    PATIENCE,
     Program,
     certify_program,
     new_program,
@@ -102,7 +103,7 @@ def fit_committees(fits, attained, optimal, masks, order, index, simplex, limit,
             program.member[members] = j
             members += mask >> j & 1
         uppers = _outcomes_of(attained[c], program.above)
-        solve_program(fits.utilities, program, members, uppers, lowers, simplex, limit)
+        solve_program(fits.utilities, program, members, uppers, lowers, simplex, limit, PATIENCE)
         eps[c], offset[c], gap[c], violation[c] = certify_program(
             program, members, uppers, lowers, simplex, weights[c]
         )
@@ -187,6 +188,7 @@ class Scores(NamedTuple):
     Attributes:
         eps, offset, gap, violation: `[B, C]`; weights: `[B, C, K]`.
         lower, upper: `[B, C, R]` multipliers, or `[0, C, R]` if they are not wanted.
+        solved: `[B]` int32, how many programs were solved; the other scores were inherited.
     """
 
     eps: np.ndarray
@@ -196,6 +198,7 @@ class Scores(NamedTuple):
     violation: np.ndarray
     lower: np.ndarray
     upper: np.ndarray
+    solved: np.ndarray
 
 
 def new_scores(tables: int, committees: int, providers: int, outcomes: int, multipliers: bool) -> Scores:
@@ -215,6 +218,7 @@ def new_scores(tables: int, committees: int, providers: int, outcomes: int, mult
         violation=np.empty(shape),
         lower=np.empty(every),
         upper=np.empty(every),
+        solved=np.empty(tables, np.int32),
     )
 
 
@@ -246,8 +250,10 @@ def _fit_table(b, utilities, available, masks, order, index, resolution, simplex
     if len(scores.lower):
         lower, upper = scores.lower[b], scores.upper[b]
     set_utilities(fits, utilities[b], available[b], resolution)
-    fit_committees(fits, attained, attained[0], masks, order, index, simplex, limit, scores.eps[b], scores.weights[b],
-                   scores.offset[b], scores.gap[b], scores.violation[b], lower, upper)  # fmt: skip
+    scores.solved[b] = fit_committees(
+        fits, attained, attained[0], masks, order, index, simplex, limit, scores.eps[b], scores.weights[b],
+        scores.offset[b], scores.gap[b], scores.violation[b], lower, upper,
+    )  # fmt: skip
 
 
 def from_large_to_small(masks: np.ndarray, providers: int) -> tuple[np.ndarray, np.ndarray]:

@@ -173,7 +173,7 @@ def _fit(b, tables, rules, fits, attained, alone, scores, nowhere):
     if len(scores.lower):
         lower, upper = scores.lower[b], scores.upper[b]
     set_utilities(fits, tables.utilities[b], tables.available[b], tables.resolution)
-    fit_committees(
+    scores.solved[b] = fit_committees(
         fits, attained, alone.outcomes[0], tables.masks, tables.order, tables.index, rules.simplex,
         rules.iteration_limit, scores.eps[b], scores.weights[b], scores.offset[b], scores.gap[b],
         scores.violation[b], lower, upper,
@@ -224,8 +224,8 @@ def select_tables(
         By the names of `equilibrax_kernels.selection.Selection` and with the tables first: `optimum`, `worst`, `best`,
         `count`, `count_saturated`, `worst_scheme`, `overflow` (where set, only `optimum` is to be used); with
         `dynamics`, `dynamics`, `dynamics_scheme`, `dynamics_steps`, `dynamics_ended`; with `fit`, `fit_misalignment`,
-        `fit_weights`, `fit_offset`, `fit_gap`, `fit_violation` and with `multipliers` `fit_lower`, `fit_upper`
-        `[B, C, R]`; with `outcomes`, `attained` `[B, C, W]` and `optimal` `[B, W]` int64, 64 outcomes to a word (see
+        `fit_weights`, `fit_offset`, `fit_gap`, `fit_violation`, `fit_solved` `[B]` and with `multipliers` `fit_lower`,
+        `fit_upper` `[B, C, R]`; with `outcomes`, `attained` `[B, C, W]` and `optimal` `[B, W]` int64, 64 outcomes to a word (see
         `unpack_outcomes`). Schemes are int16.
     """
     tables, players, states, actions = utilities.shape
