@@ -1,0 +1,289 @@
+"""The best-provider selection game for a range of tables: all committees, dynamics and misalignment in one pass.
+
+See `equilibrax_kernels.selection` for the game. Nothing is kept of a table but its answers.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+
+from equilibrax_kernels.cpu.committees import counted, monopolies, new_alone, new_cells, over_supersets, worst_entry
+from equilibrax_kernels.cpu.compiling import compiled, part
+from equilibrax_kernels.cpu.dynamics import find_responses, new_responses, run_dynamics
+from equilibrax_kernels.cpu.frontier import GROW, list_schemes, new_room, scheme_of
+from equilibrax_kernels.cpu.misalignment import (
+    fit_committees,
+    from_large_to_small,
+    new_fits,
+    new_scores,
+    set_utilities,
+)
+from equilibrax_kernels.cpu.ordering import ALL_PAIRS
+from equilibrax_kernels.cpu.threads import plain, run_over_tables
+from equilibrax_kernels.frontier import stage_capacities, states_at_once
+
+
+class Tables(NamedTuple):
+    """What a loop reads: `[B, P, X, A]` utilities, `[B, X]` prior, `[B, X, A]` available, `[B, 2]` keys and committees.
+
+    `order` and `index` are those of `misalignment.from_large_to_small`.
+    """
+
+    utilities: np.ndarray
+    prior: np.ndarray
+    available: np.ndarray
+    keys: np.ndarray
+    masks: np.ndarray
+    order: np.ndarray
+    index: np.ndarray
+    resolution: float
+
+
+class Rules(NamedTuple):
+    """Options of the game and of its fits; see `select_tables`."""
+
+    ties: bool
+    dynamics: bool
+    minimal: bool
+    random: bool
+    step_limit: int
+    fit: bool
+    simplex: bool
+    iteration_limit: int
+
+
+class Answers(NamedTuple):
+    """What a loop writes; see `select_tables`."""
+
+    optimum: np.ndarray
+    worst: np.ndarray
+    best: np.ndarray
+    count: np.ndarray
+    count_saturated: np.ndarray
+    worst_scheme: np.ndarray
+    dynamics: np.ndarray
+    dynamics_scheme: np.ndarray
+    dynamics_steps: np.ndarray
+    dynamics_ended: np.ndarray
+    attained: np.ndarray
+    optimal: np.ndarray
+    overflow: np.ndarray
+
+
+@compiled
+def select_range(start, stop, tables, rules, limits, first, capacity, schemes, answers, scores):
+    """Solve tables `start` to `stop - 1`; called through `select_tables`, which says what everything is."""
+    _, players, states, actions = tables.utilities.shape
+    providers, committees, outcomes = players - 1, len(tables.masks), states * actions
+    words = (outcomes + 63) // 64 if rules.fit or len(answers.attained) else 0
+    cells, alone = new_cells(providers, words), new_alone(players, states, words)
+    fits = new_fits(providers, outcomes if rules.fit else 0, committees, words)
+    contributions = np.empty((players, states, actions), np.int64)
+    attained, nowhere = np.empty((committees, words), np.int64), np.empty((0, outcomes))
+    b = start
+    while b < stop:
+        before, after, block, room = new_room(capacity, players, states, actions, words, schemes)
+        responses = new_responses(capacity, providers)
+        while b < stop:
+            size = _list_table(b, tables, rules, contributions, alone, before, after, block, room, first, limits, answers)
+            if size == GROW:
+                capacity = min(2 * capacity, limits[-1])
+                break
+            if size >= 0:
+                listed = after if (states - first) % 2 == 0 else before
+                _answer(b, tables, rules, listed, size, responses, cells, alone, room, first, answers, attained)
+                if rules.fit:
+                    _fit(b, tables, rules, fits, attained, alone, scores, nowhere)
+            b += 1
+
+
+@part
+def _list_table(b, tables, rules, contributions, alone, before, after, block, room, first, limits, answers):
+    """List the schemes of table b."""
+    players, states, actions = contributions.shape
+    for p in range(players):
+        for x in range(states):
+            for a in range(actions):
+                contributions[p, x, a] = np.int64(tables.prior[b, x]) * tables.utilities[b, p, x, a]
+    available = tables.available[b]
+    monopolies(contributions, available, alone)
+    answers.optimum[b] = alone.best[0]
+    size = list_schemes(contributions, available, before, after, block, room, first, limits, rules.minimal)
+    answers.overflow[b] = size < 0
+    return size
+
+
+@part
+def _answer(b, tables, rules, listed, size, responses, cells, alone, room, first, answers, attained):
+    """Every committee's equilibria and dynamics, and the outcomes that its equilibria attain."""
+    providers, states, words = listed.values.shape[1] - 1, answers.worst_scheme.shape[2], attained.shape[1]
+    masks = tables.masks
+    if rules.ties or rules.dynamics:
+        find_responses(listed, size, responses)
+    for lowest in range(providers if rules.ties else 1):
+        over_supersets(listed, size, responses.tie_bits, lowest if rules.ties else -1, cells)
+        for c in range(len(masks)):
+            mask = masks[c]
+            if rules.ties and mask & ((2 << lowest) - 1) != 1 << lowest:
+                continue
+            if mask & (mask - 1):
+                cell = mask >> (lowest + 1) if rules.ties else mask
+                entry = worst_entry(cells, cell)
+                answers.worst[b, c] = listed.values[entry, 0]
+                # With two providers or more the user's optimum is always an equilibrium: nothing is better for her.
+                answers.best[b, c] = answers.optimum[b]
+                exact, number = cells.exact[cell], cells.size[cell]
+                scheme_of(room, first, states, entry, answers.worst_scheme, b, c)
+                for w in range(words):
+                    attained[c, w] = cells.outcomes[cell, w]
+            else:
+                p = 1
+                while mask >> p:
+                    p += 1
+                answers.worst[b, c], answers.best[b, c] = alone.worst[p], alone.best[p]
+                exact, number = alone.exact[p], alone.size[p]
+                for x in range(states):
+                    answers.worst_scheme[b, c, x] = alone.worst_scheme[p, x]
+                for w in range(words):
+                    attained[c, w] = alone.outcomes[p, w]
+            answers.count[b, c], answers.count_saturated[b, c] = counted(exact, number)
+    if rules.dynamics:
+        key = tables.keys[b]
+        for c in range(len(masks)):
+            entry, steps, ended = run_dynamics(
+                listed, size, responses, masks[c], key, rules.random, rules.ties, rules.minimal, rules.step_limit
+            )
+            answers.dynamics[b, c] = listed.values[entry, 0]
+            answers.dynamics_steps[b, c], answers.dynamics_ended[b, c] = steps, ended
+            scheme_of(room, first, states, entry, answers.dynamics_scheme, b, c)
+    if len(answers.attained):
+        for w in range(words):
+            answers.optimal[b, w] = alone.outcomes[0, w]
+            for c in range(len(masks)):
+                answers.attained[b, c, w] = attained[c, w]
+
+
+@part
+def _fit(b, tables, rules, fits, attained, alone, scores, nowhere):
+    """Every committee's misalignment."""
+    lower = upper = nowhere
+    if len(scores.lower):
+        lower, upper = scores.lower[b], scores.upper[b]
+    set_utilities(fits, tables.utilities[b], tables.available[b], tables.resolution)
+    scores.solved[b] = fit_committees(
+        fits, attained, alone.outcomes[0], tables.masks, tables.order, tables.index, rules.simplex,
+        rules.iteration_limit, scores.eps[b], scores.weights[b], scores.offset[b], scores.gap[b],
+        scores.violation[b], lower, upper,
+    )  # fmt: skip
+
+
+def select_tables(
+    utilities: np.ndarray,
+    prior: np.ndarray,
+    available: np.ndarray,
+    keys: np.ndarray,
+    masks: np.ndarray,
+    *,
+    resolution: int,
+    ties: bool,
+    capacity: int,
+    max_capacity: int | None,
+    dynamics: bool = False,
+    minimal: bool = False,
+    random: bool = False,
+    step_limit: int = 0,
+    fit: bool = False,
+    simplex: bool = False,
+    iteration_limit: int = 400,
+    multipliers: bool = False,
+    outcomes: bool = False,
+    threads: int = 1,
+) -> dict[str, np.ndarray]:
+    """Solve B tables for C committees.
+
+    Args:
+        utilities: `[B, P, X, A]` int32 fixed-point utilities, the user first.
+        prior: `[B, X]` int32 weights; available: `[B, X, A]` bool.
+        keys: `[B, 2]` uint32 random key data, used where the order is `random`.
+        masks: `[C]` int32 committees as bitmasks.
+        resolution: fixed-point steps per unit of utility.
+        ties: the lowest index wins the user's ties (Definition 16) instead of the incumbent.
+        capacity: schemes to make room for at first. Rooms grow as tables need it.
+        max_capacity: schemes kept per table before `overflow`, by the stages of `frontier.stage_capacities`; None for
+            no limit.
+        dynamics, minimal, random, step_limit: best-response dynamics, see `equilibrax_kernels.dynamics`. With `minimal`
+            all schemes are listed, whatever `max_capacity` says.
+        fit, simplex, iteration_limit, multipliers: misalignment scores, see `equilibrax_kernels.misalignment`.
+        outcomes: whether to return the outcomes that equilibria attain.
+        threads: how many to use. Results do not depend on it.
+
+    Returns:
+        By the names of `equilibrax_kernels.selection.Selection` and with the tables first: `optimum`, `worst`, `best`,
+        `count`, `count_saturated`, `worst_scheme`, `overflow` (where set, only `optimum` is to be used); with
+        `dynamics`, `dynamics`, `dynamics_scheme`, `dynamics_steps`, `dynamics_ended`; with `fit`, `fit_misalignment`,
+        `fit_weights`, `fit_offset`, `fit_gap`, `fit_violation`, `fit_solved` `[B]` and with `multipliers` `fit_lower`,
+        `fit_upper` `[B, C, R]`; with `outcomes`, `attained` `[B, C, W]` and `optimal` `[B, W]` int64, 64 outcomes to a word (see
+        `unpack_outcomes`). Schemes are int16.
+    """
+    tables, players, states, actions = utilities.shape
+    providers, committees = players - 1, len(masks)
+    schemes = min(actions**states, 2**62)
+    first = states_at_once(states, actions, ALL_PAIRS)
+    limits = np.full(states, 2**62)
+    if minimal:
+        capacity = schemes
+    elif max_capacity is not None:
+        limits[first - 1 :] = stage_capacities(max_capacity, states, actions, first)
+    order, index = from_large_to_small(masks, providers)
+    shape = (tables, committees)
+    played, seen = shape if dynamics else (0, 0), tables if outcomes else 0
+    words = -(-states * actions // 64)
+    answers = Answers(
+        optimum=np.empty(tables, np.int64),
+        worst=np.empty(shape, np.int64),
+        best=np.empty(shape, np.int64),
+        count=np.empty(shape, np.int64),
+        count_saturated=np.zeros(shape, bool),
+        worst_scheme=np.empty((*shape, states), np.int16),
+        dynamics=np.empty(played, np.int64),
+        dynamics_scheme=np.empty((*played, states), np.int16),
+        dynamics_steps=np.empty(played, np.int32),
+        dynamics_ended=np.empty(played, bool),
+        attained=np.empty((seen, committees, words), np.int64),
+        optimal=np.empty((seen, words), np.int64),
+        overflow=np.empty(tables, bool),
+    )
+    scores = new_scores(tables if fit else 0, committees, providers, states * actions, multipliers)
+    inputs = plain(utilities), plain(prior), plain(available), plain(keys), plain(masks)
+    run_over_tables(
+        partial(
+            select_range,
+            tables=Tables(*inputs, order, index, float(resolution)),
+            rules=Rules(ties, dynamics, minimal, random, step_limit, fit, simplex, iteration_limit),
+            limits=limits,
+            first=first,
+            capacity=max(1, min(capacity, schemes)),
+            schemes=schemes,
+            answers=answers,
+            scores=scores,
+        ),
+        tables,
+        threads,
+    )
+    found = answers._asdict() | {f"fit_{name}": array for name, array in scores._asdict().items()}
+    found["fit_misalignment"] = found.pop("fit_eps")
+    return {name: array for name, array in found.items() if len(array)}
+
+
+def unpack_outcomes(words: np.ndarray, states: int, actions: int) -> np.ndarray:
+    """Words of outcomes `[..., W]` as `[..., X, A]` bool.
+
+    Example:
+        >>> unpack_outcomes(np.array([0b1001]), 2, 2).tolist()
+        [[True, False], [False, True]]
+    """
+    place = np.arange(states * actions)
+    return ((words[..., place >> 6] >> (place & 63)) & 1 == 1).reshape(*words.shape[:-1], states, actions)
