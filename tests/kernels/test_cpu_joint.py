@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from functools import cache
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +13,7 @@ import numpy as np
 import oracles_persuasion as oracle
 import pytest
 from equilibrax_kernels.cells import best_response_cells, quantal_cells
-from equilibrax_kernels.cpu.joint import JointResults, joint_games, joint_results
+from equilibrax_kernels.cpu.joint import joint_games
 from equilibrax_kernels.joint import joint_game
 
 TOLERANCE = 1e-9
@@ -41,15 +42,11 @@ def arrays(of: list[oracle.Game], how: float | None) -> tuple[np.ndarray, ...]:
     return contributions, weights, available, np.full(len(of), how or 0.0), tolerance
 
 
-def solved(of: list[oracle.Game], how: float | None, step_limit: int = 2**30) -> JointResults:
-    contributions, *others = arrays(of, how)
-    _, players, _, states, _ = contributions.shape
-    masks = np.arange(1, 1 << (players - 1))
-    results = joint_results(len(of), players - 1, states, len(masks), dynamics=True)
-    middle = len(of) // 2
-    for part in ((0, middle), (middle, len(of))):
-        joint_games(*part, contributions, *others, how is not None, 1, masks, step_limit, *results)
-    return results
+def solved(of: list[oracle.Game], how: float | None, step_limit: int = 2**30, **options) -> SimpleNamespace:
+    given = arrays(of, how)
+    masks = np.arange(1, 1 << (given[0].shape[1] - 1))
+    asked = {"quantal": how is not None, "resolution": 1, "dynamics": True, "step_limit": step_limit, "threads": 2}
+    return SimpleNamespace(**joint_games(*given, masks, **asked | options))
 
 
 def partition_of(sets: np.ndarray) -> oracle.Partition:
@@ -116,3 +113,11 @@ def test_dynamics_stops_at_the_limit_and_only_if_it_is_reached():
     np.testing.assert_array_equal(stopped.dynamics_ended, found.dynamics_steps == 0)
     assert (found.dynamics_steps > 0).any()
     assert (stopped.dynamics_steps == 0).all()
+
+
+def test_threads_and_dynamics_that_are_not_wanted_change_nothing():
+    """The same bits; and there is nothing about dynamics where nobody asked."""
+    found, alone = vars(solved(many(2), 3.0)), vars(solved(many(2), 3.0, dynamics=False, threads=1))
+    assert found.keys() - alone.keys() == {name for name in found if name.startswith("dynamics")}
+    for name, array in alone.items():
+        assert array.tobytes() == found[name].tobytes(), name

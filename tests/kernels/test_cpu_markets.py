@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import random
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import jax
@@ -13,7 +14,7 @@ import numpy as np
 import oracles_market as oracle
 import pytest
 import test_oracles_market as oracle_cases
-from equilibrax_kernels.cpu.market import MarketResults, market_games, market_results
+from equilibrax_kernels.cpu.market import market_games
 from equilibrax_kernels.deviations import market_dynamics, replies
 from equilibrax_kernels.market import followed_values, general_postings, learned_values, separable_postings
 from equilibrax_kernels.profiles import profile_equilibria
@@ -53,10 +54,10 @@ def arrays(markets: list[oracle.Market], lam: float | None = None, rules: str = 
         meaning[user, r] = rule if rules == "delegation" else sets
     prior = np.array([m.prior for m in markets], np.int64)
     contributions = np.array([m.user for m in markets], np.int64)[:, None] * prior[:, None, None, :, None]
-    tensor = np.zeros((len(markets), k, x, 0), np.int64)
+    tensor = None
     if first.tensor is not None:
         tensor = (
-            np.array([m.tensor for m in markets], np.int64).reshape(*tensor.shape[:3], -1) * prior[:, None, :, None]
+            np.array([m.tensor for m in markets], np.int64).reshape(len(markets), k, x, -1) * prior[:, None, :, None]
         )
     else:
         weights = np.array([m.weights for m in markets])[..., None, None] * prior[:, None, None, :, None]
@@ -66,7 +67,7 @@ def arrays(markets: list[oracle.Market], lam: float | None = None, rules: str = 
         "contributions": contributions,
         "available": np.array([m.available for m in markets], bool),
         "prior": prior,
-        "tensor": tensor.astype(float),
+        "tensor": tensor,
         "rationality": np.full(len(markets), lam or 0.0),
         "of_users": slack,
         "of_providers": np.repeat(slack[:, None], k, axis=1),
@@ -80,18 +81,13 @@ def arrays(markets: list[oracle.Market], lam: float | None = None, rules: str = 
     }
 
 
-def solved(given: Arrays, masks: list[int], step_limit: int = 1000, posted: np.ndarray | None = None, **wanted):
-    count, k, n = len(given["prior"]), given["own"].shape[0], given["own"].shape[1]
-    asked = {"listed": False, "dynamics": False, "checked": False} | wanted
-    results = market_results(count, n, k, len(masks), **asked)
-    inputs = [value for name, value in given.items() if name != "labels"]
-    posted = np.zeros((count, k), np.int64) if posted is None else posted
-    for part in ((0, count // 2), (count // 2, count)):
-        market_games(*part, *inputs, np.array(masks), step_limit, posted, *results)
-    return results
+def solved(given: Arrays, masks: list[int], step_limit: int = 1000, **wanted) -> SimpleNamespace:
+    inputs = {name: value for name, value in given.items() if name != "labels"}
+    asked = {"listed": False, "dynamics": False, "step_limit": step_limit, "threads": 2} | wanted
+    return SimpleNamespace(**market_games(**inputs, masks=np.array(masks), **asked))
 
 
-def agrees(results: MarketResults, given: Arrays, row: int, c: int, team: list[int], found: list) -> None:
+def agrees(results: SimpleNamespace, given: Arrays, row: int, c: int, team: list[int], found: list) -> None:
     """Count, extremes and first worst equilibria are those of the oracle's list."""
     assert results.count[row, c] == len(found)
     for user in range(results.worst.shape[2] if found else 0):
@@ -166,7 +162,7 @@ def test_the_loop_agrees_with_the_jax_kernels(rules, lam, options):
     """Integers bit for bit; floating point to 1e-12, and what is chosen is the same where nothing is nearly tied."""
     given = arrays(random_markets(24, 2, 3, 3, 2, provider_information="private", **options), lam, rules)
     posted = np.random.default_rng(1).integers(0, given["exists"].sum(axis=1), (24, 3))
-    results = solved(given, [7], 40, posted, listed=True, dynamics=True, checked=True)
+    results = solved(given, [7], 40, posted=posted, listed=True, dynamics=True)
     with jax.enable_x64(True):
         profiles, ends, reply = jax.jit(lambda: from_jax(given, posted))()
     expected = profiles._asdict() | {f"dynamics_{name}": array for name, array in ends._asdict().items()} | reply
@@ -187,10 +183,11 @@ def from_jax(given: Arrays, posted: np.ndarray):
     lanes = {
         name: jnp.asarray(np.moveaxis(given[name], 0, -1))
         for name in ("contributions", "available", "prior", "tensor", "of_users", "of_providers")
+        if given[name] is not None
     }
     quantally, kind = given["quantal"], jnp.float64 if given["quantal"] else jnp.int64
-    lanes |= {name: lanes[name].astype(kind) for name in ("tensor", "of_users", "of_providers")}
-    own, rules, general = jnp.asarray(given["own"]), given["rules"], given["tensor"].shape[3] > 0
+    lanes |= {name: lanes[name].astype(kind) for name in ("tensor", "of_users", "of_providers") if name in lanes}
+    own, rules, general = jnp.asarray(given["own"]), given["rules"], given["tensor"] is not None
     users, _, states = rules.shape
     actions = lanes["contributions"].shape[3]
     shape = (*given["exists"].shape, len(posted))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from functools import cache
+from types import SimpleNamespace
 from typing import Any
 
 import jax
@@ -13,7 +14,7 @@ import numpy as np
 import oracles_persuasion as oracle
 import pytest
 from equilibrax_kernels.cells import best_response_cells, quantal_cells
-from equilibrax_kernels.cpu.obedience import ObedientResults, obedient_games, obedient_results
+from equilibrax_kernels.cpu.obedience import obedient_games
 from equilibrax_kernels.lanes import take
 from equilibrax_kernels.obedience import obedient_selection, partition_values, ranks
 
@@ -48,18 +49,12 @@ def cells_of(states: int) -> np.ndarray:
     return np.array([row + [0] * (states - len(row)) for row in sets], np.int32)
 
 
-def solved(of: list[oracle.Game], how: float | None, keys: np.ndarray | None = None, **options: Any) -> ObedientResults:
+def solved(of: list[oracle.Game], how: float | None, keys: np.ndarray | None = None, **options: Any) -> SimpleNamespace:
     given = arrays(of, how)
     players, states = given[0].shape[1], given[2].shape[1]
-    masks = np.arange(1, 1 << (players - 1))
-    results = obedient_results(len(of), players - 1, len(masks), dynamics=True)
-    asked = {"ties": False, "minimal": False, "random": keys is not None, "step_limit": 1000} | options
-    keys = np.zeros((len(of), 2), np.uint32) if keys is None else keys
-    for part in ((0, len(of) // 2), (len(of) // 2, len(of))):
-        obedient_games(
-            *part, *given, how is not None, 1, cells_of(states), keys, masks, *map(asked.get, asked), *results
-        )
-    return results
+    masks, asked = np.arange(1, 1 << (players - 1)), {"ties": False, "minimal": False, "step_limit": 1000} | options
+    asked |= {"quantal": how is not None, "resolution": 1, "dynamics": True, "threads": 2}
+    return SimpleNamespace(**obedient_games(*given, cells_of(states), masks, keys, **asked))
 
 
 @pytest.mark.parametrize("how", LAMBDAS)
@@ -102,9 +97,10 @@ def test_the_loop_agrees_with_the_jax_kernels(how, options):
     of = [oracle.random_game(rng, 1, 5, 3, 3, high=rng.choice((1, 3, 50))) for _ in range(24)]
     asked = {"ties": False, "minimal": False, "random": False, "step_limit": 1000} | options
     keys = np.random.default_rng(2).integers(0, 2**32, (24, 2), np.uint32)
-    found = solved(of, how, **options, keys=keys if asked["random"] else None)
+    keys = keys if asked.pop("random") else None
+    found = solved(of, how, keys, **asked)
     with jax.enable_x64(True):
-        expected = jax.jit(lambda: from_jax(of, how, keys if asked.pop("random") else None, asked))()
+        expected = jax.jit(lambda: from_jax(of, how, keys, asked))()
     for name, array in expected.items():
         came, wanted = getattr(found, name), np.moveaxis(np.asarray(array), -1, 0)
         if how is not None and name in ("worst", "best", "dynamics"):

@@ -15,10 +15,12 @@ Letters: P = K + 1 players, the user first; Z signals, X states, A actions, N = 
 from __future__ import annotations
 
 import math
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from equilibrax_kernels.cpu.compiling import compiled, part
+from equilibrax_kernels.cpu.threads import plain
 
 SHARPEST = 1e300
 """Infinite rationality: odds of any two utilities that differ are 0 all the same, but 0 times this is 0."""
@@ -26,6 +28,43 @@ SHARPEST = 1e300
 
 EXACT = 2**53
 """Sums of contributions of this size or more are not exact here; they are for the JAX kernels, in integers."""
+
+
+class Games(NamedTuple):
+    """Games in which a user responds to cells; from `new_games`.
+
+    Attributes:
+        contributions: `[B, P, Z, X, A]` int64, the user first; sums over states and signals are below `EXACT`.
+        weights: `[B, Z, X]` int64 prior weights, of quantal users.
+        available: `[B, X, A]` bool.
+        rationality: `[B]` float64, lambda of each game, at least 0; may be infinite.
+        tolerance: `[B]` float64; values that differ by no more than this are equal; 0 under best response.
+        quantal: whether the user responds quantally.
+        resolution: fixed-point steps per unit of utility.
+    """
+
+    contributions: np.ndarray
+    weights: np.ndarray
+    available: np.ndarray
+    rationality: np.ndarray
+    tolerance: np.ndarray
+    quantal: bool
+    resolution: int
+
+
+def new_games(
+    contributions: Any, weights: Any, available: Any, rationality: Any, tolerance: Any, quantal: bool, resolution: int
+) -> Games:
+    """Games from arrays of any integers, floating-point numbers and layout; copies only what is of another kind."""
+    return Games(
+        plain(np.asarray(contributions, np.int64)),
+        plain(np.asarray(weights, np.int64)),
+        plain(np.asarray(available, np.bool_)),
+        plain(np.asarray(rationality, np.float64)),
+        plain(np.asarray(tolerance, np.float64)),
+        quantal,
+        resolution,
+    )
 
 
 @compiled
@@ -42,6 +81,17 @@ def cells_room(players, states, actions):
             last[s] = n
     tables = np.zeros((2, states + 1, actions * (players + 1)))  # the sums of the empty set stay zero
     return tables, last, np.zeros(states + 1, np.int64), np.zeros(players)
+
+
+@part
+def game_cells(games, b, room, values, allowed):
+    """Fill in the values of all sets in game b, `[P, N]`, and which have an action, `[N]`."""
+    contributions, available = games.contributions[b], games.available[b]
+    if games.quantal:
+        lam = games.rationality[b]
+        quantal_cells(contributions, games.weights[b], available, lam, games.resolution, room, values, allowed)
+    else:
+        best_response_cells(contributions, available, room, values, allowed)
 
 
 @part

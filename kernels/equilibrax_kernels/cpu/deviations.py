@@ -10,32 +10,30 @@ Letters: as in `profiles`.
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
-from equilibrax_kernels.cpu.compiling import compiled, part
+from equilibrax_kernels.cpu.compiling import part
 from equilibrax_kernels.cpu.profiles import earnings, first_best, taken_by
 
 
 @part
-def monopoly_strategies(game, profile, earned):
-    """Fill in `profile` `[K]`: everybody's best strategy if all users had to take it, the first of several."""
+def monopoly_strategies(game, space):
+    """Fill in `space.opening` `[K]`: everybody's best strategy if all users had to take it, the first of several."""
     nobody = np.int64(0)  # not a literal, for which everything would be compiled once more
-    for j in range(len(profile)):
-        earnings(game, profile, nobody, j, earned)
-        _, profile[j] = first_best(earned, game.exists[j], game.tolerance[j])
+    for j in range(len(space.opening)):
+        earnings(game, space.opening, nobody, j, space.earned)
+        _, space.opening[j] = first_best(space.earned, game.exists[j], game.tolerance[j])
 
 
-@compiled
-def market_dynamics(game, mask, step_limit, start, profile, choice, value):
+@part
+def market_dynamics(game, mask, step_limit, space, profile, choice, value):
     """Best-response dynamics of a committee, for at most `step_limit` moves.
 
     Args:
         game: `profiles.Postings`.
         mask: the committee.
         step_limit: most moves.
-        start: `[K]`, from `monopoly_strategies`.
+        space: `profiles.Space`, with the opening of `monopoly_strategies`.
         profile: `[K]`, filled in: strategies where it ends; -1 for providers that are not members.
         choice, value: `[N]`, filled in: the provider that each user takes there, and what it is worth to her.
 
@@ -43,8 +41,9 @@ def market_dynamics(game, mask, step_limit, start, profile, choice, value):
         `(steps, ended, cycle)`: number of moves, whether nobody can gain any more, and whether it came back to a
         profile; if neither, the limit stopped it.
     """
-    providers = len(start)
-    posted, kept, earned = start.copy(), start.copy(), np.full(game.order.shape[2], -math.inf)
+    providers, posted, kept, earned = len(space.opening), space.posted, space.kept, space.earned
+    for j in range(providers):
+        posted[j] = kept[j] = space.opening[j]
     steps, rounds, power, ended, cycle, refused = 0, 0, 1, False, False, False
     while not (ended or cycle or refused):
         ended = True

@@ -10,28 +10,19 @@ Letters: P = K + 1 players, the user first; Z signals, X states, A actions, N = 
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from equilibrax_kernels.cpu.cells import best_response_cells, cells_room, quantal_cells
+from equilibrax_kernels.cpu.cells import cells_room, game_cells, new_games
 from equilibrax_kernels.cpu.compiling import compiled, part
 from equilibrax_kernels.cpu.partitions import all_sets, best_splits, list_cells, recover, refine, supported, worth
+from equilibrax_kernels.cpu.threads import plain, run_over_tables
 
 
-class JointResults(NamedTuple):
-    """Results of B games, as in the JAX kernel but with the games first; `joint_games` fills them in.
-
-    Attributes:
-        worst, best: `[B, C]` float64, the user's smallest and largest value in equilibrium.
-        count: `[B, C]` int64, number of equilibrium partitions.
-        worst_partition: `[B, C, X]` int32, the set that each state is in; the first of the worst.
-        near_ties: `[B, K]` int64, cells worth the same whole as in their best split, up to the tolerance.
-        dynamics: `[B, C]` float64, the user's value where dynamics ends.
-        dynamics_partition: `[B, C, X]` int32.
-        dynamics_steps: `[B, C]` int64, number of moves.
-        dynamics_ended: `[B, C]` bool; False where the step limit stopped it.
-    """
+class Answers(NamedTuple):
+    """What a loop writes; see `joint_games`."""
 
     worst: np.ndarray
     best: np.ndarray
@@ -44,158 +35,162 @@ class JointResults(NamedTuple):
     dynamics_ended: np.ndarray
 
 
-def joint_results(games: int, providers: int, states: int, committees: int, *, dynamics: bool) -> JointResults:
-    """Room for results; those of dynamics have no committees, and are not computed, if they are not wanted.
+class Room(NamedTuple):
+    """What is known of one game, and space to work with.
 
-    Example:
-        >>> joint_results(2, 3, 4, 7, dynamics=True).dynamics_partition.shape
-        (2, 7, 4)
+    Attributes:
+        listed, first, highest: `partitions.all_sets`.
+        values, allowed: `[P, N]` and `[N]`, `cells.game_cells`.
+        split, best, bits: `[N]`, `[K, N]`, `[N]`, `partitions.best_splits`.
+        stable, begin: `[K + 1, N]` and `[K + 1, X + 1]`: the stable cells of each provider and those that several have
+            in common, as `partitions.list_cells` lists them.
+        nothing: `[N]` zeros.
+        known, worst, most, count, inside, path: see `partitions.supported`.
+        firsts: `[K, N]`, see `partitions.refine`.
+        opening, posted: `[K, X]` partitions, and `others`, `reach` `[X]`.
     """
-    moving = committees if dynamics else 0
-    return JointResults(
-        worst=np.zeros((games, committees)),
-        best=np.zeros((games, committees)),
-        count=np.zeros((games, committees), np.int64),
-        worst_partition=np.zeros((games, committees, states), np.int32),
-        near_ties=np.zeros((games, providers), np.int64),
-        dynamics=np.zeros((games, moving)),
-        dynamics_partition=np.zeros((games, moving, states), np.int32),
-        dynamics_steps=np.zeros((games, moving), np.int64),
-        dynamics_ended=np.zeros((games, moving), np.bool_),
+
+    listed: np.ndarray
+    first: np.ndarray
+    highest: np.ndarray
+    values: np.ndarray
+    allowed: np.ndarray
+    split: np.ndarray
+    best: np.ndarray
+    bits: np.ndarray
+    stable: np.ndarray
+    begin: np.ndarray
+    nothing: np.ndarray
+    known: np.ndarray
+    worst: np.ndarray
+    most: np.ndarray
+    count: np.ndarray
+    inside: np.ndarray
+    path: np.ndarray
+    firsts: np.ndarray
+    opening: np.ndarray
+    posted: np.ndarray
+    others: np.ndarray
+    reach: np.ndarray
+
+
+@compiled
+def new_room(players, states):
+    """Room for games of one size."""
+    listed, first, highest = all_sets(states)
+    size, providers = 1 << states, players - 1
+    return Room(
+        listed,
+        first,
+        highest,
+        np.zeros((players, size)),
+        np.zeros(size, np.bool_),
+        np.zeros(size),
+        np.zeros((providers, size)),
+        np.zeros(size, np.int32),
+        np.zeros((players, size), np.int32),
+        np.zeros((players, states + 1), np.int64),
+        np.zeros(size),
+        np.zeros(size, np.int64),
+        np.zeros(size),
+        np.zeros(size),
+        np.zeros(size, np.int64),
+        np.zeros(size, np.int32),
+        np.zeros((3, states + 1), np.int64),
+        np.zeros((providers, size), np.int32),
+        np.zeros((providers, states), np.int32),
+        np.zeros((providers, states), np.int32),
+        np.zeros(states, np.int32),
+        np.zeros(states, np.int32),
     )
 
 
 @compiled
-def joint_games(
-    start,
-    stop,
-    contributions,
-    weights,
-    available,
-    rationality,
-    tolerance,
-    quantal,
-    resolution,
-    masks,
-    step_limit,
-    worst,
-    best,
-    count,
-    worst_partition,
-    near_ties,
-    dynamics,
-    dynamics_partition,
-    dynamics_steps,
-    dynamics_ended,
-):
-    """Solve games `start` to `stop - 1` for all committees.
-
-    Args:
-        start, stop: which games.
-        contributions: `[B, P, Z, X, A]` int64, the user first; sums over states and signals are below `cells.EXACT`.
-        weights: `[B, Z, X]` int64 prior weights (of quantal users).
-        available: `[B, X, A]` bool.
-        rationality: `[B]` float64, lambda of each game, at least 0; may be infinite.
-        tolerance: `[B]` float64; values that differ by no more than this are equal; 0 under best response.
-        quantal: whether the user responds quantally.
-        resolution: fixed-point steps per unit of utility.
-        masks: `[C]` int64 committees, as bitmasks of providers.
-        step_limit: where to stop dynamics.
-        worst to dynamics_ended: of `JointResults`.
-    """
-    _, players, _, states, actions = contributions.shape
-    size, providers = 1 << states, players - 1
-    sets, room = all_sets(states), cells_room(players, states, actions)
-    values, allowed = np.zeros((players, size)), np.zeros(size, np.bool_)
-    best_of, split, bits = np.zeros((providers, size)), np.zeros(size), np.zeros(size, np.int32)
-    stable = np.zeros((providers, size), np.int32), np.zeros((providers, states + 1), np.int64)
-    highest = sets[2]
+def joint_range(start, stop, games, masks, step_limit, answers):
+    """Solve games `start` to `stop - 1`; called through `joint_games`, which says what everything is."""
+    _, players, _, states, actions = games.contributions.shape
+    room, of_cells = new_room(players, states), cells_room(players, states, actions)
     for b in range(start, stop):
-        slack = tolerance[b]
-        if quantal:
-            lam = rationality[b]
-            quantal_cells(contributions[b], weights[b], available[b], lam, resolution, room, values, allowed)
-        else:
-            best_response_cells(contributions[b], available[b], room, values, allowed)
-        _stable_cells(values, allowed, slack, sets, split, best_of, bits, stable, near_ties[b])
-        found = worst[b], best[b], count[b], worst_partition[b]
-        _equilibria(values, best_of, bits, stable, highest, slack, masks, *found)
-        if dynamics.shape[1]:
-            ends = dynamics[b], dynamics_partition[b], dynamics_steps[b], dynamics_ended[b]
-            _dynamics(values, best_of, stable, highest, slack, masks, step_limit, *ends)
+        game_cells(games, b, of_cells, room.values, room.allowed)
+        _stable_cells(games.tolerance[b], room, answers.near_ties[b])
+        for c in range(len(masks)):
+            _equilibria(b, c, masks[c], games.tolerance[b], room, answers)
+        if answers.dynamics.shape[1]:
+            _dynamics(b, masks, games.tolerance[b], step_limit, room, answers)
 
 
 @part
-def _stable_cells(values, allowed, tolerance, sets, split, best, bits, stable, near_ties):
-    """What each provider's best partitions are worth, and which cells are stable for whom.
-
-    Args:
-        split: `[N]`, to work with.
-        best: `[K, N]`, filled in.
-        bits: `[N]`, filled in: bit j is set iff the cell is stable for provider j.
-        stable: `[K, N]` and `[K, X + 1]`, filled in: the stable cells of each provider, listed.
-        near_ties: `[K]`, filled in.
-    """
-    listed, first, _ = sets
-    for s in range(len(bits)):
-        bits[s] = 0
-    for j in range(len(best)):
-        near_ties[j] = best_splits(values[j + 1], allowed, tolerance, j, split, best[j], bits)
-    for j in range(len(best)):
-        list_cells(listed, first, bits, 1 << j, stable[0][j], stable[1][j])
+def _stable_cells(tolerance, room, near_ties):
+    """What each provider's best partitions are worth, and which cells are stable for whom."""
+    providers, size = room.best.shape
+    for s in range(size):
+        room.bits[s], room.known[s] = 0, -1
+    for j in range(providers):
+        value = room.values[j + 1]
+        near_ties[j] = best_splits(value, room.allowed, tolerance, j, room.split, room.best[j], room.bits)
+    for j in range(providers):
+        list_cells(room.listed, room.first, room.bits, 1 << j, room.stable[j], room.begin[j])
 
 
-@compiled
-def _equilibria(values, best, bits, stable, highest, tolerance, masks, worst, most, count, partition):
-    """The equilibria of every committee, `[C]` and `[C, X]`: of several all partitions into common stable cells."""
-    size, states = len(bits), partition.shape[1]
-    user, nothing = values[0], np.zeros(size)
-    common, begin = np.zeros(size, np.int32), np.zeros(states + 1, np.int64)
-    known, counts, inside = np.full(size, -1), np.zeros(size, np.int64), np.zeros(size, np.int32)
-    low, high, path = np.zeros(size), np.zeros(size), np.zeros((3, states + 1), np.int64)
-    for c in range(len(masks)):
-        j = 0
-        while not masks[c] >> j & 1:
-            j += 1
-        own, top, cells, first = values[j + 1], best[j], stable[0][j], stable[1][j]
-        if masks[c] != 1 << j:
-            list_cells(cells, first, bits, masks[c], common, begin)
-            own, top, cells, first = nothing, nothing, common, begin
-        supported(cells, first, highest, user, own, top, tolerance, c, known, low, high, counts, inside, path)
-        recover(cells, first, highest, user, own, top, tolerance, low, partition[c])
-        worst[c], most[c], count[c] = low[size - 1], high[size - 1], counts[size - 1]
+@part
+def _equilibria(b, c, mask, tolerance, room, answers):
+    """The equilibria of a committee: of several all partitions into common stable cells."""
+    user, highest, common = room.values[0], room.highest, len(room.best)
+    j = 0
+    while not mask >> j & 1:
+        j += 1
+    own, top, cells, first = room.values[j + 1], room.best[j], room.stable[j], room.begin[j]
+    if mask != 1 << j:
+        list_cells(cells, first, room.bits, mask, room.stable[common], room.begin[common])
+        own, top, cells, first = room.nothing, room.nothing, room.stable[common], room.begin[common]
+    supported(
+        cells, first, highest, user, own, top, tolerance, c, room.known, room.worst, room.most, room.count,
+        room.inside, room.path,
+    )  # fmt: skip
+    recover(cells, first, highest, user, own, top, tolerance, room.worst, answers.worst_partition[b, c])
+    full = len(user) - 1
+    answers.worst[b, c], answers.best[b, c] = room.worst[full], room.most[full]
+    answers.count[b, c] = room.count[full]
 
 
-@compiled
-def _dynamics(values, best, stable, highest, tolerance, masks, step_limit, ends, partition, steps, ended):
-    """Where the dynamics of every committee ends, `[C]` and `[C, X]`: in turn, from the lowest provider."""
-    states, providers = partition.shape[1], len(best)
-    cells, begin = stable
-    firsts = np.zeros(best.shape, np.int32)
-    opening, posted = np.zeros((providers, states), np.int32), np.zeros((providers, states), np.int32)
-    others, reach, nobody = np.zeros(states, np.int32), np.zeros(states, np.int32), np.int64(0)
+@part
+def _dynamics(b, masks, tolerance, step_limit, room, answers):
+    """Where the dynamics of every committee ends: in turn, from the lowest provider."""
+    values, posted, others, reach = room.values, room.posted, room.others, room.reach
+    providers, size = room.best.shape
+    nobody = np.int64(0)  # not a literal, for which everything would be compiled once more
     _hear(posted, nobody, others)
     for j in range(providers):
-        refine(others, values[j + 1], best[j], cells[j], begin[j], highest, tolerance, firsts[j], opening[j])
+        for s in range(size):
+            room.firsts[j, s] = 0
+        _refine(j, tolerance, room, room.opening[j])
     for c in range(len(masks)):
-        heard = partition[c]
+        heard = answers.dynamics_partition[b, c]
         for j in range(providers):
-            _copy(opening[j], posted[j])
-        turn, quiet, moves, open_ = 0, 0, 0, True
+            _copy(room.opening[j], posted[j])
+        turn, quiet, moves, going = 0, 0, 0, True
         _hear(posted, masks[c], heard)
-        while quiet < providers and open_:
+        while quiet < providers and going:
             if masks[c] >> turn & 1:
                 own = values[turn + 1]
                 _hear(posted, masks[c] & ~(1 << turn), others)
-                refine(others, own, best[turn], cells[turn], begin[turn], highest, tolerance, firsts[turn], reach)
+                _refine(turn, tolerance, room, reach)
                 if worth(own, reach) > worth(own, heard) + tolerance:
-                    open_ = moves < step_limit
-                    if open_:
+                    going = moves < step_limit
+                    if going:
                         _copy(reach, posted[turn])
                         _hear(posted, masks[c], heard)
                         moves, quiet = moves + 1, -1
             quiet, turn = quiet + 1, (turn + 1) % providers
-        ends[c], steps[c], ended[c] = worth(values[0], heard), moves, open_
+        answers.dynamics[b, c], answers.dynamics_steps[b, c] = worth(values[0], heard), moves
+        answers.dynamics_ended[b, c] = going
+
+
+@part
+def _refine(j, tolerance, room, fine):
+    """Provider j's best refinement of what the others say."""
+    own, best, cells, first = room.values[j + 1], room.best[j], room.stable[j], room.begin[j]
+    refine(room.others, own, best, cells, first, room.highest, tolerance, room.firsts[j], fine)
 
 
 @part
@@ -213,3 +208,51 @@ def _hear(posted, mask, heard):
 def _copy(source, target):
     for x in range(len(source)):
         target[x] = source[x]
+
+
+def joint_games(
+    contributions: Any,
+    weights: Any,
+    available: Any,
+    rationality: Any,
+    tolerance: Any,
+    masks: Any,
+    *,
+    quantal: bool,
+    resolution: int,
+    dynamics: bool,
+    step_limit: int,
+    threads: int = 1,
+) -> dict[str, np.ndarray]:
+    """Solve B games for C committees.
+
+    Args:
+        contributions, weights, available, rationality, tolerance, quantal, resolution: see `cells.Games`.
+        masks: `[C]` committees, as bitmasks of providers.
+        dynamics: whether to run best-response dynamics.
+        step_limit: where to stop them.
+        threads: how many to use. Results do not depend on it.
+
+    Returns:
+        As in `equilibrax_kernels.joint.Joint`, with the games first: `worst`, `best` `[B, C]` float64 (integers under
+        best response), `count` int64, `worst_partition` `[B, C, X]` int32 sets, `near_ties` `[B, K]` int64; and with
+        `dynamics`, `dynamics` `[B, C]`, `dynamics_partition`, `dynamics_steps`, `dynamics_ended`.
+    """
+    count, players, _, states, _ = contributions.shape
+    shape, played = (count, len(masks)), (count, len(masks) if dynamics else 0)
+    answers = Answers(
+        worst=np.empty(shape),
+        best=np.empty(shape),
+        count=np.empty(shape, np.int64),
+        worst_partition=np.empty((*shape, states), np.int32),
+        near_ties=np.empty((count, players - 1), np.int64),
+        dynamics=np.empty(played),
+        dynamics_partition=np.empty((*played, states), np.int32),
+        dynamics_steps=np.empty(played, np.int64),
+        dynamics_ended=np.empty(played, np.bool_),
+    )
+    games = new_games(contributions, weights, available, rationality, tolerance, quantal, resolution)
+    committees = plain(np.asarray(masks, np.int64))
+    loop = partial(joint_range, games=games, masks=committees, step_limit=step_limit, answers=answers)
+    run_over_tables(loop, count, threads)
+    return {name: array for name, array in answers._asdict().items() if dynamics or not name.startswith("dynamics")}

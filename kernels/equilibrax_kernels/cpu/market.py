@@ -13,7 +13,8 @@ rules, M strategies, C committees, B markets.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -21,27 +22,34 @@ from equilibrax_kernels.cpu.cells import best_response_cells, cells_room, quanta
 from equilibrax_kernels.cpu.compiling import compiled, part
 from equilibrax_kernels.cpu.deviations import market_dynamics, monopoly_strategies
 from equilibrax_kernels.cpu.partitions import worth
-from equilibrax_kernels.cpu.profiles import Postings, earnings, first_best, profile_equilibria
+from equilibrax_kernels.cpu.profiles import Postings, earnings, first_best, new_space, profile_equilibria
 from equilibrax_kernels.cpu.sorting import ranks
+from equilibrax_kernels.cpu.threads import plain, run_over_tables
 
 
-class MarketResults(NamedTuple):
-    """Results of B markets; `market_games` fills them in. What is not wanted has no committees, or no providers.
+class Markets(NamedTuple):
+    """What a loop reads; see `market_games`."""
 
-    Attributes:
-        count: `[B, C]` int64, number of equilibrium profiles; where it is 0 the next four are meaningless.
-        worst, best: `[B, C, N]` every user's smallest and largest value in equilibrium.
-        profile: `[B, C, N, K]` int32, the strategies in the first of the equilibria that are worst for the user; -1 for
-            providers that are not members.
-        choice: `[B, C, N, N]` int32, for that equilibrium, the provider that each user takes.
-        dynamics_profile: `[B, C, K]` int32, where dynamics ends.
-        dynamics_choice: `[B, C, N]` int32.
-        dynamics_value: `[B, C, N]`.
-        dynamics_steps: `[B, C]` int32.
-        dynamics_ended, dynamics_cycle: `[B, C]` bool.
-        now, most: `[B, K]` what each provider earns in a given profile, and the most that it can earn.
-        first: `[B, K]` int32, the first strategy by which it earns that.
-    """
+    contributions: np.ndarray
+    available: np.ndarray
+    prior: np.ndarray
+    tensor: np.ndarray
+    rationality: np.ndarray
+    of_users: np.ndarray
+    of_providers: np.ndarray
+    own: np.ndarray
+    exists: np.ndarray
+    rules: np.ndarray
+    masks: np.ndarray
+    posted: np.ndarray
+    quantal: bool
+    resolution: int
+    delegation: bool
+    step_limit: int
+
+
+class Answers(NamedTuple):
+    """What a loop writes; see `market_games`. What is not wanted has no committees, or no providers."""
 
     count: np.ndarray
     worst: np.ndarray
@@ -59,156 +67,141 @@ class MarketResults(NamedTuple):
     first: np.ndarray
 
 
-def market_results(
-    markets: int, users: int, providers: int, committees: int, *, listed: bool, dynamics: bool, checked: bool
-) -> MarketResults:
-    """Room for results of what is wanted.
+class Room(NamedTuple):
+    """What is known of one market, and space to work with.
 
-    Example:
-        >>> market_results(2, 3, 4, 15, listed=True, dynamics=False, checked=False).worst.shape
-        (2, 15, 3)
+    Attributes:
+        given: `[P', 1, X, A]` one user's contributions; with a tensor, further players who count how often each action
+            is taken.
+        everywhere: `[X, A]` her actions, the same in all states.
+        cells, allowed: `[P', 2**X]` and `[2**X]` values of sets for her, and which have an action.
+        values: `[P, N, R]` values of rules.
+        does: `[N, R, X, A]` how probable every action is, or without rules.
+        order, scratch, rank, largest: `[R]`, see `sorting.ranks`.
+        partial: `[2, T]`, see `_tabulate`.
     """
-    b, n, k = markets, users, providers
-    c, d, checks = committees * listed, committees * dynamics, k * checked
-    return MarketResults(
-        count=np.zeros((b, c), np.int64),
-        worst=np.zeros((b, c, n)),
-        best=np.zeros((b, c, n)),
-        profile=np.zeros((b, c, n, k), np.int32),
-        choice=np.zeros((b, c, n, n), np.int32),
-        dynamics_profile=np.zeros((b, d, k), np.int32),
-        dynamics_choice=np.zeros((b, d, n), np.int32),
-        dynamics_value=np.zeros((b, d, n)),
-        dynamics_steps=np.zeros((b, d), np.int32),
-        dynamics_ended=np.zeros((b, d), np.bool_),
-        dynamics_cycle=np.zeros((b, d), np.bool_),
-        now=np.zeros((b, checks)),
-        most=np.zeros((b, checks)),
-        first=np.zeros((b, checks), np.int32),
-    )
+
+    given: np.ndarray
+    everywhere: np.ndarray
+    cells: np.ndarray
+    allowed: np.ndarray
+    values: np.ndarray
+    does: np.ndarray
+    order: np.ndarray
+    scratch: np.ndarray
+    rank: np.ndarray
+    largest: np.ndarray
+    partial: np.ndarray
 
 
 @compiled
-def market_games(
-    start,
-    stop,
-    contributions,
-    available,
-    prior,
-    tensor,
-    rationality,
-    of_users,
-    of_providers,
-    quantal,
-    resolution,
-    delegation,
-    own,
-    exists,
-    rules,
-    masks,
-    step_limit,
-    posted,
-    count,
-    worst,
-    best,
-    profile,
-    choice,
-    dynamics_profile,
-    dynamics_choice,
-    dynamics_value,
-    dynamics_steps,
-    dynamics_ended,
-    dynamics_cycle,
-    now,
-    most,
-    first,
-):
-    """Solve markets `start` to `stop - 1` for all committees.
+def new_room(players, users, states, actions, size, strategies, providers, general):
+    """`(room, game)`: room for markets of one size, and for the game that each becomes."""
+    with_counters = players + (actions if general else 0)
+    room = Room(
+        np.zeros((with_counters, 1, states, actions), np.int64),
+        np.zeros((states, actions), np.bool_),
+        np.zeros((with_counters, 1 << states)),
+        np.zeros(1 << states, np.bool_),
+        np.zeros((players, users, size)),
+        np.zeros((users, size if general else 0, states, actions)),
+        np.zeros(size, np.int64),
+        np.zeros(size, np.int64),
+        np.zeros(size, np.int64),
+        np.zeros(size),
+        np.zeros((2, size ** (users - 1) * max(size, actions) * actions ** (users - 1) if general else 0)),
+    )
+    game = Postings(
+        np.zeros((providers, users, strategies)),
+        np.zeros((providers, users, strategies)),
+        np.zeros((1 if general else providers, providers, users, strategies)),
+        np.zeros((providers, size**users if general else 0)),
+        np.zeros((providers, strategies), np.bool_),
+        np.zeros(providers),
+    )
+    return room, game
 
-    Args:
-        start, stop: which markets.
-        contributions: `[B, P, N, X, A]` int64, prior weight times utility, with sums below `cells.EXACT`: of user n
-            herself and, if earnings are sums, what she earns every provider.
-        available: `[B, N, A]` bool.
-        prior: `[B, X]` int64 weights.
-        tensor: `[B, K, X, A**N]`, prior weight times utility, float64; no last axis (length 0) if earnings are sums.
-        rationality: `[B]` float64, lambdas of quantal users.
-        of_users, of_providers: `[B]` and `[B, K]` tolerances, float64; zeros under best response.
-        quantal: whether users respond quantally.
-        resolution: fixed-point steps per unit of utility.
-        delegation: whether rules are maps to actions.
-        own: `[K, N, M]` int32, the rule that strategy m of provider k has for user n.
-        exists: `[K, M]` bool.
-        rules: `[N, R, X]` int32: the action in every state, or the set that each state is in as user n learns it (state
-            x is bit X - 1 - x).
-        masks: `[C]` int64 committees.
-        step_limit: most moves of dynamics.
-        posted: `[B, K]` int64, a profile for which to fill in `now`, `most` and `first`, of the first committee.
-        count to first: of `MarketResults`.
+
+@compiled
+def market_range(start, stop, markets, most_profiles, answers):
+    """Solve markets `start` to `stop - 1`; called through `market_games`, which says what everything is.
+
+    `most_profiles` are those of the largest committee, if all are wanted.
     """
-    _, players, users, states, actions = contributions.shape
-    providers, _, strategies = own.shape
-    size, general = rules.shape[1], tensor.shape[3] > 0
-    counters = actions if general else 0  # players who count how often each action is taken
-    room = cells_room(players + counters, states, actions)
-    given = np.zeros((players + counters, 1, states, actions), np.int64)
-    values, does = np.zeros((players, users, size)), np.zeros((users, size if general else 0, states, actions))
-    order, offers = np.zeros((providers, users, strategies)), np.zeros((providers, users, strategies))
-    amounts = np.zeros((1 if general else providers, providers, users, strategies))
-    tables = np.zeros((providers, size**users if general else 0))
-    here, opening, earned = exists.copy(), np.zeros(providers, np.int64), np.zeros(strategies)
+    _, players, users, states, actions = markets.contributions.shape
+    providers, _, strategies = markets.own.shape
+    size, general = markets.rules.shape[1], markets.tensor.shape[3] > 0
+    room, game = new_room(players, users, states, actions, size, strategies, providers, general)
+    space = new_space(providers, strategies, most_profiles)
+    of_cells = cells_room(len(room.given), states, actions)
     for b in range(start, stop):
-        if delegation:
-            _follow(contributions[b], available[b], rules, own, exists, values, does, here)
-        else:
-            for n in range(users):
-                _copy_user(contributions[b], n, given)
-                everywhere = _everywhere(available[b, n], states)
-                cells, allowed = np.zeros((players + counters, 1 << states)), np.zeros(1 << states, np.bool_)
-                if not quantal:
-                    best_response_cells(given, everywhere, room, cells, allowed)
-                else:
-                    weights = prior[b].reshape(1, states)
-                    quantal_cells(given, weights, everywhere, rationality[b], resolution, room, cells, allowed)
-                _learn(cells, rules, n, values, does)
-        _post(values, own, quantal, of_users[b], order, offers, amounts)
-        if general:
-            _tabulate(tensor[b], does, tables)
-        game = Postings(order, offers, amounts, tables, here, of_providers[b])
-        if dynamics_steps.shape[1]:
-            monopoly_strategies(game, opening, earned)
-        for c in range(len(masks)):
-            if count.shape[1]:
-                found = worst[b, c], best[b, c], profile[b, c], choice[b, c]
-                count[b, c] = profile_equilibria(game, masks[c], *found)
-            if dynamics_steps.shape[1]:
-                end = dynamics_profile[b, c], dynamics_choice[b, c], dynamics_value[b, c]
-                steps, ended, cycle = market_dynamics(game, masks[c], step_limit, opening, *end)
-                dynamics_steps[b, c], dynamics_ended[b, c], dynamics_cycle[b, c] = steps, ended, cycle
-        for j in range(now.shape[1]):
-            earnings(game, posted[b], masks[0], j, earned)
-            most[b, j], first[b, j] = first_best(earned, here[j], of_providers[b, j])
-            now[b, j] = earned[posted[b, j]]
+        _set_game(b, markets, of_cells, room, game)
+        _answer(b, markets, game, space, answers)
 
 
 @part
-def _copy_user(contributions, n, given):
-    """From `[P, N, X, A]` to `[P, 1, X, A]`, one user's; further players count how often each action is taken."""
+def _answer(b, markets, game, space, answers):
+    """Everything that is wanted to know about one game."""
+    masks, wanted = markets.masks, answers.dynamics_steps.shape[1]
+    if wanted:
+        monopoly_strategies(game, space)
+    for c in range(len(masks)):
+        if answers.count.shape[1]:
+            answers.count[b, c] = profile_equilibria(
+                game, masks[c], space, answers.worst[b, c], answers.best[b, c], answers.profile[b, c],
+                answers.choice[b, c],
+            )  # fmt: skip
+        if wanted:
+            steps, ended, cycle = market_dynamics(
+                game, masks[c], markets.step_limit, space, answers.dynamics_profile[b, c],
+                answers.dynamics_choice[b, c], answers.dynamics_value[b, c],
+            )  # fmt: skip
+            answers.dynamics_steps[b, c], answers.dynamics_ended[b, c] = steps, ended
+            answers.dynamics_cycle[b, c] = cycle
+    for j in range(answers.now.shape[1]):
+        posted = markets.posted[b]
+        earnings(game, posted, masks[0], j, space.earned)
+        most, first = first_best(space.earned, game.exists[j], game.tolerance[j])
+        answers.now[b, j], answers.most[b, j], answers.first[b, j] = space.earned[posted[j]], most, first
+
+
+@part
+def _set_game(b, markets, of_cells, room, game):
+    """Market b as a game between providers who post strategies."""
+    contributions, available, rules = markets.contributions[b], markets.available[b], markets.rules
+    if markets.delegation:
+        _follow(contributions, available, rules, room.values, room.does)
+    else:
+        for n in range(len(rules)):
+            _copy_user(contributions, available, n, room)
+            if markets.quantal:
+                lam, weights = markets.rationality[b], markets.prior[b : b + 1]
+                quantal_cells(
+                    room.given, weights, room.everywhere, lam, markets.resolution, of_cells, room.cells, room.allowed
+                )
+            else:
+                best_response_cells(room.given, room.everywhere, of_cells, room.cells, room.allowed)
+            _learn(room.cells, rules, n, room.values, room.does)
+    _post(markets.own, markets.quantal, markets.of_users[b], room, game)
+    for k in range(len(game.exists)):
+        game.tolerance[k] = markets.of_providers[b, k]
+        for m in range(game.exists.shape[1]):
+            game.exists[k, m] = markets.exists[k, m]
+    if markets.delegation:
+        _drop_unavailable(available, rules, markets.own, game.exists)
+    if markets.tensor.shape[3]:
+        _tabulate(markets.tensor[b], room.does, room.partial, game.tables)
+
+
+@part
+def _copy_user(contributions, available, n, room):
+    """One user's contributions and actions; further players count how often each action is taken."""
     players, _, states, actions = contributions.shape
-    for p in range(len(given)):
-        for x in range(states):
-            for a in range(actions):
-                given[p, 0, x, a] = contributions[p, n, x, a] if p < players else a == p - players
-
-
-@compiled
-def _everywhere(available, states):
-    """`[X, A]`: a user's actions are the same in every state."""
-    found = np.zeros((states, len(available)), np.bool_)
     for x in range(states):
-        for a in range(len(available)):
-            found[x, a] = available[a]
-    return found
+        for a in range(actions):
+            room.everywhere[x, a] = available[n, a]
+            for p in range(len(room.given)):
+                room.given[p, 0, x, a] = contributions[p, n, x, a] if p < players else a == p - players
 
 
 @part
@@ -216,7 +209,7 @@ def _learn(cells, rules, n, values, does):
     """Values `[P, N, R]` of partitions for user n, and how probable her actions are, `[N, R, X, A]`, if wanted.
 
     Args:
-        cells: `[P + A, N]` the values of sets; of the last players, how often each action is taken.
+        cells: `[P + A, 2**X]` the values of sets; of the last players, how often each action is taken.
         rules: `[N, R, X]` the set that each state is in.
     """
     players, _, size = values.shape
@@ -229,12 +222,12 @@ def _learn(cells, rules, n, values, does):
             for bit in range(does.shape[2]):
                 states += s >> bit & 1
             for a in range(does.shape[3]):
-                does[n, r, x, a] = cells[players + a, s] / states  # of integers, 0 or 1
+                does[n, r, x, a] = cells[players + a, s] / states  # under best response 0 or 1
 
 
 @part
-def _follow(contributions, available, rules, own, exists, values, does, here):
-    """The same of maps to actions, when users do what these say; and which strategies name available actions only."""
+def _follow(contributions, available, rules, values, does):
+    """The same of maps to actions, when users do what these say."""
     players, users, states, _ = contributions.shape
     for n in range(users):
         for r in range(rules.shape[1]):
@@ -246,46 +239,57 @@ def _follow(contributions, available, rules, own, exists, values, does, here):
             for x in range(states):
                 for a in range(does.shape[3]):
                     does[n, r, x, a] = rules[n, r, x] == a
-    for k in range(len(here)):
-        for m in range(here.shape[1]):
-            here[k, m] = exists[k, m]
+
+
+@part
+def _drop_unavailable(available, rules, own, exists):
+    """There is no strategy that names an action which a user does not have."""
+    providers, users, strategies = own.shape
+    for k in range(providers):
+        for m in range(strategies):
             for n in range(users):
-                for x in range(states):
-                    here[k, m] &= available[n, rules[n, own[k, n, m], x]]
+                for x in range(rules.shape[2]):
+                    exists[k, m] &= available[n, rules[n, own[k, n, m], x]]
 
 
-@compiled
-def _post(values, own, quantal, tolerance, order, worth, amounts):
+@part
+def _post(own, quantal, tolerance, room, game):
     """What strategies are worth to users, `[K, N, M]`, and to providers; if these look it up, digits of the cell."""
     providers, users, strategies = own.shape
-    size = values.shape[2]
-    rank, largest = np.zeros(size, np.int64), np.zeros(size)
-    stride = size**users
-    for n in range(users):
-        stride //= size
+    values, size = room.values, room.values.shape[2]
+    stride = 1
+    for n in range(users - 1, -1, -1):
         if quantal:
-            ranks(values[0, n], tolerance, rank, largest)
+            ranks(values[0, n], size, tolerance, room.order, room.scratch, room.rank, room.largest)
         for k in range(providers):
             for m in range(strategies):
                 r = own[k, n, m]
-                worth[k, n, m] = values[0, n, r]
-                order[k, n, m] = rank[r] if quantal else values[0, n, r]
-                for q in range(len(amounts)):
-                    amounts[q, k, n, m] = values[1 + q, n, r] if len(values) > 1 else r * stride
+                game.worth[k, n, m] = values[0, n, r]
+                game.order[k, n, m] = room.rank[r] if quantal else values[0, n, r]
+                for q in range(len(game.amounts)):
+                    game.amounts[q, k, n, m] = values[1 + q, n, r] if len(values) > 1 else r * stride
+        stride *= size
 
 
-@compiled
-def _tabulate(tensor, does, tables):
-    """What every provider earns, `[K, R**N]`, for every rule of every user: expectations of `[K, X, A**N]`."""
+@part
+def _tabulate(tensor, does, partial, tables):
+    """What every provider earns, `[K, R**N]`, for every rule of every user: expectations of `[K, X, A**N]`.
+
+    One user after the other, an axis of actions becomes one of rules, from one row of `partial` to the other.
+    """
     users, size, states, actions = does.shape
     for k in range(len(tensor)):
         for i in range(tables.shape[1]):
             tables[k, i] = 0
         for x in range(states):
-            source, front, back = tensor[k, x].copy(), 1, tensor.shape[2]
+            front, back = 1, tensor.shape[2]
+            for i in range(back):
+                partial[0, i] = tensor[k, x, i]
             for n in range(users):
                 back //= actions
-                target = np.zeros(front * size * back)
+                source, target = partial[n % 2], partial[(n + 1) % 2]
+                for i in range(front * size * back):
+                    target[i] = 0
                 for f in range(front):
                     for r in range(size):
                         for a in range(actions):
@@ -293,6 +297,101 @@ def _tabulate(tensor, does, tables):
                             if share != 0:
                                 for i in range(back):
                                     target[(f * size + r) * back + i] += share * source[(f * actions + a) * back + i]
-                source, front = target, front * size
+                front *= size
             for i in range(tables.shape[1]):
-                tables[k, i] += source[i]
+                tables[k, i] += partial[users % 2, i]
+
+
+def market_games(
+    contributions: Any,
+    available: Any,
+    prior: Any,
+    tensor: Any,
+    rationality: Any,
+    of_users: Any,
+    of_providers: Any,
+    own: Any,
+    exists: Any,
+    rules: Any,
+    masks: Any,
+    *,
+    quantal: bool,
+    resolution: int,
+    delegation: bool,
+    listed: bool,
+    dynamics: bool,
+    step_limit: int,
+    posted: Any = None,
+    threads: int = 1,
+) -> dict[str, np.ndarray]:
+    """Solve B markets for C committees.
+
+    Args:
+        contributions: `[B, P, N, X, A]` integers, prior weight times utility: of user n herself and, if earnings are
+            sums, what she earns every provider. Sums over users and states are below `cells.EXACT`.
+        available: `[B, N, A]` bool.
+        prior: `[B, X]` weights.
+        tensor: `[B, K, X, A**N]`, prior weight times utility; None if earnings are sums.
+        rationality: `[B]` lambdas of quantal users.
+        of_users, of_providers: `[B]` and `[B, K]` tolerances; zeros under best response.
+        own: `[K, N, M]`, the rule that strategy m of provider k has for user n.
+        exists: `[K, M]` bool.
+        rules: `[N, R, X]`: the action in every state, or the set that each state is in as user n learns it (state x is
+            bit X - 1 - x).
+        masks: `[C]` committees.
+        quantal: whether users respond quantally.
+        resolution: fixed-point steps per unit of utility.
+        delegation: whether rules are maps to actions.
+        listed: whether to list all profiles.
+        dynamics: whether to run dynamics, of at most `step_limit` moves.
+        posted: `[B, K]` strategies to check, when the first committee posts them, or None.
+        threads: how many to use. Results do not depend on it.
+
+    Returns:
+        With the markets first, and values float64 (integers under best response). If `listed`, as in
+        `equilibrax_kernels.profiles.Profiles`: `count` `[B, C]`, `worst` and `best` `[B, C, N]`, `profile`
+        `[B, C, N, K]`, `choice` `[B, C, N, N]`. With `dynamics`, as in `deviations.Trajectory`: `dynamics_profile`
+        `[B, C, K]`, `dynamics_choice` and `dynamics_value` `[B, C, N]`, `dynamics_steps`, `dynamics_ended` and
+        `dynamics_cycle` `[B, C]`. With `posted`, as in `deviations.Replies`: `now`, `most`, `first` `[B, K]`.
+    """
+    own, masks = plain(np.asarray(own, np.int32)), plain(np.asarray(masks, np.int64))
+    contributions = plain(np.asarray(contributions, np.int64))
+    (b, _, n, x, _), (k, _, strategies) = contributions.shape, own.shape
+    checked, counted, moving = posted is not None, len(masks) * listed, len(masks) * dynamics
+    markets = Markets(
+        contributions=contributions,
+        available=plain(np.asarray(available, np.bool_)),
+        prior=plain(np.asarray(prior, np.int64)),
+        tensor=np.zeros((b, k, x, 0)) if tensor is None else plain(np.asarray(tensor, np.float64)),
+        rationality=plain(np.asarray(rationality, np.float64)),
+        of_users=plain(np.asarray(of_users, np.float64)),
+        of_providers=plain(np.asarray(of_providers, np.float64)),
+        own=own,
+        exists=plain(np.asarray(exists, np.bool_)),
+        rules=plain(np.asarray(rules, np.int32)),
+        masks=masks,
+        posted=plain(np.asarray(posted, np.int64)) if checked else np.zeros((b, k), np.int64),
+        quantal=quantal,
+        resolution=resolution,
+        delegation=delegation,
+        step_limit=step_limit,
+    )
+    answers = Answers(
+        count=np.empty((b, counted), np.int64),
+        worst=np.zeros((b, counted, n)),
+        best=np.zeros((b, counted, n)),
+        profile=np.full((b, counted, n, k), -1, np.int32),
+        choice=np.zeros((b, counted, n, n), np.int32),
+        dynamics_profile=np.empty((b, moving, k), np.int32),
+        dynamics_choice=np.empty((b, moving, n), np.int32),
+        dynamics_value=np.empty((b, moving, n)),
+        dynamics_steps=np.empty((b, moving), np.int32),
+        dynamics_ended=np.empty((b, moving), np.bool_),
+        dynamics_cycle=np.empty((b, moving), np.bool_),
+        now=np.empty((b, k * checked)),
+        most=np.empty((b, k * checked)),
+        first=np.empty((b, k * checked), np.int32),
+    )
+    profiles = max(strategies ** int(mask).bit_count() for mask in masks) if listed else 0
+    run_over_tables(partial(market_range, markets=markets, most_profiles=profiles, answers=answers), b, threads)
+    return {name: array for name, array in answers._asdict().items() if array.shape[1]}

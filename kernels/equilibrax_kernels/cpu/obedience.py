@@ -11,32 +11,22 @@ games.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from equilibrax_kernels.cpu.cells import best_response_cells, cells_room, quantal_cells
-from equilibrax_kernels.cpu.committees import new_cells, over_supersets, worst_entry
+from equilibrax_kernels.cpu.cells import cells_room, game_cells, new_games
+from equilibrax_kernels.cpu.committees import Cells, new_cells, over_supersets, worst_entry
 from equilibrax_kernels.cpu.compiling import compiled, part
-from equilibrax_kernels.cpu.dynamics import find_responses, new_responses, run_dynamics
+from equilibrax_kernels.cpu.dynamics import Responses, find_responses, new_responses, run_dynamics
 from equilibrax_kernels.cpu.frontier import Partial
-from equilibrax_kernels.cpu.sorting import ranks, sorted_positions
+from equilibrax_kernels.cpu.sorting import ranks, sort_positions
+from equilibrax_kernels.cpu.threads import plain, run_over_tables
 
 
-class ObedientResults(NamedTuple):
-    """Results of B games; `obedient_games` fills them in. Partitions are their positions in the list.
-
-    Attributes:
-        worst, best: `[B, C]` float64, the user's smallest and largest value in equilibrium: of those with the smallest
-            rank that of the first partition, and of all with the largest rank the largest.
-        count: `[B, C]` int64, number of equilibrium partitions.
-        worst_partition: `[B, C]` int32, the first of the worst.
-        near_ties: `[B, K]` int64, allowed partitions less the number of values that they have for the provider.
-        dynamics: `[B, C]` float64, the user's value where dynamics ends.
-        dynamics_partition: `[B, C]` int32.
-        dynamics_steps: `[B, C]` int64.
-        dynamics_ended: `[B, C]` bool.
-    """
+class Answers(NamedTuple):
+    """What a loop writes; see `obedient_games`."""
 
     worst: np.ndarray
     best: np.ndarray
@@ -49,168 +39,146 @@ class ObedientResults(NamedTuple):
     dynamics_ended: np.ndarray
 
 
-def obedient_results(games: int, providers: int, committees: int, *, dynamics: bool) -> ObedientResults:
-    """Room for results; those of dynamics have no committees, and are not computed, if they are not wanted.
+class Rules(NamedTuple):
+    """Options of the game; see `obedient_games`."""
 
-    Example:
-        >>> obedient_results(2, 3, 7, dynamics=False).dynamics.shape
-        (2, 0)
+    ties: bool
+    minimal: bool
+    random: bool
+    step_limit: int
+
+
+class Room(NamedTuple):
+    """What is known of one game, and space to work with.
+
+    Attributes:
+        cells, allowed: `[P, N]` and `[N]`, `cells.game_cells`.
+        values: `[P, S]` of the allowed partitions, and `position` `[S]` of each among all.
+        keys, order, scratch, rank, largest: `[S]`, see `sorting.ranks`; `of_user` `[S]` the largest value of her ranks.
+        listed: the partitions in the user's order, as schemes: ranks for values, `rank` for the place in `values`.
+        responses, stable: of `dynamics` and `committees`.
     """
-    all_of, moving = (games, committees), (games, committees if dynamics else 0)
-    return ObedientResults(
-        worst=np.zeros(all_of),
-        best=np.zeros(all_of),
-        count=np.zeros(all_of, np.int64),
-        worst_partition=np.zeros(all_of, np.int32),
-        near_ties=np.zeros((games, providers), np.int64),
-        dynamics=np.zeros(moving),
-        dynamics_partition=np.zeros(moving, np.int32),
-        dynamics_steps=np.zeros(moving, np.int64),
-        dynamics_ended=np.zeros(moving, np.bool_),
+
+    cells: np.ndarray
+    allowed: np.ndarray
+    values: np.ndarray
+    position: np.ndarray
+    keys: np.ndarray
+    order: np.ndarray
+    scratch: np.ndarray
+    rank: np.ndarray
+    largest: np.ndarray
+    of_user: np.ndarray
+    listed: Partial
+    responses: Responses
+    stable: Cells
+
+
+@compiled
+def new_room(players, states, size):
+    """Room for games with so many partitions."""
+    return Room(
+        np.zeros((players, 1 << states)),
+        np.zeros(1 << states, np.bool_),
+        np.zeros((players, size)),
+        np.zeros(size, np.int64),
+        np.zeros(size),
+        np.zeros(size, np.int64),
+        np.zeros(size, np.int64),
+        np.zeros(size, np.int64),
+        np.zeros(size),
+        np.zeros(size),
+        Partial(
+            np.zeros((size, players), np.int64),
+            np.zeros(size, np.int64),
+            np.zeros(size, np.int64),
+            np.zeros(size, np.int64),
+            np.ones(size, np.int64),
+            np.ones(size),
+            np.zeros((size, 0), np.int64),
+        ),
+        new_responses(size, players - 1),
+        new_cells(players - 1, 0),
     )
 
 
 @compiled
-def obedient_games(
-    start,
-    stop,
-    contributions,
-    weights,
-    available,
-    rationality,
-    tolerance,
-    quantal,
-    resolution,
-    partitions,
-    keys,
-    masks,
-    ties,
-    minimal,
-    random,
-    step_limit,
-    worst,
-    best,
-    count,
-    worst_partition,
-    near_ties,
-    dynamics,
-    dynamics_partition,
-    dynamics_steps,
-    dynamics_ended,
-):
-    """Solve games `start` to `stop - 1` for all committees.
-
-    Args:
-        start, stop: which games.
-        contributions: `[B, P, Z, X, A]` int64, the user first; sums over states and signals are below `cells.EXACT`.
-        weights: `[B, Z, X]` int64 prior weights (of quantal users).
-        available: `[B, X, A]` bool.
-        rationality: `[B]` float64, lambda of each game, at least 0; may be infinite.
-        tolerance: `[B]` float64; neighbours in the order of values that are no further apart are equal.
-        quantal: whether the user responds quantally.
-        resolution: fixed-point steps per unit of utility.
-        partitions: `[S, X]` int32, all in lexicographic order: the cells of each, by lowest state, as sets (state x is
-            bit X - 1 - x); 0 fills up.
-        keys: `[B, 2]` uint32 random key data, used where the order is `random`.
-        masks: `[C]` int64 committees, as bitmasks of providers.
-        ties: the lowest index wins the user's ties (Definition 16) instead of the incumbent.
-        minimal: deviations with the smallest gain.
-        random: draw deviators; otherwise in turn.
-        step_limit: most deviations of a committee.
-        worst to dynamics_ended: of `ObedientResults`.
-    """
-    _, players, _, states, actions = contributions.shape
-    size, providers = len(partitions), players - 1
-    room = cells_room(players, states, actions)
-    cells, allowed = np.zeros((players, 1 << states)), np.zeros(1 << states, np.bool_)
-    values, largest, position = np.zeros((players, size)), np.zeros(size), np.zeros(size, np.int64)
-    listed = Partial(
-        np.zeros((size, players), np.int64),
-        np.zeros(size, np.int64),
-        np.zeros(size, np.int64),
-        np.zeros(size, np.int64),
-        np.ones(size, np.int64),
-        np.ones(size),
-        np.zeros((size, 0), np.int64),
-    )
-    responses, stable = new_responses(size, providers), new_cells(providers, 0)
+def obedient_range(start, stop, games, partitions, keys, masks, rules, answers):
+    """Solve games `start` to `stop - 1`; called through `obedient_games`, which says what everything is."""
+    _, players, _, states, actions = games.contributions.shape
+    room, of_cells = new_room(players, states, len(partitions)), cells_room(players, states, actions)
     for b in range(start, stop):
-        if quantal:
-            lam = rationality[b]
-            quantal_cells(contributions[b], weights[b], available[b], lam, resolution, room, cells, allowed)
-        else:
-            best_response_cells(contributions[b], available[b], room, cells, allowed)
-        kept = _list_allowed(cells, allowed, partitions, values, position)
-        _order(values, kept, tolerance[b], listed, largest, near_ties[b])
-        _find_stable(listed, kept)
-        if ties or dynamics.shape[1]:
-            find_responses(listed, kept, responses)
-        for lowest in range(providers if ties else 1):
-            over_supersets(listed, kept, responses.tie_bits, lowest if ties else -1, stable)
-            for c in range(len(masks)):
-                mask = masks[c]
-                if ties and mask & ((2 << lowest) - 1) != 1 << lowest:
-                    continue
-                if mask & (mask - 1):
-                    cell = mask >> (lowest + 1) if ties else mask
-                    # With two providers or more the user's optimum is always an equilibrium: nothing is better for her.
-                    entry, top, count[b, c] = worst_entry(stable, cell), 0, stable.exact[cell]
-                else:
-                    entry, top, count[b, c] = _alone(listed, kept, mask)
-                best[b, c] = largest[listed.values[top, 0]]
-                at = listed.rank[entry]
-                worst[b, c], worst_partition[b, c] = values[0, at], position[at]
-        for c in range(dynamics.shape[1]):
-            entry, steps, ended = run_dynamics(
-                listed, kept, responses, masks[c], keys[b], random, ties, minimal, step_limit
-            )
-            at = listed.rank[entry]
-            dynamics[b, c], dynamics_partition[b, c] = values[0, at], position[at]
-            dynamics_steps[b, c], dynamics_ended[b, c] = steps, ended
+        game_cells(games, b, of_cells, room.cells, room.allowed)
+        kept = _list_allowed(room, partitions)
+        _order(room, kept, games.tolerance[b], answers.near_ties[b])
+        _find_stable(room.listed, kept)
+        _answer(b, room, kept, masks, keys, rules, answers)
 
 
 @part
-def _list_allowed(cells, allowed, partitions, values, position):
-    """Values `[P, S]` and positions `[S]` of the partitions whose cells all have an action; returns how many."""
-    kept = 0
+def _answer(b, room, kept, masks, keys, rules, answers):
+    """All committees of game b, of which `kept` partitions are listed."""
+    listed, responses, stable = room.listed, room.responses, room.stable
+    moving, providers = answers.dynamics.shape[1], len(room.values) - 1
+    if rules.ties or moving:
+        find_responses(listed, kept, responses)
+    for lowest in range(providers if rules.ties else 1):
+        over_supersets(listed, kept, responses.tie_bits, lowest if rules.ties else -1, stable)
+        for c in range(len(masks)):
+            mask = masks[c]
+            if rules.ties and mask & ((2 << lowest) - 1) != 1 << lowest:
+                continue
+            if mask & (mask - 1):
+                cell = mask >> (lowest + 1) if rules.ties else mask
+                # With two providers or more the user's optimum is always an equilibrium: nothing is better for her.
+                entry, top, count = worst_entry(stable, cell), 0, stable.exact[cell]
+            else:
+                entry, top, count = _alone(listed, kept, mask)
+            at = listed.rank[entry]
+            answers.best[b, c], answers.count[b, c] = room.of_user[listed.values[top, 0]], count
+            answers.worst[b, c], answers.worst_partition[b, c] = room.values[0, at], room.position[at]
+    for c in range(moving):
+        entry, steps, ended = run_dynamics(
+            listed, kept, responses, masks[c], keys[b], rules.random, rules.ties, rules.minimal, rules.step_limit
+        )
+        at = listed.rank[entry]
+        answers.dynamics[b, c], answers.dynamics_partition[b, c] = room.values[0, at], room.position[at]
+        answers.dynamics_steps[b, c], answers.dynamics_ended[b, c] = steps, ended
+
+
+@part
+def _list_allowed(room, partitions):
+    """Values and positions of the partitions whose cells all have an action; returns how many there are."""
+    values, kept = room.values, 0
     for s in range(len(partitions)):
         valid, x = True, 0
         for p in range(len(values)):
             values[p, kept] = 0
         while x < partitions.shape[1] and partitions[s, x]:
             cell = partitions[s, x]
-            valid &= allowed[cell]
+            valid &= room.allowed[cell]
             for p in range(len(values)):
-                values[p, kept] += cells[p, cell]
+                values[p, kept] += room.cells[p, cell]
             x += 1
-        position[kept] = s
+        room.position[kept] = s
         kept += valid
     return kept
 
 
-@compiled
-def _order(values, kept, tolerance, listed, largest, near_ties):
-    """Fill in the list in the user's order, ranks for values.
-
-    Args:
-        values: `[P, S]`, of which the first `kept` count.
-        largest: `[S]`, filled in: the user's largest value of every rank.
-        near_ties: `[K]`, filled in: how many partitions less how many ranks each provider has.
-    """
-    rank, of_user, others = np.zeros(kept, np.int64), np.zeros(kept), np.zeros(kept)
-    ranks(values[0, :kept], tolerance, rank, largest)
+@part
+def _order(room, kept, tolerance, near_ties):
+    """List the partitions in the user's order, with ranks for values; `near_ties` `[K]` are those without their own."""
+    values, listed, rank, order = room.values, room.listed, room.rank, room.order
+    ranks(values[0], kept, tolerance, order, room.scratch, rank, room.of_user)
     for s in range(kept):
-        of_user[s] = -rank[s]
-    order = sorted_positions(of_user)
+        room.keys[s] = -rank[s]
+    sort_positions(room.keys, kept, listed.rank, room.scratch)
     for i in range(kept):
-        listed.rank[i], listed.values[i, 0] = order[i], rank[order[i]]
+        listed.values[i, 0] = -room.keys[listed.rank[i]]
     for p in range(1, len(values)):
-        ranks(values[p, :kept], tolerance, rank, others)
-        last = 0
+        near_ties[p - 1] = kept - 1 - ranks(values[p], kept, tolerance, order, room.scratch, rank, room.largest)
         for i in range(kept):
-            listed.values[i, p] = rank[order[i]]
-            last = max(last, rank[i])
-        near_ties[p - 1] = kept - 1 - last
+            listed.values[i, p] = rank[listed.rank[i]]
 
 
 @part
@@ -246,3 +214,69 @@ def _alone(listed, size, mask):
                 worst = i
             count += 1
     return worst, best, count
+
+
+def obedient_games(
+    contributions: Any,
+    weights: Any,
+    available: Any,
+    rationality: Any,
+    tolerance: Any,
+    partitions: Any,
+    masks: Any,
+    keys: Any = None,
+    *,
+    quantal: bool,
+    resolution: int,
+    ties: bool,
+    dynamics: bool,
+    minimal: bool,
+    step_limit: int,
+    threads: int = 1,
+) -> dict[str, np.ndarray]:
+    """Solve B games for C committees.
+
+    Args:
+        contributions, weights, available, rationality, tolerance, quantal, resolution: see `cells.Games`. Neighbours in
+            the order of values that are no further apart than the tolerance are equal.
+        partitions: `[S, X]`, all in lexicographic order: the cells of each, by lowest state, as sets (state x is bit
+            X - 1 - x); 0 fills up.
+        masks: `[C]` committees, as bitmasks of providers.
+        keys: `[B, 2]` uint32 random key data, to draw deviators; None: in turn.
+        ties: the lowest index wins the user's ties (Definition 16) instead of the incumbent.
+        dynamics: whether to run best-response dynamics, of at most `step_limit` deviations.
+        minimal: deviations with the smallest gain.
+        threads: how many to use. Results do not depend on it.
+
+    Returns:
+        With the games first, and partitions as their positions: `worst` and `best` `[B, C]` float64 (integers under
+        best response; of those with the smallest rank the value of the first partition, and of all with the largest
+        rank the largest value), `count` int64, `worst_partition` int32, the first of the worst; `near_ties` `[B, K]`
+        int64, allowed partitions less the values that they have for a provider; and with `dynamics`, `dynamics`
+        `[B, C]`, `dynamics_partition`, `dynamics_steps` and `dynamics_ended`.
+    """
+    count, players = contributions.shape[:2]
+    shape, played = (count, len(masks)), (count, len(masks) if dynamics else 0)
+    answers = Answers(
+        worst=np.empty(shape),
+        best=np.empty(shape),
+        count=np.empty(shape, np.int64),
+        worst_partition=np.empty(shape, np.int32),
+        near_ties=np.empty((count, players - 1), np.int64),
+        dynamics=np.empty(played),
+        dynamics_partition=np.empty(played, np.int32),
+        dynamics_steps=np.empty(played, np.int64),
+        dynamics_ended=np.empty(played, np.bool_),
+    )
+    drawn = np.zeros((count, 2), np.uint32) if keys is None else np.asarray(keys, np.uint32)
+    loop = partial(
+        obedient_range,
+        games=new_games(contributions, weights, available, rationality, tolerance, quantal, resolution),
+        partitions=plain(np.asarray(partitions, np.int32)),
+        keys=plain(drawn),
+        masks=plain(np.asarray(masks, np.int64)),
+        rules=Rules(ties, minimal, keys is not None, step_limit),
+        answers=answers,
+    )
+    run_over_tables(loop, count, threads)
+    return {name: array for name, array in answers._asdict().items() if dynamics or not name.startswith("dynamics")}

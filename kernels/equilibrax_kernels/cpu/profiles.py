@@ -38,6 +38,37 @@ class Postings(NamedTuple):
     tolerance: np.ndarray
 
 
+class Space(NamedTuple):
+    """What looking for equilibria needs to work with.
+
+    Attributes:
+        stable: `[M**k]` bool, of the largest committee.
+        strides: `[K]` of members in a profile's number.
+        posted, kept, opening: `[K]` strategies: those looked at, those kept to be compared, and monopolists'.
+        earned: `[M]` what a provider earns by each of its strategies.
+    """
+
+    stable: np.ndarray
+    strides: np.ndarray
+    posted: np.ndarray
+    kept: np.ndarray
+    opening: np.ndarray
+    earned: np.ndarray
+
+
+@compiled
+def new_space(providers, strategies, profiles):
+    """Space for games with so many profiles in the largest committee."""
+    return Space(
+        np.zeros(profiles, np.bool_),
+        np.zeros(providers, np.int64),
+        np.zeros(providers, np.int64),
+        np.zeros(providers, np.int64),
+        np.zeros(providers, np.int64),
+        np.zeros(strategies),
+    )
+
+
 @part
 def earnings(game, profile, mask, j, earned):
     """Fill in what provider j earns by each strategy `[M]` when the others in `mask` keep to the profile `[K]`.
@@ -89,28 +120,29 @@ def taken_by(game, profile, mask, n):
     return found
 
 
-@compiled
-def profile_equilibria(game, mask, worst, best, profile, choice):
+@part
+def profile_equilibria(game, mask, space, worst, best, profile, choice):
     """All equilibria of a committee; returns their number, and without any the rest is meaningless.
 
     Args:
         game: `Postings`.
         mask: the committee.
+        space: `Space`.
         worst, best: `[N]`, filled in: every user's smallest and largest value in equilibrium.
         profile: `[N, K]`, filled in: the strategies in the first of the equilibria that are worst for the user; -1 for
             providers that are not members.
         choice: `[N, N]`, filled in: for that equilibrium, the provider that each user takes.
     """
     providers, users, strategies = game.order.shape
-    total, strides = 1, np.zeros(providers, np.int64)  # of members in a profile's number, the lowest first
-    for j in range(providers - 1, -1, -1):
-        if mask >> j & 1:
-            strides[j] = total
-            total *= strategies
-    stable, earned, posted = np.full(total, True), np.full(strategies, -math.inf), np.zeros(providers, np.int64)
+    total, stable, strides, posted = 1, space.stable, space.strides, space.posted
+    for j in range(providers - 1, -1, -1):  # the lowest member is the most significant
+        strides[j] = total if mask >> j & 1 else 0
+        total *= strategies if mask >> j & 1 else 1
+    for number in range(total):
+        stable[number] = True
     for j in range(providers):
         if mask >> j & 1:
-            _drop_unstable(game, mask, j, strides, stable, posted, earned)
+            _drop_unstable(game, mask, j, total, space)
     count = 0
     for number in range(total):
         if not stable[number]:
@@ -132,18 +164,18 @@ def profile_equilibria(game, mask, worst, best, profile, choice):
 
 
 @part
-def _drop_unstable(game, mask, j, strides, stable, posted, earned):
+def _drop_unstable(game, mask, j, total, space):
     """Of the profiles that are still `stable`, drop those in which provider j can gain."""
-    strategies, stride = len(earned), strides[j]
-    for row in range(len(stable) // strategies):
+    strategies, stride, stable, earned = len(space.earned), space.strides[j], space.stable, space.earned
+    for row in range(total // strategies):
         first = row // stride * stride * strategies + row % stride
         candidates = False
         for m in range(strategies):
             candidates |= stable[first + m * stride]
         if not candidates:
             continue
-        _decode(first, strides, strategies, posted)
-        earnings(game, posted, mask, j, earned)
+        _decode(first, space.strides, strategies, space.posted)
+        earnings(game, space.posted, mask, j, earned)
         most, _ = first_best(earned, game.exists[j], game.tolerance[j])
         for m in range(strategies):
             stable[first + m * stride] &= game.exists[j, m] & (most - earned[m] <= game.tolerance[j])

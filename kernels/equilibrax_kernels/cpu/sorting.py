@@ -2,38 +2,45 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from equilibrax_kernels.cpu.compiling import compiled
+from equilibrax_kernels.cpu.compiling import part
 
 
-@compiled
-def sorted_positions(keys):
-    """`[M]` int64: the positions of keys in increasing order, equal ones in the order of their positions."""
-    size, width = len(keys), 1
-    source, target = np.arange(size), np.arange(size)
+@part
+def sort_positions(keys, size, order, scratch):
+    """Fill in `order` `[M]`: the positions of the first `size` keys, increasing; equal ones in order of position.
+
+    `scratch` is of the same size, to work with.
+    """
+    width = 1
+    for i in range(size):
+        order[i] = i
     while width < size:
         for start in range(0, size, 2 * width):
             middle, end = min(start + width, size), min(start + 2 * width, size)
             i, k = start, middle
             for at in range(start, end):
-                first = k == end or (i < middle and keys[source[i]] <= keys[source[k]])
-                target[at] = source[i if first else k]
+                first = k == end or (i < middle and keys[order[i]] <= keys[order[k]])
+                scratch[at] = order[i if first else k]
                 i, k = (i + 1, k) if first else (i, k + 1)
-        source, target = target, source
+        for i in range(size):
+            order[i] = scratch[i]
         width *= 2
-    return source
 
 
-@compiled
-def ranks(values, tolerance, rank, largest):
+@part
+def ranks(values, size, tolerance, order, scratch, rank, largest):
     """Fill in `rank` `[M]`, whole numbers in the order of the values, and `largest` `[M]`, the largest value of a rank.
 
-    Neighbours in the order of values that are no more than the tolerance apart share a rank.
+    Neighbours in the order of the first `size` values that are no more than the tolerance apart share a rank.
+
+    Returns:
+        The highest rank.
     """
-    order = sorted_positions(values)
+    sort_positions(values, size, order, scratch)
     number, before = 0, values[order[0]]
-    for at in order:
+    for i in range(size):
+        at = order[i]
         number += values[at] - before > tolerance
         before = values[at]
         rank[at], largest[number] = number, before
+    return number
