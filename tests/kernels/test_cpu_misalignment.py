@@ -8,6 +8,7 @@ import random
 import numpy as np
 import oracles
 import pytest
+
 from equilibrax_kernels.cpu.chebyshev import ITERATION_LIMIT, OPTIMAL, fit_programs
 from equilibrax_kernels.cpu.misalignment import fit_tables
 from equilibrax_kernels.cpu.selection import select_tables
