@@ -14,12 +14,11 @@ With `simplex` weights the dual has one column more, of the equation `sum w = 1`
 
 from __future__ import annotations
 
-from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
-from equilibrax_kernels.cpu.compiling import compiled, part
+from equilibrax_kernels.cpu.compiling import loop, part
 from equilibrax_kernels.cpu.threads import plain, run_over_tables
 
 OPTIMAL, ITERATION_LIMIT = 0, 1
@@ -61,7 +60,6 @@ class Program(NamedTuple):
     multiplier: np.ndarray
 
 
-@compiled
 def new_program(providers, outcomes):
     order = providers + 1
     return Program(
@@ -143,23 +141,24 @@ def fit_programs(
         status=np.empty(programs, np.int32),
     )
     inputs = [plain(array) for array in (user, providers, above, below, member)]
-    options = {"simplex": simplex, "limit": iteration_limit, "patience": patience, "fits": fits}
-    names = ("user", "providers", "above", "below", "member")
-    run_over_tables(partial(_fit_range, **dict(zip(names, inputs)), **options), programs, threads)
+
+    def fit_range(start: int, stop: int) -> None:
+        program, utilities = new_program(count, outcomes), np.empty((count + 1, outcomes))
+        _fit_range(start, stop, *inputs, simplex, iteration_limit, patience, fits, program, utilities)
+
+    run_over_tables(fit_range, programs, threads)
     return fits
 
 
-@compiled
-def _fit_range(start, stop, user, providers, above, below, member, simplex, limit, patience, fits):
-    _, count, outcomes = providers.shape
-    program, utilities = new_program(count, outcomes), np.empty((count + 1, outcomes))
+@loop
+def _fit_range(start, stop, user, providers, above, below, member, simplex, limit, patience, fits, program, utilities):
     for b in range(start, stop):
         _fit(b, user, providers, above, below, member, simplex, limit, patience, fits, program, utilities)
 
 
 @part
 def _fit(b, user, providers, above, below, member, simplex, limit, patience, fits, program, utilities):
-    members = uppers = lowers = 0
+    members = uppers = lowers = np.int64(0)
     for j in range(providers.shape[1]):
         program.member[members] = j
         members += member[b, j]
@@ -214,7 +213,7 @@ def solve_program(utilities, program, members, uppers, lowers, simplex, limit, p
         for i in range(2, order):
             inverse[i, 1] = -1.0
 
-    stalled = 0
+    stalled = np.int64(0)
     for pivots in range(limit + 1):
         top, bottom = _residuals(upper, lower, price, above, below, members, uppers, lowers)
         z = price[0]

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from equilibrax_kernels.cpu.compiling import compiled, part
+from equilibrax_kernels.cpu.compiling import part
 
 _LIMIT = 2**63 - 1
 
@@ -41,7 +41,6 @@ class Alone(NamedTuple):
     outcomes: np.ndarray
 
 
-@compiled
 def new_cells(providers, words):
     cells = 1 << providers
     return Cells(
@@ -52,7 +51,6 @@ def new_cells(providers, words):
     )
 
 
-@compiled
 def new_alone(players, states, words):
     return Alone(
         np.empty(players, np.int64),

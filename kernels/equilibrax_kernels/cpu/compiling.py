@@ -8,9 +8,11 @@ from typing import Any
 
 import numba
 
+_WITHOUT_ARRAYS_OF_ITS_OWN: dict[str, Any] = {"_nrt": False, "error_model": "numpy", "no_cfunc_wrapper": True}
+
 
 def compiled(function: Callable[..., Any]) -> Any:
-    """A loop that is called from Python, or allocates; compiled by numba when it is first called.
+    """A loop that is called from Python, compiled by numba when it is first called.
 
     Checks of types that are wrapped around the function (as tests do with every function of the kernels) are dropped:
     numba compiles the function itself.
@@ -25,12 +27,21 @@ def compiled(function: Callable[..., Any]) -> Any:
     return numba.njit(nogil=True, cache=True)(inspect.unwrap(function))
 
 
-def part(function: Callable[..., Any]) -> Any:
-    """A part of a loop, called from loops alone.
+def loop(function: Callable[..., Any]) -> Any:
+    """The same for a loop that is given all its room, and allocates no arrays.
 
-    It compiles several times as fast as a loop and its arrays are not counted as they come and go, so it must not
-    allocate arrays nor return any, not even as broadcast or sliced assignments do inside.
+    It compiles faster, and its arrays are not counted as they come and go. Broadcast and sliced assignments allocate.
     """
-    return numba.njit(nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True, _nrt=False)(
+    return numba.njit(nogil=True, cache=True, **_WITHOUT_ARRAYS_OF_ITS_OWN)(inspect.unwrap(function))
+
+
+def part(function: Callable[..., Any]) -> Any:
+    """A part of a `loop`, which allocates and returns no arrays either; Python cannot call it."""
+    return numba.njit(nogil=True, no_cpython_wrapper=True, **_WITHOUT_ARRAYS_OF_ITS_OWN)(inspect.unwrap(function))
+
+
+def inlined(function: Callable[..., Any]) -> Any:
+    """A small part, in place of every call."""
+    return numba.njit(nogil=True, inline="always", no_cpython_wrapper=True, **_WITHOUT_ARRAYS_OF_ITS_OWN)(
         inspect.unwrap(function)
     )

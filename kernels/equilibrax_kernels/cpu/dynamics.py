@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from equilibrax_kernels.cpu.compiling import compiled, part
+from equilibrax_kernels.cpu.compiling import part
 
 _NOTHING = -(2**62)
 
@@ -27,7 +27,6 @@ class Responses(NamedTuple):
     start: np.ndarray
 
 
-@compiled
 def new_responses(capacity, providers):
     return Responses(
         np.empty(capacity, np.int64),
@@ -80,12 +79,12 @@ def run_dynamics(listed, size, responses, mask, key, random, ties, minimal, step
     """
     providers = listed.values.shape[1] - 1
     selected = -1
-    entry = 0
+    entry = np.int64(0)
     for j in range(providers):
         start = responses.start[j]
         if mask >> j & 1 and (selected < 0 or listed.values[start, 0] > listed.values[entry, 0]):
             selected, entry = j, start
-    steps = turn = 0
+    steps = turn = np.int64(0)
     while True:
         unstable = ~listed.bits[entry]
         if ties:

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from equilibrax_kernels.cpu.compiling import compiled, part
+from equilibrax_kernels.cpu.compiling import part
 from equilibrax_kernels.cpu.ordering import ALL_PAIRS, sort_runs
 
 GROW, OVERFLOW = -1, -2
@@ -87,7 +87,6 @@ class Room(NamedTuple):
     opening: np.ndarray
 
 
-@compiled
 def new_room(capacity, players, states, actions, words, schemes):
     """`(before, after, block, room)` for lists of up to `capacity` entries of tables with so many `schemes`."""
     together = max(actions, ALL_PAIRS)
@@ -123,7 +122,6 @@ def new_room(capacity, players, states, actions, words, schemes):
     )
 
 
-@compiled
 def _new_partial(capacity, players, words):
     room = capacity + 1  # one more, for a scheme that may turn out to equal another one
     return Partial(
@@ -161,7 +159,7 @@ def list_schemes(contributions, available, before, after, block, room, first, li
     before.exact[0], before.size[0] = 1, 1.0
     for w in range(before.outcomes.shape[1]):
         before.outcomes[0, w] = 0
-    kept, x = 1, 0
+    kept, x = np.int64(1), np.int64(0)
     for stage in range(1 + states - first):
         width = first if stage == 0 else 1
         extensions = _fill_block(contributions, available, block, x, width)
@@ -201,7 +199,7 @@ def _fill_block(contributions, available, block, x, width):
     block.bits[0] = (1 << (players - 1)) - 1
     for w in range(words):
         block.outcomes[0, w] = 0
-    size = 1
+    size = np.int64(1)
     for y in range(x, x + width):
         usable = _find_usable(contributions, available, block, y)
         for f in range(size - 1, -1, -1):  # in place, from the last one backwards
@@ -255,7 +253,7 @@ def _extend(before, size, block, extensions, after, room, stage, keep_all):
     rank_mask, step_mask = (1 << rank_bits) - 1, (1 << step_bits) - 1
 
     # One sorted run of candidates per extension: -v_0, then lexicographic order.
-    total = runs = 0
+    total = runs = np.int64(0)
     room.ends[0] = 0
     for u in range(extensions):
         user, bits = block.values[u, 0], block.bits[u]
@@ -273,7 +271,7 @@ def _extend(before, size, block, extensions, after, room, stage, keep_all):
         room.best[j] = room.before[j] = room.user[j] = _NOTHING
     for candidate in range(size * extensions):
         room.slots[candidate] = -1
-    kept = run = 0
+    kept = run = np.int64(0)
     last = _NOTHING
     for at in range(total):
         key = keys[at]

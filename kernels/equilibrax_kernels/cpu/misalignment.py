@@ -11,7 +11,6 @@ The first condition alone is not enough: fewer outcomes may allow a smaller scor
 
 from __future__ import annotations
 
-from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -24,7 +23,7 @@ from equilibrax_kernels.cpu.chebyshev import (
     solve_program,
     spread_multipliers,
 )
-from equilibrax_kernels.cpu.compiling import compiled, part
+from equilibrax_kernels.cpu.compiling import loop, part
 from equilibrax_kernels.cpu.threads import plain, run_over_tables
 
 _SAME = 1e-12  # scores that differ by less than this (unit scale) are the same
@@ -49,7 +48,6 @@ class Fits(NamedTuple):
     unit: np.ndarray
 
 
-@compiled
 def new_fits(providers, outcomes, committees, words):
     return Fits(
         new_program(providers, outcomes),
@@ -98,7 +96,7 @@ def fit_committees(fits, attained, optimal, masks, order, index, simplex, limit,
         if heir:
             continue
         solved += 1
-        members = 0
+        members = np.int64(0)
         for j in range(providers):
             program.member[members] = j
             members += mask >> j & 1
@@ -122,7 +120,7 @@ def fit_committees(fits, attained, optimal, masks, order, index, simplex, limit,
 @part
 def _outcomes_of(words, outcomes):
     """Write the numbers of the bits that are set; returns how many there are."""
-    count = 0
+    count = np.int64(0)
     for w in range(len(words)):
         left, outcome = words[w], w << 6
         while left:
@@ -222,14 +220,9 @@ def new_scores(tables: int, committees: int, providers: int, outcomes: int, mult
     )
 
 
-@compiled
-def fit_tables_range(start, stop, utilities, available, masks, order, index, resolution, simplex, limit, scores):
-    """Fit all committees of tables `start` to `stop - 1` on all their outcomes; see `fit_tables`."""
-    _, players, states, actions = utilities.shape
-    outcomes = states * actions
-    words = (outcomes + 63) // 64
-    fits = new_fits(players - 1, outcomes, len(masks), words)
-    attained, nowhere = np.empty((len(masks), words), np.int64), np.empty((0, outcomes))
+@loop
+def _fit_range(start, stop, utilities, available, masks, order, index, resolution, simplex, limit, scores, fits,
+               attained, nowhere):  # fmt: skip
     for b in range(start, stop):
         _fit_table(b, utilities, available, masks, order, index, resolution, simplex, limit, scores, fits, attained,
                    nowhere)  # fmt: skip
@@ -293,19 +286,15 @@ def fit_tables(
     tables, players, states, actions = utilities.shape
     order, index = from_large_to_small(masks, players - 1)
     scores = new_scores(tables, len(masks), players - 1, states * actions, multipliers)
-    loop = partial(
-        fit_tables_range,
-        utilities=plain(utilities),
-        available=plain(available),
-        masks=plain(masks),
-        order=order,
-        index=index,
-        resolution=float(resolution),
-        simplex=simplex,
-        limit=iteration_limit,
-        scores=scores,
-    )
-    run_over_tables(loop, tables, threads)
+    inputs = plain(utilities), plain(available), plain(masks), order, index
+    outcomes, words = states * actions, -(-states * actions // 64)
+
+    def fit_range(start: int, stop: int) -> None:
+        fits = new_fits(players - 1, outcomes, len(masks), words)
+        attained, nowhere = np.empty((len(masks), words), np.int64), np.empty((0, outcomes))
+        _fit_range(start, stop, *inputs, float(resolution), simplex, iteration_limit, scores, fits, attained, nowhere)
+
+    run_over_tables(fit_range, tables, threads)
     found = {f"fit_{name}": array for name, array in scores._asdict().items()}
     found["fit_misalignment"] = found.pop("fit_eps")
     return {name: array for name, array in found.items() if len(array)}

@@ -5,16 +5,25 @@ See `equilibrax_kernels.selection` for the game. Nothing is kept of a table but 
 
 from __future__ import annotations
 
-from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
-from equilibrax_kernels.cpu.committees import counted, monopolies, new_alone, new_cells, over_supersets, worst_entry
-from equilibrax_kernels.cpu.compiling import compiled, part
+from equilibrax_kernels.cpu.committees import (
+    Alone,
+    Cells,
+    counted,
+    monopolies,
+    new_alone,
+    new_cells,
+    over_supersets,
+    worst_entry,
+)
+from equilibrax_kernels.cpu.compiling import loop, part
 from equilibrax_kernels.cpu.dynamics import find_responses, new_responses, run_dynamics
 from equilibrax_kernels.cpu.frontier import GROW, list_schemes, new_room, scheme_of
 from equilibrax_kernels.cpu.misalignment import (
+    Fits,
     fit_committees,
     from_large_to_small,
     new_fits,
@@ -73,36 +82,42 @@ class Answers(NamedTuple):
     overflow: np.ndarray
 
 
-@compiled
-def select_range(start, stop, tables, rules, limits, first, capacity, schemes, answers, scores):
-    """Solve tables `start` to `stop - 1`; called through `select_tables`, which says what everything is."""
-    _, players, states, actions = tables.utilities.shape
-    providers, committees, outcomes = players - 1, len(tables.masks), states * actions
-    words = (outcomes + 63) // 64 if rules.fit or len(answers.attained) else 0
-    cells, alone = new_cells(providers, words), new_alone(players, states, words)
-    fits = new_fits(providers, outcomes if rules.fit else 0, committees, words)
-    contributions = np.empty((players, states, actions), np.int64)
-    attained, nowhere = np.empty((committees, words), np.int64), np.empty((0, outcomes))
-    b = start
-    while b < stop:
-        before, after, block, room = new_room(capacity, players, states, actions, words, schemes)
-        responses = new_responses(capacity, providers)
-        while b < stop:
-            size = _list_table(b, tables, rules, contributions, alone, before, after, block, room, first, limits, answers)
-            if size == GROW:
-                capacity = min(2 * capacity, limits[-1])
-                break
-            if size >= 0:
-                listed = after if (states - first) % 2 == 0 else before
-                _answer(b, tables, rules, listed, size, responses, cells, alone, room, first, answers, attained)
-                if rules.fit:
-                    _fit(b, tables, rules, fits, attained, alone, scores, nowhere)
-            b += 1
+class Work(NamedTuple):
+    """Room for what does not depend on how many schemes there are.
+
+    Attributes:
+        contributions: `[P, X, A]` int64; attained: `[C, W]` int64; nowhere: `[0, R]` multipliers that are not wanted.
+    """
+
+    cells: Cells
+    alone: Alone
+    fits: Fits
+    contributions: np.ndarray
+    attained: np.ndarray
+    nowhere: np.ndarray
+
+
+@loop
+def _select_range(start, stop, tables, rules, limits, first, answers, scores, work, before, after, block, room,
+                  responses):  # fmt: skip
+    """Solve tables from `start` on; returns `stop`, or the table for which the room was too small."""
+    states = tables.utilities.shape[2]
+    for b in range(start, stop):
+        size = _list_table(b, tables, rules, work, before, after, block, room, first, limits, answers)
+        if size == GROW:
+            return b
+        if size >= 0:
+            listed = after if (states - first) % 2 == 0 else before
+            _answer(b, tables, rules, listed, size, responses, work, room, first, answers)
+            if rules.fit:
+                _fit(b, tables, rules, work, scores)
+    return stop
 
 
 @part
-def _list_table(b, tables, rules, contributions, alone, before, after, block, room, first, limits, answers):
+def _list_table(b, tables, rules, work, before, after, block, room, first, limits, answers):
     """List the schemes of table b."""
+    contributions, alone = work.contributions, work.alone
     players, states, actions = contributions.shape
     for p in range(players):
         for x in range(states):
@@ -117,8 +132,9 @@ def _list_table(b, tables, rules, contributions, alone, before, after, block, ro
 
 
 @part
-def _answer(b, tables, rules, listed, size, responses, cells, alone, room, first, answers, attained):
+def _answer(b, tables, rules, listed, size, responses, work, room, first, answers):
     """Every committee's equilibria and dynamics, and the outcomes that its equilibria attain."""
+    cells, alone, attained = work.cells, work.alone, work.attained
     providers, states, words = listed.values.shape[1] - 1, answers.worst_scheme.shape[2], attained.shape[1]
     masks = tables.masks
     if rules.ties or rules.dynamics:
@@ -167,14 +183,14 @@ def _answer(b, tables, rules, listed, size, responses, cells, alone, room, first
 
 
 @part
-def _fit(b, tables, rules, fits, attained, alone, scores, nowhere):
+def _fit(b, tables, rules, work, scores):
     """Every committee's misalignment."""
-    lower = upper = nowhere
+    fits, lower, upper = work.fits, work.nowhere, work.nowhere
     if len(scores.lower):
         lower, upper = scores.lower[b], scores.upper[b]
     set_utilities(fits, tables.utilities[b], tables.available[b], tables.resolution)
     scores.solved[b] = fit_committees(
-        fits, attained, alone.outcomes[0], tables.masks, tables.order, tables.index, rules.simplex,
+        fits, work.attained, work.alone.outcomes[0], tables.masks, tables.order, tables.index, rules.simplex,
         rules.iteration_limit, scores.eps[b], scores.weights[b], scores.offset[b], scores.gap[b],
         scores.violation[b], lower, upper,
     )  # fmt: skip
@@ -258,21 +274,26 @@ def select_tables(
     )
     scores = new_scores(tables if fit else 0, committees, providers, states * actions, multipliers)
     inputs = plain(utilities), plain(prior), plain(available), plain(keys), plain(masks)
-    run_over_tables(
-        partial(
-            select_range,
-            tables=Tables(*inputs, order, index, float(resolution)),
-            rules=Rules(ties, dynamics, minimal, random, step_limit, fit, simplex, iteration_limit),
-            limits=limits,
-            first=first,
-            capacity=max(1, min(capacity, schemes)),
-            schemes=schemes,
-            answers=answers,
-            scores=scores,
-        ),
-        tables,
-        threads,
-    )
+    read = Tables(*inputs, order, index, float(resolution))
+    rules = Rules(ties, dynamics, minimal, random, step_limit, fit, simplex, iteration_limit)
+
+    def select_range(start: int, stop: int) -> None:
+        wanted = words if fit or outcomes else 0
+        work = Work(
+            cells=new_cells(providers, wanted),
+            alone=new_alone(players, states, wanted),
+            fits=new_fits(providers, states * actions if fit else 0, committees, wanted),
+            contributions=np.empty((players, states, actions), np.int64),
+            attained=np.empty((committees, wanted), np.int64),
+            nowhere=np.empty((0, states * actions)),
+        )
+        room = max(1, min(capacity, schemes))
+        while start < stop:
+            rooms = *new_room(room, players, states, actions, wanted, schemes), new_responses(room, providers)
+            start = _select_range(start, stop, read, rules, limits, first, answers, scores, work, *rooms)
+            room = min(2 * room, int(limits[-1]))
+
+    run_over_tables(select_range, tables, threads)
     found = answers._asdict() | {f"fit_{name}": array for name, array in scores._asdict().items()}
     found["fit_misalignment"] = found.pop("fit_eps")
     return {name: array for name, array in found.items() if len(array)}
