@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from equilibrax_kernels.cpu.compiling import compiled, part
+from equilibrax_kernels.cpu.compiling import part
 from equilibrax_kernels.cpu.threads import plain
 
 SHARPEST = 1e300
@@ -67,20 +67,28 @@ def new_games(
     )
 
 
-@compiled
-def cells_room(players, states, actions):
-    """What `best_response_cells` and `quantal_cells` need to work with, and the last state of every set.
+class CellsRoom(NamedTuple):
+    """What finding the values of all sets needs to work with.
 
-    Returns:
-        `[2, X + 1, A (P + 1)]` rows and sums; `[N]` int8, the position of every set's lowest bit, X for the empty set;
-        `[X + 1]` int64 and `[P]`, weights and means of quantal users.
+    Attributes:
+        rows, sums: `[X + 1, A (P + 1)]` what every state adds, and sums of the sets on the way; zeros of the empty set.
+        last: `[N]` the position of every set's lowest bit, X for the empty set.
+        weight, mean: `[X + 1]` and `[P]`, weights and means of quantal users.
     """
-    last = np.full(1 << states, states, np.int8)
+
+    rows: np.ndarray
+    sums: np.ndarray
+    last: np.ndarray
+    weight: np.ndarray
+    mean: np.ndarray
+
+
+def cells_room(players: int, states: int, actions: int) -> CellsRoom:
+    """Room for games of one size."""
+    last, tables = np.full(1 << states, states, np.int8), np.zeros((2, states + 1, actions * (players + 1)))
     for n in range(states):
-        for s in range(1 << n, 1 << states, 2 << n):
-            last[s] = n
-    tables = np.zeros((2, states + 1, actions * (players + 1)))  # the sums of the empty set stay zero
-    return tables, last, np.zeros(states + 1, np.int64), np.zeros(players)
+        last[1 << n :: 2 << n] = n
+    return CellsRoom(tables[0], tables[1], last, np.zeros(states + 1, np.int64), np.zeros(players))
 
 
 @part
@@ -106,8 +114,7 @@ def best_response_cells(contributions, available, room, values, allowed):
         allowed: `[N]` bool.
     """
     players, signals, states, actions = contributions.shape
-    tables, last, _, _ = room
-    rows, sums, width = tables[0], tables[1], players + 1
+    rows, sums, last, width = room.rows, room.sums, room.last, players + 1
     _start(values, allowed)
     for z in range(signals):
         _fill_rows(contributions, available, z, rows)
@@ -136,8 +143,8 @@ def quantal_cells(contributions, weights, available, rationality, resolution, ro
         room, values, allowed: as in `best_response_cells`.
     """
     players, signals, states, actions = contributions.shape
-    tables, last, weight, mean = room
-    rows, sums, width, sharpness = tables[0], tables[1], players + 1, min(rationality, SHARPEST)
+    rows, sums, last, weight, mean = room
+    width, sharpness = players + 1, min(rationality, SHARPEST)
     _start(values, allowed)
     for z in range(signals):
         _fill_rows(contributions, available, z, rows)

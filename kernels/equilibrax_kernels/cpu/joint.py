@@ -10,13 +10,12 @@ Letters: P = K + 1 players, the user first; Z signals, X states, A actions, N = 
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from equilibrax_kernels.cpu.cells import cells_room, game_cells, new_games
-from equilibrax_kernels.cpu.compiling import compiled, part
+from equilibrax_kernels.cpu.compiling import loop, part
 from equilibrax_kernels.cpu.partitions import all_sets, best_splits, list_cells, recover, refine, supported, worth
 from equilibrax_kernels.cpu.threads import plain, run_over_tables
 
@@ -74,15 +73,11 @@ class Room(NamedTuple):
     reach: np.ndarray
 
 
-@compiled
-def new_room(players, states):
-    """Room for games of one size."""
-    listed, first, highest = all_sets(states)
+def new_room(players: int, states: int, sets: tuple[np.ndarray, np.ndarray, np.ndarray]) -> Room:
+    """Room for games of one size; `sets` are `all_sets`."""
     size, providers = 1 << states, players - 1
     return Room(
-        listed,
-        first,
-        highest,
+        *sets,
         np.zeros((players, size)),
         np.zeros(size, np.bool_),
         np.zeros(size),
@@ -105,11 +100,9 @@ def new_room(players, states):
     )
 
 
-@compiled
-def joint_range(start, stop, games, masks, step_limit, answers):
+@loop
+def _joint_range(start, stop, games, masks, step_limit, answers, room, of_cells):
     """Solve games `start` to `stop - 1`; called through `joint_games`, which says what everything is."""
-    _, players, _, states, actions = games.contributions.shape
-    room, of_cells = new_room(players, states), cells_room(players, states, actions)
     for b in range(start, stop):
         game_cells(games, b, of_cells, room.values, room.allowed)
         _stable_cells(games.tolerance[b], room, answers.near_ties[b])
@@ -238,7 +231,7 @@ def joint_games(
         best response), `count` int64, `worst_partition` `[B, C, X]` int32 sets, `near_ties` `[B, K]` int64; and with
         `dynamics`, `dynamics` `[B, C]`, `dynamics_partition`, `dynamics_steps`, `dynamics_ended`.
     """
-    count, players, _, states, _ = contributions.shape
+    count, players, _, states, actions = contributions.shape
     shape, played = (count, len(masks)), (count, len(masks) if dynamics else 0)
     answers = Answers(
         worst=np.empty(shape),
@@ -252,7 +245,11 @@ def joint_games(
         dynamics_ended=np.empty(played, np.bool_),
     )
     games = new_games(contributions, weights, available, rationality, tolerance, quantal, resolution)
-    committees = plain(np.asarray(masks, np.int64))
-    loop = partial(joint_range, games=games, masks=committees, step_limit=step_limit, answers=answers)
-    run_over_tables(loop, count, threads)
+    committees, sets = plain(np.asarray(masks, np.int64)), all_sets(states)
+
+    def solve_range(start: int, stop: int) -> None:
+        rooms = new_room(players, states, sets), cells_room(players, states, actions)
+        _joint_range(start, stop, games, committees, step_limit, answers, *rooms)
+
+    run_over_tables(solve_range, count, threads)
     return {name: array for name, array in answers._asdict().items() if dynamics or not name.startswith("dynamics")}

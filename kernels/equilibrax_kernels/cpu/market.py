@@ -13,13 +13,12 @@ rules, M strategies, C committees, B markets.
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from equilibrax_kernels.cpu.cells import best_response_cells, cells_room, quantal_cells
-from equilibrax_kernels.cpu.compiling import compiled, part
+from equilibrax_kernels.cpu.compiling import inlined, loop, part
 from equilibrax_kernels.cpu.deviations import market_dynamics, monopoly_strategies
 from equilibrax_kernels.cpu.partitions import worth
 from equilibrax_kernels.cpu.profiles import Postings, earnings, first_best, new_space, profile_equilibria
@@ -94,9 +93,11 @@ class Room(NamedTuple):
     partial: np.ndarray
 
 
-@compiled
-def new_room(players, users, states, actions, size, strategies, providers, general):
-    """`(room, game)`: room for markets of one size, and for the game that each becomes."""
+def new_room(markets: Markets) -> tuple[Room, Postings]:
+    """Room for markets of one size, and for the game that each becomes."""
+    _, players, users, states, actions = markets.contributions.shape
+    providers, _, strategies = markets.own.shape
+    size, general = markets.rules.shape[1], markets.tensor.shape[3] > 0
     with_counters = players + (actions if general else 0)
     room = Room(
         np.zeros((with_counters, 1, states, actions), np.int64),
@@ -122,24 +123,15 @@ def new_room(players, users, states, actions, size, strategies, providers, gener
     return room, game
 
 
-@compiled
-def market_range(start, stop, markets, most_profiles, answers):
-    """Solve markets `start` to `stop - 1`; called through `market_games`, which says what everything is.
-
-    `most_profiles` are those of the largest committee, if all are wanted.
-    """
-    _, players, users, states, actions = markets.contributions.shape
-    providers, _, strategies = markets.own.shape
-    size, general = markets.rules.shape[1], markets.tensor.shape[3] > 0
-    room, game = new_room(players, users, states, actions, size, strategies, providers, general)
-    space = new_space(providers, strategies, most_profiles)
-    of_cells = cells_room(len(room.given), states, actions)
+@loop
+def _market_range(start, stop, markets, answers, room, game, space, of_cells):
+    """Solve markets `start` to `stop - 1`; called through `market_games`, which says what everything is."""
     for b in range(start, stop):
         _set_game(b, markets, of_cells, room, game)
         _answer(b, markets, game, space, answers)
 
 
-@part
+@inlined
 def _answer(b, markets, game, space, answers):
     """Everything that is wanted to know about one game."""
     masks, wanted = markets.masks, answers.dynamics_steps.shape[1]
@@ -165,7 +157,7 @@ def _answer(b, markets, game, space, answers):
         answers.now[b, j], answers.most[b, j], answers.first[b, j] = space.earned[posted[j]], most, first
 
 
-@part
+@inlined
 def _set_game(b, markets, of_cells, room, game):
     """Market b as a game between providers who post strategies."""
     contributions, available, rules = markets.contributions[b], markets.available[b], markets.rules
@@ -356,7 +348,7 @@ def market_games(
     """
     own, masks = plain(np.asarray(own, np.int32)), plain(np.asarray(masks, np.int64))
     contributions = plain(np.asarray(contributions, np.int64))
-    (b, _, n, x, _), (k, _, strategies) = contributions.shape, own.shape
+    (b, _, n, x, actions), (k, _, strategies) = contributions.shape, own.shape
     checked, counted, moving = posted is not None, len(masks) * listed, len(masks) * dynamics
     markets = Markets(
         contributions=contributions,
@@ -393,5 +385,11 @@ def market_games(
         first=np.empty((b, k * checked), np.int32),
     )
     profiles = max(strategies ** int(mask).bit_count() for mask in masks) if listed else 0
-    run_over_tables(partial(market_range, markets=markets, most_profiles=profiles, answers=answers), b, threads)
+
+    def solve_range(start: int, stop: int) -> None:
+        room, game = new_room(markets)
+        space, of_cells = new_space(k, strategies, profiles), cells_room(len(room.given), x, actions)
+        _market_range(start, stop, markets, answers, room, game, space, of_cells)
+
+    run_over_tables(solve_range, b, threads)
     return {name: array for name, array in answers._asdict().items() if array.shape[1]}

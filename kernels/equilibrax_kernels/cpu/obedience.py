@@ -11,14 +11,13 @@ games.
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from equilibrax_kernels.cpu.cells import cells_room, game_cells, new_games
 from equilibrax_kernels.cpu.committees import Cells, new_cells, over_supersets, worst_entry
-from equilibrax_kernels.cpu.compiling import compiled, part
+from equilibrax_kernels.cpu.compiling import inlined, loop, part
 from equilibrax_kernels.cpu.dynamics import Responses, find_responses, new_responses, run_dynamics
 from equilibrax_kernels.cpu.frontier import Partial
 from equilibrax_kernels.cpu.sorting import ranks, sort_positions
@@ -74,8 +73,7 @@ class Room(NamedTuple):
     stable: Cells
 
 
-@compiled
-def new_room(players, states, size):
+def new_room(players: int, states: int, size: int) -> Room:
     """Room for games with so many partitions."""
     return Room(
         np.zeros((players, 1 << states)),
@@ -102,11 +100,9 @@ def new_room(players, states, size):
     )
 
 
-@compiled
-def obedient_range(start, stop, games, partitions, keys, masks, rules, answers):
+@loop
+def _obedient_range(start, stop, games, partitions, keys, masks, rules, answers, room, of_cells):
     """Solve games `start` to `stop - 1`; called through `obedient_games`, which says what everything is."""
-    _, players, _, states, actions = games.contributions.shape
-    room, of_cells = new_room(players, states, len(partitions)), cells_room(players, states, actions)
     for b in range(start, stop):
         game_cells(games, b, of_cells, room.cells, room.allowed)
         kept = _list_allowed(room, partitions)
@@ -115,7 +111,7 @@ def obedient_range(start, stop, games, partitions, keys, masks, rules, answers):
         _answer(b, room, kept, masks, keys, rules, answers)
 
 
-@part
+@inlined
 def _answer(b, room, kept, masks, keys, rules, answers):
     """All committees of game b, of which `kept` partitions are listed."""
     listed, responses, stable = room.listed, room.responses, room.stable
@@ -255,7 +251,7 @@ def obedient_games(
         int64, allowed partitions less the values that they have for a provider; and with `dynamics`, `dynamics`
         `[B, C]`, `dynamics_partition`, `dynamics_steps` and `dynamics_ended`.
     """
-    count, players = contributions.shape[:2]
+    count, players, _, states, actions = contributions.shape
     shape, played = (count, len(masks)), (count, len(masks) if dynamics else 0)
     answers = Answers(
         worst=np.empty(shape),
@@ -269,14 +265,13 @@ def obedient_games(
         dynamics_ended=np.empty(played, np.bool_),
     )
     drawn = np.zeros((count, 2), np.uint32) if keys is None else np.asarray(keys, np.uint32)
-    loop = partial(
-        obedient_range,
-        games=new_games(contributions, weights, available, rationality, tolerance, quantal, resolution),
-        partitions=plain(np.asarray(partitions, np.int32)),
-        keys=plain(drawn),
-        masks=plain(np.asarray(masks, np.int64)),
-        rules=Rules(ties, minimal, keys is not None, step_limit),
-        answers=answers,
-    )
-    run_over_tables(loop, count, threads)
+    games = new_games(contributions, weights, available, rationality, tolerance, quantal, resolution)
+    listed, rules = plain(np.asarray(partitions, np.int32)), Rules(ties, minimal, keys is not None, step_limit)
+    drawn, committees = plain(drawn), plain(np.asarray(masks, np.int64))
+
+    def solve_range(start: int, stop: int) -> None:
+        rooms = new_room(players, states, len(listed)), cells_room(players, states, actions)
+        _obedient_range(start, stop, games, listed, drawn, committees, rules, answers, *rooms)
+
+    run_over_tables(solve_range, count, threads)
     return {name: array for name, array in answers._asdict().items() if dynamics or not name.startswith("dynamics")}

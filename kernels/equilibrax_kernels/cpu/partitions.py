@@ -22,25 +22,24 @@ import math
 
 import numpy as np
 
-from equilibrax_kernels.cpu.compiling import compiled, part
+from equilibrax_kernels.cpu.compiling import part
 
 
-@compiled
-def all_sets(states):
-    """All sets but the empty one, as `listed` and `first`; and `[N]` int8, the highest bit of every set."""
-    listed, first = np.zeros((1 << states) - 1, np.int32), np.zeros(states + 1, np.int64)
-    highest = np.zeros(1 << states, np.int8)
+def all_sets(states: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """All sets but the empty one, as `listed` int32 and `first` int64; and `[N]` int8, the highest bit of every set.
+
+    Example:
+        >>> all_sets(2)[0].tolist()
+        [1, 2, 3]
+    """
+    parts, highest = [np.zeros(0, np.int32)], np.zeros(1 << states, np.int8)
     for n in range(states):
-        begin = (1 << n) - 1
-        first[n] = begin
-        for i in range(1 << n):
-            cell = 1 << n
-            for b in range(n):  # the nearest state is the lowest bit of i
-                cell |= (i >> b & 1) << (n - 1 - b)
-            listed[begin + i] = cell
-            highest[(1 << n) + i] = n
-    first[states] = (1 << states) - 1
-    return listed, first, highest
+        cells, places = np.full(1 << n, 1 << n, np.int32), np.arange(1 << n, dtype=np.int32)
+        for b in range(n):  # the nearest state is the lowest bit of the place
+            cells |= (places >> b & 1) << (n - 1 - b)
+        parts.append(cells)
+        highest[1 << n : 2 << n] = n
+    return np.concatenate(parts), (1 << np.arange(states + 1)) - 1, highest
 
 
 @part

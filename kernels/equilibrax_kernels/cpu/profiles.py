@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from equilibrax_kernels.cpu.compiling import compiled, part
+from equilibrax_kernels.cpu.compiling import part
 
 
 class Postings(NamedTuple):
@@ -56,8 +56,7 @@ class Space(NamedTuple):
     earned: np.ndarray
 
 
-@compiled
-def new_space(providers, strategies, profiles):
+def new_space(providers: int, strategies: int, profiles: int) -> Space:
     """Space for games with so many profiles in the largest committee."""
     return Space(
         np.zeros(profiles, np.bool_),
@@ -134,7 +133,7 @@ def profile_equilibria(game, mask, space, worst, best, profile, choice):
         choice: `[N, N]`, filled in: for that equilibrium, the provider that each user takes.
     """
     providers, users, strategies = game.order.shape
-    total, stable, strides, posted = 1, space.stable, space.strides, space.posted
+    total, stable, strides, posted = np.int64(1), space.stable, space.strides, space.posted
     for j in range(providers - 1, -1, -1):  # the lowest member is the most significant
         strides[j] = total if mask >> j & 1 else 0
         total *= strategies if mask >> j & 1 else 1
