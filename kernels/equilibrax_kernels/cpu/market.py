@@ -22,7 +22,7 @@ from equilibrax_kernels.cpu.compiling import inlined, loop, part
 from equilibrax_kernels.cpu.deviations import market_dynamics, monopoly_strategies
 from equilibrax_kernels.cpu.partitions import worth
 from equilibrax_kernels.cpu.profiles import Postings, earnings, first_best, new_space, profile_equilibria
-from equilibrax_kernels.cpu.sorting import ranks
+from equilibrax_kernels.cpu.sorting import Sorting, new_sorting, ranks
 from equilibrax_kernels.cpu.threads import plain, run_over_tables
 
 
@@ -76,7 +76,7 @@ class Room(NamedTuple):
         cells, allowed: `[P', 2**X]` and `[2**X]` values of sets for her, and which have an action.
         values: `[P, N, R]` values of rules.
         does: `[N, R, X, A]` how probable every action is, or without rules.
-        order, scratch, rank, largest: `[R]`, see `sorting.ranks`.
+        rank, largest: `[R]`, and sorting: see `sorting.ranks`.
         partial: `[2, T]`, see `_tabulate`.
     """
 
@@ -86,8 +86,7 @@ class Room(NamedTuple):
     allowed: np.ndarray
     values: np.ndarray
     does: np.ndarray
-    order: np.ndarray
-    scratch: np.ndarray
+    sorting: Sorting
     rank: np.ndarray
     largest: np.ndarray
     partial: np.ndarray
@@ -106,8 +105,7 @@ def new_room(markets: Markets) -> tuple[Room, Postings]:
         np.zeros(1 << states, np.bool_),
         np.zeros((players, users, size)),
         np.zeros((users, size if general else 0, states, actions)),
-        np.zeros(size, np.int64),
-        np.zeros(size, np.int64),
+        new_sorting(size),
         np.zeros(size, np.int64),
         np.zeros(size),
         np.zeros((2, size ** (users - 1) * max(size, actions) * actions ** (users - 1) if general else 0)),
@@ -252,7 +250,7 @@ def _post(own, quantal, tolerance, room, game):
     stride = 1
     for n in range(users - 1, -1, -1):
         if quantal:
-            ranks(values[0, n], size, tolerance, room.order, room.scratch, room.rank, room.largest)
+            ranks(values[0, n], size, tolerance, room.sorting, room.rank, room.largest)
         for k in range(providers):
             for m in range(strategies):
                 r = own[k, n, m]

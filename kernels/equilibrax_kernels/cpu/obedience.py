@@ -20,7 +20,7 @@ from equilibrax_kernels.cpu.committees import Cells, new_cells, over_supersets, 
 from equilibrax_kernels.cpu.compiling import inlined, loop, part
 from equilibrax_kernels.cpu.dynamics import Responses, find_responses, new_responses, run_dynamics
 from equilibrax_kernels.cpu.frontier import Partial
-from equilibrax_kernels.cpu.sorting import ranks, sort_positions
+from equilibrax_kernels.cpu.sorting import Sorting, new_sorting, ranks
 from equilibrax_kernels.cpu.threads import plain, run_over_tables
 
 
@@ -53,7 +53,8 @@ class Room(NamedTuple):
     Attributes:
         cells, allowed: `[P, N]` and `[N]`, `cells.game_cells`.
         values: `[P, S]` of the allowed partitions, and `position` `[S]` of each among all.
-        keys, order, scratch, rank, largest: `[S]`, see `sorting.ranks`; `of_user` `[S]` the largest value of her ranks.
+        sorting, rank, largest: see `sorting.ranks`; of the user's ranks, `of_user` `[S]` their largest values and
+            `begin` `[S]` where they begin in her order.
         listed: the partitions in the user's order, as schemes: ranks for values, `rank` for the place in `values`.
         responses, stable: of `dynamics` and `committees`.
     """
@@ -62,12 +63,11 @@ class Room(NamedTuple):
     allowed: np.ndarray
     values: np.ndarray
     position: np.ndarray
-    keys: np.ndarray
-    order: np.ndarray
-    scratch: np.ndarray
+    sorting: Sorting
     rank: np.ndarray
     largest: np.ndarray
     of_user: np.ndarray
+    begin: np.ndarray
     listed: Partial
     responses: Responses
     stable: Cells
@@ -80,12 +80,11 @@ def new_room(players: int, states: int, size: int) -> Room:
         np.zeros(1 << states, np.bool_),
         np.zeros((players, size)),
         np.zeros(size, np.int64),
-        np.zeros(size),
-        np.zeros(size, np.int64),
-        np.zeros(size, np.int64),
+        new_sorting(size),
         np.zeros(size, np.int64),
         np.zeros(size),
         np.zeros(size),
+        np.zeros(size, np.int64),
         Partial(
             np.zeros((size, players), np.int64),
             np.zeros(size, np.int64),
@@ -164,15 +163,22 @@ def _list_allowed(room, partitions):
 @part
 def _order(room, kept, tolerance, near_ties):
     """List the partitions in the user's order, with ranks for values; `near_ties` `[K]` are those without their own."""
-    values, listed, rank, order = room.values, room.listed, room.rank, room.order
-    ranks(values[0], kept, tolerance, order, room.scratch, rank, room.of_user)
+    values, listed, rank, sorting = room.values, room.listed, room.rank, room.sorting
+    last, begin = ranks(values[0], kept, tolerance, sorting, rank, room.of_user), room.begin
+    for r in range(last + 1):
+        begin[r] = 0
     for s in range(kept):
-        room.keys[s] = -rank[s]
-    sort_positions(room.keys, kept, listed.rank, room.scratch)
-    for i in range(kept):
-        listed.values[i, 0] = -room.keys[listed.rank[i]]
+        begin[rank[s]] += 1
+    end = kept
+    for r in range(last + 1):  # the last rank is the first in her order
+        end -= begin[r]
+        begin[r] = end
+    for s in range(kept):
+        i = begin[rank[s]]
+        listed.rank[i], listed.values[i, 0] = s, rank[s]
+        begin[rank[s]] += 1
     for p in range(1, len(values)):
-        near_ties[p - 1] = kept - 1 - ranks(values[p], kept, tolerance, order, room.scratch, rank, room.largest)
+        near_ties[p - 1] = kept - 1 - ranks(values[p], kept, tolerance, sorting, rank, room.largest)
         for i in range(kept):
             listed.values[i, p] = rank[listed.rank[i]]
 

@@ -1,34 +1,69 @@
-"""Sorting positions by what is at them, and ranks of values that count as equal when they are close."""
+"""Sorting values and their positions, and ranks of values that count as equal when they are close."""
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
+import numpy as np
+
 from equilibrax_kernels.cpu.compiling import part
+
+BLOCK = 16
+"""So many values are sorted by counting how many are smaller, without branches; then such runs are merged."""
+
+
+class Sorting(NamedTuple):
+    """Room for sorting M values: the values and their positions `[M]` in increasing order, and as much to work with."""
+
+    values: np.ndarray
+    order: np.ndarray
+    other_values: np.ndarray
+    other_order: np.ndarray
+
+
+def new_sorting(size: int) -> Sorting:
+    """Room for so many values."""
+    return Sorting(np.zeros(size), np.zeros(size, np.int64), np.zeros(size), np.zeros(size, np.int64))
 
 
 @part
-def sort_positions(keys, size, order, scratch):
-    """Fill in `order` `[M]`: the positions of the first `size` keys, increasing; equal ones in order of position.
-
-    `scratch` is of the same size, to work with.
-    """
-    width = 1
-    for i in range(size):
-        order[i] = i
+def sort_positions(values, size, sorting):
+    """Sort the first `size` values into `sorting.values` and `sorting.order`; equal ones in the order of position."""
+    for start in range(0, size, BLOCK):
+        end = min(start + BLOCK, size)
+        for i in range(start, end):
+            value, before = values[i], start
+            for k in range(start, i):
+                before += values[k] <= value
+            for k in range(i + 1, end):
+                before += values[k] < value
+            sorting.values[before], sorting.order[before] = value, i
+    width = BLOCK
     while width < size:
         for start in range(0, size, 2 * width):
-            middle, end = min(start + width, size), min(start + 2 * width, size)
-            i, k = start, middle
-            for at in range(start, end):
-                first = k == end or (i < middle and keys[order[i]] <= keys[order[k]])
-                scratch[at] = order[i if first else k]
-                i, k = (i + 1, k) if first else (i, k + 1)
+            _merge(sorting, start, min(start + width, size), min(start + 2 * width, size))
         for i in range(size):
-            order[i] = scratch[i]
+            sorting.values[i], sorting.order[i] = sorting.other_values[i], sorting.other_order[i]
         width *= 2
 
 
 @part
-def ranks(values, size, tolerance, order, scratch, rank, largest):
+def _merge(sorting, start, middle, end):
+    """Merge two sorted runs into the other arrays, the first run's values first where they are equal."""
+    values, order, i, k, at = sorting.values, sorting.order, start, middle, start
+    while i < middle and k < end:
+        first = values[i] <= values[k]
+        chosen = i if first else k
+        sorting.other_values[at], sorting.other_order[at] = values[chosen], order[chosen]
+        i, k, at = i + first, k + (not first), at + 1
+    while at < end:
+        chosen = i if i < middle else k
+        sorting.other_values[at], sorting.other_order[at] = values[chosen], order[chosen]
+        i, k, at = i + 1, k + 1, at + 1
+
+
+@part
+def ranks(values, size, tolerance, sorting, rank, largest):
     """Fill in `rank` `[M]`, whole numbers in the order of the values, and `largest` `[M]`, the largest value of a rank.
 
     Neighbours in the order of the first `size` values that are no more than the tolerance apart share a rank.
@@ -36,11 +71,10 @@ def ranks(values, size, tolerance, order, scratch, rank, largest):
     Returns:
         The highest rank.
     """
-    sort_positions(values, size, order, scratch)
-    number, before = 0, values[order[0]]
+    sort_positions(values, size, sorting)
+    number, before = 0, sorting.values[0]
     for i in range(size):
-        at = order[i]
-        number += values[at] - before > tolerance
-        before = values[at]
-        rank[at], largest[number] = number, before
+        value = sorting.values[i]
+        number += value - before > tolerance
+        rank[sorting.order[i]], largest[number], before = number, value, value
     return number
