@@ -144,6 +144,9 @@ def test_best_responses_that_go_round_are_noticed():
     assert results.count.tolist() == [[0]]
     assert results.dynamics_cycle.all()
     assert not results.dynamics_ended.any()
+    market = random_markets(99, 2, 3, 3, 3, general=True)[13]  # goes round, but not through where the first round ended
+    assert oracle.dynamics(market, 7).status == "cycle"
+    assert solved(arrays([market]), [7], step_limit=100, dynamics=True).dynamics_cycle.all()
     stopped = solved(given, [3], step_limit=1, dynamics=True)
     assert stopped.dynamics_steps.tolist() == [[1]]
     assert not (stopped.dynamics_cycle | stopped.dynamics_ended).any()
