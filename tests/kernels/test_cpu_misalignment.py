@@ -1,4 +1,4 @@
-"""The Chebyshev programs as compiled loops: against scipy and exact fractions, with certificates that are recomputed."""
+"""The Chebyshev programs as compiled loops: against scipy and exact fractions, certificates recomputed."""
 
 from __future__ import annotations
 
@@ -8,10 +8,8 @@ import random
 import numpy as np
 import oracles
 import pytest
-
 from equilibrax_kernels.cpu.chebyshev import ITERATION_LIMIT, OPTIMAL, fit_programs
-from equilibrax_kernels.cpu.misalignment import fit_tables
-from equilibrax_kernels.cpu.selection import select_tables
+from equilibrax_kernels.cpu.selection import fit_tables, select_tables
 from scipy.optimize import linprog
 
 KINDS = ("uniform", "ties", "duplicates", "constant", "hull", "opposed", "whole table", "one row each", "scales")
@@ -132,7 +130,9 @@ def test_a_program_that_is_stopped_says_so_and_its_fit_still_holds():
 def test_blands_rule_alone_finds_the_optimum(simplex):
     """The rule that takes over where pivots lower nothing, from the first pivot on."""
     rng = np.random.default_rng(6)
-    programs = [program(kind, rng, 4, 20) for kind in ("uniform", "ties", "duplicates", "whole table") for _ in range(9)]
+    programs = [
+        program(kind, rng, 4, 20) for kind in ("uniform", "ties", "duplicates", "whole table") for _ in range(9)
+    ]
     stacked = [*map(np.stack, zip(*programs))]
     fits = fit_programs(*stacked, simplex=simplex, iteration_limit=2000, patience=-1)
     expected = fit_programs(*stacked, simplex=simplex, iteration_limit=400)
@@ -232,7 +232,7 @@ def test_most_committees_inherit_their_scores():
     utilities, available = rng.integers(0, 1000, (40, 6, 3, 3)).astype(np.int32), np.ones((40, 3, 3), bool)
     options = {"resolution": 1000, "ties": False, "capacity": 64, "max_capacity": 1000, "fit": True}
     masks = np.arange(1, 32, dtype=np.int32)
-    got = select_tables(utilities, np.ones((40, 3), np.int32), available, np.zeros((40, 2), np.uint32), masks, **options)
+    got = select_tables(
+        utilities, np.ones((40, 3), np.int32), available, np.zeros((40, 2), np.uint32), masks, **options
+    )
     assert 8 < got["fit_solved"].mean() < 12  # of 31
-
-

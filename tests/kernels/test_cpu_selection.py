@@ -185,7 +185,9 @@ def test_threads_change_no_bit():
     utilities = np.asfortranarray(utilities)
     utilities.flags.writeable = False
     masks = np.arange(1, 8, dtype=np.int32)
-    again = select_tables(utilities, prior, available, keys, masks, resolution=1, ties=False, capacity=32, max_capacity=99)
+    again = select_tables(
+        utilities, prior, available, keys, masks, resolution=1, ties=False, capacity=32, max_capacity=99
+    )
     np.testing.assert_array_equal(again["worst"], one["worst"])
 
 

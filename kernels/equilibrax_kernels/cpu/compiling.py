@@ -8,7 +8,8 @@ from typing import Any
 
 import numba
 
-_WITHOUT_ARRAYS_OF_ITS_OWN: dict[str, Any] = {"_nrt": False, "error_model": "numpy", "no_cfunc_wrapper": True}
+_njit: Any = numba.njit
+_WITHOUT_ARRAYS_OF_ITS_OWN = {"_nrt": False, "error_model": "numpy", "no_cfunc_wrapper": True}
 
 
 def compiled(function: Callable[..., Any]) -> Any:
@@ -24,7 +25,7 @@ def compiled(function: Callable[..., Any]) -> Any:
         >>> double(21)
         42
     """
-    return numba.njit(nogil=True, cache=True)(inspect.unwrap(function))
+    return _njit(nogil=True, cache=True)(inspect.unwrap(function))
 
 
 def loop(function: Callable[..., Any]) -> Any:
@@ -32,16 +33,14 @@ def loop(function: Callable[..., Any]) -> Any:
 
     It compiles faster, and its arrays are not counted as they come and go. Broadcast and sliced assignments allocate.
     """
-    return numba.njit(nogil=True, cache=True, **_WITHOUT_ARRAYS_OF_ITS_OWN)(inspect.unwrap(function))
+    return _njit(nogil=True, cache=True, **_WITHOUT_ARRAYS_OF_ITS_OWN)(inspect.unwrap(function))
 
 
 def part(function: Callable[..., Any]) -> Any:
-    """A part of a `loop`, which allocates and returns no arrays either; Python cannot call it."""
-    return numba.njit(nogil=True, no_cpython_wrapper=True, **_WITHOUT_ARRAYS_OF_ITS_OWN)(inspect.unwrap(function))
+    """A part of a `loop`, in place of every call: most of what a call would cost is handing over many arrays.
 
-
-def inlined(function: Callable[..., Any]) -> Any:
-    """A small part, in place of every call."""
-    return numba.njit(nogil=True, inline="always", no_cpython_wrapper=True, **_WITHOUT_ARRAYS_OF_ITS_OWN)(
+    It allocates and returns no arrays either, and Python cannot call it.
+    """
+    return _njit(nogil=True, forceinline=True, no_cpython_wrapper=True, **_WITHOUT_ARRAYS_OF_ITS_OWN)(
         inspect.unwrap(function)
     )

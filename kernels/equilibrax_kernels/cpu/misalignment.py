@@ -23,8 +23,7 @@ from equilibrax_kernels.cpu.chebyshev import (
     solve_program,
     spread_multipliers,
 )
-from equilibrax_kernels.cpu.compiling import loop, part
-from equilibrax_kernels.cpu.threads import plain, run_over_tables
+from equilibrax_kernels.cpu.compiling import part
 
 _SAME = 1e-12  # scores that differ by less than this (unit scale) are the same
 
@@ -102,9 +101,7 @@ def fit_committees(fits, attained, optimal, masks, order, index, simplex, limit,
             members += mask >> j & 1
         uppers = _outcomes_of(attained[c], program.above)
         solve_program(fits.utilities, program, members, uppers, lowers, simplex, limit, PATIENCE)
-        eps[c], offset[c], gap[c], violation[c] = certify_program(
-            program, members, uppers, lowers, simplex, weights[c]
-        )
+        eps[c], offset[c], gap[c], violation[c] = certify_program(program, members, uppers, lowers, simplex, weights[c])
         fits.top[c], fits.bottom[c] = offset[c] + eps[c], offset[c] - eps[c]
         for w in range(attained.shape[1]):
             fits.support[c, w] = 0
@@ -220,81 +217,24 @@ def new_scores(tables: int, committees: int, providers: int, outcomes: int, mult
     )
 
 
-@loop
-def _fit_range(start, stop, utilities, available, masks, order, index, resolution, simplex, limit, scores, fits,
-               attained, nowhere):  # fmt: skip
-    for b in range(start, stop):
-        _fit_table(b, utilities, available, masks, order, index, resolution, simplex, limit, scores, fits, attained,
-                   nowhere)  # fmt: skip
-
-
 @part
-def _fit_table(b, utilities, available, masks, order, index, resolution, simplex, limit, scores, fits, attained,
-               nowhere):  # fmt: skip
-    _, states, actions = utilities[b].shape
-    for c in range(len(masks)):
-        for w in range(attained.shape[1]):
-            attained[c, w] = 0
-        for x in range(states):
-            for a in range(actions):
-                outcome = x * actions + a
-                attained[c, outcome >> 6] |= np.int64(available[b, x, a]) << (outcome & 63)
-    lower = upper = nowhere
-    if len(scores.lower):
-        lower, upper = scores.lower[b], scores.upper[b]
-    set_utilities(fits, utilities[b], available[b], resolution)
-    scores.solved[b] = fit_committees(
-        fits, attained, attained[0], masks, order, index, simplex, limit, scores.eps[b], scores.weights[b],
-        scores.offset[b], scores.gap[b], scores.violation[b], lower, upper,
-    )  # fmt: skip
+def all_outcomes(available, optimal, attained):
+    """Take every available outcome `[X, A]` for an optimal one `[W]`, attained `[C, W]` by every committee."""
+    states, actions = available.shape
+    for w in range(len(optimal)):
+        optimal[w] = 0
+    for x in range(states):
+        for a in range(actions):
+            outcome = x * actions + a
+            optimal[outcome >> 6] |= np.int64(available[x, a]) << (outcome & 63)
+    for c in range(len(attained)):
+        for w in range(len(optimal)):
+            attained[c, w] = optimal[w]
 
 
 def from_large_to_small(masks: np.ndarray, providers: int) -> tuple[np.ndarray, np.ndarray]:
-    """`(order [C], index [2**K])`: committees by falling size, and the number of each, -1 for those that are missing."""
+    """`(order [C], index [2**K])`: committees by falling size, and the number of each, -1 for missing ones."""
     order = np.argsort([-int(mask).bit_count() for mask in masks], kind="stable").astype(np.int64)
     index = np.full(1 << providers, -1, np.int64)
     index[masks] = np.arange(len(masks))
     return order, index
-
-
-def fit_tables(
-    utilities: np.ndarray,
-    available: np.ndarray,
-    masks: np.ndarray,
-    *,
-    resolution: int,
-    simplex: bool,
-    iteration_limit: int = 400,
-    multipliers: bool = False,
-    threads: int = 1,
-) -> dict[str, np.ndarray]:
-    """Fit all outcomes of B tables (Definition 1) for C committees.
-
-    Args:
-        utilities: `[B, P, X, A]` int32, fixed point, the user first; available: `[B, X, A]` bool.
-        masks: `[C]` int32 committees as bitmasks.
-        resolution: fixed-point steps per unit of utility.
-        simplex: whether the weights sum to one.
-        iteration_limit: pivots before a program gives up; its gap then says so.
-        multipliers: whether to return them.
-        threads: how many to use. Results do not depend on it.
-
-    Returns:
-        `fit_misalignment`, `fit_offset`, `fit_gap`, `fit_violation` `[B, C]`, `fit_weights` `[B, C, K]` and, with
-        `multipliers`, `fit_lower` and `fit_upper` `[B, C, X A]`, as of `equilibrax_kernels.misalignment.Fit`.
-    """
-    tables, players, states, actions = utilities.shape
-    order, index = from_large_to_small(masks, players - 1)
-    scores = new_scores(tables, len(masks), players - 1, states * actions, multipliers)
-    inputs = plain(utilities), plain(available), plain(masks), order, index
-    outcomes, words = states * actions, -(-states * actions // 64)
-
-    def fit_range(start: int, stop: int) -> None:
-        fits = new_fits(players - 1, outcomes, len(masks), words)
-        attained, nowhere = np.empty((len(masks), words), np.int64), np.empty((0, outcomes))
-        _fit_range(start, stop, *inputs, float(resolution), simplex, iteration_limit, scores, fits, attained, nowhere)
-
-    run_over_tables(fit_range, tables, threads)
-    found = {f"fit_{name}": array for name, array in scores._asdict().items()}
-    found["fit_misalignment"] = found.pop("fit_eps")
-    return {name: array for name, array in found.items() if len(array)}

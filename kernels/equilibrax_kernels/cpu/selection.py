@@ -21,9 +21,10 @@ from equilibrax_kernels.cpu.committees import (
 )
 from equilibrax_kernels.cpu.compiling import loop, part
 from equilibrax_kernels.cpu.dynamics import find_responses, new_responses, run_dynamics
-from equilibrax_kernels.cpu.frontier import GROW, list_schemes, new_room, scheme_of
+from equilibrax_kernels.cpu.frontier import GROW, OVERFLOW, list_schemes, new_room, scheme_of
 from equilibrax_kernels.cpu.misalignment import (
     Fits,
+    all_outcomes,
     fit_committees,
     from_large_to_small,
     new_fits,
@@ -62,6 +63,7 @@ class Rules(NamedTuple):
     fit: bool
     simplex: bool
     iteration_limit: int
+    everywhere: bool
 
 
 class Answers(NamedTuple):
@@ -103,14 +105,18 @@ def _select_range(start, stop, tables, rules, limits, first, answers, scores, wo
     """Solve tables from `start` on; returns `stop`, or the table for which the room was too small."""
     states = tables.utilities.shape[2]
     for b in range(start, stop):
-        size = _list_table(b, tables, rules, work, before, after, block, room, first, limits, answers)
-        if size == GROW:
-            return b
-        if size >= 0:
+        if rules.everywhere:
+            all_outcomes(tables.available[b], work.alone.outcomes[0], work.attained)
+        else:
+            size = _list_table(b, tables, rules, work, before, after, block, room, first, limits, answers)
+            if size == GROW:
+                return b
+            if size == OVERFLOW:
+                continue
             listed = after if (states - first) % 2 == 0 else before
             _answer(b, tables, rules, listed, size, responses, work, room, first, answers)
-            if rules.fit:
-                _fit(b, tables, rules, work, scores)
+        if rules.fit:
+            _fit(b, tables, rules, work, scores)
     return stop
 
 
@@ -215,6 +221,7 @@ def select_tables(
     simplex: bool = False,
     iteration_limit: int = 400,
     multipliers: bool = False,
+    everywhere: bool = False,
     outcomes: bool = False,
     threads: int = 1,
 ) -> dict[str, np.ndarray]:
@@ -233,6 +240,7 @@ def select_tables(
         dynamics, minimal, random, step_limit: best-response dynamics, see `equilibrax_kernels.dynamics`. With `minimal`
             all schemes are listed, whatever `max_capacity` says.
         fit, simplex, iteration_limit, multipliers: misalignment scores, see `equilibrax_kernels.misalignment`.
+        everywhere: fit all outcomes instead of those of equilibria, and find no equilibria; see `fit_tables`.
         outcomes: whether to return the outcomes that equilibria attain.
         threads: how many to use. Results do not depend on it.
 
@@ -241,8 +249,8 @@ def select_tables(
         `count`, `count_saturated`, `worst_scheme`, `overflow` (where set, only `optimum` is to be used); with
         `dynamics`, `dynamics`, `dynamics_scheme`, `dynamics_steps`, `dynamics_ended`; with `fit`, `fit_misalignment`,
         `fit_weights`, `fit_offset`, `fit_gap`, `fit_violation`, `fit_solved` `[B]` and with `multipliers` `fit_lower`,
-        `fit_upper` `[B, C, R]`; with `outcomes`, `attained` `[B, C, W]` and `optimal` `[B, W]` int64, 64 outcomes to a word (see
-        `unpack_outcomes`). Schemes are int16.
+        `fit_upper` `[B, C, R]`; with `outcomes`, `attained` `[B, C, W]` and `optimal` `[B, W]` int64, 64 outcomes to a
+        word (see `unpack_outcomes`). Schemes are int16. With `everywhere`, only what begins with `fit_`.
     """
     tables, players, states, actions = utilities.shape
     providers, committees = players - 1, len(masks)
@@ -254,11 +262,12 @@ def select_tables(
     elif max_capacity is not None:
         limits[first - 1 :] = stage_capacities(max_capacity, states, actions, first)
     order, index = from_large_to_small(masks, providers)
-    shape = (tables, committees)
+    games = 0 if everywhere else tables
+    shape = (games, committees)
     played, seen = shape if dynamics else (0, 0), tables if outcomes else 0
     words = -(-states * actions // 64)
     answers = Answers(
-        optimum=np.empty(tables, np.int64),
+        optimum=np.empty(games, np.int64),
         worst=np.empty(shape, np.int64),
         best=np.empty(shape, np.int64),
         count=np.empty(shape, np.int64),
@@ -270,12 +279,12 @@ def select_tables(
         dynamics_ended=np.empty(played, bool),
         attained=np.empty((seen, committees, words), np.int64),
         optimal=np.empty((seen, words), np.int64),
-        overflow=np.empty(tables, bool),
+        overflow=np.empty(games, bool),
     )
     scores = new_scores(tables if fit else 0, committees, providers, states * actions, multipliers)
     inputs = plain(utilities), plain(prior), plain(available), plain(keys), plain(masks)
     read = Tables(*inputs, order, index, float(resolution))
-    rules = Rules(ties, dynamics, minimal, random, step_limit, fit, simplex, iteration_limit)
+    rules = Rules(ties, dynamics, minimal, random, step_limit, fit, simplex, iteration_limit, everywhere)
 
     def select_range(start: int, stop: int) -> None:
         wanted = words if fit or outcomes else 0
@@ -297,6 +306,39 @@ def select_tables(
     found = answers._asdict() | {f"fit_{name}": array for name, array in scores._asdict().items()}
     found["fit_misalignment"] = found.pop("fit_eps")
     return {name: array for name, array in found.items() if len(array)}
+
+
+def fit_tables(
+    utilities: np.ndarray,
+    available: np.ndarray,
+    masks: np.ndarray,
+    *,
+    resolution: int,
+    simplex: bool,
+    iteration_limit: int = 400,
+    multipliers: bool = False,
+    threads: int = 1,
+) -> dict[str, np.ndarray]:
+    """Fit all outcomes of B tables (Definition 1) for C committees.
+
+    Args:
+        utilities: `[B, P, X, A]` int32, fixed point, the user first; available: `[B, X, A]` bool.
+        masks: `[C]` int32 committees as bitmasks.
+        resolution: fixed-point steps per unit of utility.
+        simplex: whether the weights sum to one.
+        iteration_limit: pivots before a program gives up; its gap then says so.
+        multipliers: whether to return them.
+        threads: how many to use. Results do not depend on it.
+
+    Returns:
+        `fit_misalignment`, `fit_offset`, `fit_gap`, `fit_violation` `[B, C]`, `fit_weights` `[B, C, K]` and, with
+        `multipliers`, `fit_lower` and `fit_upper` `[B, C, X A]`, as of `equilibrax_kernels.misalignment.Fit`.
+    """
+    tables, _, states, _ = utilities.shape
+    prior, keys = np.ones((tables, states), np.int32), np.zeros((tables, 2), np.uint32)
+    options = {"resolution": resolution, "ties": False, "capacity": 1, "max_capacity": None, "fit": True}
+    options |= {"simplex": simplex, "iteration_limit": iteration_limit, "multipliers": multipliers, "threads": threads}
+    return select_tables(utilities, prior, available, keys, masks, everywhere=True, **options)
 
 
 def unpack_outcomes(words: np.ndarray, states: int, actions: int) -> np.ndarray:
