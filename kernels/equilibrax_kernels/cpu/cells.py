@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from equilibrax_kernels.cpu.compiling import part
+from equilibrax_kernels.cpu.compiling import called
 from equilibrax_kernels.cpu.threads import plain
 
 SHARPEST = 1e300
@@ -91,7 +91,7 @@ def cells_room(players: int, states: int, actions: int) -> CellsRoom:
     return CellsRoom(tables[0], tables[1], last, np.zeros(states + 1, np.int64), np.zeros(players))
 
 
-@part
+@called
 def game_cells(games, b, room, values, allowed):
     """Fill in the values of all sets in game b, `[P, N]`, and which have an action, `[N]`."""
     contributions, available = games.contributions[b], games.available[b]
@@ -102,7 +102,7 @@ def game_cells(games, b, room, values, allowed):
         best_response_cells(contributions, available, room, values, allowed)
 
 
-@part
+@called
 def best_response_cells(contributions, available, room, values, allowed):
     """Fill in the values of all sets under best response (ties: the lowest action), and which have an action.
 
@@ -130,7 +130,7 @@ def best_response_cells(contributions, available, room, values, allowed):
                 values[p, s] = values[p, s] + here[chosen * width + p] if chosen >= 0 else -math.inf
 
 
-@part
+@called
 def quantal_cells(contributions, weights, available, rationality, resolution, room, values, allowed):
     """Fill in the values of all sets under quantal response, and which have an action.
 
@@ -172,7 +172,7 @@ def quantal_cells(contributions, weights, available, rationality, resolution, ro
                 values[p, s] = values[p, s] + mean[p] / mass if mass > 0 else -math.inf
 
 
-@part
+@called
 def _start(values, allowed):
     for s in range(len(allowed)):
         allowed[s] = True
@@ -180,7 +180,7 @@ def _start(values, allowed):
             values[p, s] = 0
 
 
-@part
+@called
 def _fill_rows(contributions, available, z, rows):
     """For every state, by its bit, and action what players get; and 1 where the action is missing."""
     players, _, states, actions = contributions.shape
@@ -192,7 +192,7 @@ def _fill_rows(contributions, available, z, rows):
             rows[n, a * (players + 1) + players] = not available[x, a]
 
 
-@part
+@called
 def _add(before, row, sums):
     """The sums of a set, for every action those of the players and how many states miss it: of all but its last state,
     and that state's."""

@@ -44,3 +44,15 @@ def part(function: Callable[..., Any]) -> Any:
     return _njit(nogil=True, forceinline=True, no_cpython_wrapper=True, **_WITHOUT_ARRAYS_OF_ITS_OWN)(
         inspect.unwrap(function)
     )
+
+
+def called(function: Callable[..., Any]) -> Any:
+    """A part that is called, unless LLVM finds it small enough: a large loop of many such parts compiles faster."""
+    return _njit(nogil=True, no_cpython_wrapper=True, **_WITHOUT_ARRAYS_OF_ITS_OWN)(inspect.unwrap(function))
+
+
+def spliced(function: Callable[..., Any]) -> Any:
+    """A part with one caller, which is compiled as if it were written there."""
+    return _njit(nogil=True, inline="always", no_cpython_wrapper=True, **_WITHOUT_ARRAYS_OF_ITS_OWN)(
+        inspect.unwrap(function)
+    )

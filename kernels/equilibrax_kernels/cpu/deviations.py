@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from equilibrax_kernels.cpu.compiling import part
+from equilibrax_kernels.cpu.compiling import called
 from equilibrax_kernels.cpu.profiles import earnings, first_best, taken_by
 
 
-@part
+@called
 def monopoly_strategies(game, space):
     """Fill in `space.opening` `[K]`: everybody's best strategy if all users had to take it, the first of several."""
     nobody = np.int64(0)  # not a literal, for which everything would be compiled once more
@@ -25,7 +25,7 @@ def monopoly_strategies(game, space):
         _, space.opening[j] = first_best(space.earned, game.exists[j], game.tolerance[j])
 
 
-@part
+@called
 def market_dynamics(game, mask, step_limit, space, profile, choice, value):
     """Best-response dynamics of a committee, for at most `step_limit` moves.
 

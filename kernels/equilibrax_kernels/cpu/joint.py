@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from equilibrax_kernels.cpu.cells import cells_room, game_cells, new_games
-from equilibrax_kernels.cpu.compiling import loop, part
+from equilibrax_kernels.cpu.compiling import called, loop
 from equilibrax_kernels.cpu.partitions import all_sets, best_splits, list_cells, recover, refine, supported, worth
 from equilibrax_kernels.cpu.threads import plain, run_over_tables
 
@@ -112,7 +112,7 @@ def _joint_range(start, stop, games, masks, step_limit, answers, room, of_cells)
             _dynamics(b, masks, games.tolerance[b], step_limit, room, answers)
 
 
-@part
+@called
 def _stable_cells(tolerance, room, near_ties):
     """What each provider's best partitions are worth, and which cells are stable for whom."""
     providers, size = room.best.shape
@@ -125,7 +125,7 @@ def _stable_cells(tolerance, room, near_ties):
         list_cells(room.listed, room.first, room.bits, 1 << j, room.stable[j], room.begin[j])
 
 
-@part
+@called
 def _equilibria(b, c, mask, tolerance, room, answers):
     """The equilibria of a committee: of several all partitions into common stable cells."""
     user, highest, common = room.values[0], room.highest, len(room.best)
@@ -146,7 +146,7 @@ def _equilibria(b, c, mask, tolerance, room, answers):
     answers.count[b, c] = room.count[full]
 
 
-@part
+@called
 def _dynamics(b, masks, tolerance, step_limit, room, answers):
     """Where the dynamics of every committee ends: in turn, from the lowest provider."""
     values, posted, others, reach = room.values, room.posted, room.others, room.reach
@@ -179,14 +179,14 @@ def _dynamics(b, masks, tolerance, step_limit, room, answers):
         answers.dynamics_ended[b, c] = going
 
 
-@part
+@called
 def _refine(j, tolerance, room, fine):
     """Provider j's best refinement of what the others say."""
     own, best, cells, first = room.values[j + 1], room.best[j], room.stable[j], room.begin[j]
     refine(room.others, own, best, cells, first, room.highest, tolerance, room.firsts[j], fine)
 
 
-@part
+@called
 def _hear(posted, mask, heard):
     """The common refinement of the partitions `[K, X]` that a committee posts; of nobody's, all states together."""
     for x in range(len(heard)):
@@ -197,7 +197,7 @@ def _hear(posted, mask, heard):
         heard[x] = cell
 
 
-@part
+@called
 def _copy(source, target):
     for x in range(len(source)):
         target[x] = source[x]

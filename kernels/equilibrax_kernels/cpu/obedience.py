@@ -17,7 +17,7 @@ import numpy as np
 
 from equilibrax_kernels.cpu.cells import cells_room, game_cells, new_games
 from equilibrax_kernels.cpu.committees import Cells, new_cells, over_supersets, worst_entry
-from equilibrax_kernels.cpu.compiling import inlined, loop, part
+from equilibrax_kernels.cpu.compiling import called, loop, spliced
 from equilibrax_kernels.cpu.dynamics import Responses, find_responses, new_responses, run_dynamics
 from equilibrax_kernels.cpu.frontier import Partial
 from equilibrax_kernels.cpu.sorting import Sorting, new_sorting, ranks
@@ -110,7 +110,7 @@ def _obedient_range(start, stop, games, partitions, keys, masks, rules, answers,
         _answer(b, room, kept, masks, keys, rules, answers)
 
 
-@inlined
+@spliced
 def _answer(b, room, kept, masks, keys, rules, answers):
     """All committees of game b, of which `kept` partitions are listed."""
     listed, responses, stable = room.listed, room.responses, room.stable
@@ -141,7 +141,7 @@ def _answer(b, room, kept, masks, keys, rules, answers):
         answers.dynamics_steps[b, c], answers.dynamics_ended[b, c] = steps, ended
 
 
-@part
+@called
 def _list_allowed(room, partitions):
     """Values and positions of the partitions whose cells all have an action; returns how many there are."""
     values, kept = room.values, 0
@@ -160,7 +160,7 @@ def _list_allowed(room, partitions):
     return kept
 
 
-@part
+@called
 def _order(room, kept, tolerance, near_ties):
     """List the partitions in the user's order, with ranks for values; `near_ties` `[K]` are those without their own."""
     values, listed, rank, sorting = room.values, room.listed, room.rank, room.sorting
@@ -183,7 +183,7 @@ def _order(room, kept, tolerance, near_ties):
             listed.values[i, p] = rank[listed.rank[i]]
 
 
-@part
+@called
 def _find_stable(listed, size):
     """Bit j: nothing that the user strictly prefers is strictly better for provider j."""
     providers = listed.values.shape[1] - 1
@@ -199,7 +199,7 @@ def _find_stable(listed, size):
             best = max(best, value)
 
 
-@part
+@called
 def _alone(listed, size, mask):
     """The optimal partitions of a single provider: the first of the worst for the user, a best one, and how many."""
     j = 0

@@ -22,7 +22,7 @@ import math
 
 import numpy as np
 
-from equilibrax_kernels.cpu.compiling import part
+from equilibrax_kernels.cpu.compiling import called
 
 
 def all_sets(states: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -42,7 +42,7 @@ def all_sets(states: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return np.concatenate(parts), (1 << np.arange(states + 1)) - 1, highest
 
 
-@part
+@called
 def best_splits(value, allowed, tolerance, provider, split, best, bits):
     """Fill in `split` and `best` `[N]`, the best worth of sets in two cells or more and in any number; add to `bits`.
 
@@ -78,7 +78,7 @@ def best_splits(value, allowed, tolerance, provider, split, best, bits):
     return ties
 
 
-@part
+@called
 def list_cells(listed, first, bits, wanted, chosen, begin):
     """List the cells that have all bits of `wanted`: from `listed` and `first` to `chosen` and `begin`."""
     size = 0
@@ -91,7 +91,7 @@ def list_cells(listed, first, bits, wanted, chosen, begin):
     begin[len(first) - 1] = size
 
 
-@part
+@called
 def supported(listed, first, highest, user, own, best, tolerance, stamp, known, worst, most, count, inside, path):
     """The partitions of all states into listed cells that are tight: worst, best and number for what can be left.
 
@@ -143,7 +143,7 @@ def supported(listed, first, highest, user, own, best, tolerance, stamp, known, 
             depth -= 1
 
 
-@part
+@called
 def recover(listed, first, highest, user, own, best, tolerance, worst, partition):
     """Fill in `partition` `[X]`, the set that each state is in: the first of the worst that `supported` counts.
 
@@ -162,7 +162,7 @@ def recover(listed, first, highest, user, own, best, tolerance, worst, partition
                 break
 
 
-@part
+@called
 def refine(coarse, own, best, listed, first, highest, tolerance, firsts, fine):
     """The best refinement `fine` of a partition `coarse` `[X]` for a provider; of several the first.
 
@@ -188,7 +188,7 @@ def refine(coarse, own, best, listed, first, highest, tolerance, firsts, fine):
         assigned |= firsts[left]
 
 
-@part
+@called
 def put(partition, cell):
     """Put the states of a cell into it."""
     states = len(partition)
@@ -197,7 +197,7 @@ def put(partition, cell):
             partition[x] = cell
 
 
-@part
+@called
 def worth(values, partition):
     """The sum over the cells of a partition `[X]`."""
     total = values[0]  # of the empty set: zero

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from equilibrax_kernels.cpu.compiling import part
+from equilibrax_kernels.cpu.compiling import called
 
 
 class Postings(NamedTuple):
@@ -68,7 +68,7 @@ def new_space(providers: int, strategies: int, profiles: int) -> Space:
     )
 
 
-@part
+@called
 def earnings(game, profile, mask, j, earned):
     """Fill in what provider j earns by each strategy `[M]` when the others in `mask` keep to the profile `[K]`.
 
@@ -97,7 +97,7 @@ def earnings(game, profile, mask, j, earned):
             earned[m] = -math.inf
 
 
-@part
+@called
 def first_best(earned, exists, tolerance):
     """The most that is earned, and the first strategy that earns it."""
     most = earned[0]
@@ -109,7 +109,7 @@ def first_best(earned, exists, tolerance):
     return most, 0
 
 
-@part
+@called
 def taken_by(game, profile, mask, n):
     """The provider in `mask` that user n takes in a profile `[K]`: the best for her, ties to the lowest index."""
     best, found = -math.inf, 0
@@ -119,7 +119,7 @@ def taken_by(game, profile, mask, n):
     return found
 
 
-@part
+@called
 def profile_equilibria(game, mask, space, worst, best, profile, choice):
     """All equilibria of a committee; returns their number, and without any the rest is meaningless.
 
@@ -162,7 +162,7 @@ def profile_equilibria(game, mask, space, worst, best, profile, choice):
     return count
 
 
-@part
+@called
 def _drop_unstable(game, mask, j, total, space):
     """Of the profiles that are still `stable`, drop those in which provider j can gain."""
     strategies, stride, stable, earned = len(space.earned), space.strides[j], space.stable, space.earned
@@ -180,7 +180,7 @@ def _drop_unstable(game, mask, j, total, space):
             stable[first + m * stride] &= game.exists[j, m] & (most - earned[m] <= game.tolerance[j])
 
 
-@part
+@called
 def _decode(number, strides, strategies, posted):
     """The strategies of the members; 0 for the others."""
     for j in range(len(strides)):

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from equilibrax_kernels.cpu.compiling import part
+from equilibrax_kernels.cpu.compiling import called
 
 BLOCK = 16
 """So many values are sorted by counting how many are smaller, without branches; then such runs are merged."""
@@ -26,7 +26,7 @@ def new_sorting(size: int) -> Sorting:
     return Sorting(np.zeros(size), np.zeros(size, np.int64), np.zeros(size), np.zeros(size, np.int64))
 
 
-@part
+@called
 def sort_positions(values, size, sorting):
     """Sort the first `size` values into `sorting.values` and `sorting.order`; equal ones in the order of position."""
     for start in range(0, size, BLOCK):
@@ -47,7 +47,7 @@ def sort_positions(values, size, sorting):
         width *= 2
 
 
-@part
+@called
 def _merge(sorting, start, middle, end):
     """Merge two sorted runs into the other arrays, the first run's values first where they are equal."""
     values, order, i, k, at = sorting.values, sorting.order, start, middle, start
@@ -62,7 +62,7 @@ def _merge(sorting, start, middle, end):
         i, k, at = i + 1, k + 1, at + 1
 
 
-@part
+@called
 def ranks(values, size, tolerance, sorting, rank, largest):
     """Fill in `rank` `[M]`, whole numbers in the order of the values, and `largest` `[M]`, the largest value of a rank.
 
