@@ -12,9 +12,9 @@ import jax.numpy as jnp
 import numpy as np
 import oracles_persuasion as oracle
 import pytest
-from equilibrax_kernels.cells import best_response_cells, quantal_cells
 from equilibrax_kernels.cpu.joint import joint_games
-from equilibrax_kernels.joint import joint_game
+from equilibrax_kernels.partitions.cells import best_response_cells, quantal_cells
+from equilibrax_kernels.partitions.joint import joint_game
 
 TOLERANCE = 1e-9
 SHAPES = {  # signals, states, actions, providers, number of games

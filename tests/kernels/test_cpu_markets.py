@@ -15,9 +15,9 @@ import oracles_market as oracle
 import pytest
 import test_oracles_market as oracle_cases
 from equilibrax_kernels.cpu.market_games import market_games
-from equilibrax_kernels.deviations import market_dynamics, replies
-from equilibrax_kernels.market import followed_values, general_postings, learned_values, separable_postings
-from equilibrax_kernels.profiles import profile_equilibria
+from equilibrax_kernels.markets.postings import followed_values, general_postings, learned_values, separable_postings
+from equilibrax_kernels.markets.profiles import profile_equilibria
+from equilibrax_kernels.markets.replies import market_dynamics, replies
 
 Arrays = dict[str, Any]
 

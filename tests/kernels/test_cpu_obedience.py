@@ -13,10 +13,10 @@ import jax.numpy as jnp
 import numpy as np
 import oracles_persuasion as oracle
 import pytest
-from equilibrax_kernels.cells import best_response_cells, quantal_cells
 from equilibrax_kernels.cpu.obedience import obedient_games
-from equilibrax_kernels.lanes import take
-from equilibrax_kernels.obedience import obedient_selection, partition_values, ranks
+from equilibrax_kernels.partitions.cells import best_response_cells, quantal_cells
+from equilibrax_kernels.partitions.obedience import obedient_selection, partition_values, ranks
+from equilibrax_kernels.primitives.lanes import take
 
 LAMBDAS = (None, 0.0, 2.5, math.inf)
 SHAPES = {"alone": (1, 4, 3, 3, 40), "informed": (2, 3, 2, 2, 40)}  # signals, states, actions, providers, games

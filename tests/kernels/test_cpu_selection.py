@@ -84,7 +84,7 @@ def test_every_answer_is_that_of_the_jax_kernels(tie_break):
     expected = eq.solve(
         tables, tie_break=tie_break, method="frontier", misalignment=False, order="random", key=key, throw=False
     )
-    from equilibrax._selection_game import table_keys
+    from equilibrax.games.selection import table_keys
 
     utilities = np.concatenate([user[:, None], providers], axis=1).astype(np.int32)
     keys = table_keys(tables.table_id, key, "random")

@@ -33,7 +33,7 @@ from equilibrax_kernels.cpu.misalignment import (
 )
 from equilibrax_kernels.cpu.ordering import ALL_PAIRS
 from equilibrax_kernels.cpu.threads import plain, run_over_tables
-from equilibrax_kernels.frontier import stage_capacities, states_at_once
+from equilibrax_kernels.selection.frontier import stage_capacities, states_at_once
 
 
 class Tables(NamedTuple):
