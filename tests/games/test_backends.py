@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 import equilibrax as eq
@@ -107,3 +107,63 @@ def test_threads_change_no_bit(monkeypatch):
         np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
     for name in ("misalignment", "weights", "gap"):
         np.testing.assert_array_equal(getattr(one.fit, name), getattr(other.fit, name))
+
+
+# --- games over partitions --------------------------------------------------------------------------------------------
+
+PARTITIONS = [
+    (1, eq.Joint()),
+    (2, eq.Joint(response=eq.Quantal([0.0, 3.0, float("inf")]))),
+    (3, eq.Joint(dynamics=eq.Dynamics(step_limit=1))),
+    (4, eq.Joint(dynamics=False)),
+    (2, eq.Aligned(response=eq.Quantal([1.0]))),
+    (3, eq.Oblivious()),
+    (1, eq.Obedient()),
+    (2, eq.Obedient(tie_break="lowest_index", dynamics=eq.Dynamics(order="random", seed=1))),
+    (3, eq.Obedient(dynamics=eq.Dynamics(deviation="minimal"))),
+    (4, eq.Obedient(tie_break="lowest_index", response=eq.Quantal([2.0], 0.05), dynamics=eq.Dynamics(step_limit=9))),
+    (2, eq.Obedient(response=eq.Quantal([0.0, float("inf")]), dynamics=eq.Dynamics(order="random", seed=1))),
+]
+
+
+@pytest.mark.parametrize(("providers", "game"), PARTITIONS, ids=[f"{g.name}-K={k}" for k, g in PARTITIONS])
+def test_games_over_partitions(providers, game):
+    both(tables(providers), game)
+
+
+def test_sums_beyond_floating_point_are_for_the_kernels():
+    large = eq.PersuasionGame.from_tables(tables(1, 2))
+    huge = replace(large, user=np.asarray(large.user, np.int64) * 2**51)
+    expected = eq.solve(large, "joint", backend="xla")
+    np.testing.assert_array_equal(eq.solve(huge, "joint").worst_value, expected.worst_value * 2**51)
+    with pytest.raises(ValueError, match=r"in the joint game with sums of 2\*\*53 or more, got"):
+        eq.solve(huge, "joint", backend="cpu")
+
+
+# --- markets ----------------------------------------------------------------------------------------------------------
+
+SEPARABLE = eq.random_markets(12, 2, 2, 3, 2, seed=1, resolution=16)
+PRIVATE = eq.random_markets(12, 2, 2, 3, 2, seed=1, provider_sees=[[0, 1, 1], [0, 0, 1]], resolution=16)
+DRAWN = np.random.default_rng(4)
+GENERAL = eq.general_market(DRAWN.integers(0, 3, (12, 2, 3, 2)), DRAWN.integers(0, 3, (12, 2, 3, 2, 2)), resolution=1)
+MARKETS = [
+    (SEPARABLE, eq.Personalized()),
+    (SEPARABLE, eq.Personalized(response=eq.Quantal([1.0, 9.0]))),
+    (SEPARABLE, eq.Personalized("delegation", "incumbent")),
+    (SEPARABLE, eq.Anonymous()),
+    (PRIVATE, eq.Personalized(dynamics=False)),
+    (GENERAL, eq.Anonymous(dynamics=eq.Dynamics(step_limit=1))),
+    (GENERAL, eq.Personalized("delegation", dynamics="only")),
+]
+
+
+@pytest.mark.parametrize(("market", "game"), MARKETS, ids=range(len(MARKETS)))
+def test_markets(market, game):
+    both(market, game)
+    assert game.without_loops(market) == ""
+
+
+def test_markets_with_quantal_users_are_for_the_kernels():
+    game = eq.Anonymous(response=eq.Quantal([1.0]))
+    with pytest.raises(ValueError, match="in the anonymous game with quantal users, got"):
+        eq.solve(SEPARABLE, game, backend="cpu")

@@ -215,8 +215,9 @@ def what_a_game_is_not_played_over_is_refused_in_one_line(game: Any) -> None:
         with pytest.raises(ValueError, match=message) as caught:
             eq.solve(given, game)
         assert "\n" not in str(caught.value)
-    if game.without_loops(game.accept(problem(game, 1))):
-        with pytest.raises(ValueError, match=f'backend: expected "auto" or "xla" in the {game.name} game, got "cpu"'):
+    missing = game.without_loops(game.accept(problem(game, 1)))
+    if missing:
+        with pytest.raises(ValueError, match=f'backend: expected "auto" or "xla" {missing}, got "cpu"'):
             eq.solve(problem(game, 1), game, backend="cpu")
 
 

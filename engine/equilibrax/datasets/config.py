@@ -52,8 +52,8 @@ class SweepConfig:
             below.
         candidates: Tables drawn per bin's place, at most, before a shard gives up and says so.
         licence: Licence of the dataset, an SPDX name.
-        backend: What solves: loops (cpu), kernels that XLA compiles (xla), or what fits the machine (auto). The one that
-            was taken is in `sweep.json`; scores of the other may differ in their last bits.
+        backend: What solves: loops (cpu), kernels that XLA compiles (xla), or what fits the machine (auto). The one
+            that was taken is in `sweep.json`; scores of the other may differ in their last bits.
     """
 
     family: str = "uniform"

@@ -17,8 +17,14 @@ from equilibrax._core.status import Status
 from equilibrax.fits.chebyshev import FitOptions, certify
 from equilibrax.games._game import Compared, Game, GameLine
 from equilibrax.games._options import Dynamics, TieBreak
-from equilibrax.games.selection_engine import MAX_CAPACITY, Program, choose_dense, first_capacity, solve_growing
-from equilibrax.games.selection_loops import solve_by_loops
+from equilibrax.games.selection_engine import (
+    MAX_CAPACITY,
+    Program,
+    choose_dense,
+    first_capacity,
+    solve_by_loops,
+    solve_growing,
+)
 from equilibrax.games.selection_result import SelectionResult
 from equilibrax.problems.slots import Prepared, prepare, to_actions
 from equilibrax.problems.tables import UtilityTables, table_id_words
