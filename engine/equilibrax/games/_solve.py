@@ -38,7 +38,9 @@ class How(TypedDict, total=False):
 
 
 @overload
-def solve(tables: UtilityTables, game: Literal["selection"] = ..., **how: Unpack[How]) -> SelectionResult: ...
+def solve(
+    tables: UtilityTables, game: Selection | Literal["selection"] = ..., **how: Unpack[How]
+) -> SelectionResult: ...
 @overload
 def solve(
     tables: UtilityTables | PersuasionGame,
@@ -53,7 +55,7 @@ def solve(tables: Problem, game: Game[R], **how: Unpack[How]) -> R: ...
 def solve(tables: Problem, game: str, **how: Unpack[How]) -> Result: ...
 def solve(
     tables: Problem,
-    game: Game[Any] | str = "selection",
+    game: Game[Any] | str = Selection(),  # noqa: B008 (frozen)
     *,
     committees: Committees = "all",
     backend: Backend = "auto",

@@ -34,8 +34,8 @@ class Anonymous(MarketGame):
     response: Response = "best"
     """How users act in a cell: the best action, ties to the lowest, or quantally."""
     dynamics: MarketDynamics = True
-    """Whether to run best-response dynamics: in turn a provider moves to the first of its best rules. Of a Dynamics, the
-    step limit counts."""
+    """Whether to run best-response dynamics: in turn a provider moves to the first of its best rules. Of a Dynamics,
+    the step limit counts."""
     profiles: bool = True
     """Whether to list and compare all profiles; markets that are too large for it have dynamics only."""
 

@@ -181,7 +181,8 @@ def write_studies(studies: Mapping[str, AlignmentStudy], folder: str | os.PathLi
         >>> import equilibrax as eq
         >>> raters = eq.raters.simulate_raters("independent", items=60, raters=4, seed=1)
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     written = eq.reports.write_studies({"noisy": eq.reports.alignment_study(raters, permutations=3)}, folder)
+        ...     study = eq.reports.alignment_study(raters, permutations=3)
+        ...     written = eq.reports.write_studies({"noisy": study}, folder)
         >>> [path.name for path in written]
         ['curve.parquet', 'error.png', 'sparsity.png', 'summary.md']
     """
