@@ -313,7 +313,7 @@ def test_another_version_is_refused(begun, monkeypatch):
     with pytest.raises(ValueError, match=r"sweep\.json: expected a format of at most 3, got 4; .* \(98\.0\)"):
         run_sweep(SMALL, begun)
     (begun / "sweep.json").write_text(json.dumps({**description, "format": 1}))
-    with pytest.raises(ValueError, match=r"sweep\.json: expected format 2, got 1, .* sweep into a new folder"):
+    with pytest.raises(ValueError, match=r"sweep\.json: expected format 3, got 1, .* sweep into a new folder"):
         run_sweep(SMALL, begun)
 
 

@@ -98,7 +98,7 @@ def test_it_is_in_comparisons_with_a_line_of_its_own(tmp_path):
 
 
 def test_theory_can_say_something_of_it(monkeypatch):
-    monkeypatch.setattr(_game, "_BOUNDS", dict(_game._BOUNDS))
+    monkeypatch.setattr(_game.BOUNDS, "known", dict(_game.BOUNDS.known))
     result = eq.solve(eq.sample_tables("uniform", 4, states=2, actions=2, providers=2, seed=3), Veto())
     with pytest.raises(ValueError, match="result: expected a game with bounds, got the veto game"):
         eq.bounds(result)

@@ -62,7 +62,7 @@ def oblivious_utility(
         >>> eq.games.oblivious_utility(court, eq.games.oblivious_rules(court)).round(9).tolist(), court.optimum_utility.tolist()
         ([[1.666666667, 1.666666667, 1.666666667]], [2.0])
     """
-    masks = committee_masks(committees, game.num_providers)
+    masks = committee_masks(committees, game.num_providers, game.provider_names())
     if not isinstance(rules, ObliviousRules):
         return oblivious_values(game, rules, masks, devices=devices) / game.scale[:, None]
     if rules.rule.shape[:3] != (len(game), game.num_providers, game.states):
@@ -118,7 +118,7 @@ def oblivious_values(
         >>> eq.games.oblivious_values(game, [[[0, 0], [0, 1]]]).tolist()  # the first tells nothing, the second everything
         [[2, 3, 3]]
     """
-    masks = committee_masks(committees, game.num_providers)
+    masks = committee_masks(committees, game.num_providers, game.provider_names())
     labels = as_numbers("partitions", partitions)
     shape = (len(game), game.num_providers, game.states)
     if labels.dtype.kind not in "iu" or labels.shape != shape:

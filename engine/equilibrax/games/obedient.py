@@ -57,7 +57,7 @@ class Obedient(PartitionGame):
         >>> import equilibrax as eq
         >>> result = eq.solve(eq.load_paper_table("synthetic-2"), eq.Obedient(), committees=[0b00001, 0b11111])
         >>> result.worst_utility.round(4).tolist()
-        [[0.8267, 0.92]]
+        [[0.8267, 0.8267]]
     """
 
     name: ClassVar[str] = "obedient"
