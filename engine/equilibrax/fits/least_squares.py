@@ -23,7 +23,7 @@ from jaxtyping import Bool, Float, Int
 
 from equilibrax._core.batching import batch_mesh, by_rows, over_batch, run_in_chunks
 from equilibrax._core.checks import check_choice
-from equilibrax.fits.scaling import TOLERANCE, kkt_residual, lanes_per_chunk, not_converged, refine, unit_scale
+from equilibrax.fits.scaling import TOLERANCE, kkt_residual, lanes_per_chunk, not_converged, penalty, refine, unit_scale
 
 Constraint = Literal["nonnegative", "simplex"]
 Array = Any
@@ -102,7 +102,11 @@ def nonnegative_least_squares(
     """
     check_choice("constraint", constraint, get_args(Constraint))
     grams, moments, masks, batch = _checked(gram, moment, members, square, constraint)
-    scaled, wanted, factors = unit_scale(grams, moments, masks, np.full(len(masks), constraint == "simplex"))
+    problem = grams, moments
+    if constraint == "simplex":
+        sigma = penalty(np.diagonal(grams, axis1=1, axis2=2), masks)[:, None]
+        problem = grams + sigma[:, :, None], np.broadcast_to(sigma, moments.shape)
+    scaled, wanted, factors = unit_scale(*problem, masks)
     mesh = batch_mesh(devices)
     with jax.enable_x64(True):
         raw = run_in_chunks(

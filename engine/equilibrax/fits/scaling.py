@@ -70,21 +70,17 @@ def not_converged(residual: np.ndarray) -> SolveError:
     )
 
 
-def unit_scale(grams: np.ndarray, moments: np.ndarray, members: np.ndarray, simplex: np.ndarray):
+def unit_scale(grams: np.ndarray, moments: np.ndarray, members: np.ndarray):
     """The problems that the kernel solves: `[B, K, K]`, `[B, K]`, and `[B, K]` factors of its weights.
 
     Args:
-        grams: `[B, K, K]`, of differences where `simplex`.
+        grams: `[B, K, K]`.
         moments: `[B, K]`.
         members: `[B, K]` bool, or anything that is broadcast to it: columns that may have weight.
-        simplex: `[B]` bool.
     """
-    squares = np.diagonal(grams, axis1=1, axis2=2)
-    sigma = np.where(simplex, penalty(squares, members), 0.0)[:, None]
-    norms = np.sqrt(np.maximum(squares + sigma, 0.0))
+    norms = np.sqrt(np.maximum(np.diagonal(grams, axis1=1, axis2=2), 0.0))
     norms = np.where(norms > 0, norms, 1.0)
-    scaled = (grams + sigma[:, :, None]) / norms[:, :, None] / norms[:, None]
-    wanted = np.where(simplex[:, None], sigma, moments) / norms
+    scaled, wanted = grams / norms[:, :, None] / norms[:, None], moments / norms
     height = np.where(members, np.abs(wanted), 0.0).max(axis=1, keepdims=True)
     height = np.where(height > 0, height, 1.0)
     return scaled, wanted / height, height / norms
