@@ -5,11 +5,12 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 
 
-def least_squares(columns: np.ndarray, target: np.ndarray, constraint: str) -> tuple[list[Fraction], Fraction]:
+def least_squares(columns: np.ndarray, target: np.ndarray, constraint: str) -> tuple[Any, Any]:
     """Weights w >= 0 (on the simplex, if that is the constraint) of least squared error, and that error.
 
     Some optimal weights are on independent columns, where the equations of their set alone have one solution; so the
@@ -20,8 +21,8 @@ def least_squares(columns: np.ndarray, target: np.ndarray, constraint: str) -> t
     best = (None, None) if simplex else ([Fraction(0)] * size, sum(y * y for y in wanted))
     for count in range(1, size + 1):
         for chosen in itertools.combinations(range(size), count):
-            gram = [[sum(row[i] * row[j] for row in exact) for j in chosen] for i in chosen]
-            right = [sum(row[i] * y for row, y in zip(exact, wanted)) for i in chosen]
+            gram: Any = [[sum(row[i] * row[j] for row in exact) for j in chosen] for i in chosen]
+            right: Any = [sum(row[i] * y for row, y in zip(exact, wanted)) for i in chosen]
             if simplex:  # with a multiplier of the sum
                 gram = [[*row, Fraction(1)] for row in gram] + [[Fraction(1)] * count + [Fraction(0)]]
                 right.append(Fraction(1))

@@ -1,7 +1,7 @@
 """Non-negative fits as the target sees them: what is left to explain, whatever the columns have in common with it.
 
-Column k is `a_k = beta_k y + p_k` with `p_k` perpendicular to the target y. Weights `w = t v` with `beta'v = 1` miss y by
-`t P v - (1 - t) y`, so the best t makes the squared error
+Column k is `a_k = beta_k y + p_k` with `p_k` perpendicular to the target y. Weights `w = t v` with `beta'v = 1` miss y
+by `t P v - (1 - t) y`, so the best t makes the squared error
 
     1 / (1 / |y|^2 + 1 / |P v|^2),        1 - t = |P v|^2 / (|y|^2 + |P v|^2),
 
@@ -27,25 +27,32 @@ from equilibrax.fits._active_set import solve_rows
 Array = Any
 
 _EXACT = 1e-6  # of |P v| relative to the best single column: residuals are relative to this where less is left
+_LITTLE = 1e-3  # share of a column's square that is lost to rounding harmlessly
 _KNOWN = 1e-15  # share of a column below which differences of numbers that are not whole are rounding
 
 
 def apart(columns: np.ndarray, target: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """`([K] beta, [I, K] parts)`, where `columns - beta * target` has no more of the target in rows with weight.
 
-    Products with the target are subtracted with twice the digits, so the parts are right to their own last digits.
+    Where little is left of a column, products with the target are subtracted with twice the digits: parts are right to
+    their own last digits.
 
     Args:
         columns: `[I, K]`.
         target: `[I]`.
         weights: `[I]` of rows, zero for those that are only transformed along.
     """
-    mass = float((weights * target) @ target)
+    weighted = weights * target
+    mass = float(weighted @ target)
     if mass == 0:
         return np.zeros(columns.shape[1]), columns
-    beta, parts = np.zeros(columns.shape[1]), columns
-    for _ in range(3):
-        share = (weights * target) @ parts / mass
+    beta = weighted @ columns / mass
+    parts = columns - beta * target[:, None]
+    if (weights @ parts**2 >= _LITTLE * (weights @ columns**2)).all():
+        return beta, parts
+    parts = _minus_product(columns, beta, target[:, None])
+    for _ in range(2):
+        share = weighted @ parts / mass
         parts, beta = _minus_product(parts, share, target[:, None]), beta + share
     return beta, parts
 

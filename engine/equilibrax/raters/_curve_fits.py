@@ -99,7 +99,8 @@ def fit_all(problems: Problems, of_lane: np.ndarray, raters: np.ndarray, mesh) -
             at = lane, place
             worst[at] = found
             error[at], trained[at], nonzero[at] = (
-                values[0, 0] for values in _judged(
+                values[0, 0]
+                for values in _judged(
                     v[None, None], np.full((1, 1), q), problems.inverse[b, None, None], problems.held_out[b, None]
                 )
             )

@@ -116,7 +116,7 @@ def fold_rows(raters: RaterMatrix, target: int, fold_of: np.ndarray, fold: int, 
 
 
 def _centered(values: np.ndarray, test: np.ndarray, mass: np.ndarray) -> np.ndarray:
-    """Without their mean over training rows; first without a row of them, as differences are exact and means are not."""
+    """Without their mean over training rows; first without a row of them: differences are exact and means are not."""
     shifted = values - values[~test][0]
     return shifted - np.average(shifted[~test], axis=0, weights=mass[~test])
 

@@ -317,7 +317,8 @@ def _fit_block(
     folds = len(problems[0].alone)
     # [n, F, constraint, ..]: problems of targets without answers are zero, so that all blocks have the same shapes.
     parts = {
-        name: np.stack([getattr(p, name)[:, kinds] for p in problems]) for name in ("grams", "betas", "inverse", "held_out")
+        name: np.stack([getattr(p, name)[:, kinds] for p in problems])
+        for name in ("grams", "betas", "inverse", "held_out")
     }
     lead = parts["inverse"].shape
 
