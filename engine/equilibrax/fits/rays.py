@@ -124,8 +124,8 @@ def refine(
         members: `[K]` bool.
         start: `[K]` weights to start from.
     """
-    rows = parts[:, members]
-    rows = np.linalg.qr(rows, mode="r") if len(rows) > rows.shape[1] else rows
+    rows: np.ndarray = parts[:, members]
+    rows = np.asarray(np.linalg.qr(rows, mode="r")) if len(rows) > rows.shape[1] else rows
     own, v = betas[members], np.zeros(len(betas))
     squares = (rows**2).sum(axis=0)
     sigma = float(penalty(np.diag(squares), own, np.ones(len(own), bool)))

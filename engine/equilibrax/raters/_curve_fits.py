@@ -93,7 +93,7 @@ def fit_all(problems: Problems, of_lane: np.ndarray, raters: np.ndarray, mesh) -
         members = np.zeros(problems.betas.shape[1], bool)
         members[raters[lane, : place + 1] if prefixes else raters[lane]] = True
         start = v if lane == before else np.zeros(len(members))  # that of fewer raters
-        v, found, q = refine(problems.parts_of(b), problems.betas[b], members, start)
+        v, found, q = refine(problems.parts_of(int(b)), problems.betas[b], members, start)
         before = lane
         if not found >= worst[lane, place]:
             at = lane, place

@@ -104,7 +104,7 @@ def fold_rows(raters: RaterMatrix, target: int, fold_of: np.ndarray, fold: int, 
     if intercept:
         columns, wanted, gaps = (_centered(values, test, mass) for values in (columns, wanted, gaps))
         columns = _known(columns, before, test, exact)
-        wanted = _known(wanted, size, test, exact.all())
+        wanted = _known(wanted, size, test, np.asarray(exact.all()))
     betas, parts = apart(columns, wanted, np.where(test, 0.0, mass))
     square = float((mass * wanted**2)[~test].sum())
     for values, own, share in (

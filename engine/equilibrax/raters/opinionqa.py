@@ -11,10 +11,10 @@ A folder of the data set holds one wave of the survey:
 
 and the models' answers are in a file or folder of JSON of yours (see `read_opinionqa`).
 
-Options are the `references` without refusals and others that have no number ("Not sure"), which are named in `notes`. `MC_options` are not used: they were split at every comma, also at those
-inside options. A group that never gave an answer has no entry for it: a count of 0. A group whose counts are all
-refusals, or that has no entry for a question, has not seen it. People who refused to say which group they are in are
-no group.
+Options are the `references` without refusals and others that have no number ("Not sure"), which `notes` names.
+`MC_options` are not used: they were split at every comma, also at those inside options. A group that never gave an
+answer has no entry for it: a count of 0. A group whose counts are all refusals, or that has no entry for a question,
+has not seen it. People who refused to say which group they are in are no group.
 """
 
 from __future__ import annotations
