@@ -277,14 +277,11 @@ def _partial(tables: UtilityTables) -> list[str]:
     available = np.asarray(tables.available)
     odd = available.any(axis=1) & ~available.all(axis=1)
     found, names = [], tables.names()
+    several = len(tables) > 1 or (tables.labels and len(tables.labels.tables) > 1)
     for b, a in np.argwhere(odd).tolist():
         actions = tables.labels.actions if tables.labels else range(tables.actions)
         states = [name for name, there in zip(tables.state_names(), available[b, :, a]) if not there]
-        of = (
-            f" of table {reprlib.repr(names[b])}"
-            if len(tables) > 1 or (tables.labels and len(tables.labels.tables) > 1)
-            else ""
-        )
+        of = f" of table {reprlib.repr(names[b])}" if several else ""
         found.append(f"{reprlib.repr(actions[a])}{of} not in {reprlib.repr(states)[1:-1]}")
     return found
 
