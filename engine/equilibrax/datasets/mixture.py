@@ -133,8 +133,7 @@ def check_proportions(proportions: Sequence[Any]) -> None:
     if sum(_whole(tuple(proportions))) > MAX_CYCLE:
         raise ValueError(
             f"proportion: expected ratios of whole numbers that sum to at most {MAX_CYCLE}, got "
-            f"{shown(list(proportions))}; "
-            "use fewer decimals"
+            f"{shown(list(proportions))}; use fewer decimals"
         )
 
 
