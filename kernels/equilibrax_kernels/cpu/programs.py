@@ -6,13 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from equilibrax_kernels.cpu.chebyshev import (
-    PATIENCE,
-    certify_program,
-    new_program,
-    solve_program,
-    spread_multipliers,
-)
+from equilibrax_kernels.cpu.chebyshev import PATIENCE, certify_program, new_program, solve_program, spread_multipliers
 from equilibrax_kernels.cpu.compiling import loop, part
 from equilibrax_kernels.cpu.threads import plain, run_over_tables
 
