@@ -110,11 +110,16 @@ def read_raters(
     read = _long if long else _wide
     with naming(sheet.path):
         matrix, left = read(sheet, names, weight, group, how, low_high, wanted)
+    say_read(sheet, matrix, left)
+    return matrix
+
+
+def say_read(sheet: Sheet, matrix: RaterMatrix, left: Sequence[str]) -> None:
+    """Log what was read of a sheet, and which columns were left out."""
     sizes = f"{counted(matrix.num_items, 'item')}, {counted(matrix.num_raters, 'rater')}"
-    parts = [f"{sizes}: {', '.join(matrix.rater_names)}", f"target: {', '.join(names)}"]
+    parts = [f"{sizes}: {', '.join(matrix.rater_names)}", f"target: {', '.join(matrix.target_names)}"]
     parts += [f"left out: {', '.join(map(repr, left))}"] * bool(left) + [skipped_text(sheet.skipped)]
     say(logging.INFO, f"{sheet.path}: " + "; ".join(filter(None, parts)))
-    return matrix
 
 
 def _wide(sheet: Sheet, targets, weight, group, how, scale, target_scale) -> tuple[RaterMatrix, list[str]]:
