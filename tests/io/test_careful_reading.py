@@ -385,6 +385,7 @@ def test_what_never_ends_is_not_begun(tmp_path, make):
 
 
 def test_messages_are_one_short_line(write, capsys):
+    assert str(eq.TableFileError("a\x1b[1m\nb")) == r"a\x1b[1m\nb"
     for text in ("x" * 100_000 + "\n", f"state,action,user,{'P' * 5000}\nS,A,1,x\n", "a\x1b[31m\x07b,c\n1\n"):
         path = write(text)
         assert main(["solve", str(path)]) == 2
