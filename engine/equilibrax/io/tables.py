@@ -44,6 +44,7 @@ from equilibrax._core.files import write_whole
 from equilibrax.io.files import (
     READABLE,
     TableFileError,
+    check_dense,
     check_same,
     csv_bytes,
     decimal as decimal_text,
@@ -59,16 +60,8 @@ from equilibrax.io.files import (
     step_of,
     suffix_of,
 )
-from equilibrax.io.records import (
-    Reading,
-    counted,
-    exact,
-    prior_weights,
-    read_rows,
-    reading,
-    refuse_reading,
-    utilities,
-)
+from equilibrax.io.names import Reading, reading, refuse_reading
+from equilibrax.io.records import counted, exact, prior_weights, read_rows, utilities
 from equilibrax.problems.tables import Labels, UtilityTables, from_arrays, from_integers, table_id_words
 
 PAPER_TABLES: tuple[str, ...] = ("synthetic-1", "synthetic-2", "movielens")
@@ -345,6 +338,7 @@ def _assemble(rows: list[_Row], providers: tuple[str, ...], path: Path, resoluti
         {name: i for i, name in enumerate(dict.fromkeys(getattr(row, kind) for row in rows))}
         for kind in ("table", "state", "action")
     )
+    check_dense(path, (len(tables), len(states), len(actions)), 1 + len(providers), len(rows))
     lines = np.zeros((len(tables), len(states), len(actions)), np.int64)
     values = np.full((len(tables), 1 + len(providers), len(states), len(actions)), Fraction(0), object)
     for row in rows:

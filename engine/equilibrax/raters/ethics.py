@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from equilibrax.io.files import TableFileError, line_of, naming
-from equilibrax.io.records import is_row_number
+from equilibrax.io.names import is_row_number
 from equilibrax.io.sheets import Sheet, check_scale, read_sheet
 from equilibrax.raters.csv import say_read
 from equilibrax.raters.matrix import RaterMatrix, rater_matrix

@@ -16,7 +16,7 @@ import numpy as np
 from equilibrax._core.checks import positive_int
 from equilibrax.io.files import TableFileError, naming
 from equilibrax.io.movielens import GENRES, MovieLens, movielens_targets, read_movielens
-from equilibrax.io.records import is_row_number
+from equilibrax.io.names import is_row_number
 from equilibrax.io.sheets import check_scale, read_sheet
 from equilibrax.raters.csv import say_read
 from equilibrax.raters.matrix import RaterMatrix, rater_matrix
