@@ -24,7 +24,7 @@ done
 # The newest Python beside python3, if there is one: it gets a newer JAX.
 newer_python() {
   local candidate
-  for candidate in python3.14 python3.13 python3.12 "$HOME"/.pyenv/versions/3.1[2-9]*/bin/python3; do
+  for candidate in python3.14 python3.13 python3.12 $(ls -d "$HOME"/.pyenv/versions/3.1[2-9]*/bin/python3 2>/dev/null | sort -rV); do
     if "$candidate" -c 'import sys; assert sys.version_info >= (3, 12)' 2>/dev/null; then echo "$candidate"; return; fi
   done
   echo python3

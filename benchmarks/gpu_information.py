@@ -20,7 +20,8 @@ from equilibrax_kernels.markets.profiles import profile_equilibria
 from equilibrax_kernels.markets.replies import market_dynamics, replies
 from equilibrax_kernels.partitions.cells import best_response_cells, quantal_cells
 from equilibrax_kernels.partitions.joint import joint_game
-from equilibrax_kernels.partitions.obedience import obedient_selection, partition_values, ranks
+from equilibrax_kernels.partitions.obedience import obedient_selection, partition_values
+from equilibrax_kernels.partitions.tolerant import near_ties, tolerant_selection
 from equilibrax_kernels.primitives.lanes import take
 from gpu_tables import CERTIFIED, RESOLUTION, Case, lanes
 
@@ -110,23 +111,15 @@ def obedience(
     def kernel(*tables):
         values, allowed, unit, tolerance = _cells(*tables, quantal=quantal)
         worth, valid = partition_values(values, allowed, jnp.asarray(cells))
-        compared, largest = worth.astype(jnp.int64), None
+        options: dict[str, Any] = {"ties": ties, "dynamics": True, "minimal": minimal, "step_limit": 10_000}
+        every = jnp.asarray(masks)
         if quantal:
-            compared, largest = ranks(worth, valid, tolerance)
-        found, tied = obedient_selection(
-            compared,
-            valid,
-            jnp.asarray(masks),
-            None,
-            value_bits=21 if quantal else 43,
-            ties=ties,
-            dynamics=True,
-            minimal=minimal,
-            step_limit=10_000,
-        )
-        best = found.best if largest is None else take(largest[0], found.best)
-        worst = take(worth[0], found.worst_scheme[:, 0])
-        return in_units({"found": found, "tied": tied, "worst": worst, "best": best}, unit)
+            found = tolerant_selection(worth, valid, tolerance, every, None, **options)
+            own = {"worst": found.worst, "best": found.best}
+        else:
+            found = obedient_selection(worth.astype(jnp.int64), valid, every, None, value_bits=43, **options)
+            own = {"worst": take(worth[0], found.worst_scheme[:, 0]), "best": found.best}
+        return in_units({"found": found, "tied": near_ties(worth, valid, tolerance), **own}, unit)
 
     name = f"obedience-{'quantal-' * quantal}{signals}x{states}x{actions}x{providers}{'-ties' * ties}"
     sizes = signals, states, actions, providers

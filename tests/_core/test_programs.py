@@ -7,6 +7,7 @@ import pytest
 from equilibrax._core import compile_cache as _programs
 
 
+@pytest.mark.slow
 def test_programs_are_forgotten_before_mappings_run_out(monkeypatch):
     count = _programs.mappings
     if not count()[1]:

@@ -235,6 +235,7 @@ def test_a_file_is_solved_under_its_names(clinic, tmp_path, capsys):
     assert rows["worst_utility"] == result.worst_utility.reshape(-1).tolist()
 
 
+@pytest.mark.slow
 def test_newcomers_hurt_only_where_rules_are_public(tmp_path, capsys):
     """Theorem 5.1 in rows: nobody falls below her bound in the personalized game; Theorem 5.2: some do otherwise."""
     out, figure = tmp_path / "entry.parquet", tmp_path / "entry.png"
@@ -305,6 +306,7 @@ def test_bad_input_is_one_line(tmp_path, monkeypatch, capsys, args, message):
 # --- sweeps -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_sweep_is_the_markets_solved(swept):
     folder, report = swept
     assert (report.tables, report.rows, report.shards, report.complete) == (10, 120, 3, True)
@@ -343,6 +345,7 @@ def test_an_interrupted_sweep_ends_with_the_same_bytes(swept, tmp_path, monkeypa
     assert run_market_sweep(SMALL, tmp_path).tables == 0
 
 
+@pytest.mark.slow
 def test_another_sweep_is_refused(swept, tmp_path):
     folder, _ = swept
     before = digests(folder)

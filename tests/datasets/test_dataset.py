@@ -109,6 +109,7 @@ def test_bad_shares_are_refused(shares):
 # --- columns ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("ties", "dense"), [("incumbent", 2**12), ("lowest_index", 2**12), ("lowest_index", 0)])
 def test_schemes_are_those_that_are_listed(ties, dense, monkeypatch):
     """Of few actions and coarse utilities, so that ties and large sets of equilibria occur."""

@@ -49,6 +49,7 @@ def nodes():
     machines.shutdown()
 
 
+@pytest.mark.slow
 def test_the_bytes_of_one_process(nodes, reference, tmp_path, in_flight):
     seen = []
     report = run_sweep_on_ray(SMALL, tmp_path, progress=lambda *count: seen.append(count))
@@ -177,7 +178,7 @@ def test_what_cannot_be_is_one_line(tmp_path, monkeypatch, capsys):
         assert said.strip().count("\n") == 0
     monkeypatch.setitem(sys.modules, "ray", None)
     assert main([*sweep, "--ray", "local"]) == 2
-    assert 'ray: expected the package Ray, got none; pip install "equilibrax[ray]"' in capsys.readouterr().err
+    assert 'ray: expected the package Ray, got none; in a clone: pip install ".[ray]"' in capsys.readouterr().err
     assert not Path(out).exists()
 
 
@@ -186,6 +187,7 @@ def test_a_task_that_fits_nowhere_is_refused(nodes, tmp_path):
         run_sweep_on_ray(SMALL, tmp_path, gpus_per_task=1)
 
 
+@pytest.mark.slow
 def test_a_machine_is_lost(nodes, reference, marked, tmp_path):
     """All workers of a node and its daemon vanish while it has tasks."""
     lost = [nodes.add_node(num_cpus=2, resources={"doomed": 1})]

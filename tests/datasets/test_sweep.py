@@ -14,6 +14,7 @@ import threading
 from dataclasses import replace
 from pathlib import Path
 
+import equilibrax as eq
 import numpy as np
 import pyarrow.parquet as pq
 import pytest

@@ -76,6 +76,7 @@ def test_objectives_agree_with_other_solvers(solved, constraint):
             assert mine == pytest.approx(other, rel=1e-7, abs=1e-7), NAMES[b]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("intercept", [False, True])
 def test_objectives_agree_for_every_number_of_raters_up_to_a_hundred(intercept):
     """Random, collinear, duplicated and rank-deficient columns, K = 1..100, more raters than items from K = 61 on."""

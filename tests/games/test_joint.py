@@ -170,8 +170,7 @@ def test_quantal_values_do_not_chain(rationality, tolerance, ties):
     """52 partitions, many closer to the next than the tolerance, and the ends of the chain far apart."""
     rng = random.Random(7)
     chosen = [oracle.random_game(rng, 1, 5, 3, 2, high=5) for _ in range(6)]
-    how = {"response": "quantal", "rationality": rationality, "tolerance": tolerance}
-    result = eq.solve(batch(chosen), "selection", obedience=True, tie_break=ties, throw=False, **how)
+    result = eq.solve(batch(chosen), eq.Obedient(ties, eq.Quantal(rationality, tolerance)), throw=False)
     chained = 0
     for i, game in enumerate(chosen):
         of = oracle.values(game, rationality)
@@ -208,8 +207,7 @@ def test_a_chain_of_values_is_not_one_value(seed):
     game = oracle.random_game(random.Random(seed), 1, 5, 3, 1, high=5)
     column = sorted(value[1] for value in oracle.values(game, 4.0).values())
     slack = 1.001 * max(b - a for a, b in itertools.pairwise(column))
-    how = {"response": "quantal", "rationality": 4.0, "tolerance": slack / game.unit}
-    result = eq.solve(batch([game]), "selection", obedience=True, dynamics=False, **how)
+    result = eq.solve(batch([game]), eq.Obedient(response=eq.Quantal(4.0, slack / game.unit), dynamics=False))
     top = sum(value >= column[-1] - slack for value in column)
     assert result.equilibria[0, 0] == top < len(column)
     assert result.near_ties[0, 1] == len(column) - 1

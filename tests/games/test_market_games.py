@@ -61,6 +61,7 @@ def agrees(result, row, committee, user, found, own):
         assert result.worst_choice[at][user] == first.choices[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("count", "committees", "states", "options", "dynamics"),
     [
@@ -139,6 +140,7 @@ def ends_where_the_oracle_does(result, row, market, committee):
 PERSONALIZED = {"provider_information": "same", "user_information": True, "ragged": True}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rules", ["obedience", "delegation"])
 @pytest.mark.parametrize("sight", ["same", "private"])
 def test_personalized_games_of_separable_markets_are_what_brute_force_says(rules, sight):
@@ -206,6 +208,7 @@ def test_names_of_users_providers_and_states_do_not_matter():
     np.testing.assert_array_equal(other.worst_value[:, [1, 0]], result.worst_value[:, :2])
 
 
+@pytest.mark.slow
 def test_certificates_of_profiles():
     """No regret in the equilibria found and where dynamics ends; elsewhere the regret is a gain that exists."""
     markets, solved = random_markets(64, 2, 2, 3, 3)
@@ -350,8 +353,8 @@ def test_quantal_worths_do_not_chain():
     market = eq.separable_market(user / 40, parts / 40, [[1]] * 3, provider_sees=sees, resolution=40)
     rules = [(0, 0, 0), (0, 0, 1), (0, 1, 0), (0, 1, 1), (0, 1, 2)]
     own = [[r for r in rules if len(set(zip(row, r))) == len(set(row))] for row in sees]
-    response = eq.Quantal(lam, tolerance=tolerance)
-    games = {"personalized": eq.Personalized(response=response), "anonymous": eq.Anonymous(response=response)}
+    how = eq.Quantal(lam, tolerance=tolerance)
+    games = {"personalized": eq.Personalized(response=how), "anonymous": eq.Anonymous(response=how)}
     results = {name: eq.solve(market, game, throw=False) for name, game in games.items()}
 
     def value(utility, hers, rule):
@@ -369,9 +372,8 @@ def test_quantal_worths_do_not_chain():
         return has
 
     posted = list(itertools.product(*own))[::9]
-    one_by_one = [
-        eq.games.market_regret(market, np.array(profile), games["anonymous"]).equilibrium for profile in posted
-    ]
+    alone = games["anonymous"]
+    one_by_one = [eq.games.market_regret(market, np.array(profile), alone).equilibrium for profile in posted]
     chained = 0
     for b in range(sizes[0]):
         hers, theirs = user[b, 0] / 40, parts[b, :, 0] / 40

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import itertools
 import math
 from dataclasses import replace
@@ -112,6 +113,7 @@ SHAPES = [  # Z, X, A, kind
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("z", "x", "a", "kind"), SHAPES)
 def test_against_scipy(z, x, a, kind):
     """Optimum, choice among optima, and whether there is a choice."""
@@ -253,6 +255,7 @@ def test_sum_over_messages(z, x, a, kind):
     assert (utility <= game.optimum_utility[:, None] + 1e-12).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("z", "kind"), [(1, "tied"), (2, "tied"), (1, "menus")])
 def test_partitions_by_brute_force(z, kind):
     """Pairs of partitions of four states; the same as rules that send the name of the cell for sure."""
@@ -347,3 +350,76 @@ def test_cells_without_an_action():
     assert eq.games.oblivious_values(game, [[[0, 1], [0, 1]]]).tolist() == [[20000] * 3]
     with pytest.raises(ValueError, match=r"partitions: expected an action .* got none for states \[0, 1\]"):
         eq.games.oblivious_values(game, [[[0, 0], [0, 1]]])
+
+
+# --- the worst of all profiles of optimal partitions ------------------------------------------------------------------
+
+
+def profiles_by_hand(game, b, mask):
+    """The user's values after all profiles of optimal partitions, from the definition; and how many profiles."""
+    players = [np.asarray(game.user)[b], *np.asarray(game.providers)[b]]
+
+    def value(player, labels):
+        total = 0
+        for cell in set(labels):
+            inside = [x for x in range(game.states) if labels[x] == cell]
+            allowed = np.asarray(game.available)[b, inside].all(axis=0)
+            if not allowed.any():
+                return None
+            for z in range(game.signals):
+                sums = np.where(allowed, players[0][z, inside].sum(axis=0), -(10**15))
+                total += int(players[player][z, inside].sum(axis=0)[sums.argmax()])
+        return total
+
+    every = [tuple(row) for row in itertools.product(range(game.states), repeat=game.states)]
+    every = [row for row in every if all(v <= max(row[:x], default=-1) + 1 for x, v in enumerate(row))]
+    optima = []
+    for j in range(game.num_providers):
+        if mask >> j & 1:
+            worth = {row: value(1 + j, row) for row in every if value(1 + j, row) is not None}
+            optima.append([row for row, v in worth.items() if v == max(worth.values())])
+    profiles = list(itertools.product(*optima))
+    return [value(0, list(zip(*profile))) for profile in profiles], len(profiles)
+
+
+def test_worst_alone_is_not_worst_together():
+    """Each of two providers has a partition that hides nothing more than the other does; together they hide more."""
+    table = eq.from_integers(
+        [[2, 0], [0, 2], [0, 1]], [[[1, 0], [0, 1], [1, 0]], [[1, 0], [0, 0], [1, 1]]], resolution=1
+    )
+    result = eq.solve(table, eq.Oblivious())
+    assert result.equilibria[0, 2] == 4
+    assert result.worst_value.tolist() == [[4, 3, 4]]
+    assert result.best_value[0, 2] == 5
+    assert not result.status.any()
+    posted = result.worst_partition[0, 2]
+    assert eq.games.oblivious_values(result.tables, [[posted, posted]]).tolist()[0][2] == 4
+
+
+@pytest.mark.parametrize("z", [1, 2])
+def test_profiles_of_optimal_partitions_by_brute_force(z):
+    game = random_game(20 + z, 24, z, 4, 3, 2, "tied")
+    result = eq.solve(game, eq.Oblivious())
+    changed = 0
+    for b, c in np.ndindex(24, 3):
+        values, count = profiles_by_hand(game, b, int(result.committees[c]))
+        assert result.equilibria[b, c] == count
+        assert (result.worst_value[b, c], result.best_value[b, c]) == (min(values), max(values))
+        heard = np.repeat(result.worst_partition[b, c][None], 2, axis=0)
+        assert eq.games.oblivious_values(game[b : b + 1], heard[None])[0, 2] == min(values)
+        changed += min(values) < max(values)
+    assert changed > 5
+
+
+@pytest.mark.parametrize(("name", "limit"), [("MAX_PROFILES", 1), ("MAX_STATES", 2)])
+def test_profiles_that_are_not_compared_are_said_to_be(name, limit, monkeypatch):
+    game = random_game(3, 12, 1, 3, 2, 2, "tied")
+    whole = eq.solve(game, eq.Oblivious())
+    monkeypatch.setattr(importlib.import_module("equilibrax.games.oblivious"), name, limit)
+    found = eq.solve(game, eq.Oblivious())
+    several = whole.equilibria > 1
+    assert several.any()
+    assert ((found.status == eq.Status.PROFILES_NOT_COMPARED) == several).all()
+    assert (found.worst_value >= whole.worst_value).all()
+    assert (found.worst_value == found.best_value).all()
+    assert (found.worst_value[~several] == whole.worst_value[~several]).all()

@@ -342,10 +342,10 @@ def test_random_order_draws_uniformly_and_ends_in_equilibrium(tables_of, tie_bre
     assert len(random_order_ends(games[0], 7, tie_break)) >= 3
     tables = tables_of([game for game in games for _ in range(64)])
 
-    def game(seed):
+    def drawn(seed):
         return eq.Selection(tie_break, eq.Dynamics("random", seed=seed), misalignment=False)
 
-    result = eq.solve(tables, game(1))
+    result = eq.solve(tables, drawn(1))
     for g, game in enumerate(games):
         for c, committee in enumerate(result.committees.tolist()):
             copies = range(64 * g, 64 * g + 64)
@@ -357,12 +357,12 @@ def test_random_order_draws_uniformly_and_ends_in_equilibrium(tables_of, tie_bre
                 assert end[0] in oracles.equilibria(game, committee, tie_break)
 
     # Draws depend on key, id and committee, not on the company.
-    assert_same(eq.solve(tables, game(1)), result)
-    assert (eq.solve(tables, game(2)).dynamics_scheme != result.dynamics_scheme).any()
-    backwards = eq.solve(tables[::-1], game(1), committees=[7, 6, 5, 4, 3, 2, 1])
+    assert_same(eq.solve(tables, drawn(1)), result)
+    assert (eq.solve(tables, drawn(2)).dynamics_scheme != result.dynamics_scheme).any()
+    backwards = eq.solve(tables[::-1], drawn(1), committees=[7, 6, 5, 4, 3, 2, 1])
     np.testing.assert_array_equal(backwards.dynamics_scheme[::-1, ::-1], result.dynamics_scheme)
     np.testing.assert_array_equal(backwards.dynamics_steps[::-1, ::-1], result.dynamics_steps)
-    fewer = eq.solve(tables, game(1), committees=[7, 7, 7, 6, 6, 3, 3])
+    fewer = eq.solve(tables, drawn(1), committees=[7, 7, 7, 6, 6, 3, 3])
     np.testing.assert_array_equal(fewer.dynamics_scheme, result.dynamics_scheme[:, [6, 6, 6, 5, 5, 2, 2]])
     round_robin = [[oracles.dynamics(g, c, tie_break)[0] for c in result.committees.tolist()] for g in games]
     assert (result.dynamics_scheme.reshape(4, 64, 7, 3) != np.array(round_robin)[:, None]).any()
@@ -409,6 +409,7 @@ def test_equal_schemes_are_merged_and_counted(states, count, status):
     assert result.retries.tolist() == [0]
 
 
+@pytest.mark.slow
 def test_dense_and_frontier_agree_on_65536_schemes():
     rng = np.random.default_rng(8)
     tables = eq.from_integers(
@@ -420,6 +421,7 @@ def test_dense_and_frontier_agree_on_65536_schemes():
     assert dense.equilibria[:, 2].max() > 1
 
 
+@pytest.mark.slow
 def test_tables_of_1e20_schemes():
     """Nothing can be enumerated here, but everything that is claimed can be attacked."""
     rng = np.random.default_rng(20)
@@ -468,6 +470,7 @@ def test_tables_of_1e20_schemes():
 # --- capacity ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_overflow_is_retried_or_reported():
     """Constant tables need room for one scheme, the others for more than four."""
     rng = np.random.default_rng(2)
@@ -497,6 +500,7 @@ def test_overflow_is_retried_or_reported():
     assert not partial.fit.certified[1::2].any()
 
 
+@pytest.mark.slow
 def test_wide_tables_of_large_values_are_exact():
     """Values of 42 bits leave few bits for a position: capacity has to give way, not the values."""
     rng = np.random.default_rng(100)
@@ -564,6 +568,7 @@ def test_an_empty_batch_is_refused():
         eq.solve(law_tables()[:0])
 
 
+@pytest.mark.slow
 def test_ties_that_do_not_fit_at_first_are_merged_within_the_same_room():
     """Few distinct values, many schemes: at the limit of the room the last try merges all equal partial schemes."""
     rng = np.random.default_rng(8)

@@ -68,6 +68,7 @@ def only_lane(results):
 # --- running sums, orders, counts -------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [1, 5, 33])
 def test_running_maxima_and_counts(size):
     """In the form for CPUs and in the one for other backends."""
@@ -90,6 +91,7 @@ def test_running_maxima_and_counts(size):
         np.testing.assert_array_equal(form(jnp.asarray(values), jnp.asarray(starts)), bits)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("size", "run"), [(1, 1), (2, 1), (37, 1), (64, 8), (24, 8)])
 @pytest.mark.parametrize("dtype", [np.int32, np.int64])
 def test_lanes_are_sorted(size, run, dtype):
@@ -133,6 +135,7 @@ def best_response(user, mine, valid, at: int, ties: bool) -> int | None:
     return max(better, key=lambda g: (mine[g], user[g], -g), default=None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("ties", "responses"), [(True, True), (False, True), (False, False), (True, False)])
 @pytest.mark.parametrize(
     ("size", "high", "value_bits"), [(1, 3, 20), (24, 2, 20), (40, 2**19 - 2, 20), (40, 2**42 - 2, 43)]
@@ -248,6 +251,7 @@ def largest_layer(contributions, available) -> int:
     return max(sizes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hashed", [True, False])
 @pytest.mark.parametrize("value_bits", [20, 58])  # with 58 no bits are left for a hash: equal values may stay apart
 def test_frontier_lists_the_stable_schemes(value_bits, hashed):
@@ -424,6 +428,7 @@ KINDS = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("simplex", [False, True], ids=["nonnegative", "simplex"])
 @pytest.mark.parametrize(("k", "rows"), [(1, 6), (3, 9), (5, 48), (16, 200)])
 def test_misalignment_is_the_optimum_and_proved(k, rows, simplex):
@@ -445,6 +450,7 @@ def test_misalignment_is_the_optimum_and_proved(k, rows, simplex):
     assert fit.iterations.max() > 1 or (simplex and k == 1)  # where there is nothing to choose
 
 
+@pytest.mark.slow
 def test_without_members_only_the_offset_is_fitted():
     user, providers = jnp.array([[0.0], [1.0], [4.0]]), jnp.ones((2, 3, 1))
     every, nobody = jnp.ones((3, 1), bool), jnp.zeros((2, 1), bool)
@@ -452,6 +458,7 @@ def test_without_members_only_the_offset_is_fitted():
     assert (fit.eps[0], fit.offset[0], fit.gap[0]) == (2, 2, 0)
 
 
+@pytest.mark.slow
 def test_a_lane_that_is_stopped_says_so_and_its_fit_still_holds():
     rng = np.random.default_rng(5)
     lanes = [lane("uniform", rng, 3, 9) for _ in range(6)]
@@ -467,6 +474,7 @@ def test_a_lane_that_is_stopped_says_so_and_its_fit_still_holds():
         assert stopped.eps[i] >= reference(*one, False) * np.ptp(user[above | below]) - 1e-12
 
 
+@pytest.mark.slow
 def test_a_certificate_cannot_be_talked_into_a_proof():
     """Whatever weights and multipliers are offered, the gap is at least the distance to the optimum."""
     rng = np.random.default_rng(6)

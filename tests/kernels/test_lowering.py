@@ -60,6 +60,7 @@ def lowered(name, platform):
         return traced(name).lower(lowering_platforms=(platform,)).as_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("platform", ["cuda", "tpu"])
 @pytest.mark.parametrize("name", CASES)
 def test_kernels_lower(name, platform):

@@ -149,6 +149,7 @@ def test_random_tables_solve_and_dynamics() -> None:
 # Misalignment
 
 
+@pytest.mark.slow
 def test_exact_misalignment_agrees_with_highs() -> None:
     rng = random.Random(7)
     for _ in range(40):

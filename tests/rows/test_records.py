@@ -83,6 +83,7 @@ def test_skipped_results_are_null(tables):
     assert rows["committee_size"].to_pylist() == [2, 1] * 5
 
 
+@pytest.mark.slow
 def test_tables_that_were_not_solved_have_null_results_and_say_so():
     tables = sample_tables("uniform", 16, states=2, actions=2, providers=2, seed=0)
     result = solve(tables, eq.Selection(method="frontier", capacity=2, max_capacity=2), throw=False)

@@ -20,13 +20,13 @@ GAME = eq.PersuasionGame.from_tables(TABLE)
 @cache
 def joint(rationality=None):
     table = eq.sample_tables("hull", 1, states=3, actions=2, providers=3, seed=0)
-    how = {} if rationality is None else {"response": "quantal", "rationality": rationality}
-    return eq.solve(table, "joint", committees=[7], dynamics=False, **how)
+    response = "best" if rationality is None else eq.Quantal(rationality)
+    return eq.solve(table, eq.Joint(response=response, dynamics=False), committees=[7])
 
 
 @cache
 def selection():
-    return eq.solve(eq.load_paper_table("synthetic-2"), committees=[31], dynamics=False)
+    return eq.solve(eq.load_paper_table("synthetic-2"), eq.Selection(dynamics=False), committees=[31])
 
 
 @cache
@@ -36,7 +36,7 @@ def talk():
 
 @cache
 def anonymous():
-    return eq.solve(eq.problems.theorem_4_1_market(), "anonymous", dynamics=False)
+    return eq.solve(eq.problems.theorem_4_1_market(), eq.Anonymous(dynamics=False))
 
 
 # What each number of each function must be, and what is none.
@@ -69,6 +69,7 @@ NUMBERS = {
         lambda v: T.closeness(TABLE, [0, 0], v),
         lambda v: T.induced_actions(GAME, [0, 0], v),
         lambda v: T.conversation_utility(talk(), v),
+        lambda v: eq.Quantal(v),
     ],
     "zeta": [
         lambda v: T.theorem_5(joint(20), rounds=10, zeta=v),
@@ -127,7 +128,7 @@ def test_numbers_are_checked(name, wrong):
         (lambda: T.proposition_3(joint(), 0.1, 0.1), "tables: expected UtilityTables, got PartitionResult"),
         (lambda: T.market_promises(3), "result: expected what solving a Market returns, got int"),
         (lambda: T.common_garbling([[1.0, 2.0]], [[0]], message_limit=0), "message_limit: expected a whole number"),
-        (lambda: eq.bounds(3), "result: expected what solving tables returns, got int"),
+        (lambda: eq.bounds(3), "result: expected one of a game over tables, got int"),
     ],
 )
 def test_what_is_no_argument_is_named(call, message):
@@ -138,7 +139,7 @@ def test_what_is_no_argument_is_named(call, message):
 def test_one_action_leaves_nothing_to_lose_at_any_rationality():
     """log 1 / 0 is no loss: whoever can do one thing does it."""
     table = eq.from_integers([[5], [7]], [[[1], [2]]], resolution=10)
-    result = eq.solve(table, "joint", response="quantal", rationality=[0.0, 1.0, INF], dynamics=False)
+    result = eq.solve(table, eq.Joint(response=eq.Quantal([0.0, 1.0, INF]), dynamics=False))
     found = eq.bounds(result, rounds=INF, failure=1e-9)
     for name in ("Lemma 1", "Theorem 5", "Corollary 3"):
         assert not np.isnan(found[name].bound).any()
@@ -156,10 +157,10 @@ def test_actions_that_nobody_can_take_do_not_count(more):
     available = np.arange(2 + more) < 2
     small = eq.from_integers(user, providers, resolution=10)
     large = eq.from_integers(*wide, resolution=10, available=np.broadcast_to(available, (2, 2 + more)))
-    how = {"response": "quantal", "rationality": [0.0, 2.0, 50.0], "dynamics": False}
-    played = {"joint": {"rounds": 1e12}, "aligned": {}}
+    how = eq.Quantal([0.0, 2.0, 50.0])
+    played = {eq.Joint(response=how, dynamics=False): {"rounds": 1e12}, eq.Aligned(how): {}}
     first, second = (
-        {game: eq.bounds(eq.solve(table, game, **how), **options) for game, options in played.items()}
+        {game: eq.bounds(eq.solve(table, game), **options) for game, options in played.items()}
         for table in (small, large)
     )
     for game in first:

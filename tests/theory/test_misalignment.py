@@ -8,13 +8,16 @@ import random
 from functools import partial
 
 import equilibrax as eq
+import jax
+import jax.numpy as jnp
 import numpy as np
 import oracles
 import pytest
 from equilibrax import Status
 from equilibrax.fits import chebyshev as certified
 from equilibrax.problems.random_tables import sample_tables
-from equilibrax_kernels.fits.chebyshev import misalignment_lanes
+from equilibrax.verification.programs import _proved
+from equilibrax_kernels.fits.chebyshev import certified_fit, misalignment_lanes
 
 module = importlib.import_module("equilibrax.theory._misalignment")  # the package exports the function of the same name
 
@@ -31,6 +34,7 @@ def random_games(seed: int, count: int, states: int, actions: int, providers: in
 # --- against the oracle -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("rows", "weights"), OPTIONS[1:])
 @pytest.mark.parametrize("name", eq.io.PAPER_TABLES)
 def test_paper_tables_agree_with_the_oracle(name, rows, weights):
@@ -46,6 +50,7 @@ def test_paper_tables_agree_with_the_oracle(name, rows, weights):
             assert fit.misalignment[0, committee - 1] == pytest.approx(float(exact), rel=0, abs=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("rows", "weights"), OPTIONS)
 def test_small_tables_are_exact_and_proved(tables_of, rows, weights):
     """Scores against fractions, and the multipliers, on the actions of the table, as a proof of them."""
@@ -252,3 +257,19 @@ def test_a_wrong_sign_in_the_program_would_break_the_bound(monkeypatch, mistake)
     game = eq.Selection(dynamics=False, misalignment=certified.FitOptions(iteration_limit=limit))
     result = eq.solve(tables, game, throw=False)
     assert violations(result) > 100
+
+
+@pytest.mark.parametrize("size", [1e-9, 1.0, 1e6])
+@pytest.mark.parametrize("unit", [1e-6, 1.0, 1e3])
+def test_a_dual_violation_counts_in_the_range_of_the_provider(size, unit):
+    """Multipliers that miss a provider's constraint by all of its range prove nothing, however small that range is."""
+    user, provider = unit * np.array([0.0, 1.0]), size * np.array([0.0, 1.0])
+    everywhere, top, bottom = np.ones((2, 1), bool), np.array([[0.0], [0.5]]), np.array([[0.5], [0.0]])
+    with jax.enable_x64(True):
+        lanes = user[:, None], provider[None, :, None], everywhere, everywhere, np.ones((1, 1), bool)
+        found = certified_fit(*map(jnp.asarray, (*lanes, np.zeros((1, 1)), top, bottom)), simplex=False)
+        fit = jax.tree.map(np.asarray, found)
+    assert fit.eps[0] - fit.gap[0] == pytest.approx(unit / 2)  # as far as the user is concerned, the proof is complete
+    assert fit.violation[0] == pytest.approx(1.0)
+    rows = np.arange(2)
+    assert _proved(user, provider[None], rows, rows, np.concatenate([bottom[:, 0], top[:, 0]])) == 0

@@ -157,12 +157,13 @@ def test_lowest_index_without_optional_columns_and_unsolved_rows_pass(tmp_path, 
         return result
 
     monkeypatch.setattr(_sweep_shards, "solve", give_up_on_some)
-    game = eq.Selection("lowest_index", dynamics=False, misalignment=False)
+    game = eq.Selection("lowest_index", dynamics=False, misalignment=False, max_capacity=8)  # of nine schemes
     config = replace(ALL, game=game, columns=(), shard_size=40)
     assert run_sweep(config, tmp_path).statuses == {"OK": 182, "FRONTIER_OVERFLOW": 98}
     found = verify(tmp_path)
     assert found.holds, found.failures
     assert found.not_checked["rows that are not solved, and say so (FRONTIER_OVERFLOW)"] == 98
+    assert not found.complete
     assert found.checked["count"] == 182
     change(
         tmp_path,
@@ -223,13 +224,15 @@ def test_where_nothing_is_proven_the_report_says_so(sound, monkeypatch):
     assert found.not_checked["results of tables that are too large to solve again"] == 280
 
 
-def test_other_games_are_checked_as_files_and_not_solved(tmp_path):
-    config = replace(ALL, game="aligned", columns=(), tables=8, shard_size=8)
+def test_what_is_not_solved_again_is_said_and_has_an_exit_status_of_its_own(tmp_path):
+    config = replace(ALL, game=eq.Oblivious("lotteries"), columns=(), tables=8, shard_size=8)
     run_sweep(config, tmp_path)
     found = verify(tmp_path)
     assert found.holds, found.failures
-    assert found.not_checked["results of the game aligned: they are not solved again"] == 8
+    assert found.not_checked["lotteries, and tables without some of the actions"] == 56
     assert found.checked["tables"] == 32
+    assert main(["verify", str(tmp_path)]) == 3
+    assert main(["verify", str(tmp_path), "--allow", "games", "columns"]) == 0
 
 
 # --- tampering --------------------------------------------------------------------------------------------------------
@@ -438,6 +441,8 @@ def test_bad_arguments_are_named(sound):
 
 # --- the independent code ---------------------------------------------------------------------------------------------
 
+EXACT = ("optimum", "worst", "best", "count", "outcomes")
+
 ALONE = """
 import sys, types
 package = types.ModuleType("equilibrax")
@@ -484,20 +489,20 @@ def test_enumeration_and_lists_agree_with_the_oracle(tie_break):
     for sizes in ((2, 2, 3), (3, 2, 2), (2, 3, 3), (1, 3, 2)):
         tables = [oracles.random_table(drawn, *sizes) for _ in range(8)]
         games = games_of(tables, tie_break)
-        found = enumerate_games(games, dynamics=True)
+        found = enumerate_games(games, limit=10**6)
         assert found.schemes is not None
         assert found.equilibria is not None
         assert found.dynamics_scheme is not None
         assert found.dynamics_steps is not None
         for b, table in enumerate(tables):
-            listed = solve_table(games[b : b + 1], attacks=10, seed=0)
+            listed = solve_table(games[b : b + 1], attacks=10, seed=0, limit=10**6)
             assert listed.proven.all()
             for c, mask in enumerate(oracles.committees(table)):
                 expected = oracles.equilibria(table, mask, tie_break)
                 assert [tuple(f) for f in found.schemes[found.equilibria[b, c]].tolist()] == expected
                 end, steps, _ = oracles.dynamics(table, mask, tie_break)
                 assert (tuple(found.dynamics_scheme[b, c].tolist()), found.dynamics_steps[b, c]) == (end, steps)
-            for name in ("optimum", "worst", "best", "count", "outcomes"):
+            for name in (*EXACT, "dynamics_scheme", "dynamics_steps"):
                 np.testing.assert_array_equal(getattr(listed, name)[0], getattr(found, name)[b], name)
 
 
@@ -505,7 +510,7 @@ def test_attacks_find_equilibria_and_nothing_else(monkeypatch):
     monkeypatch.setattr("equilibrax.verification.lists.LONGEST", 0)
     drawn = random.Random(6)
     games = games_of([oracles.random_table(drawn, 3, 3, 3, high=9) for _ in range(10)], "incumbent")
-    found = enumerate_games(games, dynamics=False)
+    found = enumerate_games(games, limit=None)
     exact = 0
     for b in range(10):
         attacked = solve_table(games[b : b + 1], attacks=30, seed=b)
@@ -524,7 +529,7 @@ def test_highs_and_its_multipliers_enclose_the_exact_score():
     for _ in range(10):
         table = oracles.random_table(drawn, 3, 2, 2)
         games = games_of([table], "incumbent")
-        found, utilities = enumerate_games(games, dynamics=False), games.utilities[0].reshape(3, -1).astype(float)
+        found, utilities = enumerate_games(games, limit=None), games.utilities[0].reshape(3, -1).astype(float)
         for c, mask in enumerate(oracles.committees(table)):
             members = utilities[[1 + j for j in oracles.members(table, mask)]]
             sides = found.outcomes[0, c].reshape(-1), games.optimal_outcomes()[0].reshape(-1)

@@ -32,6 +32,10 @@ class Status(IntFlag):
     """A game has no equilibrium in deterministic rules: all profiles were compared, and `equilibria` is 0. In the games
     of markets there is nothing to do. In the obedient game it can only come with quantal response and ties that go to
     the lowest index, where values lie within the tolerance of each other: change it."""
+    PROFILES_NOT_COMPARED = 128
+    """Oblivious providers have more than 4,096 profiles of optimal partitions, or there are more than 12 states: the
+    utilities are those of one profile, in which each provider plays what is worst for a user who hears it alone. Of all
+    profiles, the worst may be worse and the best better."""
 
 
 def status_names(status: np.ndarray) -> np.ndarray:

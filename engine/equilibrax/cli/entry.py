@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, cast
 
 import tyro
 from rich.console import Console
@@ -91,7 +91,7 @@ class EntryCommand:
         count = (200 if self.market else 1) if self.newcomers is None else self.newcomers
         options: dict[str, Any] = {"beta": beta, "actions": self.newcomer_actions, "seed": self.seed}
         newcomers = random_newcomers(market, count, **options)
-        entry = enter(market, newcomers, [replace(game, dynamics=False) for game in self.plays], throw=False)
+        entry = enter(market, newcomers, [replace(cast(Any, game), dynamics=False) for game in self.plays], throw=False)
         _show(entry, None if sys.stdout.isatty() else 140)
         if self.out != "-" or self.figure is not None:
             rows = entry.rows()

@@ -13,7 +13,7 @@ import tyro
 from rich.console import Console
 
 from equilibrax.cli.games import ReadingFlags, named_groups
-from equilibrax.games import Game, TableResult, solve
+from equilibrax.games import Game, solve
 from equilibrax.problems.tables import UtilityTables
 from equilibrax.rows.committees import committee_rows
 from equilibrax.rows.parquet import write_parquet
@@ -85,7 +85,7 @@ class Solve:
             console.print(f"equilibrax: {unsolved} rows are not solved; their column `status` says why", markup=False)
         return 1 if unsolved else 0
 
-    def _solve(self, tables: UtilityTables) -> TableResult:
+    def _solve(self, tables: UtilityTables) -> Any:
         game: Any = self.plays[0] if self.plays else self.game
         return solve(tables, game, committees=list(self.committees) or "all", throw=False)
 

@@ -93,7 +93,7 @@ class Sweep:
     """With --ray: how often a task is given to another process after its own, or its machine, died; -1 is forever."""
     list_families: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Describe the families and stop."""
-    config: Annotated[_OF_TABLES, tyro.conf.arg(name="")] = _OF_TABLES()  # noqa: RUF009  (immutable)
+    config: Annotated[_OF_TABLES, tyro.conf.arg(name="")] = _OF_TABLES()  # noqa: RUF009  # pyright: ignore[reportInvalidTypeForm]
     """What is solved."""
     plays: tuple[Game[Any], ...] = ()
     """The game with its options."""
@@ -159,7 +159,7 @@ class MarketSweep:
     solved. Flags of options are of the game that is chosen, or of both."""
     shard: Annotated[str, tyro.conf.arg(metavar="I/N")] = "0/1"
     """Do only the shards whose number is I modulo N, I from 0."""
-    config: Annotated[_OF_MARKETS, tyro.conf.arg(name="")] = _OF_MARKETS()  # noqa: RUF009  (immutable)
+    config: Annotated[_OF_MARKETS, tyro.conf.arg(name="")] = _OF_MARKETS()  # noqa: RUF009  # pyright: ignore[reportInvalidTypeForm]
     """What is solved."""
     plays: tuple[MarketGame, ...] = ()
     """The games with their options."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -22,9 +23,11 @@ class Verify:
     --sample and --programs take fewer. Prints what was checked and how much, what was not, and the first failures, each
     with file, row, column, what was expected and what was there.
 
-    Exit status: 0 if everything that was checked holds, 1 if something does not, 2 if DIR is no dataset.
+    Exit status: 0 if everything holds, 1 if something does not, 2 if DIR is no dataset, 3 if what was checked holds and
+    something was not that --allow does not name.
 
     Example: equilibrax verify my-sweep
+    Example: equilibrax verify my-sweep --manifest-sha256 my-sweep.sha256
     Example: equilibrax verify big --sample 100000 --programs 100000 --report big.json
     """
 
@@ -34,8 +37,12 @@ class Verify:
     """Draw and solve so many tables again, chosen at random; without it, all."""
     programs: int | None = None
     """Solve about so many misalignment scores of these again by HiGHS, chosen at random; without it, all."""
-    seed: int = 0
-    """Seed of the choices."""
+    seed: int | None = None
+    """Seed of the choices, to repeat a run; without it, one that nobody knows before, which is printed."""
+    allow: tuple[str, ...] = ()
+    """What may be left unchecked, by the names that are printed."""
+    manifest_sha256: Annotated[str | None, tyro.conf.arg(metavar="FILE|HEX")] = None
+    """The SHA-256 of manifest.json, or a file that begins with it, from whoever made the dataset."""
     report: Annotated[Path | None, tyro.conf.arg(metavar="FILE.json")] = None
     """File for the report, as JSON."""
 
@@ -46,6 +53,8 @@ class Verify:
                 sample=self.sample,
                 programs=self.programs,
                 seed=self.seed,
+                allow=self.allow,
+                manifest_sha256=_digest(self.manifest_sha256),
                 progress=lambda done, total: status.update(f"{done:,} of {total:,} shards"),
             )
         console.print(found.summary())
@@ -53,4 +62,15 @@ class Verify:
             console.print(line, markup=False)
         if self.report is not None:
             write_whole(self.report, json.dumps(found.to_json(), indent=1) + "\n")
-        return 0 if found.holds else 1
+        return 1 if not found.holds else 0 if found.complete else 3
+
+
+def _digest(given: str | None) -> str | None:
+    """A SHA-256, or what a file begins with, as `sha256sum` writes it."""
+    if given is None or re.fullmatch("[0-9a-fA-F]{64}", given):
+        return given
+    try:
+        with open(given, "rb") as file:
+            return file.read(64).decode("ascii", "replace")
+    except OSError as error:
+        raise ValueError(f"manifest_sha256: expected 64 hexadecimal digits or a file, got {given}: {error}") from None

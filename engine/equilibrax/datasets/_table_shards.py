@@ -15,7 +15,7 @@ from equilibrax.datasets._pipeline import Rows, Work, count_statuses
 from equilibrax.datasets.config import SweepConfig, described
 from equilibrax.datasets.stratify import Bins, fill, scores_of
 from equilibrax.fits.chebyshev import TOLERANCE as CERTIFIED
-from equilibrax.games import TableResult, solve
+from equilibrax.games import solve
 from equilibrax.problems.random_tables import sample_tables
 from equilibrax.problems.tables import UtilityTables
 from equilibrax.rows.committees import as_stored, committee_rows, table_rows
@@ -46,7 +46,7 @@ class Shard(Drawn):
         result: of them.
     """
 
-    result: TableResult
+    result: Any
 
 
 def work_of(config: SweepConfig) -> Work[Shard]:
@@ -116,7 +116,7 @@ def _draw(config: SweepConfig, ids: range) -> Drawn:
 
 
 def _solve(drawn: Drawn) -> Shard:
-    result: Any = solve(drawn.tables, drawn.config.plays, throw=False)
+    result = solve(drawn.tables, drawn.config.plays, throw=False)
     return Shard(drawn.config, drawn.tables, drawn.count, drawn.more, result)
 
 

@@ -7,6 +7,7 @@ dataset card `README.md`, and the metadata `croissant.json`. They are functions 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections import Counter
@@ -22,7 +23,7 @@ from equilibrax._core.columns import columns_of
 from equilibrax._core.files import whole_file
 from equilibrax.datasets._card import dataset_card
 from equilibrax.datasets._croissant import croissant
-from equilibrax.datasets._layout import Layout, find_faults, read_layout, read_record
+from equilibrax.datasets._layout import DESCRIPTION, Layout, find_faults, read_layout, read_record
 
 _NAMED = 20  # faults and shards that are named; the others are counted
 
@@ -119,7 +120,8 @@ def close(layout: Layout) -> bool:
         columns = {kind: columns_of(kind, _schema_of(layout, kind)) for kind in layout.kinds}
         _write(layout.folder / "croissant.json", lambda: iter([croissant(layout, columns, totals)]))
         _write(layout.folder / "README.md", lambda: iter([dataset_card(layout, columns, totals)]))
-        _write(layout.folder / "manifest.json", lambda: _manifest(layout, totals))
+        files = {name: _summed(layout.folder / name) for name in (DESCRIPTION, "README.md", "croissant.json")}
+        _write(layout.folder / "manifest.json", lambda: _manifest(layout, totals, files))
     except _Incomplete:
         return False
     return True
@@ -153,12 +155,17 @@ def _totals(layout: Layout) -> dict[str, Any]:
     return {"shards": layout.shards, **sums, "statuses": ordered, "splits": splits}
 
 
-def _manifest(layout: Layout, totals: dict[str, Any]) -> Iterator[str]:
+def _summed(file: Path) -> dict[str, Any]:
+    content = file.read_bytes()
+    return {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+
+
+def _manifest(layout: Layout, totals: dict[str, Any], files: dict[str, Any]) -> Iterator[str]:
     """Its text piece by piece, a line per shard, so that no number of shards fills the memory."""
     yield "{\n"
     for name, value in layout.description.items():
         yield f"{json.dumps(name)}: {json.dumps(value)},\n"
-    yield f'"totals": {json.dumps(totals)},\n"shards": [\n'
+    yield f'"files": {json.dumps(files)},\n"totals": {json.dumps(totals)},\n"shards": [\n'
     for record in _records(layout):
         yield json.dumps(record) + ("\n" if record["shard"] == layout.shards - 1 else ",\n")
     yield "]\n}\n"

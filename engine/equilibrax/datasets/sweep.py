@@ -8,7 +8,7 @@ A sweep is a folder:
 | `tables/train-00000007.parquet` | the tables of shard 7 in the split train, `table_rows` |
 | `committees/train-00000007.parquet` | their results, `committee_rows` and optional columns |
 | `shards/00000007.json` | that shard 7 is done: its files with their rows, sizes and SHA-256, counts by status |
-| `manifest.json`, `README.md`, `croissant.json` | all of it, once all shards are done; see `equilibrax.datasets.finalize` |
+| `manifest.json`, `README.md`, `croissant.json` | all of it, once all shards are done; see `datasets.finalize` |
 
 Shard i holds the tables with ids from `i * shard_size` up to, not including, `min((i + 1) * shard_size, tables)`. Every
 shard has a file for each split with a positive share, without rows if need be. It is done when its record in `shards/`

@@ -1,7 +1,8 @@
 """Misalignment scores with certificates: batched on the device, and by HiGHS for whatever is left unproved.
 
 A score is accepted when its certificate closes: the weights attain it exactly, and the multipliers prove that no
-weights do better than `TOLERANCE` (times the range of the user's utilities). Otherwise HiGHS solves the same linear
+weights do better than `TOLERANCE` (times the range of the user's utilities; what the multipliers miss of a provider's
+constraint is measured in the range of its own). Otherwise HiGHS solves the same linear
 program on the host, and its answer goes through the same certificate.
 """
 
@@ -55,7 +56,8 @@ class CertifiedFit:
         weights: `[B, C, K]` weights that attain it; zero outside the committee.
         offset: `[B, C]` the constant c.
         gap: `[B, C]` eps minus the lower bound that the multipliers prove.
-        certified: `[B, C]` whether gap and dual violation are within `TOLERANCE` times the user's range.
+        certified: `[B, C]` whether the gap is within `TOLERANCE` times the user's range, and the violation of the dual
+            constraint of every provider within `TOLERANCE` times its own.
         resolved: number of scores that were solved again by HiGHS.
         lower, upper: `[B, C, X, A]` multipliers on outcomes, or None if not asked for.
     """
@@ -138,11 +140,11 @@ def certify(
     allowed = TOLERANCE * np.where(extent > 0, extent, 1.0)[:, None]
 
     def proved():
-        return (raw["fit_gap"] <= allowed) & (raw["fit_violation"] <= allowed)
+        return (raw["fit_gap"] <= allowed) & (raw["fit_violation"] <= TOLERANCE)
 
     again = np.argwhere(~proved() & ~skip[:, None])
     if len(again):
-        _solve_on_host(prepared, raw, masks, options, again)
+        _solve_on_host(prepared, raw, masks, options, again, allowed)
     lost = np.asarray(skip)[:, None]
     return CertifiedFit(
         misalignment=np.where(lost, np.nan, raw["fit_misalignment"]),
@@ -170,8 +172,12 @@ def _to_table(multipliers: np.ndarray | None, prepared: Prepared, lost: np.ndarr
     return by_action
 
 
-def _solve_on_host(prepared: Prepared, raw, masks, options: FitOptions, again) -> None:
+def _solve_on_host(prepared: Prepared, raw, masks, options: FitOptions, again, allowed: np.ndarray) -> None:
     """Solve the (table, committee) pairs `again` by HiGHS and replace what improves."""
+
+    def missing(table, gap, violation):  # 1 is just certified
+        return max(gap / allowed[table, 0], violation / TOLERANCE)
+
     simplex = options.weights == "simplex"
     for table, committee in again:
         utilities = np.asarray(prepared.utilities)[table].reshape(prepared.providers + 1, -1) / prepared.resolution
@@ -187,9 +193,8 @@ def _solve_on_host(prepared: Prepared, raw, masks, options: FitOptions, again) -
             duals = [jnp.asarray(a)[..., None] for a in (weights, lower, upper)]
             fit: Fit = jax.tree.map(lambda a: np.asarray(a)[..., 0], certified_fit(*lane, *duals, simplex=simplex))
         here = (table, committee)
-        if max(fit.gap, fit.violation) < max(raw["fit_gap"][here], raw["fit_violation"][here]) or np.isnan(
-            raw["fit_gap"][here]
-        ):
+        before = raw["fit_gap"][here], raw["fit_violation"][here]
+        if missing(table, fit.gap, fit.violation) < missing(table, *before) or np.isnan(before[0]):
             raw["fit_misalignment"][here], raw["fit_weights"][here] = fit.eps, fit.weights
             raw["fit_offset"][here] = fit.offset
             raw["fit_gap"][here], raw["fit_violation"][here] = fit.gap, fit.violation

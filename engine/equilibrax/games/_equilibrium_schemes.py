@@ -67,7 +67,7 @@ def first_equilibria(table: UtilityTables, committee: int, tie_break: TieBreak, 
 
 def _count_and_walk(table: UtilityTables, committee: int, tie_break: TieBreak) -> tuple[int, Iterator[list[int]]]:
     """How many equilibria there are, and each of them when it is asked for."""
-    mask = int(committee_masks([committee], table.num_providers)[0])
+    mask = int(committee_masks([committee], table.num_providers, table.provider_names())[0])
     utilities = np.concatenate([np.asarray(table.user), np.asarray(table.providers)[0]]).astype(np.int64)
     contributions = np.moveaxis(utilities * np.asarray(table.prior)[0].astype(np.int64)[:, None], 0, -1)  # [X, A, P]
     available = np.asarray(table.available)[0]

@@ -179,7 +179,7 @@ def read_options(hint: Any, value: Any) -> Any:
     """A game, or one of its options, from what `Game.described` wrote."""
     kinds = [kind for kind in (get_args(hint) or (hint,)) if is_dataclass(kind)]
     if isinstance(value, dict):
-        (kind,) = kinds
+        kind: Any = kinds[0]
         hints = get_type_hints(kind)
         return kind(**{name: read_options(hints[name], part) for name, part in value.items()})
     if isinstance(value, list):
@@ -187,27 +187,33 @@ def read_options(hint: Any, value: Any) -> Any:
     return float(value) if value in ("inf", "-inf") else value
 
 
-# --- bounds -----------------------------------------------------------------------------------------------------------
-
-_BOUNDS: dict[type[Game[Any]], Callable[..., dict[str, Any]]] = {}
-_GUARANTEES: dict[type[Game[Any]], Callable[[Any], Any]] = {}
+# --- what theory knows of it ------------------------------------------------------------------------------------------
 
 
-def register_bounds(*games: type[Game[Any]]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Say which bounds theory has for results of a game: a function of the result (and options), to them by name."""
-    return lambda function: [_BOUNDS.__setitem__(game, function) for game in games] and function
+class _PerGame:
+    """Functions of results, registered for games and for what derives from them."""
+
+    def __init__(self) -> None:
+        self.known: dict[type[Game[Any]], Callable[..., Any]] = {}
+
+    def register(self, *games: type[Game[Any]]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        """A decorator."""
+
+        def entered(function: Callable[..., Any]) -> Callable[..., Any]:
+            self.known |= dict.fromkeys(games, function)
+            return function
+
+        return entered
+
+    def find(self, game: Game[Any]) -> Callable[..., Any] | None:
+        """What was registered for a game."""
+        return next((self.known[kind] for kind in type(game).__mro__ if kind in self.known), None)
 
 
-def register_guarantee(*games: type[Game[Any]]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Say which bound studies set beside a game's worst utility: a function of the result, to it or None."""
-    return lambda function: [_GUARANTEES.__setitem__(game, function) for game in games] and function
+BOUNDS, GUARANTEES = _PerGame(), _PerGame()
 
+register_bounds, bounds_for = BOUNDS.register, BOUNDS.find
+"""Which bounds theory has for results of a game: a function of the result (and options), to them by name."""
 
-def bounds_for(game: Game[Any]) -> Callable[..., dict[str, Any]] | None:
-    """What was registered for a game, or for what it derives from."""
-    return next((_BOUNDS[kind] for kind in type(game).__mro__ if kind in _BOUNDS), None)
-
-
-def guarantee_for(game: Game[Any]) -> Callable[[Any], Any] | None:
-    """As `bounds_for`, of guarantees."""
-    return next((_GUARANTEES[kind] for kind in type(game).__mro__ if kind in _GUARANTEES), None)
+register_guarantee, guarantee_for = GUARANTEES.register, GUARANTEES.find
+"""Which bound studies set beside a game's worst utility: a function of the result, to it or None."""

@@ -8,14 +8,14 @@ from typing import Annotated, Any, Literal, get_args
 
 import numpy as np
 
-from equilibrax._core.checks import check_choice, check_whole
+from equilibrax._core.checks import check_choice, check_numbers, check_whole, shown
 
 TieBreak = Literal["incumbent", "lowest_index"]
 Order = Literal["round_robin", "random"]
 Deviation = Literal["best", "minimal"]
 
 TOLERANCE = 1e-9
-"""Utilities under quantal response that differ by no more are equal, by default."""
+"""Utilities under quantal response that are larger by no more are no better, by default."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Quantal:
     Attributes:
         rationality: lambda, at least 0; infinite: uniform over the best actions. Of a list, a result has R rows for a
             table, one for each, and arrays are `[B, R, C]`.
-        tolerance: utilities that differ by no more are equal.
+        tolerance: a utility is better than another if it is larger by more than this, pair by pair: nothing chains.
 
     Example:
         >>> Quantal([1, 10]).rationality, Quantal(3).rationality
@@ -37,13 +37,9 @@ class Quantal:
 
     def __post_init__(self) -> None:
         check_tolerance(self.tolerance)
-        try:
-            values = np.asarray(self.rationality, np.float64)
-        except (TypeError, ValueError):
-            values = np.full((1, 1), np.nan)
-        text = isinstance(self.rationality, str)
-        if text or values.ndim > 1 or values.size == 0 or not (values >= 0).all():
-            raise ValueError(f"rationality: expected numbers of at least 0 (or inf), got {self.rationality!r}")
+        values = check_numbers("rationality", self.rationality, 0, infinite=True)
+        if values.ndim > 1 or not values.size:
+            raise ValueError(f"rationality: expected a number or a list of numbers, got {shown(self.rationality)}")
         object.__setattr__(self, "rationality", tuple(values.tolist()) if values.ndim else float(values))
         object.__setattr__(self, "tolerance", float(self.tolerance))
 
@@ -58,7 +54,8 @@ class Dynamics:
     Attributes:
         order: turns in "round_robin" from the lowest index (the turn passes on after a deviation too), or "random": the
             deviator is drawn uniformly among the providers that can deviate.
-        deviation: "best", or "minimal": the smallest gain that is profitable. After minimal deviations the selected
+        deviation: "best", or "minimal": the smallest gain that is profitable (of several, the one that is best for the
+            user, then the lexicographically first). After minimal deviations the selected
             provider may have a larger gain left that it never takes, so they can end outside the equilibria.
         seed: a whole number or a JAX random key, for random turns. Draws depend on it, the table's id and the committee
             alone.

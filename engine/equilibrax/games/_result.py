@@ -74,7 +74,7 @@ class Result:
 
     @property
     def tolerance(self) -> float:
-        """Quantal utilities that differ by no more are equal; 0 for best response."""
+        """A quantal utility is better if it is larger by more than this, pair by pair; 0 for best response."""
         return self._rationality.tolerance
 
     @property
@@ -263,7 +263,7 @@ class TableResult(Result):
         return self._utility(np.broadcast_to(spread, self.status.shape))
 
 
-def _cell(value: np.generic, solved: bool) -> str:
+def _cell(value: Any, solved: bool) -> str:
     """A number of a table: whole numbers as they are, others with six decimals, nothing where there is none."""
     if isinstance(value, np.integer):
         return f"{value:,}" if solved or value >= 0 else ""

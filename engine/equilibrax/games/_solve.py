@@ -5,20 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal, TypedDict, TypeVar, Unpack, overload
 
-import jax
-
 from equilibrax._core.batching import batch_mesh
 from equilibrax._core.committees import Committees
 from equilibrax.games._game import GAMES, Backend, Game, Problem, read_options
 from equilibrax.games._result import Result
 from equilibrax.games.aligned import Aligned
-from equilibrax.games.anonymous import Anonymous
 from equilibrax.games.joint import Joint
-from equilibrax.games.market_result import MarketResult
+from equilibrax.games.markets.anonymous import Anonymous
+from equilibrax.games.markets.personalized import Personalized
+from equilibrax.games.markets.result import MarketResult
 from equilibrax.games.obedient import Obedient
 from equilibrax.games.oblivious import Oblivious
 from equilibrax.games.partition_result import PartitionResult
-from equilibrax.games.personalized import Personalized
 from equilibrax.games.selection import Selection
 from equilibrax.games.selection_result import SelectionResult
 from equilibrax.problems.market import Market
@@ -35,12 +33,14 @@ class How(TypedDict, total=False):
 
     committees: Committees
     backend: Backend
-    devices: Sequence[jax.Device] | None
+    devices: Sequence[Any] | None
     throw: bool
 
 
 @overload
-def solve(tables: UtilityTables, game: Literal["selection"] = ..., **how: Unpack[How]) -> SelectionResult: ...
+def solve(
+    tables: UtilityTables, game: Selection | Literal["selection"] = ..., **how: Unpack[How]
+) -> SelectionResult: ...
 @overload
 def solve(
     tables: UtilityTables | PersuasionGame,
@@ -55,11 +55,11 @@ def solve(tables: Problem, game: Game[R], **how: Unpack[How]) -> R: ...
 def solve(tables: Problem, game: str, **how: Unpack[How]) -> Result: ...
 def solve(
     tables: Problem,
-    game: Game[Any] | str = "selection",
+    game: Game[Any] | str = Selection(),  # noqa: B008 (frozen)
     *,
     committees: Committees = "all",
     backend: Backend = "auto",
-    devices: Sequence[jax.Device] | None = None,
+    devices: Sequence[Any] | None = None,
     throw: bool = True,
 ) -> Any:
     """Exact equilibria of a game between providers, for every table and every committee at once.

@@ -50,7 +50,8 @@ class Obedient(PartitionGame):
     """The user takes the provider that is best for her, and checks what it says (2509.15090, Section 5).
 
     A provider's rule is a partition of the states; she learns the cell, and responds. Everybody is paid by the rule
-    that is taken. Otherwise as the selection game.
+    that is taken. Otherwise as the selection game. To a quantal user and her providers one value is better than another
+    if it is larger by more than the tolerance, pair by pair (`equilibrax_kernels.partitions.tolerant`).
 
     Example:
         >>> import equilibrax as eq
@@ -60,7 +61,8 @@ class Obedient(PartitionGame):
     """
 
     name: ClassVar[str] = "obedient"
-    statuses: ClassVar[Status] = Status.DYNAMICS_LIMIT
+    answers: ClassVar[Status] = PartitionGame.answers | Status.NO_EQUILIBRIUM
+    statuses: ClassVar[Status] = Status.DYNAMICS_LIMIT | Status.NO_EQUILIBRIUM
 
     tie_break: TieBreak = "incumbent"
     """Who wins the user when a deviation leaves her indifferent: never the deviator (incumbent, Section 7), or the
@@ -76,7 +78,7 @@ class Obedient(PartitionGame):
         Dynamics.of(self.dynamics)
 
     def allowance(self, states: int) -> int:
-        """Once: a deviation counts if it is better by more."""
+        """A deviation counts if it is better by more than the tolerance, so an equilibrium misses it once."""
         return 1
 
     def solve_xla(self, problem: PersuasionGame, masks: np.ndarray, mesh: Mesh) -> PartitionResult:
@@ -118,12 +120,12 @@ def obedient_fields(game: PersuasionGame, masks: np.ndarray, options: Obedient, 
         shared = (jnp.asarray(cells_of(labels)), jnp.asarray(masks))
         raw = run_in_chunks(_compiled(program, mesh), (rows.leaves(), keys), shared, chunk, mesh)
     raw = {name: with_grid(values, how) for name, values in raw.items()}
-    none = raw["count"] == 0
-    status = np.where(none, int(Status.NO_EQUILIBRIUM), 0).astype(np.int32)
+    status = np.where(raw["count"] > 0, 0, int(Status.NO_EQUILIBRIUM)).astype(np.int32)
     if turns:
         status |= np.where(raw["dynamics_ended"], 0, int(Status.DYNAMICS_LIMIT)).astype(np.int32)
-    fields = partition_fields(game, masks, raw, how, status, lambda positions: labels[positions])
-    return fields | {"worst_partition": np.where(none[..., None], np.int8(-1), fields["worst_partition"])}
+    found = partition_fields(game, masks, raw, how, status, lambda positions: labels[positions])
+    exists = found["equilibria"][..., None] > 0  # the tolerance may leave none where ties go to the lowest index
+    return found | {"worst_partition": np.where(exists, found["worst_partition"], np.int8(-1))}
 
 
 @lru_cache(maxsize=32)
@@ -136,7 +138,7 @@ def _compiled(program: Program, mesh):
         else:
             values, allowed = best_response_cells(contributions, available)
         worth, valid = partition_values(values, allowed, cells)
-        options = {"ties": program.ties, "dynamics": program.dynamics}
+        options: dict[str, Any] = {"ties": program.ties, "dynamics": program.dynamics}
         options |= {"minimal": program.minimal, "step_limit": program.step_limit}
         keys = keys if program.random else None
         if program.quantal:
@@ -151,7 +153,8 @@ def _compiled(program: Program, mesh):
             solved["worst"] = take(worth[0], position)
             end = None
             if program.dynamics:
-                end = found.dynamics_scheme[:, 0], found.dynamics_steps, found.dynamics_ended
+                scheme: Any = found.dynamics_scheme
+                end = scheme[:, 0], found.dynamics_steps, found.dynamics_ended
         results = solved | {"count": found.count, "worst_partition": position}
         results["near_ties"] = near_ties(worth, valid, tolerance)
         if end is not None:

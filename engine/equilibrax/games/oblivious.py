@@ -12,6 +12,7 @@ from jaxtyping import Bool, Int
 from equilibrax._core.checks import check_choice
 from equilibrax._core.status import Status
 from equilibrax.games._game import Compared, GameLine
+from equilibrax.games._oblivious_profiles import MAX_PROFILES, MAX_STATES, profile_extremes
 from equilibrax.games._oblivious_rules import oblivious_rules
 from equilibrax.games._oblivious_utility import oblivious_utility, oblivious_values
 from equilibrax.games._options import Rationality, Response
@@ -27,8 +28,11 @@ Rules = Literal["partitions", "lotteries"]
 class Oblivious(PartitionGame):
     """The user hears all providers, none of whom knows of the others (2509.15090, Definition 19).
 
-    Providers play what each of them would alone, one profile for every committee, so the worst utility is the best. Of
-    several optimal partitions or rules a provider plays one that is worst for a user who hears it alone.
+    Providers play what each of them would alone. With partitions, the worst and the best are over all profiles of
+    optimal ones: partitions that are each worst for a user who hears one provider need not be worst together. Profiles
+    are compared for up to 12 states and 4,096 profiles of a committee. Beyond that, and of lotteries (whose optima may
+    be infinitely many), the one in which every provider plays what is worst when it is heard alone stands for all; for
+    partitions the status then says `PROFILES_NOT_COMPARED`.
 
     Example:
         >>> import equilibrax as eq
@@ -37,7 +41,8 @@ class Oblivious(PartitionGame):
     """
 
     name: ClassVar[str] = "oblivious"
-    statuses: ClassVar[Status] = Status.RULE_UNCERTIFIED
+    answers: ClassVar[Status] = PartitionGame.answers | Status.PROFILES_NOT_COMPARED
+    statuses: ClassVar[Status] = Status.RULE_UNCERTIFIED | Status.PROFILES_NOT_COMPARED
     response: ClassVar[Response] = "best"
 
     rules: Rules = "partitions"
@@ -47,7 +52,7 @@ class Oblivious(PartitionGame):
         check_choice("rules", self.rules, get_args(Rules))
 
     def solve_xla(self, problem: PersuasionGame, masks: np.ndarray, mesh: Mesh) -> PartitionResult:
-        """One profile for each of C committees."""
+        """The profiles of each of C committees."""
         game, devices = problem, list(mesh.devices.flat)
         members: np.ndarray = (masks[:, None] >> np.arange(game.num_providers)) & 1 == 1  # [C, K]
         shape = len(game), len(masks)
@@ -56,19 +61,26 @@ class Oblivious(PartitionGame):
             value: np.ndarray = np.asarray(oblivious_values(game, posted, masks.tolist(), devices=devices))
             count = np.stack([_product(optima[:, chosen]) for chosen in members], axis=1)
             partition = np.stack([_refinement(posted[:, chosen]) for chosen in members], axis=1)
-            status = np.zeros(shape, np.int32)
+            compared = (count <= MAX_PROFILES) & (game.states <= MAX_STATES)
+            status = np.where((count == 1) | compared, 0, int(Status.PROFILES_NOT_COMPARED)).astype(np.int32)
+            value, most = value.copy(), value.copy()
+            for b in np.flatnonzero((compared & (count > 1)).any(axis=1)):
+                chosen = np.flatnonzero(compared[b])
+                found = profile_extremes(game, int(b), masks[chosen].tolist())
+                value[b, chosen], most[b, chosen], partition[b, chosen] = found
         else:
             own = oblivious_rules(game, ties="worst", devices=devices, throw=False)
             value = np.asarray(oblivious_utility(game, own, masks.tolist(), devices=devices)) * game.scale[:, None]
             count = np.where(_all_members(own.unique, members), 1, -1).astype(np.int64)
             partition = np.full((*shape, game.states), -1, np.int8)
             status = np.where(_all_members(own.certified, members), 0, int(Status.RULE_UNCERTIFIED)).astype(np.int32)
+            most = value
         return PartitionResult(
             game=self,
             committees=masks,
             optimum_value=game.optimum_value,
             worst_value=value,
-            best_value=value,
+            best_value=most,
             equilibria=count,
             worst_partition=partition,
             status=status,

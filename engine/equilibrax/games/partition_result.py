@@ -25,7 +25,7 @@ class PartitionResult(TableResult):
         equilibria: `[..., C]` int64, number of equilibrium partitions; in the oblivious game, number of profiles of
             optimal partitions, and for lotteries 1 or, if there are infinitely many, -1.
         worst_partition: `[..., C, X]` int8; of the worst, the one whose tuple of cells (bitmasks, ordered by lowest
-            state) is lexicographically smallest. In the oblivious game, the common refinement of what the providers
+            state) is lexicographically smallest. In the oblivious game, of the common refinements of what the providers
             post; -1 for lotteries.
         near_ties: int64, how many comparisons ties, or the tolerance, decide. In the joint and the aligned game
             `[..., K]`, for each provider the cells of two states or more that are worth the same to it as their best

@@ -47,7 +47,8 @@ class WeakAlignment:
         worst_case_weights: `[N, K]` weights that attain it.
         worst_case_constants: `[N]` and the constant.
         gap: `[N]` eps_U minus the lower bound that dual multipliers prove.
-        certified: `[N]` whether gap and dual violation are at most 1e-9 of the range of the user's shares.
+        certified: `[N]` whether the gap is at most 1e-9 of the range of the user's shares, and the dual violation of
+            every model of its own.
         kkt_residual: `[N]` of `weights` (`LeastSquaresFit`).
         questions: `[N]` int64, questions that the user and all models answered; no others are used.
         status: N texts: "ok"; "no answers" for a user without any, whose numbers are NaN; "too few answers" for one

@@ -70,7 +70,7 @@ def committee_rows(
     Example:
         >>> import equilibrax as eq
         >>> tables = eq.from_arrays(user=[[1.0, 0.0], [0.0, 1.0]], providers=[[[0.3, 0.7], [0.1, 0.9]]])
-        >>> rows = committee_rows(eq.solve(tables, dynamics=False))
+        >>> rows = committee_rows(eq.solve(tables, eq.Selection(dynamics=False)))
         >>> rows.select(["family", "committee", "optimum", "worst_utility", "dynamics_steps"]).to_pylist()
         [{'family': 'table', 'committee': 1, 'optimum': 1.0, 'worst_utility': 0.5, 'dynamics_steps': None}]
     """

@@ -21,7 +21,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from equilibrax._core.checks import check_number, check_numbers
+from equilibrax._core.checks import check_number
+from equilibrax.games import Quantal
 from equilibrax.problems.persuasion import PersuasionGame
 from equilibrax.problems.tables import UtilityTables
 
@@ -263,7 +264,5 @@ def _lambdas(rationality: Any) -> tuple[float | None, ...]:
     """The lambdas of a call; None is the best response."""
     if rationality is None:
         return (None,)
-    values = check_numbers("rationality", rationality, 0, infinite=True)
-    if values.ndim > 1 or not values.size:
-        raise ValueError(f"rationality: expected a number or a list of numbers, got {rationality!r}")
-    return tuple(values.reshape(-1).tolist())
+    given = Quantal(rationality).rationality
+    return given if isinstance(given, tuple) else (given,)  # pyright: ignore[reportReturnType]

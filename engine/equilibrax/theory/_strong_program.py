@@ -34,7 +34,7 @@ from jaxtyping import Bool, Float
 
 from equilibrax._core.linear_programs import UnsolvedProgram
 from equilibrax.fits.chebyshev import TOLERANCE, highs_fit
-from equilibrax.theory._market_alignment import extent, fit_outcomes
+from equilibrax.theory._market_alignment import fit_outcomes
 
 _BATCHED_ROWS = 512
 _BATCHED_FITS = 32
@@ -183,11 +183,11 @@ def _over_profiles(of: Utilities, user: int | None) -> tuple[np.ndarray, np.ndar
     exists = _profiles(of.exists).reshape(lanes, -1)
     everyone = np.ones((lanes, users), bool)
     fit, _, _ = fit_outcomes(np.stack(sides, axis=1), exists, np.arange(lanes), everyone)
-    return np.array(fit.weights), _proved(fit, TOLERANCE * extent(sides[0], exists, axis=1))
+    return np.array(fit.weights), _proved(fit)
 
 
-def _proved(fit: Fit, enough: np.ndarray) -> np.ndarray:
-    return np.where(np.asarray(fit.violation) <= enough, np.asarray(fit.eps) - np.asarray(fit.gap), -np.inf)
+def _proved(fit: Fit) -> np.ndarray:
+    return np.where(np.asarray(fit.violation) <= TOLERANCE, np.asarray(fit.eps) - np.asarray(fit.gap), -np.inf)
 
 
 # --- the worst profiles, one by one -----------------------------------------------------------------------------------
@@ -210,7 +210,7 @@ def _by_worst_profiles(of: Utilities, user: int | None, start: np.ndarray) -> tu
     enough = TOLERANCE * np.where(unit > 0, unit, 1.0)
     lanes = zip(of.users, of.exists, np.asarray(of.parts), start, enough.tolist())
     fit = _certificates([_solve(*lane, user) for lane in lanes], user)
-    return np.asarray(fit.weights).T.copy(), _proved(fit, enough)
+    return np.asarray(fit.weights).T.copy(), _proved(fit)
 
 
 def _solve(users, exists, parts, weights: np.ndarray, allowed: float, user: int | None) -> _Master:

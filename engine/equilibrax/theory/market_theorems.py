@@ -297,8 +297,8 @@ def _personalized_bounds(result: Any, *, aligned: Aligned, original: Market | No
 def _anonymous_bounds(result: Any, *, aligned: Aligned, original: Market | None) -> dict[str, Bound]:
     masks = aligned_sets(result, aligned)
     strong = strong_market_alignment(result.market, masks.tolist(), throw=False)
-    fourth = market_theorem_4_4(result, aligned=aligned, alignment=strong)
-    return {"Theorem 4.3": _best_strong_bound(result, masks, strong), "Theorem 4.4": fourth}
+    general = market_theorem_4_4(result, aligned=aligned, alignment=strong)
+    return {"Theorem 4.3": _best_strong_bound(result, masks, strong), "Theorem 4.4": general}
 
 
 # --- parts ------------------------------------------------------------------------------------------------------------

@@ -7,16 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from equilibrax.verification.configuration import Configuration
-
-_FLAGS = {
-    "FRONTIER_OVERFLOW": 1,
-    "COUNT_SATURATED": 2,
-    "DYNAMICS_LIMIT": 4,
-    "MISALIGNMENT_UNCERTIFIED": 8,
-    "CYCLE": 16,
-    "RULE_UNCERTIFIED": 32,
-}
-OVERFLOW, SATURATED, LIMIT, UNCERTIFIED = 1, 2, 4, 8
+from equilibrax.verification.rules import FLAGS
 
 
 def numbers(rows: pa.Table, name: str) -> tuple[np.ndarray, np.ndarray]:
@@ -66,16 +57,9 @@ def nested(rows: pa.Table, name: str, width: int) -> tuple[np.ndarray, np.ndarra
 def statuses(rows: pa.Table, configuration: Configuration) -> tuple[np.ndarray, np.ndarray]:
     """`[N]` flags of the statuses, and `[N]` whether they are none that such rows can have."""
     encoded = rows["status"].combine_chunks().dictionary_encode()
-    names = encoded.dictionary.to_pylist()
-    codes = [_flags(name) for name in names]
-    possible = 0
-    if configuration.selection:
-        possible = OVERFLOW | SATURATED | (LIMIT if configuration["dynamics"] else 0)
-        possible |= UNCERTIFIED if configuration["misalignment"] else 0
-    elif configuration["game"] == "joint":
-        possible = LIMIT | _FLAGS["CYCLE"]
-    elif configuration["game"] == "obedient":
-        possible = LIMIT
+    codes = [_flags(name) for name in encoded.dictionary.to_pylist()]
+    game = configuration.game
+    possible = game.statuses - sum(flag for flag, option in dict(game.of).items() if not configuration[option])
     known = np.array([code >= 0 and not code & ~possible for code in codes] + [False])
     flags = np.array([max(code, 0) for code in codes] + [0])
     index = pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False)
@@ -87,5 +71,5 @@ def _flags(name: str | None) -> int:
     if name == "OK":
         return 0
     parts = (name or "").split("|")
-    flags = [_FLAGS.get(part, -1) for part in parts]
+    flags = [FLAGS.get(part, -1) for part in parts]
     return sum(flags) if flags == sorted(set(flags)) and flags[0] > 0 else -1

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
@@ -22,8 +22,14 @@ import numpy as np
 
 from equilibrax._core.column import Column
 from equilibrax._core.columns import Group, declared
+from equilibrax.verification.rules import GAMES, Game
+from equilibrax.verification.safely import read_json, short
 
 FORMAT = 3
+MOST_SHARDS, MOST_ROWS, MOST_TURNS = 10**8, 2**22, 100_000
+"""Shards, rows of results of one, and shards until the parts of a mixture are even: what a sweep can have at most."""
+MOST_CELLS = 2**22
+"""Utilities of one table that are drawn again."""
 SPLITS = ("train", "validation", "test")
 
 
@@ -62,9 +68,15 @@ class Configuration:
         if name == "tie_break":
             return game.get(name, "incumbent")
         if name in ("dynamics", "misalignment"):
-            return bool(game.get(name, False))
+            return game.get(name, False) is not False
         if name == "rationality":
             return _lambdas(game.get("response", "best"))
+        if name == "tolerance":
+            return 0.0 if game.get("response", "best") == "best" else float(game["response"]["tolerance"])
+        if name == "limit":  # of the moves of dynamics
+            return game["dynamics"].get("step_limit", 10**6) if isinstance(game.get("dynamics"), dict) else 10**6
+        if name == "max_capacity":  # schemes that a table of any kind can have without being given up
+            return game.get(name, 2**16)
         return config[name]
 
     @property
@@ -72,9 +84,9 @@ class Configuration:
         return -(-self["tables"] // self["shard_size"])
 
     @property
-    def selection(self) -> bool:
-        """Whether rules are schemes, which the user follows."""
-        return self["game"] == "selection"
+    def game(self) -> Game:
+        """What is known of the game."""
+        return GAMES.get(self["game"], Game())
 
     @property
     def fingerprint(self) -> str:
@@ -110,8 +122,7 @@ class Configuration:
 
     def rows_each(self, part: Part) -> int:
         """Rows of results of each table."""
-        committees = 1 if self["game"] == "aligned" else 2**part.providers - 1
-        return committees * max(1, len(self["rationality"]))
+        return len(self.game.committees(part.providers)) * max(1, len(self["rationality"]))
 
     def split_of(self, table_id: np.ndarray) -> np.ndarray:
         """`[B]` positions in `splits`: splitmix64 of the seed, plus the id, splitmix64 again, against the shares."""
@@ -128,7 +139,7 @@ class Configuration:
 
     def columns(self, kind: str) -> list[Column]:
         """The columns of `tables` or `committees`, in order."""
-        groups = set(self["columns"]).intersection(get_args(Group)) if self.selection else {"partitions"}
+        groups = set(self["columns"]).intersection(get_args(Group)) if self.game.schemes else {"partitions"}
         return [column.stored(self["float32"]) for column in declared(kind, *groups)]
 
 
@@ -136,55 +147,93 @@ def read_configuration(folder: Path) -> Configuration:
     """`sweep.json` of a folder.
 
     Raises:
-        NoDataset: if there is none, or of another format, or of other work than tables.
+        NoDataset: if there is none, or of another format, or of other work than tables, or of more than can be.
     """
     file = folder / "sweep.json"
     if not folder.is_dir():
         raise NoDataset(f"directory: expected the folder of a dataset, got {folder}, which is no folder")
     try:
-        found = json.loads(file.read_bytes())
+        found = read_json(file, 2**20)
         version = found["format"]
     except FileNotFoundError:
         raise NoDataset(f"directory: expected the folder of a dataset, got {folder}, which has no sweep.json") from None
-    except (ValueError, KeyError, TypeError) as error:
-        raise NoDataset(f"{file}: expected the description of a dataset, got something else ({error!r})") from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise NoDataset(f"{file}: expected the description of a dataset, got {short(error)}") from None
     if version != FORMAT:
-        raise NoDataset(f"{file}: expected format {FORMAT}, got {version!r}")
+        raise NoDataset(f"{file}: expected format {FORMAT}, got {short(version)}")
     configuration = Configuration(found)
     try:
-        if found["layout"]["unit"] != "tables":
-            raise NoDataset(f"{file}: expected a dataset of tables, got one of {found['layout']['unit']}")
-        if not all(type(configuration[name]) is int and configuration[name] > 0 for name in ("tables", "shard_size")):
-            raise TypeError("tables, shard_size: expected positive whole numbers")
-        for shard in range(min(configuration.shards, 1000)):
-            configuration.rows_each(configuration.part(shard))
+        unit = found["layout"]["unit"]
+        if unit != "tables":
+            raise NoDataset(f"{file}: expected a dataset of tables, got one of {short(unit)}")
+        _check_limits(configuration)
         configuration.split_of(np.zeros(1, np.int64))
         configuration.columns("committees")
-        configuration.ids(0)
-        _check_usual(found["config"]["game"], file)
-        needed = ("seed", "resolution", "tie_break", "dynamics", "misalignment", "equilibria_cap")
-        for name in needed + (("bins", "bin_range") if configuration["stratify"] else ()):
-            configuration[name]
-    except (KeyError, TypeError, IndexError, AttributeError, ZeroDivisionError) as error:
-        raise NoDataset(f"{file}: expected the description of a dataset, got something else ({error!r})") from error
+        json.dumps(found)  # as fingerprints need it
+    except NoDataset:
+        raise
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, ArithmeticError, RecursionError) as error:
+        raise NoDataset(f"{file}: expected the description of a dataset, got {short(error)}") from None
     return configuration
+
+
+def _check_limits(configuration: Configuration) -> None:
+    """Whether sizes are sizes that a sweep can have; what is checked later is bounded by them."""
+    for name, low, high in (
+        ("tables", 1, 2**50),
+        ("shard_size", 1, 2**22),
+        ("seed", 0, 2**64 - 1),
+        ("resolution", 1, 2**31 - 1),
+        ("equilibria_cap", 1, 2**31 - 1),
+        ("bins", 1, 2**20),
+        ("candidates", 1, 2**50),
+    ):
+        _check_whole(name, configuration[name], low, high)
+    if configuration.shards > MOST_SHARDS:
+        raise ValueError(f"tables: {configuration.shards:,} shards, more than {MOST_SHARDS:,}")
+    if configuration.ids(configuration.shards - 1).stop > 2**62:
+        raise ValueError("candidates: more than can be numbered")
+    for name, kind in (("float32", bool), ("licence", str), ("stratify", str)):
+        if type(configuration[name]) is not kind:
+            raise TypeError(f"{name}: {configuration[name]!r}")
+    if configuration["stratify"]:
+        low, high = map(float, configuration["bin_range"])
+        if not low < high:
+            raise ValueError(f"bin_range: {low} to {high}")
+    shares = [Fraction(repr(share)) for share in configuration["splits"]]
+    if len(shares) != len(SPLITS) or min(shares) < 0 or abs(sum(shares) - 1) > Fraction(1, 10**6):
+        raise ValueError("splits: no shares of train, validation and test")
+    parts = configuration.description["config"].get("mixture", [configuration.description["config"]])
+    if not 0 < len(parts) <= 1000:
+        raise ValueError(f"mixture: {len(parts)} parts")
+    if "mixture" in configuration.description["config"]:
+        proportions = [Fraction(repr(part["proportion"])) for part in parts]
+        if min(proportions) <= 0 or len(str(parts)) > 2**16 or _cycle(proportions) > MOST_TURNS:
+            raise ValueError(f"mixture: proportions that are not even after {MOST_TURNS:,} shards")
+    for number in range(min(configuration.shards, MOST_TURNS)) if len(parts) > 1 else (0,):
+        part = configuration.part(number)
+        for name, high in (("states", 2**16), ("actions", 2**16), ("providers", 16), ("version", 2**31)):
+            _check_whole(name, getattr(part, name), 1, high)
+        if part.states * part.actions * part.providers > MOST_CELLS:
+            raise ValueError(f"tables of more than {MOST_CELLS:,} utilities")
+        if min(configuration["shard_size"], configuration["tables"]) * configuration.rows_each(part) > MOST_ROWS:
+            raise ValueError(f"shard_size: more than {MOST_ROWS:,} rows")
+        if type(part.family) is not str or len(part.family) > 200:
+            raise TypeError("family: no text")
+        if any(type(value) not in (int, float) for value in part.parameters.values()):
+            raise TypeError("parameters: no numbers")
+
+
+def _check_whole(name: str, value: Any, low: int, high: int) -> None:
+    if type(value) is not int or not low <= value <= high:
+        raise ValueError(f"{name}: {short(value, 50)}, not a whole number from {low} to {high}")
 
 
 def _lambdas(response: Any) -> list[Any]:
     if response == "best":
         return []
     given = response["rationality"]
-    return given if isinstance(given, list) else [given]
-
-
-def _check_usual(game: Mapping[str, Any], file: Path) -> None:
-    """What is recomputed is dynamics by best deviations in turn, and the score with weights of any sum."""
-    usual = {"order": "round_robin", "deviation": "best", "weights": "nonnegative"}
-    for option in ("dynamics", "misalignment"):
-        said = game.get(option)
-        for name, value in (said if isinstance(said, dict) else {}).items():
-            if value != usual.get(name, value):
-                raise NoDataset(f"{file}: expected {option} with {name} {usual[name]!r}, got {value!r}")
+    return [float(value) for value in (given if isinstance(given, list) else [given])]
 
 
 def _splitmix(values: np.ndarray) -> np.ndarray:
@@ -195,14 +244,21 @@ def _splitmix(values: np.ndarray) -> np.ndarray:
     return mixed ^ (mixed >> np.uint64(31))
 
 
+def _cycle(proportions: Sequence[Fraction]) -> int:
+    """After how many turns all parts are even."""
+    total = sum(proportions, Fraction(0))
+    return math.lcm(*((value / total).denominator for value in proportions))
+
+
 @lru_cache(maxsize=8)
 def _dealt(proportions: tuple[float, ...]) -> tuple[int, ...]:
     """The parts in turn, until all are even: always the one that is furthest behind its proportion, the first."""
     exact = [Fraction(repr(value)) for value in proportions]
-    shares = [value / sum(exact) for value in exact]
-    dealt, turns = [0] * len(shares), []
-    for turn in range(1, math.lcm(*(share.denominator for share in shares)) + 1):
-        behind = [share * turn - number for share, number in zip(shares, dealt)]
+    number = _cycle(exact)
+    shares = [int(value / sum(exact) * number) for value in exact]
+    behind, turns = [0] * len(shares), []
+    for _ in range(number):
+        behind = [left + share for left, share in zip(behind, shares)]
         turns.append(behind.index(max(behind)))
-        dealt[turns[-1]] += 1
+        behind[turns[-1]] -= number
     return tuple(turns)

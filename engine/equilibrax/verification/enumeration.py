@@ -22,7 +22,7 @@ _CELLS = 2**21  # numbers of an array in memory
 
 
 @dataclass(frozen=True)
-class _Replies:
+class Replies:
     """Everything about single providers: `[B, K, S]` arrays, S in lexicographic order.
 
     Attributes:
@@ -45,11 +45,16 @@ def block_size(games: Games) -> int:
     return max(1, _CELLS // (schemes * max(games.providers + 1, 2**games.providers - 1)))
 
 
-def enumerate_games(games: Games, dynamics: bool) -> Answers:
-    """The answers of a block of tables, each with at most `MOST_SCHEMES` schemes."""
-    schemes = np.indices((games.actions,) * games.states).reshape(games.states, -1).T
+def enumerate_games(games: Games, limit: int | None) -> Answers:
+    """The answers of a block of tables, each with at most `MOST_SCHEMES` schemes.
+
+    Args:
+        games: B tables.
+        limit: of the moves of dynamics; None is no dynamics.
+    """
+    schemes = all_schemes(games.states, games.actions)
     values, valid = _values(games, schemes)
-    replies = _replies(values)
+    replies = replies_of(values)
     accepts, accepts_ties = valid[:, None] & ~replies.strict_gain, valid[:, None] & ~replies.weak_gain
     alone = valid[:, None] & replies.optimal
     shape = (len(games), len(games.committees))
@@ -72,7 +77,7 @@ def enumerate_games(games: Games, dynamics: bool) -> Answers:
         outcomes[:, c] = stable.astype(np.float32) @ attained > 0
         if equilibria is not None:
             equilibria[:, c] = stable
-    ends = _dynamics(games, values, replies) if dynamics else None
+    ends = None if limit is None else replay(games.committees, values, replies, games.ties, limit)
     tables = np.arange(len(games))[:, None]
     return Answers(
         optimum=games.optimum(),
@@ -89,7 +94,16 @@ def enumerate_games(games: Games, dynamics: bool) -> Answers:
         dynamics=values[tables, 0, ends[0]] if ends else None,
         dynamics_scheme=schemes[ends[0]] if ends else None,
         dynamics_steps=ends[1] if ends else None,
+        dynamics_stopped=ends[2] if ends else None,
     )
+
+
+def all_schemes(states: int, actions: int) -> np.ndarray:
+    """`[S, X]` in lexicographic order."""
+    number, schemes = actions**states, np.zeros((actions**states, states), np.int64)
+    if actions > 1:
+        schemes[:] = np.arange(number)[:, None] // actions ** np.arange(states - 1, -1, -1) % actions
+    return schemes
 
 
 def of_committee(mask: int, accepts: np.ndarray, accepts_ties: np.ndarray, alone: np.ndarray, ties: bool) -> np.ndarray:
@@ -114,7 +128,7 @@ def _values(games: Games, schemes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.where(valid[:, None], values, LOWEST), valid
 
 
-def _replies(values: np.ndarray) -> _Replies:
+def replies_of(values: np.ndarray) -> Replies:
     """Schemes in the order of the user's preference; the best before a place is the best of those that she prefers."""
     user, number = values[:, 0], values.shape[2]
     order = np.argsort(-user, axis=1, kind="stable")
@@ -131,7 +145,7 @@ def _replies(values: np.ndarray) -> _Replies:
     begin, end = np.take_along_axis(begin, back, axis=1), np.take_along_axis(end, back, axis=1)
 
     shape = (len(values), values.shape[1] - 1, number)
-    found = _Replies(*(np.empty(shape, kind) for kind in (np.int32, np.int32, bool, bool, bool)))
+    found = Replies(*(np.empty(shape, kind) for kind in (np.int32, np.int32, bool, bool, bool)))
     for j in range(shape[1]):
         own = values[:, 1 + j]
         liking = np.lexsort((-user, -own), axis=-1)  # best first; then the user's choice; then lexicographic
@@ -149,21 +163,30 @@ def _replies(values: np.ndarray) -> _Replies:
     return found
 
 
-def _dynamics(games: Games, values: np.ndarray, replies: _Replies) -> tuple[np.ndarray, np.ndarray]:
-    """`[B, C]` the scheme taken where best-response dynamics ends, and the number of moves.
+def replay(
+    masks: np.ndarray, values: np.ndarray, replies: Replies, ties: bool, limit: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """`[B, C]` the scheme taken where best-response dynamics ends, the number of moves, and whether the limit ended it.
 
     Members take turns from the lowest index; the one that is taken passes.
+
+    Args:
+        masks: `[C]` committees.
+        values: `[B, 1 + K, S]`, `LOWEST` where a scheme does not exist.
+        replies: of these.
+        ties: as in `Games`.
+        limit: of moves.
     """
-    count, masks = games.providers, games.committees
+    tables, count = len(values), values.shape[1] - 1
     member = masks[:, None] >> np.arange(count) & 1 == 1
     team = np.argsort(~member, axis=1, kind="stable")  # [C, K] the members first
     size = member.sum(axis=1)
-    offered = np.where(games.available[:, None], games.utilities[:, 1:], LOWEST).argmax(axis=3)  # [B, K, X]
-    posted = (offered * games.actions ** np.arange(games.states - 1, -1, -1)).sum(axis=2)
+    posted = values[:, 1:].argmax(axis=2)  # [B, K], the first of its own optima
     liked = np.take_along_axis(values[:, 0], posted, axis=1)
     taken = np.where(member, liked[:, None], LOWEST).argmax(axis=2)  # [B, C], the lowest index among equals
-    current = np.take_along_axis(posted, taken.reshape(len(games), -1), axis=1).reshape(-1)
+    current = np.take_along_axis(posted, taken.reshape(tables, -1), axis=1).reshape(-1)
     taken = taken.reshape(-1)
+    stopped = np.zeros(len(current), bool)
     steps = np.zeros(len(current), np.int64)
     passes = np.zeros(len(current), np.int64)
     active = np.arange(len(current))
@@ -171,14 +194,16 @@ def _dynamics(games: Games, values: np.ndarray, replies: _Replies) -> tuple[np.n
     while len(active):
         b, c = active // len(masks), active % len(masks)
         j, now = team[c, turns[active] % size[c]], current[active]
-        weak = games.ties & (j < taken[active])
+        weak = ties & (j < taken[active])
         reply = np.where(weak, replies.weak[b, j, now], replies.strict[b, j, now])
         gains = np.where(weak, replies.weak_gain[b, j, now], replies.strict_gain[b, j, now]) & (j != taken[active])
+        stopped[active[gains & (steps[active] >= limit)]] = True
+        gains &= ~stopped[active]
         movers = active[gains]
         current[movers], taken[movers] = reply[gains], j[gains]
         steps[movers] += 1
         turns[active] += 1
         passes[active] += 1
         passes[movers] = 0
-        active = active[passes[active] < size[c]]
-    return current.reshape(len(games), -1), steps.reshape(len(games), -1)
+        active = active[(passes[active] < size[c]) & ~stopped[active]]
+    return tuple(ends.reshape(tables, -1) for ends in (current, steps, stopped))

@@ -5,19 +5,25 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from equilibrax._core.column import schema
+from equilibrax.verification.card import KINDS, croissant_faults, front_matter
 from equilibrax.verification.configuration import Configuration
-from equilibrax.verification.report import Verification
+from equilibrax.verification.parquet import MOST_BYTES, NoSchema, TooLarge, read_file
+from equilibrax.verification.report import NAMED, WORDS, Verification
+from equilibrax.verification.safely import names_in, read_bytes, read_json, sha256_of, short
 
-KINDS = ("tables", "committees")
+DESCRIBING = ("sweep.json", "README.md", "croissant.json")
+"""Files whose hashes the manifest has."""
+
+_RECORD = 2**20  # bytes of a record, at most
+_MANIFEST = 2**26
+_MORE = 10_000  # entries of a folder beyond those that should be there: enough to say that they should not
 
 
 def file_name(kind: str, split: str, shard: int) -> str:
@@ -35,15 +41,19 @@ def read_record(report: Verification, configuration: Configuration, folder: Path
     name = record_name(shard)
     report.passed("records")
     try:
-        found = json.loads((folder / name).read_bytes())
-        files = {str(file): (int(f["rows"]), int(f["bytes"]), str(f["sha256"])) for file, f in found["files"].items()}
-        sums = [int(found[key]) for key in ("tables", "rows", "retries", "resolved")]
-        statuses = {str(status): int(number) for status, number in found["statuses"].items()}
+        found = read_json(folder / name, _RECORD)
+        files = {str(file): (found["files"][file]["rows"], str(f["sha256"])) for file, f in found["files"].items()}
+        sizes = [f["bytes"] for f in found["files"].values()]
+        sums = [found[key] for key in ("tables", "rows", "retries", "resolved")]
+        statuses = dict(found["statuses"].items())
+        numbers = [*sums, *sizes, *statuses.values(), *(rows for rows, _ in files.values())]
+        if not all(type(number) is int and 0 <= number < 2**53 for number in numbers):
+            raise TypeError("numbers that are no counts")
     except FileNotFoundError:
         report.fail("records", name, "the record of a shard", "no file: the shard is missing")
         return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        report.fail("records", name, "the record of a shard", f"something else ({error!r})")
+        report.fail("records", name, "the record of a shard", f"something else ({short(error)})")
         return None
     wanted = configuration.fingerprint
     if found.get("configuration") != wanted:
@@ -62,107 +72,126 @@ def read_record(report: Verification, configuration: Configuration, folder: Path
     expected = {file_name(kind, split, shard) for kind in KINDS for split in configuration.splits}
     if set(files) != expected:
         report.fail("records", name, sorted(expected), sorted(files), column="files")
+        return None
     for kind, number, what in (("tables", sums[0], "tables"), ("committees", sums[1], "rows")):
-        total = sum(rows for file, (rows, _, _) in files.items() if file.startswith(kind + "/"))
+        total = sum(rows for file, (rows, _) in files.items() if file.startswith(kind + "/"))
         if total != number:
             report.fail("records", name, f"{total}, the sum over its files", number, column=what)
     if sum(statuses.values()) != sums[1]:
         report.fail("records", name, f"{sums[1]}, its rows", sum(statuses.values()), column="statuses")
+    report.leave_out(WORDS, "retries and resolved of the records", 1)
     return found
 
 
 def read_rows(
-    report: Verification, configuration: Configuration, folder: Path, name: str, said: dict[str, Any] | None
+    report: Verification,
+    configuration: Configuration,
+    folder: Path,
+    name: str,
+    shard: int,
+    said: dict[str, Any] | None,
 ) -> pa.Table | None:
-    """The rows of a file after its checksum and schema are checked; None if they cannot be used."""
-    path = folder / name
+    """The rows of a file after its size, checksum, schema and statistics are checked; None if they cannot be used."""
+    kind = name.partition("/")[0]
     report.passed("files")
     try:
-        with open(path, "rb") as content:
-            digest = hashlib.file_digest(content, "sha256").hexdigest()
-        size = path.stat().st_size
-    except OSError as error:
-        report.fail("files", name, "a file", error.strerror or error)
+        content = read_bytes(folder / name, MOST_BYTES)
+    except (OSError, ValueError) as error:
+        report.fail("files", name, "a file", getattr(error, "strerror", None) or error)
         return None
-    if said is not None:
-        report.passed("checksums")
-        if size != said["bytes"]:
-            report.fail("checksums", name, f"{said['bytes']} bytes", f"{size} bytes")
-        elif digest != said["sha256"]:
-            report.fail("checksums", name, f"SHA-256 {said['sha256']}", digest)
-    try:
-        with pq.ParquetFile(path) as parquet:
-            rows = parquet.read()
-        rows.validate(full=True)
-    except (OSError, ValueError, pa.ArrowException) as error:
-        report.fail("files", name, "Parquet", f"something else ({error})")
+    if said is None:
+        report.leave_out("errors", "files of shards that have no record", 1)
         return None
-    if said is not None and rows.num_rows != said["rows"]:
-        report.fail("records", record_name(int(path.stem[-8:])), f"{rows.num_rows} rows", said["rows"], column=name)
+    report.passed("checksums")
+    if len(content) != said["bytes"]:
+        report.fail("checksums", name, f"{said['bytes']} bytes", f"{len(content)} bytes")
+    elif (digest := hashlib.sha256(content).hexdigest()) != said["sha256"]:
+        report.fail("checksums", name, f"SHA-256 {said['sha256']}", digest)
+    part, rows = configuration.part(shard), said["rows"]
+    most = min(configuration["shard_size"], configuration["tables"])
+    if rows > most * (configuration.rows_each(part) if kind == "committees" else 1):
+        report.fail("records", record_name(shard), "rows of the shard's tables", rows, column=name)
+        return None
+    letters = {"K": part.providers, "X": part.states, "A": part.actions}
+    widths = {}
+    for column in configuration.columns(kind):
+        widths[column.name] = 1
+        for letter in column.size.split():
+            widths[column.name] *= letters[letter]
+        if column.depth > 1:
+            widths[column.name] *= min(configuration["equilibria_cap"], part.actions ** min(part.states, 64))
     report.passed("schema")
-    wanted, found = schema(configuration.columns(name.partition("/")[0])), rows.schema
-    if found.names != wanted.names:
-        report.fail("schema", name, wanted.names, found.names)
-        return None
-    good = True
-    for field in wanted:
-        if found.field(field.name).type != field.type:
-            report.fail("schema", name, field.type, found.field(field.name).type, column=field.name)
-            good = False
-    return rows.replace_schema_metadata() if good else None
-
-
-def check_extra(report: Verification, configuration: Configuration, folder: Path) -> None:
-    """Nothing but the dataset is in its three folders, and no other Parquet files are beside them."""
-    splits, shards = set(configuration.splits), configuration.shards
-    for kind in (*KINDS, "shards"):
-        for name in _names(folder / kind):
-            path = f"{kind}/{name}"
-            stem = name.removesuffix(".json" if kind == "shards" else ".parquet")
-            split, _, number = stem.rpartition("-") if kind != "shards" else ("", "", stem)
-            ours = stem != name and len(number) == 8 and number.isdecimal() and int(number) < shards
-            if not ours or (kind != "shards" and split not in splits):
-                report.fail("files", path, "nothing of this name", "a file")
-    for name in _names(folder):
-        if name.endswith(".parquet"):
-            report.fail("files", name, "nothing of this name", "a file")
-
-
-def _names(folder: Path) -> Iterator[str]:
     try:
-        yield from sorted(os.listdir(folder))
-    except OSError:
-        return
+        return read_file(content, configuration.columns(kind), rows, widths)
+    except TooLarge as error:
+        report.leave_out("large", f"files of {error}", 1)
+    except NoSchema as error:
+        report.fail("schema", name, "columns as they are declared, and their statistics", error, column=error.column)
+    except ValueError as error:
+        report.fail("files", name, "Parquet as datasets have it", error)
+    except (OSError, KeyError, TypeError, IndexError, pa.ArrowException) as error:
+        report.fail("files", name, "Parquet", f"something else ({short(str(error))})")
+    return None
+
+
+def check_extra(report: Verification, configuration: Configuration, folder: Path) -> list[int]:
+    """Nothing but the dataset is in the folder; the shards that have a record, and the first of those that do not."""
+    splits, shards = set(configuration.splits), configuration.shards
+    present: set[int] = set()
+    pattern = re.compile(r"(?:([a-z]+)-)?([0-9]{8})(\.json|\.parquet)")
+    for kind in (*KINDS, "shards"):
+        try:
+            entries = names_in(folder / kind, shards * max(1, len(splits)) + _MORE)
+        except OSError as error:
+            report.fail("files", kind, "a folder", error.strerror or error)
+            continue
+        for entry in entries:
+            match = pattern.fullmatch(entry.name)
+            split, shard, suffix = match.groups() if match else (None, "", "")
+            ours = match and int(shard) < shards and entry.is_file(follow_symlinks=False)
+            if kind == "shards":
+                ours = ours and split is None and suffix == ".json"
+            else:
+                ours = ours and split in splits and suffix == ".parquet"
+            if not ours:
+                report.fail("files", f"{kind}/{entry.name}", "nothing of this name", "a file")
+            elif kind == "shards":
+                present.add(int(shard))
+    known = {*DESCRIBING, "manifest.json", *KINDS, "shards"}
+    for entry in names_in(folder, len(known) + _MORE):
+        if entry.name not in known:
+            report.fail("files", entry.name, "nothing of this name", "a file")
+    missing = shards - len(present)
+    first = [shard for shard in range(min(shards, len(present) + NAMED)) if shard not in present][:NAMED]
+    report.failed["records"] += missing - len(first)
+    return sorted([*present, *first])
 
 
 class Manifest:
     """`manifest.json`, compared with the records shard by shard as they are read."""
 
     def __init__(self, report: Verification, configuration: Configuration, folder: Path):
-        self.report, self.configuration, self.sums = report, configuration, Counter()
+        self.report, self.configuration, self.folder, self.sums = report, configuration, folder, Counter()
         self.statuses: Counter[str] = Counter()
         self.splits = {split: dict.fromkeys(KINDS, 0) for split in configuration.splits}
-        for name in ("README.md", "croissant.json"):
-            report.passed("manifest")
-            try:
-                content = (folder / name).read_bytes()
-                if name.endswith(".json"):
-                    json.loads(content)
-            except (OSError, ValueError) as error:
-                report.fail("manifest", name, "the dataset's description", error)
-        report.leave_out("words of README.md and croissant.json", 2)
+        report.leave_out(WORDS, "words of README.md and croissant.json", 2)
         self.found: dict[str, Any] = {}
         self.shards: list[Any] = []
         report.passed("manifest")
         try:
-            found = json.loads((folder / "manifest.json").read_bytes())
+            if os.lstat(folder / "manifest.json").st_size > _MANIFEST:
+                report.leave_out("large", f"a manifest of more than {_MANIFEST:,} bytes", 1)
+                return
+            found = read_json(folder / "manifest.json", _MANIFEST)
             self.shards, self.found = list(found["shards"]), dict(found)
         except (OSError, ValueError, KeyError, TypeError) as error:
-            report.fail("manifest", "manifest.json", "the manifest of the dataset", repr(error))
+            report.fail("manifest", "manifest.json", "the manifest of the dataset", short(error))
             return
         for name, value in configuration.description.items():
             if found.get(name) != value:
                 report.fail("manifest", "manifest.json", value, found.get(name), column=name)
+        for name in set(found) - {*configuration.description, "files", "totals", "shards"}:
+            report.fail("manifest", "manifest.json", "nothing of this name", found[name], column=name)
         if len(self.shards) != configuration.shards:
             report.fail("manifest", "manifest.json", f"{configuration.shards} shards", len(self.shards))
 
@@ -182,26 +211,64 @@ class Manifest:
         self.statuses.update(record["statuses"])
         for name, file in record["files"].items():
             kind, _, rest = name.partition("/")
-            split = rest.partition("-")[0]
-            if split in self.splits and kind in KINDS:
-                self.splits[split][kind] += file["rows"]
+            self.splits[rest.partition("-")[0]][kind] += file["rows"]
             self.sums["files"] += 1
             self.sums["bytes"] += file["bytes"]
 
     def close(self) -> None:
-        """Compare the totals, once every shard was read."""
-        if not self.found:
-            return
-        totals = {"shards": self.configuration.shards, **self.sums, "statuses": dict(self.statuses)}
-        totals["splits"] = self.splits
-        listed = self.found.get("totals")
+        """Compare the totals, card and metadata, once every shard was read."""
+        if self.found:
+            totals = {"shards": self.configuration.shards, **self.sums, "statuses": dict(self.statuses)}
+            totals["splits"] = self.splits
+            self._compare("totals", totals, self.found.get("totals"))
+            self._check_hashes(self.found.get("files"))
+        self._check_card()
+
+    def _compare(self, what: str, expected: dict[str, Any], listed: Any) -> None:
         self.report.passed("manifest")
-        for name, value in totals.items():
-            got = listed.get(name) if isinstance(listed, dict) else None
-            if got != value:
-                self.report.fail("manifest", "manifest.json", value, got, column=f"totals.{name}")
+        listed = listed if isinstance(listed, dict) else {}
+        for name in {**expected, **listed}:
+            if listed.get(name) != expected.get(name):
+                got = expected.get(name), listed.get(name)
+                self.report.fail("manifest", "manifest.json", *got, column=f"{what}.{name}")
+
+    def _check_hashes(self, listed: Any) -> None:
+        said = {}
+        for name in DESCRIBING:
+            try:
+                content = read_bytes(self.folder / name, 2**24)
+                said[name] = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+            except (OSError, ValueError) as error:
+                self.report.fail("manifest", name, "the dataset's description", short(error))
+        self._compare("files", said, listed)
+
+    def _check_card(self) -> None:
+        splits = [split for split, kinds in self.splits.items() if any(kinds.values())]
+        self.report.passed("card", 2)
+        try:
+            front = front_matter(self.configuration, splits, self.sums["rows"])
+            card = read_bytes(self.folder / "README.md", 2**24).decode()
+            if not card.startswith(front):
+                pairs = zip(front.split("\n"), card.split("\n"))
+                expected, got = next((pair for pair in pairs if pair[0] != pair[1]), ("a front matter", "none"))
+                self.report.fail("card", "README.md", expected, got)
+            faults = croissant_faults(read_json(self.folder / "croissant.json", 2**24), self.configuration, splits)
+            for name, (expected, got) in faults.items():
+                self.report.fail("card", "croissant.json", short(expected), short(got), column=name)
+        except (OSError, ValueError, AttributeError, TypeError) as error:
+            self.report.fail("card", "README.md and croissant.json", "the dataset's description", short(error))
+
+
+def check_manifest(report: Verification, folder: Path, expected: str) -> None:
+    """Whether the manifest is the one of this SHA-256, which came by another way than the dataset."""
+    report.passed("manifest")
+    try:
+        got = sha256_of(folder / "manifest.json")
+    except OSError as error:
+        got = short(error)
+    if got != expected.lower():
+        report.fail("manifest", "manifest.json", f"SHA-256 {expected}", got)
 
 
 def _short(value: object) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= 300 else f"{text[:300]}..."
+    return short(json.dumps(value), 300)

@@ -99,10 +99,8 @@ class Answers:
         method: how.
         worst_scheme, best_scheme: `[B, C, X]` the lexicographically first worst and best ones, if all were listed.
         equilibria: `[B, C, S]` bool, and `schemes` `[S, X]` in lexicographic order, if all schemes were listed.
-        dynamics, dynamics_scheme, dynamics_steps: `[B, C]`, `[B, C, X]`, `[B, C]`, where best-response dynamics ends,
-            if all schemes were listed.
-        user_values: for each committee the user's values in equilibrium, if there is one table and not all schemes of
-            it were listed.
+        dynamics, dynamics_scheme, dynamics_steps, dynamics_stopped: `[B, C]`, `[B, C, X]`, `[B, C]` twice, where
+            best-response dynamics ends, after how many moves, and whether that is because of the limit; if it ran.
     """
 
     optimum: np.ndarray
@@ -119,4 +117,4 @@ class Answers:
     dynamics: np.ndarray | None = None
     dynamics_scheme: np.ndarray | None = None
     dynamics_steps: np.ndarray | None = None
-    user_values: list[np.ndarray] | None = None
+    dynamics_stopped: np.ndarray | None = None

@@ -49,19 +49,21 @@ class TooLong(Exception):
     """A list or front outgrew its limit."""
 
 
-def solve_table(games: Games, attacks: int, seed: int) -> Answers:
+def solve_table(games: Games, attacks: int, seed: int, limit: int | None = None) -> Answers:
     """The answers of one table of any number of schemes.
 
     Args:
         games: one table.
         attacks: how many schemes to try where lists are too long.
         seed: of these.
+        limit: of the moves of dynamics; None is no dynamics.
 
     Raises:
         TooLong: if not even fronts fit.
     """
     contributions, available = games.contributions[0], games.available[0]
-    fronts = [front(contributions[[0, 1 + j]], available) for j in range(games.providers)]
+    tails = [fronts_of_tails(contributions[[0, 1 + j]], available) for j in range(games.providers)]
+    fronts = [tail[0] for tail in tails]
     lists: dict[int, Listed] = {}
     for j in range(games.providers):
         try:
@@ -75,7 +77,6 @@ def solve_table(games: Games, attacks: int, seed: int) -> Answers:
     outcomes = np.zeros((*shape, games.states * games.actions), bool)
     worst, best = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
     count, proven = np.zeros(shape, object), np.zeros(shape, bool)
-    user_values = []
     for c, mask in enumerate(masks.tolist()):
         members = [j for j in range(games.providers) if mask >> j & 1]
         exact = [j for j in members if j in lists]
@@ -88,10 +89,11 @@ def solve_table(games: Games, attacks: int, seed: int) -> Answers:
         found = among[_stable(among.values, members, fronts, games.ties)]
         proven[0, c] = bool(exact)
         count[0, c] = sum(found.count.tolist())
-        user_values.append(np.unique(found.values[:, 0]))
         if len(found.count):
             worst[0, c], best[0, c] = found.values[:, 0].min(), found.values[:, 0].max()
             outcomes[0, c] = found.outcomes.any(axis=0)
+    ends = None if limit is None else [_replay(games, tails, mask, limit) for mask in masks.tolist()]
+    schemes = np.array([[end[0] for end in ends]]) if ends else None
     return Answers(
         optimum=games.optimum(),
         worst=worst,
@@ -100,8 +102,54 @@ def solve_table(games: Games, attacks: int, seed: int) -> Answers:
         outcomes=outcomes.reshape(*shape, games.states, games.actions),
         proven=proven,
         method="lists of what a provider accepts",
-        user_values=user_values,
+        dynamics=None if schemes is None else games.values_of(schemes)[0][..., 0],
+        dynamics_scheme=schemes,
+        dynamics_steps=np.array([[end[1] for end in ends]]) if ends else None,
+        dynamics_stopped=np.array([[end[2] for end in ends]]) if ends else None,
     )
+
+
+def _replay(games: Games, tails: list[list[np.ndarray]], mask: int, limit: int) -> tuple[np.ndarray, int, bool]:
+    """Where dynamics of a committee ends, as in `enumeration`, with replies that are read off the fronts."""
+    contributions, available = games.contributions[0], games.available[0]
+    states = np.arange(games.states)
+
+    def worth(scheme: np.ndarray) -> np.ndarray:
+        return contributions[:, states, scheme].sum(axis=1)
+
+    members = [j for j in range(games.providers) if mask >> j & 1]
+    posted = {j: np.where(available, contributions[1 + j], LOWEST).argmax(axis=1) for j in members}
+    taken = max(members, key=lambda j: (worth(posted[j])[0], -j))
+    scheme, steps, passes, turn = posted[taken], 0, 0, 0
+    now = worth(scheme)
+    while passes < len(members):
+        j = members[turn % len(members)]
+        turn, passes = turn + 1, passes + 1
+        points = tails[j][0]
+        weak = games.ties and j < taken
+        place = int(np.searchsorted(points[:, 0], now[0], side="left" if weak else "right"))
+        if j == taken or place == len(points) or points[place, 1] <= now[1 + j]:
+            continue
+        if steps >= limit:
+            return scheme, steps, True
+        scheme = _first_with(contributions[[0, 1 + j]], available, tails[j], points[place])
+        now, taken, steps, passes = worth(scheme), j, steps + 1, 0
+    return scheme, steps, False
+
+
+def _first_with(contributions: np.ndarray, available: np.ndarray, tails: list[np.ndarray], aim: np.ndarray):
+    """`[X]` the lexicographically first scheme with values that are on the front: what is left of it is on the next."""
+    scheme, left = [], aim
+    for x in range(len(available)):
+        points = tails[x + 1]
+        for a in np.flatnonzero(available[x]).tolist():
+            rest = left - contributions[:, x, a]
+            place = int(np.searchsorted(points[:, 0], rest[0]))
+            if place < len(points) and (points[place] == rest).all():
+                scheme.append(a)
+                left = rest
+                break
+    return np.array(scheme)
 
 
 def acceptable(games: Games, values: np.ndarray) -> np.ndarray:
@@ -145,15 +193,23 @@ def front(contributions: np.ndarray, available: np.ndarray) -> np.ndarray:
         contributions: `[2, X, A]` of the user and the provider.
         available: `[X, A]` bool.
     """
+    return fronts_of_tails(contributions, available)[0]
+
+
+def fronts_of_tails(contributions: np.ndarray, available: np.ndarray) -> list[np.ndarray]:
+    """The fronts of what is left of schemes from state 0 on, from state 1 on, and so on to nothing."""
     points = np.zeros((1, 2), np.int64)
-    for x in range(available.shape[0]):
+    tails = [points]
+    for x in reversed(range(available.shape[0])):
         points = (points[:, None] + contributions[:, x, available[x]].T).reshape(-1, 2)
         points = points[np.lexsort((-points[:, 1], -points[:, 0]))]
         best = np.maximum.accumulate(points[:, 1])
         points = points[np.concatenate([[True], points[1:, 1] > best[:-1]])]
         if len(points) > LONGEST_FRONT:
             raise TooLong
-    return points[::-1]
+        points = points[::-1]
+        tails.append(points)
+    return tails[::-1]
 
 
 def stable_list(contributions: np.ndarray, available: np.ndarray, provider: int) -> Listed:

@@ -106,7 +106,8 @@ def _proved(user, members, above, below, duals) -> float:
     """What multipliers prove: the difference of the user's averages under two measures of equal mass at most 1/2.
 
     With measures l on L and m on U such that no member likes l better, every weights' score is at least E_l u_0 -
-    E_m u_0. The multipliers of HiGHS are made of equal mass; what little they violate is of the size of its tolerance.
+    E_m u_0. The multipliers of HiGHS are made of equal mass; what little they violate is of the size of its tolerance,
+    measured for every member in the range of its own utilities.
     """
     on_upper, on_lower = duals[: len(above)], duals[len(above) :]
     mass = min(on_upper.sum(), on_lower.sum(), 0.5)
@@ -114,6 +115,9 @@ def _proved(user, members, above, below, duals) -> float:
         return 0.0
     on_upper, on_lower = on_upper * (mass / on_upper.sum()), on_lower * (mass / on_lower.sum())
     excess = members[:, below] @ on_lower - members[:, above] @ on_upper
-    if excess.max(initial=0.0) > 1e-8 * max(1.0, float(np.abs(members).max())):
+    own = np.ptp(members[:, np.concatenate([above, below])], axis=1)
+    if (
+        excess > 1e-8 * mass * own + 1e-15 * np.abs(members).max(axis=1)
+    ).any():  # the last is rounding of large numbers
         return 0.0
     return max(0.0, float(user[below] @ on_lower - user[above] @ on_upper))

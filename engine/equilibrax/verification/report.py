@@ -9,16 +9,19 @@ from typing import Any
 import numpy as np
 from rich.table import Table
 
+from equilibrax.verification.safely import short
+
 NAMED = 20
 """Failures of each check that are kept; the others are counted."""
 
 CHECKS = {
     "description": "sweep.json says what the folder holds",
     "records": "every shard has its record, of this configuration, and its counts are true",
-    "files": "every file is there and can be read, and there are no others",
+    "files": "every file is there and can be read, and there are no others in the folder",
     "checksums": "the SHA-256 and size of every file are those of its shard's record",
-    "manifest": "manifest.json says the same as the records and adds up; card and metadata are there",
-    "schema": "columns and their types",
+    "manifest": "manifest.json says the same as the records and adds up, and has the hashes of card and metadata",
+    "card": "what readers act on in card and metadata: which files are which rows, and types",
+    "schema": "columns and their types, and nothing else that readers act on; statistics are those of the data",
     "ids": "every table is there once, with a row for each committee, in order",
     "splits": "every table is in the split of its id",
     "constants": "columns that follow from the configuration",
@@ -39,6 +42,23 @@ CHECKS = {
     "strata": "tables of a stratified sweep are in their bins",
 }
 """Name of each check and what it makes sure of."""
+
+ALLOWABLE = {
+    "words": "the prose of card and metadata, retries and resolved of the records",
+    "sample": "tables and scores that --sample and --programs leave out",
+    "families": "tables that cannot be drawn again",
+    "games": "results of games of one's own, and options that are not worked out again",
+    "columns": "columns that nothing checks",
+    "large": "what is too large to be worked out again in full",
+    "unsolved": "rows that say that they are not solved or certified",
+    "candidates": "those that a stratified sweep did not take",
+    "ties": "comparisons of numbers in floating point that rounding decides",
+    "errors": "what ended in an error",
+}
+"""What may be left unchecked, by name; whatever is and was not allowed makes a report incomplete."""
+
+WORDS = "words"
+"""What is always allowed: nothing that a program reads depends on it. A hash of the manifest covers it."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +99,9 @@ class Verification:
         failures: the first 20 of each check.
         proven: rows whose equilibria were all looked at, by method; and those that were only attacked.
         not_checked: what nothing was said about, and why.
+        kinds: for each of those, its name in `ALLOWABLE`.
+        allowed: the names that may be left unchecked.
+        seed: of the choices of tables and scores.
         looked_at: pairs of a folder and a column that some check compared.
     """
 
@@ -91,12 +114,20 @@ class Verification:
     failures: list[Failure] = field(default_factory=list)
     proven: dict[str, int] = field(default_factory=dict)
     not_checked: dict[str, int] = field(default_factory=dict)
+    kinds: dict[str, str] = field(default_factory=dict)
+    allowed: frozenset[str] = frozenset({WORDS})
+    seed: int = 0
     looked_at: set[tuple[str, str | None]] = field(default_factory=set, repr=False)
 
     @property
     def holds(self) -> bool:
         """Whether nothing failed."""
         return not any(self.failed.values())
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything was checked that was not allowed to be left out."""
+        return set(self.kinds.values()) <= self.allowed
 
     def passed(self, check: str, number: int = 1) -> None:
         """Count things that were looked at."""
@@ -106,7 +137,7 @@ class Verification:
         """Note a failure; count what was looked at with `passed`."""
         self.failed[check] += 1
         if self.failed[check] <= NAMED:
-            self.failures.append(Failure(check, file, row, column, str(expected), str(got)))
+            self.failures.append(Failure(check, short(file), row, column, short(str(expected)), short(str(got))))
 
     def compare(
         self,
@@ -141,10 +172,11 @@ class Verification:
         """Note where a column is not `value` everywhere; see `compare`."""
         self.compare("constants", file, column, rows, str(value), got, missing | (got != value))
 
-    def leave_out(self, what: str, number: int) -> None:
-        """Note that something was not checked."""
+    def leave_out(self, kind: str, what: str, number: int) -> None:
+        """Note that something was not checked; `kind` is a name in `ALLOWABLE`."""
         if number:
             self.not_checked[what] = self.not_checked.get(what, 0) + number
+            self.kinds[what] = kind
 
     def to_json(self) -> dict[str, Any]:
         """The report as plain values, for JSON."""
@@ -152,8 +184,14 @@ class Verification:
             name: {"what": what, "checked": self.checked[name], "failed": self.failed[name]}
             for name, what in CHECKS.items()
         }
-        said = {name: getattr(self, name) for name in ("directory", "tables", "rows", "tables_checked")}
-        said |= {"holds": self.holds, "checks": checks, "proven": self.proven, "not_checked": self.not_checked}
+        said = {name: getattr(self, name) for name in ("directory", "seed", "tables", "rows", "tables_checked")}
+        said |= {
+            "holds": self.holds,
+            "complete": self.complete,
+            "checks": checks,
+            "proven": self.proven,
+            "not_checked": self.not_checked,
+        }
         return {**said, "failures": [asdict(failure) for failure in self.failures]}
 
     def summary(self) -> Table:
@@ -172,15 +210,20 @@ class Verification:
         """What is wrong, the first 20 failures of all, and what was not checked."""
         total = sum(self.failed.values())
         lines = [f"{number:,} rows by {how}" for how, number in self.proven.items()]
-        lines += [f"Not checked: {what} ({number:,})" for what, number in self.not_checked.items()]
+        for what, number in self.not_checked.items():
+            kind = self.kinds[what]
+            allow = "" if kind in self.allowed else f"; --allow {kind}"
+            lines.append(f"Not checked: {what} ({number:,}{allow})")
         lines += [f"FAILED {failure.check}: {failure}" for failure in self.failures[:NAMED]]
         if total > NAMED:
             lines.append(f"... {total:,} failures in all")
-        lines.append("Everything checked holds." if not total else f"{total:,} failures.")
+        lines.append(f"The seed of what was chosen is {self.seed}.")
+        done = "Everything checked holds." if self.complete else "What was checked holds; not everything was."
+        lines.append(f"{total:,} failures." if total else done)
         return lines
 
 
 def _text(value: Any) -> str:
     if isinstance(value, np.ndarray):
         value = value.tolist()
-    return repr(value.item()) if isinstance(value, np.generic) else str(value)
+    return short(repr(value.item()) if isinstance(value, np.generic) else str(value))

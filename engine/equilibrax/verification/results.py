@@ -12,12 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from equilibrax.verification import arrays
+from equilibrax.verification import arrays, rules
 from equilibrax.verification.configuration import Configuration
 from equilibrax.verification.games import Answers, Games
 from equilibrax.verification.lists import acceptable
 from equilibrax.verification.programs import Programs
 from equilibrax.verification.report import Verification
+from equilibrax.verification.safely import short
 
 _MOST = 2**63 - 1
 _TIGHT = 1e-8  # of a score, on the range of the user's utilities: ten times what certificates allow
@@ -116,15 +117,17 @@ def checks(*columns: str) -> Callable[[Check], Check]:
 def check_results(block: Block) -> None:
     """Check every column of the block's rows that says something about equilibria."""
     configuration = block.configuration
-    flags, unknown = arrays.statuses(block.results, configuration)
+    flags, _ = arrays.statuses(block.results, configuration)
     everywhere = np.ones(len(flags), bool)
     names = block.results["status"].to_numpy()
-    block.compare("status", "status", "a status of this game", names, unknown, everywhere)
-    solved = flags & arrays.OVERFLOW == 0
+    solved = flags & rules.OVERFLOW == 0
+    if block.games.actions ** min(block.games.states, 64) <= configuration["max_capacity"]:
+        said = "no FRONTIER_OVERFLOW: all schemes fit"
+        block.compare("status", "status", said, names, ~solved, everywhere)
     together = solved.reshape(block.shape)
     mixed = np.repeat(together.any(axis=1) != together.all(axis=1), block.shape[1])
     block.compare("status", "status", "FRONTIER_OVERFLOW in all rows of a table or none", names, mixed, everywhere)
-    block.report.leave_out("rows that are not solved, and say so (FRONTIER_OVERFLOW)", int((~solved).sum()))
+    block.report.leave_out("unsolved", "rows that are not solved, and say so (FRONTIER_OVERFLOW)", int((~solved).sum()))
     names = [column.name for column in configuration.columns("committees")]
     for check in dict.fromkeys(CHECKED[name] for name in names if name in CHECKED):
         check(block, solved, flags)
@@ -170,7 +173,7 @@ def _equilibria(block: Block, solved: np.ndarray, flags: np.ndarray) -> None:
     block.compare("count", "equilibria", truth, stored, stored != truth, here & proven)
     block.compare("count", "equilibria", truth, stored, stored < truth, here & ~proven)
     large = np.array([count > _MOST for count in answers.count.reshape(-1).tolist()])
-    said = flags & arrays.SATURATED > 0
+    said = flags & rules.SATURATED > 0
     names = block.results["status"].to_numpy()
     block.compare(
         "status",
@@ -180,6 +183,7 @@ def _equilibria(block: Block, solved: np.ndarray, flags: np.ndarray) -> None:
         said != large,
         here & proven,
     )
+    block.report.leave_out("large", "equilibria that were only looked for", int((solved & ~proven).sum()))
     how = block.report.proven
     for method, number in ((answers.method, (solved & proven).sum()), ("attacks alone", (solved & ~proven).sum())):
         if number:
@@ -258,7 +262,8 @@ def _listed(block: Block, solved: np.ndarray, flags: np.ndarray) -> None:
         broken[row[~rising]] = True
         broken[row[known][~_accepted(block, inner[known], row[known] // committees, row[known] % committees)]] = True
         more = int((here & (counts == cap)).sum())
-        block.report.leave_out("whether listed equilibria of large tables are the first, where the cap is met", more)
+        what = "whether listed equilibria of large tables are the first, where the cap is met"
+        block.report.leave_out("large", what, more)
     block.compare("equilibria", name, "all equilibria, or the first, in lexicographic order", length, broken, right)
     name = "equilibrium_schemes_cap"
     block.report.constant(block.file, name, block.rows, cap, *arrays.numbers(block.results, name))
@@ -274,29 +279,31 @@ def _dynamics(block: Block, solved: np.ndarray, flags: np.ndarray) -> None:
     schemes, listed = block.scheme("dynamics_scheme", there) if stored else (np.zeros((len(flags), 0)), there & False)
     if not ran:
         return
-    ended = flags & arrays.LIMIT == 0
-    block.report.leave_out("dynamics that were stopped, and say so (DYNAMICS_LIMIT)", int((there & ~ended).sum()))
-    if answers.dynamics is not None and answers.dynamics_steps is not None and answers.dynamics_scheme is not None:
-        truth = block.utilities(answers.dynamics)
-        block.compare("dynamics", "dynamics_utility", truth, utility, utility != truth, here & ended)
-        truth = answers.dynamics_steps.reshape(-1)
-        block.compare("dynamics", "dynamics_steps", truth, steps, steps != truth, counted & ended)
-        if stored:
-            _schemes(block, "dynamics_scheme", "dynamics_utility", schemes, listed & ended)
-            truth = answers.dynamics_scheme.reshape(len(flags), -1)
-            block.compare("dynamics", "dynamics_scheme", truth, schemes, (schemes != truth).any(axis=1), listed & ended)
+    said, names = flags & rules.LIMIT > 0, block.results["status"].to_numpy()
+    if unusual(block.configuration, "dynamics") or answers.dynamics_stopped is None:
+        block.report.leave_out("games", "dynamics in another order or by other deviations", int(there.sum()))
         return
-    block.compare("dynamics", "dynamics_steps", "0 or more", steps, steps < 0, counted)
-    block.report.leave_out("how many moves best-response dynamics makes in tables of many schemes", int(counted.sum()))
+    stopped = answers.dynamics_stopped.reshape(-1)
+    truth = np.where(stopped, "DYNAMICS_LIMIT", "no DYNAMICS_LIMIT")
+    block.compare("status", "status", truth, names, said != stopped, there)
+    assert answers.dynamics is not None
+    assert answers.dynamics_steps is not None
+    assert answers.dynamics_scheme is not None
+    truth = block.utilities(answers.dynamics)
+    block.compare("dynamics", "dynamics_utility", truth, utility, utility != truth, here)
+    truth = answers.dynamics_steps.reshape(-1)
+    block.compare("dynamics", "dynamics_steps", truth, steps, steps != truth, counted)
     if stored:
-        _schemes(block, "dynamics_scheme", "dynamics_utility", schemes, listed & ended)
-    if answers.user_values is not None:
-        proven = answers.proven.reshape(-1)
-        scale = int(block.games.scale[0])
-        reached = np.array([u in (v / scale).astype(block.real) for u, v in zip(utility, answers.user_values)])
-        block.compare(
-            "dynamics", "dynamics_utility", "the utility of an equilibrium", utility, ~reached, here & ended & proven
-        )
+        truth = answers.dynamics_scheme.reshape(len(flags), -1)
+        _schemes(block, "dynamics_scheme", "dynamics_utility", schemes, listed & ~stopped)
+        block.compare("dynamics", "dynamics_scheme", truth, schemes, (schemes != truth).any(axis=1), listed)
+
+
+def unusual(configuration: Configuration, option: str) -> bool:
+    """Whether what an option asks for is not worked out again: other dynamics, other weights."""
+    said = configuration.description["config"]["game"].get(option, rules.USUAL.get(option))
+    given = said if isinstance(said, dict) else {option: said}
+    return any(value != rules.USUAL.get(name, value) for name, value in given.items())
 
 
 @checks("misalignment", "bound", "misalignment_weights", "misalignment_offset")
@@ -305,6 +312,9 @@ def _misalignment(block: Block, solved: np.ndarray, flags: np.ndarray) -> None:
     score, here = block.number("misalignment", there)
     bound, bounded = block.number("bound", there)
     if not block.configuration["misalignment"]:
+        return
+    if unusual(block.configuration, "misalignment"):
+        block.report.leave_out("games", "misalignment with weights that sum to one", int(there.sum()))
         return
     score, bound = score.astype(np.float64), bound.astype(np.float64)
     utilities = games.utilities.reshape(len(games), games.providers + 1, -1) / games.resolution
@@ -339,7 +349,8 @@ def _misalignment(block: Block, solved: np.ndarray, flags: np.ndarray) -> None:
         ~(score <= most + slack),
         sure,
     )
-    block.report.leave_out("misalignment of committees whose equilibria are not all known", int((here & ~sure).sum()))
+    what = "misalignment of committees whose equilibria are not all known"
+    block.report.leave_out("large", what, int((here & ~sure).sum()))
 
     optimum = np.repeat(answers.optimum / games.scale, block.shape[1])
     promised = optimum - 2 * score
@@ -387,18 +398,30 @@ def _weights(block: Block, there, score, sure, utilities, upper, lower, slack) -
 
 
 def _programs(block: Block, score, sure, flags, utilities, upper, lower, slack) -> None:
-    """Scores against HiGHS: between what its multipliers prove and what its weights attain."""
-    rows = np.flatnonzero(sure & block.programs)
+    """Scores against HiGHS: between what its multipliers prove and what its weights attain.
+
+    Rows that say that their score is not certified are solved whatever was chosen. Where HiGHS has an answer that it
+    proves, theirs must be as good; else nothing is known.
+    """
+    uncertified = flags & rules.UNCERTIFIED > 0
+    rows = np.flatnonzero(sure & (block.programs | uncertified))
     expected: list[str] = []
-    bad = np.zeros(len(rows), bool)
+    bad, unknown = np.zeros(len(rows), bool), np.zeros(len(rows), bool)
     for i, row in enumerate(rows.tolist()):
         table, committee = divmod(row, block.shape[1])
         mask = int(block.games.committees[committee])
         members = utilities[table, 1:][[j for j in range(block.games.providers) if mask >> j & 1]]
-        least, most = block.solver.score(utilities[table, 0], members, upper[table, committee], lower[table])
-        uncertified = flags[row] & arrays.UNCERTIFIED > 0
-        bad[i] = not least - slack[row] <= score[row] or (not uncertified and not score[row] <= most + slack[row])
+        try:
+            least, most = block.solver.score(utilities[table, 0], members, upper[table, committee], lower[table])
+        except RuntimeError as error:
+            least, most = 0.0, np.inf
+            block.report.leave_out("errors", f"scores that HiGHS does not solve ({short(error)})", 1)
+        unknown[i] = not most - least <= slack[row]
+        bad[i] = not least - slack[row] <= score[row] or not score[row] <= most + slack[row]
         expected.append(f"{least!r} to {most!r}")
     said = np.array(expected, object)
+    doubtful = int((unknown & uncertified[rows] & bad).sum())
+    block.report.leave_out("unsolved", "scores that nothing certifies (MISALIGNMENT_UNCERTIFIED)", doubtful)
+    bad &= ~(unknown & uncertified[rows])
     block.report.compare("programs", block.file, "misalignment", block.rows[rows], said, score[rows], bad)
-    block.report.leave_out("misalignment scores by HiGHS", int(sure.sum()) - len(rows))
+    block.report.leave_out("sample", "misalignment scores by HiGHS", int(sure.sum()) - len(rows))

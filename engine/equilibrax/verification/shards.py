@@ -6,6 +6,8 @@ Letters: B tables, K providers, X states, A actions, C committees.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,12 +22,16 @@ from equilibrax.verification.enumeration import MOST_SCHEMES, block_size, enumer
 from equilibrax.verification.folder import KINDS, file_name, read_rows, record_name
 from equilibrax.verification.games import Answers, Games
 from equilibrax.verification.lists import TooLong, solve_table
+from equilibrax.verification.partition_results import check_partitions, check_setting
 from equilibrax.verification.programs import Programs
 from equilibrax.verification.report import Verification
 from equilibrax.verification.results import Block, check_results
+from equilibrax.verification.safely import short
 
 ATTACKS = 2000
 """Schemes that are tried where equilibria can be neither enumerated nor listed."""
+
+_CELLS = 2**22  # utilities in memory
 
 
 @dataclass
@@ -63,14 +69,25 @@ class ShardCheck:
         self.solver = Programs()
 
     def check(self, shard: int, record: dict[str, Any] | None) -> None:
-        """Check all files of a shard and what its record counts."""
+        """Check all files of a shard and what its record counts; whatever goes wrong is about this shard alone."""
+        with self._on_error(f"shards whose check ended in an error, {record_name(shard)} for one", 1):
+            self._check(shard, record)
+
+    @contextmanager
+    def _on_error(self, what: str, number: int) -> Iterator[None]:
+        try:
+            yield
+        except (ArithmeticError, LookupError, MemoryError, RuntimeError, TypeError, ValueError, pa.ArrowException) as e:
+            self.report.leave_out("errors", f"{what} ({short(e)})", number)
+
+    def _check(self, shard: int, record: dict[str, Any] | None) -> None:
         part = self.configuration.part(shard)
         files = record["files"] if record else {}
         read: dict[str, dict[str, pa.Table | None]] = {}
         for split in self.configuration.splits:
             names = {kind: file_name(kind, split, shard) for kind in KINDS}
             read[split] = {
-                kind: read_rows(self.report, self.configuration, self.folder, name, files.get(name))
+                kind: read_rows(self.report, self.configuration, self.folder, name, shard, files.get(name))
                 for kind, name in names.items()
             }
         self._check_counts(shard, record, read)
@@ -89,7 +106,9 @@ class ShardCheck:
                 if self._aligned(shard, part, split, tables, results):
                     self._check_results(shard, part, split, tables, results, wanted)
                 else:
-                    self.report.leave_out("results whose rows are not those of the tables, in order", results.num_rows)
+                    self.report.leave_out(
+                        "errors", "results whose rows are not those of the tables, in order", results.num_rows
+                    )
         if record and self.configuration["stratify"]:
             self._check_strata(shard, part, record, read)
 
@@ -145,7 +164,7 @@ class ShardCheck:
             return False
         number = np.arange(len(found))
         repeated = np.repeat(ids, each)
-        committees = np.arange(1, 2) if self.configuration["game"] == "aligned" else np.arange(1, 2**part.providers)
+        committees = self.configuration.game.committees(part.providers)
         masks = np.tile(committees, len(found) // len(committees))
         self.report.compare("ids", name, "table_id", number, repeated, found, found != repeated)
         self.report.compare("ids", name, "committee", number, masks, mask, mask != masks)
@@ -164,23 +183,27 @@ class ShardCheck:
         self._check_constants(name, part, rows)
         self._constant(name, rows, "resolution", self.configuration["resolution"])
         if not known_family(part.family, part.version):
-            self.report.leave_out(f"tables of the family {part.family}, which cannot be drawn again", len(ids))
+            what = f"tables of the family {part.family}, which cannot be drawn again"
+            self.report.leave_out("families", what, len(ids))
             return
         chosen = np.flatnonzero(np.isin(ids, wanted))
-        drawn = self._draw(part, ids[chosen])
-        resolution = self.configuration["resolution"]
+        self.report.leave_out("sample", "tables that were not in the sample", len(ids) - len(chosen))
+        resolution, cells = self.configuration["resolution"], part.states * part.actions
         kind = np.float32 if self.configuration["float32"] else np.float64
-        cells, some = part.states * part.actions, rows.take(pa.array(chosen))
-        for column, truth, width in (
-            ("user", (drawn[:, 0] / resolution).astype(kind), cells),
-            ("provider_utilities", (drawn[:, 1:] / resolution).astype(kind), part.providers * cells),
-            ("prior", np.ones((len(chosen), part.states), np.int32), part.states),
-            ("available", np.ones((len(chosen), cells), bool), cells),
-        ):
-            stored, missing, bad = arrays.lists(some, column, width)
-            truth = truth.reshape(len(chosen), width)
-            wrong = missing | bad | (stored != truth).any(axis=1)
-            self.report.compare("tables", name, column, chosen, truth, stored, wrong)
+        step = max(1, _CELLS // (cells * (1 + part.providers)))
+        for start in range(0, len(chosen), step):
+            mine = chosen[start : start + step]
+            drawn, some = self._draw(part, ids[mine]), rows.take(pa.array(mine))
+            for column, truth, width in (
+                ("user", (drawn[:, 0] / resolution).astype(kind), cells),
+                ("provider_utilities", (drawn[:, 1:] / resolution).astype(kind), part.providers * cells),
+                ("prior", np.ones((len(mine), part.states), np.int32), part.states),
+                ("available", np.ones((len(mine), cells), bool), cells),
+            ):
+                stored, missing, bad = arrays.lists(some, column, width)
+                truth = truth.reshape(len(mine), width)
+                wrong = missing | bad | (stored != truth).any(axis=1)
+                self.report.compare("tables", name, column, mine, truth, stored, wrong)
 
     def _check_constants(self, name: str, part: Part, rows: pa.Table) -> None:
         results = name.startswith("committees/")
@@ -189,7 +212,7 @@ class ShardCheck:
             "constants", name, "family", np.arange(len(family)), part.family, family, family != part.family
         )
         values = {"seed": self.configuration["seed"], "states": part.states, "actions": part.actions}
-        alone = results and self.configuration["game"] == "aligned"  # with herself
+        alone = results and self.configuration.game.alone  # with herself
         for column, value in {**values, "num_providers": 1 if alone else part.providers}.items():
             self._constant(name, rows, column, value)
         if results:
@@ -198,6 +221,8 @@ class ShardCheck:
             stored, missing = arrays.numbers(rows, "committee_size")
             wrong = missing | (stored != size)
             self.report.compare("constants", name, "committee_size", np.arange(len(size)), size, stored, wrong)
+            if not self.configuration.game.schemes:
+                check_setting(self.report, self.configuration, name, rows, part)
 
     def _constant(self, name: str, rows: pa.Table, column: str, value: int) -> None:
         self.report.constant(name, column, np.arange(rows.num_rows), value, *arrays.numbers(rows, column))
@@ -216,8 +241,8 @@ class ShardCheck:
         )
         return np.concatenate([user[:, None], providers], axis=1)
 
-    def _games(self, part: Part, rows: pa.Table) -> Games:
-        """The games of some rows: drawn again if that can be done, else as they are stored."""
+    def _games(self, part: Part, rows: pa.Table) -> Games | None:
+        """The games of some rows: drawn again if that can be done, else as they are stored, if that is exact."""
         resolution, shape = (
             self.configuration["resolution"],
             (rows.num_rows, 1 + part.providers, part.states, part.actions),
@@ -232,7 +257,10 @@ class ShardCheck:
                 arrays.lists(rows, column, width)[0].astype(np.float64)
                 for column, width in (("user", cells), ("provider_utilities", part.providers * cells))
             ]
-            utilities = np.rint(np.concatenate(stored, axis=1) * resolution).astype(np.int64).reshape(shape)
+            steps = np.concatenate(stored, axis=1) * resolution
+            if not np.abs(steps).max(initial=0) < (2**22 if self.configuration["float32"] else 2**51):
+                return None
+            utilities = np.rint(steps).astype(np.int64).reshape(shape)
             prior = arrays.lists(rows, "prior", part.states)[0].astype(np.int64)
             available = arrays.lists(rows, "available", cells)[0].reshape(utilities[:, 0].shape)
         return Games(utilities, prior, available, resolution, self.configuration["tie_break"] == "lowest_index")
@@ -241,49 +269,71 @@ class ShardCheck:
 
     def _check_results(self, shard, part: Part, split: str, tables: pa.Table, results: pa.Table, wanted) -> None:
         name, each = file_name("committees", split, shard), self.configuration.rows_each(part)
-        if not self.configuration.selection:
-            game = self.configuration["game"]
-            self.report.leave_out(f"results of the game {game}: they are not solved again", results.num_rows)
-            _, unknown = arrays.statuses(results, self.configuration)
-            got = np.array(results["status"].to_pylist(), object)
-            self.report.compare("status", name, "status", np.arange(len(got)), "a status of this game", got, unknown)
-            return
-        if self.configuration["float32"] and not known_family(part.family, part.version):
-            why = "results of tables that are stored in 32 bits and cannot be drawn again"
-            self.report.leave_out(why, results.num_rows)
+        game = self.configuration.game
+        _, unknown = arrays.statuses(results, self.configuration)
+        got = np.array(results["status"].to_pylist(), object)
+        self.report.compare("status", name, "status", np.arange(len(got)), "a status of this game", got, unknown)
+        if not game.known:
+            what = f"results of the game {self.configuration['game']}: they are not solved again"
+            self.report.leave_out("games", what, results.num_rows)
             return
         chosen = np.flatnonzero(np.isin(arrays.numbers(tables, "table_id")[0], wanted))
-        self.report.leave_out("results of tables that were not in the sample", (tables.num_rows - len(chosen)) * each)
-        games = self._games(part, tables.take(pa.array(chosen)))
-        small = part.actions**part.states <= MOST_SCHEMES
+        left = (tables.num_rows - len(chosen)) * each
+        self.report.leave_out("sample", "results of tables that were not in the sample", left)
+        cells = (1 + part.providers) * part.states * part.actions
+        some = max(1, _CELLS // cells)
+        for start in range(0, len(chosen), some):
+            mine = chosen[start : start + some]
+            games = self._games(part, tables.take(pa.array(mine)))
+            if games is None:
+                what = "results of tables that are stored in 32 bits and cannot be drawn again"
+                self.report.leave_out("families", what, len(mine) * each)
+            elif game.schemes:
+                self._check_schemes(name, part, games, results, mine, each)
+            else:
+                self._check_partitions(name, games, results, mine, each)
+
+    def _check_schemes(self, name: str, part: Part, games: Games, results: pa.Table, chosen: np.ndarray, each: int):
+        small = part.actions ** min(part.states, 64) <= MOST_SCHEMES
         step = block_size(games) if small else 1
         for start in range(0, len(chosen), step):
             mine = chosen[start : start + step]
-            answers = self._solve(games[start : start + step], small)
             rows = (mine[:, None] * each + np.arange(each)).reshape(-1)
-            if answers is None:
-                self.report.leave_out("results of tables that are too large to solve again", len(rows))
-                continue
-            self.report.tables_checked += len(mine)
-            check_results(
-                Block(
-                    report=self.report,
-                    configuration=self.configuration,
-                    file=name,
-                    games=games[start : start + step],
-                    answers=answers,
-                    results=results.take(pa.array(rows)),
-                    rows=rows,
-                    programs=self.choice.generator.random(len(rows)) < self.choice.programs,
-                    solver=self.solver,
+            with self._on_error(f"results whose check ended in an error, in {name}", len(rows)):
+                answers = self._solve(games[start : start + step], small)
+                if answers is None:
+                    self.report.leave_out("large", "results of tables that are too large to solve again", len(rows))
+                    continue
+                self.report.tables_checked += len(mine)
+                check_results(
+                    Block(
+                        report=self.report,
+                        configuration=self.configuration,
+                        file=name,
+                        games=games[start : start + step],
+                        answers=answers,
+                        results=results.take(pa.array(rows)),
+                        rows=rows,
+                        programs=self.choice.generator.random(len(rows)) < self.choice.programs,
+                        solver=self.solver,
+                    )
                 )
-            )
+
+    def _check_partitions(self, name: str, games: Games, results: pa.Table, chosen: np.ndarray, each: int) -> None:
+        for i, table in enumerate(chosen.tolist()):
+            rows = table * each + np.arange(each)
+            with self._on_error(f"results whose check ended in an error, in {name}", each):
+                done = check_partitions(
+                    self.report, self.configuration, name, games[i : i + 1], results.slice(table * each, each), rows
+                )
+                self.report.tables_checked += done
 
     def _solve(self, games: Games, small: bool) -> Answers | None:
+        limit = self.configuration["limit"] if self.configuration["dynamics"] else None
         if small:
-            return enumerate_games(games, self.configuration["dynamics"])
+            return enumerate_games(games, limit)
         try:
-            return solve_table(games, ATTACKS, seed=0)
+            return solve_table(games, ATTACKS, int(self.choice.generator.integers(2**32)), limit)
         except TooLong:
             return None
 
@@ -320,4 +370,4 @@ class ShardCheck:
             expected = {"status": status, "wanted": wanted, "found": bins.tolist()}
             self.report.fail("strata", name, expected, said, column="stratify")
         rejected = len(configuration.ids(shard)) - len(scores)
-        self.report.leave_out("candidates of a stratified sweep that were not taken", rejected)
+        self.report.leave_out("candidates", "candidates of a stratified sweep that were not taken", rejected)

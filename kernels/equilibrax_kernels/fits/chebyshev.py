@@ -42,7 +42,8 @@ class Fit(NamedTuple):
         lower: `[R, L]` multipliers lambda on the outcomes of L.
         upper: `[R, L]` multipliers mu on the outcomes of U, with the same sum as lambda, at most 1/2.
         gap: `[L]` eps minus the lower bound that the multipliers prove.
-        violation: `[L]` largest E_lambda[u_j] - E_mu[u_j], zero for exact dual feasibility (and for `simplex`).
+        violation: `[L]` largest E_lambda[u_j] - E_mu[u_j] for measures of mass one, each in units of provider j's own
+            range on the outcomes; zero for exact dual feasibility (and for `simplex`).
         iterations: `[L]` int32 pivots.
         status: `[L]` int32, OPTIMAL or ITERATION_LIMIT.
     """
@@ -174,7 +175,7 @@ def _certified(problem: _Problem, units: _Units, weights, lower, upper, simplex:
         lower=lower,
         upper=upper,
         gap=gap * units.unit,
-        violation=violation * units.unit,
+        violation=violation,
         iterations=nothing,
         status=nothing,
     )
@@ -416,6 +417,6 @@ def _certificate(problem: _Problem, weights, eps, lower, upper, simplex: bool):
     else:
         excess = jnp.maximum(jnp.where(problem.member, excess, 0.0), 0.0)
         proved = proved - jnp.sum(weights * excess, axis=0)
-        violation = jnp.max(excess, axis=0)
+        violation = jnp.max(excess, axis=0) / jnp.where(mass > 0, mass / 2, 1.0)
     bound = jnp.maximum(0.0, jnp.where(mass > 0, proved / jnp.where(mass > 0, mass, 1.0), 0.0))
     return eps - bound, violation

@@ -87,11 +87,11 @@ def tolerant_selection(
         first = jnp.where(found & (user <= worst + tolerance), places, valid.shape[0]).min(axis=0) % valid.shape[0]
         return worst, best, found.sum(axis=0, dtype=jnp.int64), first
 
-    answers = lax.map(of_committee, masks)
+    worst, best, count, first = lax.map(of_committee, masks)
     ends = None
     if dynamics:
         ends = _dynamics(game, stable, tie_stable, masks, keys, ties=ties, minimal=minimal, step_limit=step_limit)
-    return Tolerant(*answers, ends)
+    return Tolerant(worst, best, count, first, ends)
 
 
 def near_ties(values: Array, valid: Bool[Array, "S L"], tolerance: Array) -> Int[Array, "P L"]:

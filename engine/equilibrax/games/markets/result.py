@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, Num
@@ -77,7 +77,7 @@ class MarketResult(Result):
         return np.asarray(self.market.market_id)
 
     @property
-    def rules(self) -> str:
+    def rules(self) -> Any:
         """What providers post: "obedience" (partitions) or "delegation" (maps to actions)."""
         return getattr(self.game, "protocol", "obedience")
 
@@ -115,7 +115,7 @@ class MarketResult(Result):
         found = []
         for r, rationality in enumerate(self.rationality):
             row: dict[str, Any] = {name: None if v is None else v[:, r] for name, v in arrays.items()}
-            game: Any = replace(self.game, response=Quantal(rationality, self.tolerance))  # pyright: ignore[reportCallIssue]
+            game = replace(cast(Any, self.game), response=Quantal(rationality, self.tolerance))
             found.append(replace(self, game=game, **row))
         return tuple(found)
 

@@ -1,0 +1,53 @@
+"""Sorting a list that consists of sorted runs."""
+
+from __future__ import annotations
+
+from equilibrax_kernels.cpu.compiling import part
+
+ALL_PAIRS = 128  # up to so many keys, comparing all pairs is faster: it needs no branches and vectorizes
+
+
+@part
+def sort_runs(keys, scratch, ends, runs):
+    """Sort distinct keys that consist of sorted runs; returns whether they are in `scratch` then, and not in `keys`.
+
+    Args:
+        keys: `[M]` int64, and `scratch` of the same size.
+        ends: `[runs + 1]` where each run ends, from `ends[0] = 0` on; overwritten.
+        runs: how many there are.
+    """
+    size = ends[runs]
+    if runs > 2 and size <= ALL_PAIRS:
+        for i in range(size):
+            key, before = keys[i], 0
+            for k in range(size):
+                before += keys[k] < key
+            scratch[before] = key
+        return True
+    source, target = keys, scratch
+    swapped = False
+    while runs > 1:
+        merged = 0
+        for run in range(0, runs - 1, 2):
+            _merge(source, target, ends[run], ends[run + 1], ends[run + 2])
+            merged += 1
+            ends[merged] = ends[run + 2]
+        if runs % 2:
+            for at in range(ends[merged], size):
+                target[at] = source[at]
+            merged += 1
+            ends[merged] = size
+        runs = merged
+        source, target = target, source
+        swapped = not swapped
+    return swapped
+
+
+@part
+def _merge(source, target, start, middle, end):
+    i, k = start, middle
+    for at in range(start, end):
+        first = k == end or (i < middle and source[i] < source[k])
+        target[at] = source[i if first else k]
+        i += first
+        k += not first

@@ -1,0 +1,47 @@
+"""Ranges of tables, dealt to threads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+_PIECES = 8  # per thread, so that one with slow tables does not keep the others waiting
+_MOST = 4096  # tables in a piece: few enough that a long run can be interrupted
+
+
+def run_over_tables(loop: Callable[[int, int], None], tables: int, threads: int) -> None:
+    """Call `loop(start, stop)` for ranges that together are all tables.
+
+    Args:
+        loop: answers tables `start` to `stop - 1`, in places of their own; it should release the interpreter's lock.
+        tables: how many there are.
+        threads: how many ranges may be worked on at the same time.
+
+    Example:
+        >>> numbers, doubled = np.arange(5), np.zeros(5, int)
+        >>> def double(start, stop):
+        ...     doubled[start:stop] = 2 * numbers[start:stop]
+        >>> run_over_tables(double, 5, threads=2)
+        >>> doubled
+        array([0, 2, 4, 6, 8])
+    """
+    piece = min(_MOST, max(1, -(-tables // (_PIECES * threads)))) if threads > 1 else _MOST
+    starts = range(0, tables, piece)
+
+    def work(start: int) -> None:
+        loop(start, min(start + piece, tables))
+
+    if threads == 1 or len(starts) < 2:
+        for start in starts:
+            work(start)
+        return
+    with ThreadPoolExecutor(threads) as pool:
+        for _ in pool.map(work, starts):
+            pass
+
+
+def plain(array: np.ndarray) -> np.ndarray:
+    """The array, or a copy if it is read-only or not contiguous: loops are compiled for one kind of array each."""
+    return array if array.flags.c_contiguous and array.flags.writeable else np.array(array, order="C")

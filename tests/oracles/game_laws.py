@@ -1,0 +1,219 @@
+"""What every game keeps to, whatever it is.
+
+A batch is its tables one by one; names of states, actions and providers do not matter; nor do the units of utilities;
+labels and slices are kept; rows say what the result says; everything can be pickled and written down; and every row
+that is not solved says why.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable
+from dataclasses import dataclass, fields, is_dataclass, replace
+from functools import cache
+from typing import Any
+
+import equilibrax as eq
+import numpy as np
+import pytest
+from equilibrax.games import Game, Result, game_from
+
+
+@dataclass(frozen=True)
+class Law:
+    """A test of one game.
+
+    Attributes:
+        holds: what must not fail.
+        over_tables: whether it is about games over tables only.
+        options: whether other options than the defaults are worth what they take to compile.
+    """
+
+    holds: Callable[[Any], None]
+    over_tables: bool
+    options: bool
+
+
+LAWS: dict[str, Law] = {}
+
+
+def law(over_tables: bool = False, options: bool = False) -> Callable[[Callable[[Any], None]], Callable[[Any], None]]:
+    """Add a function to the laws."""
+
+    def added(function: Callable[[Any], None]) -> Callable[[Any], None]:
+        LAWS[function.__name__] = Law(function, over_tables, options)
+        return function
+
+    return added
+
+
+QUANTAL = eq.Quantal([0.5, 4.0])
+
+
+def variants(kind: type[Game[Any]]) -> list[Game[Any]]:
+    """The defaults, and another choice for every option that several games have."""
+    names = {f.name for f in fields(kind)}  # pyright: ignore[reportArgumentType]
+    found = [kind()]
+    found += [kind(dynamics=False)] if "dynamics" in names else []
+    found += [kind(response=QUANTAL)] if "response" in names else []
+    found += [kind(tie_break="lowest_index")] if "tie_break" in names else []
+    found += [kind(rules="lotteries")] if "rules" in names else []
+    return list(dict.fromkeys(found))
+
+
+COUNT = 4  # of all batches, so that little is compiled
+
+
+def tables(count: int = COUNT, size: int = 2**20) -> eq.UtilityTables:
+    """Tables without ties, so that names decide nothing; with names of their own."""
+    rng = np.random.default_rng(11)
+    drawn = eq.from_integers(rng.integers(0, size, (count, 3, 3)), rng.integers(0, size, (count, 3, 3, 3)))
+    named = [f"table {b}" for b in range(count)]
+    return replace(drawn, labels=eq.Labels(("x", "y", "z"), ("a", "b", "c"), ("Ann", "Bob", "Cid"), tuple(named)))
+
+
+def problem(game: Game[Any], count: int = COUNT) -> Any:
+    return eq.random_markets(count, 2, 2, 3, 2, seed=4) if eq.Market in game.over else tables(count)
+
+
+@cache
+def solved(game: Game[Any]) -> Result:
+    return eq.solve(problem(game), game)
+
+
+def arrays(result: Result) -> dict[str, np.ndarray]:
+    """Everything that a result says of its tables, by name."""
+    names = [f.name for f in fields(result)] + ["worst_utility", "best_utility", "solved", "optimum", "table_id"]
+    found = {name: getattr(result, name) for name in names}
+    count = len(result.problem)
+    return {
+        name: value
+        for name, value in found.items()
+        if isinstance(value, np.ndarray) and name != "committees" and len(value) == count
+    }
+
+
+def same(found: np.ndarray, expected: np.ndarray, name: str) -> None:
+    if found.dtype.kind == "f":
+        np.testing.assert_allclose(
+            found, expected, rtol=0, atol=1e-6 * max(1.0, np.nanmax(np.abs(expected), initial=0))
+        )
+    else:
+        np.testing.assert_array_equal(found, expected, err_msg=name)
+
+
+@law(options=True)
+def a_batch_is_its_tables_one_by_one(game: Any) -> None:
+    batch = problem(game)
+    together = solved(game)
+    assert isinstance(together, Result)
+    assert together.game == game
+    for name, values in arrays(eq.solve(batch[2], game)).items():
+        same(values, arrays(together)[name][2:3], name)
+    backwards = eq.solve(batch[::-1], game)
+    for name, values in arrays(backwards).items():
+        same(values[::-1], arrays(together)[name], name)
+
+
+@law()
+def names_are_kept_and_committees_have_them(game: Any) -> None:
+    batch, whole = problem(game), solved(game)
+    assert whole.problem.names() == batch.names()
+    assert whole.table_id.tolist() == list(range(COUNT))
+    if game.committees_of(batch.num_providers) == 1:
+        return
+    names = batch.provider_names()
+    some = eq.solve(batch, game, committees=[names[:2], 1])
+    assert some.committees.tolist() == [0b11, 1]
+    assert some.index(names[:2]) == 0
+    axis = whole.status.ndim - 1
+    for name in ("worst_utility", "best_utility", "status"):
+        expected = np.take(getattr(whole, name), [whole.index(0b11), whole.index(1)], axis=axis)
+        same(getattr(some, name), expected, name)
+    with pytest.raises(ValueError, match="committee: expected providers among"):
+        eq.solve(batch, game, committees=[("nobody",)])
+
+
+@law(over_tables=True)
+def names_of_states_actions_and_providers_do_not_matter(game: Any) -> None:
+    before, turned = solved(game), [2, 0, 1]
+    given = tables()
+    moved = eq.from_integers(
+        np.asarray(given.user)[:, turned][:, :, [1, 2, 0]],
+        np.asarray(given.providers)[:, turned][:, :, turned][:, :, :, [1, 2, 0]],
+    )
+    after = eq.solve(moved, game)
+    place = [0] * len(before.committees)
+    for c, mask in enumerate(before.committees.tolist()):
+        renamed = sum(1 << new for new, old in enumerate(turned) if mask >> old & 1)
+        place[c] = after.index(renamed) if len(before.committees) > 1 else 0
+    for name in ("worst_value", "best_value", "equilibria"):
+        same(np.take(getattr(after, name), place, axis=after.status.ndim - 1), getattr(before, name), name)
+
+
+@law(over_tables=True)
+def units_of_the_providers_utilities_do_not_matter(game: Any) -> None:
+    before, given = eq.solve(tables(size=1000), game), tables(size=1000)
+    factor, constant = np.array([2, 7, 1])[:, None, None], np.array([-3, 0, 11])[:, None, None]
+    after = eq.solve(eq.from_integers(given.user, np.asarray(given.providers) * factor + constant), game)
+    for name in ("worst_value", "best_value", "equilibria", "optimum"):
+        same(getattr(after, name), getattr(before, name), name)
+
+
+@law(over_tables=True, options=True)
+def rows_say_what_the_result_says(game: Any) -> None:
+    result = solved(game)
+    rows = eq.rows.committee_rows(result)
+    assert rows.num_rows == result.status.size
+    assert rows["committee"].to_pylist()[: len(result.committees)] == result.committees.tolist()
+    for name in ("optimum", "worst_utility", "best_utility"):
+        assert rows[name].to_pylist() == getattr(result, name).reshape(-1).tolist()
+    assert rows["family"].to_pylist()[0] == "table 0"
+    assert rows["status"].to_pylist() == result.status_names.reshape(-1).tolist()
+    if "game" in rows.column_names:
+        assert set(rows["game"].to_pylist()) == {game.name}
+
+
+@law(options=True)
+def games_and_results_can_be_pickled_and_games_written_down(game: Any) -> None:
+    result = solved(game)
+    again = pickle.loads(pickle.dumps(result))
+    assert again.game == game
+    for name, values in arrays(result).items():
+        np.testing.assert_array_equal(arrays(again)[name], values, err_msg=name)
+    assert pickle.loads(pickle.dumps(game)) == game
+    assert game_from(game.described()) == game
+    assert hash(game) == hash(game_from(game.described()))
+    assert is_dataclass(game)
+    with pytest.raises(AttributeError):
+        game.name = "another"
+
+
+@law()
+def every_row_that_is_not_solved_says_why(game: Any) -> None:
+    """Where a dynamics or a frontier is given no room, a status of the game's own says so; so does the error."""
+    batch, result = problem(game), solved(game)
+    assert not (result.status & ~int(game.statuses)).any()
+    assert result.failures == 0
+    stopped = [replace(game, dynamics=eq.Dynamics(step_limit=0))] if getattr(game, "dynamics", False) else []
+    stopped += [replace(game, method="frontier", capacity=1, max_capacity=1)] if hasattr(game, "max_capacity") else []
+    for tight in stopped:
+        found = eq.solve(batch, tight, throw=False)
+        assert not (found.status & ~int(game.statuses)).any()
+        if found.failures:
+            with pytest.raises(eq.SolveError, match=r"are not solved; the first is .*Status\."):
+                eq.solve(batch, tight)
+        lost = found.status & int(eq.Status.FRONTIER_OVERFLOW) > 0
+        assert np.isnan(found.worst_utility[lost]).all()
+        np.testing.assert_array_equal(np.isnan(found.worst_utility), ~found.solved)
+
+
+@law()
+def what_a_game_is_not_played_over_is_refused_in_one_line(game: Any) -> None:
+    other = tables(1) if eq.Market in game.over else eq.random_markets(1, 2, 2, 2, 2)
+    for given, message in ((other, f"in the {game.name} game, got "), (problem(game)[:0], "at least one")):
+        with pytest.raises(ValueError, match=message) as caught:
+            eq.solve(given, game)
+        assert "\n" not in str(caught.value)
+    with pytest.raises(ValueError, match=f'backend: expected "auto" or "xla" in the {game.name} game, got "cpu"'):
+        eq.solve(problem(game, 1), game, backend="cpu")
