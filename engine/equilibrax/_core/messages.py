@@ -16,8 +16,10 @@ def shortened(text: object, longest: int = LONGEST_MESSAGE) -> str:
         'xxxxxxxxx ... xxxend'
     """
     line = str(text)
+    if len(line) > 3 * longest:
+        line = line[: 2 * longest] + line[-longest:]
     if not line.isprintable():
-        line = "".join(c if c.isprintable() else repr(c)[1:-1] for c in line[: 2 * longest] + line[-longest:])
+        line = "".join(c if c.isprintable() else repr(c)[1:-1] for c in line)
     if len(line) <= longest:
         return line
     end = longest // 3
