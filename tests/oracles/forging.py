@@ -24,7 +24,7 @@ def close_again(folder: Path) -> None:
         status = [
             s for name in record["files"] if name.startswith("c") for s in read(folder, name)["status"].to_pylist()
         ]
-        record["statuses"] = {name: sum(str(one) == name for one in status) for name in sorted({str(name) for name in status})}
+        record["statuses"] = {str(name): status.count(name) for name in sorted(set(status), key=str)}
         file.write_text(json.dumps(record))
         records.append(record)
     manifest = json.loads((folder / "manifest.json").read_text())
@@ -48,20 +48,18 @@ def read(folder: Path, name: str) -> pa.Table:
     return pq.ParquetFile(folder / name).read()
 
 
-def write(folder: Path, name: str, rows: pa.Table) -> None:
+def write(folder: Path, name: str, rows: pa.Table, close: bool = True) -> None:
     pq.write_table(rows, folder / name)
-    close_again(folder)
+    if close:
+        close_again(folder)
 
 
-def change(folder: Path, name: str, column: str, row: int, value) -> None:
+def change(folder: Path, name: str, column: str, row: int, value, close: bool = True) -> None:
     """Another value in one place; nothing but mathematics can tell."""
     rows = read(folder, name)
     values = rows[column].to_pylist()
     assert values[row] != value
     values[row] = value
     place = rows.column_names.index(column)
-    write(
-        folder,
-        name,
-        rows.set_column(place, rows.schema.field(column), pa.array(values, rows.schema.field(column).type)),
-    )
+    kind = rows.schema.field(column).type
+    write(folder, name, rows.set_column(place, column, pa.array(values, kind)), close)

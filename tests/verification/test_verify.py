@@ -378,7 +378,7 @@ def test_tables_whose_family_cannot_be_drawn_again_are_solved_as_they_are_stored
 def test_bad_arguments_are_named(sound):
     for name in ("sample", "programs"):
         with pytest.raises(ValueError, match=f"{name}: expected a whole number of at least 0, got -1"):
-            verify(sound, **{name: -1})
+            verify(sound, **{name: -1})  # pyright: ignore[reportArgumentType]
 
 
 # --- the independent code ---------------------------------------------------------------------------------------------

@@ -90,7 +90,7 @@ def _read_group(file: pq.ParquetFile, number: int, columns: Sequence[Column]) ->
         values = part.column(place).combine_chunks()
         if pa.types.is_dictionary(values.type):
             dictionary = values.dictionary if isinstance(values, pa.DictionaryArray) else values.chunk(0).dictionary
-            if len(dictionary) and pc.max(pc.binary_length(dictionary)).as_py() > _TEXT:
+            if len(dictionary) and max(map(len, dictionary.cast(pa.binary()).to_pylist())) > _TEXT:
                 raise ValueError(f"{column.name}: a text of more than {_TEXT} bytes")
             values = values.cast(pa.string())
             part = part.set_column(place, column.name, values)
@@ -105,7 +105,7 @@ def _check_statistics(name: str, chunk: Any, values: Any) -> None:
     if said is None:
         return
     present = len(values) - values.null_count
-    truth = pc.min_max(values).as_py()
+    truth = pc.min_max(values).as_py()  # pyright: ignore[reportAttributeAccessIssue]
     if said.has_null_count and said.null_count != chunk.num_values - present:
         raise NoSchema(name, f"statistics of {said.null_count} missing values, not {chunk.num_values - present}")
     if said.distinct_count is not None:

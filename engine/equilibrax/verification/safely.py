@@ -65,7 +65,10 @@ def read_json(path: Path, most: int) -> Any:
 def sha256_of(path: Path) -> str:
     """The SHA-256 of a regular file."""
     with regular(path) as (file, _):
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        digest = hashlib.sha256()
+        while part := file.read(2**20):
+            digest.update(part)
+        return digest.hexdigest()
 
 
 def names_in(folder: Path, most: int) -> list[os.DirEntry[str]]:
