@@ -257,10 +257,10 @@ def test_leftovers_of_killed_runs_are_removed_and_other_files_kept(begun):
 
 
 def test_an_error_of_the_writer_is_raised(tmp_path, monkeypatch):
-    def full(table, file, **options):
+    def full(writer, table, **options):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(records.pq, "write_table", full)
+    monkeypatch.setattr(records.pq.ParquetWriter, "write_table", full)
     with pytest.raises(
         OSError, match=r"No space left on device; make room; .*same command.*train-00000000\.parquet"
     ) as e:
