@@ -93,6 +93,23 @@ def remove_abandoned(folder: str | os.PathLike[str], name: str) -> None:
                     os.unlink(entry.path)
 
 
+def make_folder(folder: str | os.PathLike[str]) -> bool:
+    """Make a folder and those above it, with their names on the disk; whether it was made here."""
+    folder = Path(folder)
+    if folder.is_dir():
+        return False
+    if folder.parent != folder and not folder.parent.exists():
+        make_folder(folder.parent)
+    try:
+        folder.mkdir()
+    except FileExistsError:
+        if folder.is_dir():
+            return False
+        raise
+    _sync_folder(folder.parent)
+    return True
+
+
 @contextmanager
 def locked(path: str | os.PathLike[str], patience: float = 0.0, shared: bool = False) -> Iterator[bool]:
     """While the block runs, the lock of a file or folder: whether it was had within `patience` seconds.

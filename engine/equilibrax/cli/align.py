@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 import tyro
 from rich.console import Console
 
+from equilibrax.cli._folders import check_ours
 from equilibrax.raters import simulate_answers
 from equilibrax.raters.answers import AnswerDistributions, Score
 from equilibrax.raters.csv import read_raters
@@ -121,8 +122,7 @@ class Align:
         if bool(self.files) == bool(self.simulate):
             got = "both" if self.files else "neither"
             raise ValueError(f"FILE: expected files, or --simulate for simulated raters, got {got}")
-        if self.out.exists() and not self.out.is_dir():
-            raise ValueError(f"--out: expected a folder, got the file {str(self.out)!r}")
+        check_ours("--out", self.out, "curve.parquet", "*/curve.parquet")
         given: dict[str, RaterMatrix | AnswerDistributions] = {}
         for name, data in self._simulated() if self.simulate else self._read():
             if name in given:

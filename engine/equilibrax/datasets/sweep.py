@@ -41,6 +41,7 @@ def run_sweep(
     shard: tuple[int, int] = (0, 1),
     progress: Callable[[int, int], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
+    allow_versions: bool = False,
 ) -> SweepReport:
     """Draw and solve random tables and write them to a folder, or go on with what an earlier call has begun.
 
@@ -53,7 +54,7 @@ def run_sweep(
 
     Args:
         config: what to solve.
-        directory: the folder, made if need be. Other files in it are left alone.
+        directory: the folder, made if need be; an empty one, or one of this sweep.
         shard: i and n, 0 <= i < n: do only the shards whose number is i modulo n. So n processes, on any machines that
             share the folder, do all of them without knowing of each other. The one that finds all done, of whichever
             process, writes manifest, card and metadata; `merge` does so too.
@@ -61,12 +62,15 @@ def run_sweep(
             shard, in the calling thread. Of this process's shards.
         should_stop: asked before every shard; if true, the call ends early, with a report that is not `complete`.
 
+        allow_versions: whether to go on with a folder that was made with other versions of JAX, pyarrow, numpy or
+            numba, or on another kind of device; every shard that is then done says so in its record.
+
     Returns:
         Counts and times of this call.
 
     Raises:
-        ValueError: on a bad configuration, a path that is no folder, a folder of another sweep or of another format,
-            or one that has results but no `sweep.json`.
+        ValueError: on a bad configuration, a path that is no folder, a folder of another sweep, format or versions, or
+            one that is not empty and has no `sweep.json`.
         OSError: of the fitting kind, with the path and what to do in it, if a file cannot be written.
         KeyboardInterrupt: on Ctrl-C, after the shard that is being written.
 
@@ -86,7 +90,7 @@ def run_sweep(
     """
     check_share(shard)
     validate(config)
-    return run_work(work_of(config), directory, progress, should_stop, shard)
+    return run_work(work_of(config), directory, progress, should_stop, shard, allow_versions=allow_versions)
 
 
 def validate(config: SweepConfig) -> None:
