@@ -207,3 +207,16 @@ def test_a_machine_is_lost(nodes, reference, marked, tmp_path):
     assert report.closed
     made = digests(tmp_path / "out")  # workers of the lost node may be alive for a moment and write, under other names
     assert {name: digest for name, digest in made.items() if not name.endswith(".tmp")} == reference
+
+
+@pytest.mark.slow
+def test_a_cluster_of_this_machine_cannot_be_reached_from_others():
+    ray = pytest.importorskip("ray")
+    psutil = pytest.importorskip("psutil")
+    if ray.is_initialized():
+        pytest.skip("a cluster of other tests runs here")
+    with cluster._connected(ray, "local", 30):
+        names = {process.pid for process in psutil.process_iter() if "ray" in " ".join(process.cmdline()).lower()}
+        open_ports = [c for c in psutil.net_connections("tcp") if c.status == "LISTEN" and c.pid in names]
+        assert open_ports
+        assert all(c.laddr.ip.removeprefix("::ffff:").startswith("127.") for c in open_ports), open_ports

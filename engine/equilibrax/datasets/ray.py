@@ -228,7 +228,8 @@ def _connected(ray: Any, address: str, patience: float) -> Iterator[None]:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", r"os\.fork\(\) was called", RuntimeWarning)  # an exec follows at once
-            ray.init(address="local", num_cpus=cores(), include_dashboard=False, **quiet)
+            with _on_loopback():
+                ray.init(address="local", num_cpus=cores(), include_dashboard=False, **quiet)
     else:
         _check_answers(address, patience)
         ray.init(address=address, **quiet)
@@ -236,6 +237,22 @@ def _connected(ray: Any, address: str, patience: float) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def _on_loopback() -> Iterator[None]:
+    """A cluster that starts in the block listens on 127.0.0.1: whoever reaches it may run what they like.
+
+    On Linux Ray takes another address of the machine, and then listens on all, whatever address it is given; this is the
+    switch by which it does not on other systems.
+    """
+    constants = import_module("ray._private.ray_constants")
+    before = constants.ENABLE_RAY_CLUSTER
+    constants.ENABLE_RAY_CLUSTER = False
+    try:
+        yield
+    finally:
+        constants.ENABLE_RAY_CLUSTER = before
 
 
 def _check_answers(address: str, patience: float) -> None:

@@ -4,7 +4,7 @@ A sweep is a folder:
 
 | file | what it holds |
 |---|---|
-| `sweep.json` | the configuration, with the versions of the format, of equilibrax and of the family |
+| `sweep.json` | the configuration, with the versions of all that the bytes depend on, and the kind of device |
 | `tables/train-00000007.parquet` | the tables of shard 7 in the split train, `table_rows` |
 | `committees/train-00000007.parquet` | their results, `committee_rows` and optional columns |
 | `shards/00000007.json` | that shard 7 is done: its files with their rows, sizes and SHA-256, counts by status |
@@ -16,8 +16,7 @@ is there, which is written last, and fits. A process may be killed at any time: 
 the same command goes on where the folder stops. What a killed process was writing has a temporary name and, as the
 process is gone, no lock on it; that, not its age, is how the next one knows that it may be removed.
 
-Every file is a function of the configuration (and of the versions of equilibrax, pyarrow and JAX, and the kind of
-device), so however often a sweep was interrupted and however many processes shared it, it ends with the same bytes; two
+Every file is a function of the configuration (and of the versions and the kind of device in `sweep.json`), so however often a sweep was interrupted and however many processes shared it, it ends with the same bytes; two
 processes that work on the same shards only waste time.
 """
 
