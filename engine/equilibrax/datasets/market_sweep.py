@@ -103,7 +103,6 @@ def run_market_sweep(
         shard: i and n, 0 <= i < n: do only the shards whose number is i modulo n.
         progress: called with the number of markets done and of all markets, at the start and after each shard.
         should_stop: asked before every shard; if true, the call ends early, with a report that is not `complete`.
-
         allow_versions: as in `run_sweep`.
 
     Returns:

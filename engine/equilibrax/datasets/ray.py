@@ -243,10 +243,10 @@ def _connected(ray: Any, address: str, patience: float) -> Iterator[None]:
 def _on_loopback() -> Iterator[None]:
     """A cluster that starts in the block listens on 127.0.0.1: whoever reaches it may run what they like.
 
-    On Linux Ray takes another address of the machine, and then listens on all, whatever address it is given; this is the
-    switch by which it does not on other systems.
+    On Linux Ray takes another address of the machine, and then listens on all, whatever address it is given; this is
+    the switch by which it does not on other systems.
     """
-    constants = import_module("ray._private.ray_constants")
+    constants: Any = import_module("ray._private.ray_constants")
     before = constants.ENABLE_RAY_CLUSTER
     constants.ENABLE_RAY_CLUSTER = False
     try:

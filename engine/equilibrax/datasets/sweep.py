@@ -8,7 +8,7 @@ A sweep is a folder:
 | `tables/train-00000007.parquet` | the tables of shard 7 in the split train, `table_rows` |
 | `committees/train-00000007.parquet` | their results, `committee_rows` and optional columns |
 | `shards/00000007.json` | that shard 7 is done: its files with their rows, sizes and SHA-256, counts by status |
-| `manifest.json`, `README.md`, `croissant.json` | all of it, once all shards are done; see `equilibrax.datasets.finalize` |
+| `manifest.json`, `README.md`, `croissant.json` | all of it, once all shards are done; see `datasets.finalize` |
 
 Shard i holds the tables with ids from `i * shard_size` up to, not including, `min((i + 1) * shard_size, tables)`. Every
 shard has a file for each split with a positive share, without rows if need be. It is done when its record in `shards/`
@@ -16,8 +16,9 @@ is there, which is written last, and fits. A process may be killed at any time: 
 the same command goes on where the folder stops. What a killed process was writing has a temporary name and, as the
 process is gone, no lock on it; that, not its age, is how the next one knows that it may be removed.
 
-Every file is a function of the configuration (and of the versions and the kind of device in `sweep.json`), so however often a sweep was interrupted and however many processes shared it, it ends with the same bytes; two
-processes that work on the same shards only waste time.
+Every file is a function of the configuration (and of the versions and the kind of device in `sweep.json`), so however
+often a sweep was interrupted and however many processes shared it, it ends with the same bytes; two processes that work
+on the same shards only waste time.
 """
 
 from __future__ import annotations
@@ -60,7 +61,6 @@ def run_sweep(
         progress: called with the number of tables done and the number of all tables, at the start and after each
             shard, in the calling thread. Of this process's shards.
         should_stop: asked before every shard; if true, the call ends early, with a report that is not `complete`.
-
         allow_versions: whether to go on with a folder that was made with other versions of JAX, pyarrow, numpy or
             numba, or on another kind of device; every shard that is then done says so in its record.
 
