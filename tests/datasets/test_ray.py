@@ -181,7 +181,7 @@ def test_what_cannot_be_is_one_line(tmp_path, monkeypatch, capsys):
         assert said.strip().count("\n") == 0
     monkeypatch.setitem(sys.modules, "ray", None)
     assert main([*sweep, "--ray", "local"]) == 2
-    assert 'ray: expected the package Ray, got none; pip install "equilibrax[ray]"' in capsys.readouterr().err
+    assert 'ray: expected the package Ray, got none; in a clone: pip install ".[ray]"' in capsys.readouterr().err
     assert not Path(out).exists()
 
 

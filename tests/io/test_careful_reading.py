@@ -112,7 +112,7 @@ def test_what_was_read_is_said_in_one_line(write, caplog, capsys, tmp_path):
     path = write(with_column(TABLE, "year"))
     assert main(["solve", str(path), "--ignore", "year", "--out", str(tmp_path / "rows.parquet")]) == 0
     said = capsys.readouterr()
-    assert (said.out, said.err.splitlines()[0]) == (
+    assert (said.out, said.err.splitlines()[1]) == (
         "",
         f"equilibrax: {path}: 2 states, 2 actions, 2 providers: Ann, Bob; left out: 'year'",
     )

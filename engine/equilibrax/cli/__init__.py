@@ -94,29 +94,31 @@ def main(args: Sequence[str] | None = None) -> int:
 
 
 class _Lines(logging.Handler):
-    """What is logged, as lines of a console."""
+    """Keeps what is logged, as lines."""
 
-    def __init__(self, console: Console):
+    def __init__(self):
         super().__init__()
-        self.console = console
+        self.lines: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.console.print(f"equilibrax: {shortened(record.getMessage())}", markup=False)
+        self.lines.append(f"equilibrax: {shortened(record.getMessage())}")
 
 
 @contextmanager
 def _said(console: Console) -> Iterator[None]:
-    """While a command runs, what readers say of files is on stderr, a line each."""
-    logger, lines = logging.getLogger("equilibrax"), _Lines(console)
+    """What readers say of files is on stderr, a line each, after the command; where it fails its error stands alone."""
+    logger, kept = logging.getLogger("equilibrax"), _Lines()
     level, propagate = logger.level, logger.propagate
-    logger.addHandler(lines)
+    logger.addHandler(kept)
     logger.setLevel(logging.INFO)
     logger.propagate = False
     try:
         yield
     finally:
-        logger.removeHandler(lines)
+        logger.removeHandler(kept)
         logger.level, logger.propagate = level, propagate
+    for line in kept.lines:
+        console.print(line, markup=False)
 
 
 def _use_all_cores() -> None:

@@ -42,8 +42,8 @@ PATIENCE = 60.0
 _OF_SYSTEMS = ("lost+found", ".DS_Store")  # in folders that nobody has put anything into
 _HEAD = 2**14  # bytes in which each of `CLOSING` has its mark
 
-_COUNTS = ("rows", "retries", "resolved")
-"""What every record counts, besides its tables."""
+_COUNTS = ("shard", "rows", "retries", "resolved")
+"""Numbers in every record, besides that of its tables."""
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,8 @@ def read_layout(folder: Path) -> Layout | None:
             if type(version) is not int:
                 raise TypeError("the format is no number")
             numbers = (layout.count, layout.shard_size, layout.seed)
-            names = (layout.unit, *layout.kinds)
+            names = (layout.unit, *layout.kinds, found["layout"]["key"], found["equilibrax"])
+            found["git_revision"], found["family_version"]
             if not all(type(n) is int for n in numbers) or not all(type(name) is str for name in names):
                 raise TypeError("numbers and names are not numbers and names")
             layout.shards, layout.splits, layout.fingerprint  # noqa: B018
@@ -236,6 +237,10 @@ def _size(file: Path) -> int | None:
 
 def find_faults(layout: Layout, shard: int, check: bool) -> Iterator[str]:
     """What is wrong with a shard whose record is there; `check` reads every byte of its files."""
+    return map(shortened, _faults(layout, shard, check))
+
+
+def _faults(layout: Layout, shard: int, check: bool) -> Iterator[str]:
     try:
         found = read_record(layout, shard)
         record = found or json.loads(layout.record(shard).read_bytes())

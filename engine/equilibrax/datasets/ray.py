@@ -4,7 +4,7 @@ The driver opens the folder, hands out the shards that are missing, a bounded nu
 the end. A task solves its shards and writes their files itself, into the same folder, which every node must see under
 the same path; only the shards' records travel back. Files are whole or absent and functions of the configuration, so a
 task that dies anywhere is run again elsewhere and no byte differs, from those of one process either. Ray is optional:
-`pip install "equilibrax[ray]"`.
+`pip install ".[ray]"` in a clone of the repository.
 """
 
 from __future__ import annotations
@@ -214,7 +214,7 @@ def _ray() -> Any:
         import_module("ray.exceptions")
         return import_module("ray")
     except ImportError:
-        raise ValueError('ray: expected the package Ray, got none; pip install "equilibrax[ray]"') from None
+        raise ValueError('ray: expected the package Ray, got none; in a clone: pip install ".[ray]"') from None
 
 
 @contextmanager

@@ -55,7 +55,8 @@ def weak_figure(fits: Fits, path: str | os.PathLike[str]) -> None:
 
     Example:
         >>> import equilibrax as eq
-        >>> fit = eq.raters.market_fit(eq.raters.simulate_answers(users=2, models=3, questions=20, options=3, seed=1), scores=[])
+        >>> answers = eq.raters.simulate_answers(users=2, models=3, questions=20, options=3, seed=1)
+        >>> fit = eq.raters.market_fit(answers, scores=[])
         >>> eq.figures.weak_figure(fit, "weak.png")
     """
     named = named_fits(fits)
@@ -88,7 +89,8 @@ def transfer_figure(fits: Fits, path: str | os.PathLike[str]) -> None:
 
     Example:
         >>> import equilibrax as eq
-        >>> fit = eq.raters.market_fit(eq.raters.simulate_answers(users=2, models=3, questions=20, options=3, seed=1), scores=[])
+        >>> answers = eq.raters.simulate_answers(users=2, models=3, questions=20, options=3, seed=1)
+        >>> fit = eq.raters.market_fit(answers, scores=[])
         >>> eq.figures.transfer_figure(fit, "transfer.png")
     """
     named = named_fits(fits)
@@ -133,7 +135,8 @@ def subset_figure(fits: Fits, path: str | os.PathLike[str]) -> None:
 
     Example:
         >>> import equilibrax as eq
-        >>> fit = eq.raters.market_fit(eq.raters.simulate_answers(users=2, models=3, questions=20, options=3, seed=1), scores=[])
+        >>> answers = eq.raters.simulate_answers(users=2, models=3, questions=20, options=3, seed=1)
+        >>> fit = eq.raters.market_fit(answers, scores=[])
         >>> eq.figures.subset_figure(fit, "subsets.png")
     """
     named = named_fits(fits)

@@ -54,7 +54,8 @@ class Dynamics:
     Attributes:
         order: turns in "round_robin" from the lowest index (the turn passes on after a deviation too), or "random": the
             deviator is drawn uniformly among the providers that can deviate.
-        deviation: "best", or "minimal": the smallest gain that is profitable. After minimal deviations the selected
+        deviation: "best", or "minimal": the smallest gain that is profitable (of several, the one that is best for the
+            user, then the lexicographically first). After minimal deviations the selected
             provider may have a larger gain left that it never takes, so they can end outside the equilibria.
         seed: a whole number or a JAX random key, for random turns. Draws depend on it, the table's id and the committee
             alone.

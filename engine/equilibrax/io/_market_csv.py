@@ -5,6 +5,7 @@ Letters: B markets, N users, K providers, X states, A actions.
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ import numpy as np
 from equilibrax._core.checks import INT32_MAX
 from equilibrax._core.fixed_point import common_step
 from equilibrax._core.partitions import restricted_growth
-from equilibrax.io.files import LOG, TableFileError, csv_bytes, decimal, line_of, naming, stem_of
+from equilibrax.io.files import TableFileError, csv_bytes, decimal, line_of, naming, say, stem_of
 from equilibrax.io.records import Reading, Rows, alike, counted, exact, prior_weights, read_rows, utilities
 from equilibrax.problems.market import Market, MarketLabels, separable_market
 
@@ -53,7 +54,7 @@ def parse(
     if how is not None:
         markets = f"{counted(len(file.markets), 'market')}, " if len(file.markets) > 1 else ""
         sizes = f"{counted(len(file.states), 'state')}, {counted(len(file.users), 'user')}"
-        LOG.info("%s", found.said(path, f"{markets}{sizes}, up to {counted(market.actions, 'action')}"))
+        say(logging.INFO, found.said(path, f"{markets}{sizes}, up to {counted(market.actions, 'action')}"))
     return market
 
 

@@ -34,6 +34,11 @@ LOG = logging.getLogger("equilibrax.io")
 """INFO: what was read, a line per file. WARNING: what was read and may not have been meant."""
 
 
+def say(level: int, text: str) -> None:
+    """One short line of what was read."""
+    LOG.log(level, "%s", shortened(text))
+
+
 class TableFileError(ValueError):
     """A file of utility tables cannot be read or written; the message names file, place and cause."""
 

@@ -27,6 +27,7 @@ Letters: B tables, K providers, X states, A actions.
 
 from __future__ import annotations
 
+import logging
 import os
 import reprlib
 from collections.abc import Sequence
@@ -41,7 +42,6 @@ import numpy as np
 from equilibrax._core.checks import positive_int
 from equilibrax._core.files import write_whole
 from equilibrax.io.files import (
-    LOG,
     READABLE,
     TableFileError,
     check_same,
@@ -54,6 +54,7 @@ from equilibrax.io.files import (
     naming,
     npz_bytes,
     read_bytes,
+    say,
     stem_of,
     step_of,
     suffix_of,
@@ -267,7 +268,7 @@ def _read(path: Path, resolution: int | None, how: Reading, strict: bool, apart:
         about = f"{path}: {counted(len(partial), 'action')} in only some of the states: {some}"
         if strict:
             raise TableFileError(f"{about}; expected all of a table's actions in each of its states")
-        LOG.warning("%s; taken as unavailable in the others (strict=True, or --strict, refuses this)", about)
+        say(logging.WARNING, f"{about}; taken as unavailable in the others (strict=True, or --strict, refuses this)")
     return batches
 
 
@@ -276,11 +277,12 @@ def _partial(tables: UtilityTables) -> list[str]:
     available = np.asarray(tables.available)
     odd = available.any(axis=1) & ~available.all(axis=1)
     found, names = [], tables.names()
+    several = len(tables) > 1 or (tables.labels and len(tables.labels.tables) > 1)
     for b, a in np.argwhere(odd).tolist():
         actions = tables.labels.actions if tables.labels else range(tables.actions)
         states = [name for name, there in zip(tables.state_names(), available[b, :, a]) if not there]
-        of = f" of table {names[b]!r}" if len(tables) > 1 or (tables.labels and len(tables.labels.tables) > 1) else ""
-        found.append(f"{actions[a]!r}{of} not in {reprlib.repr(states)[1:-1]}")
+        of = f" of table {reprlib.repr(names[b])}" if several else ""
+        found.append(f"{reprlib.repr(actions[a])}{of} not in {reprlib.repr(states)[1:-1]}")
     return found
 
 
@@ -322,7 +324,7 @@ def _from_csv(
         sizes = dict.fromkeys(
             f"{counted(batch.states, 'state')}, {counted(batch.actions, 'action')}" for batch in batches
         )
-        LOG.info("%s", found.said(path, several + " or ".join(sizes)))
+        say(logging.INFO, found.said(path, several + " or ".join(sizes)))
     return batches
 
 

@@ -52,7 +52,7 @@ class StrongAlignment:
         worst_case_weights: `[K, N]` weights that attain it.
         worst_case_constants: `[K]` and the constant.
         gap: `[K]` eps minus the lower bound that dual multipliers prove.
-        certified: `[K]` whether the gap is at most 1e-9 of the range of u_j, and the dual violation of every user of hers.
+        certified: `[K]` whether the gap is at most 1e-9 of the range of u_j, and every user's dual violation of hers.
         kkt_residual: `[K]` of `weights` (`LeastSquaresFit`).
         questions: `[K]` int64, questions that the provider and all users answered; no others are used.
         skipped: questions that some user did not see, left out for all providers.

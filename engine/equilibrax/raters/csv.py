@@ -23,6 +23,7 @@ normalization. What was read is logged, a line at level INFO of the logger `equi
 
 from __future__ import annotations
 
+import logging
 import os
 import reprlib
 from collections.abc import Sequence
@@ -31,7 +32,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from equilibrax._core.checks import check_choice
-from equilibrax.io.files import LOG, TableFileError, line_of, naming
+from equilibrax.io.files import TableFileError, line_of, naming, say
 from equilibrax.io.records import check_alike, choose_providers, counted, reading, skipped_text
 from equilibrax.io.sheets import Sheet, check_scale, is_number, read_sheet
 from equilibrax.raters.matrix import RaterMatrix, rater_matrix
@@ -112,7 +113,7 @@ def read_raters(
     sizes = f"{counted(matrix.num_items, 'item')}, {counted(matrix.num_raters, 'rater')}"
     parts = [f"{sizes}: {', '.join(matrix.rater_names)}", f"target: {', '.join(names)}"]
     parts += [f"left out: {', '.join(map(repr, left))}"] * bool(left) + [skipped_text(sheet.skipped)]
-    LOG.info("%s: %s", sheet.path, "; ".join(filter(None, parts)))
+    say(logging.INFO, f"{sheet.path}: " + "; ".join(filter(None, parts)))
     return matrix
 
 

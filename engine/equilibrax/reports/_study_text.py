@@ -11,6 +11,7 @@ from equilibrax.figures.curves import FAILURE, METHOD_NAMES, largest_miss, promi
 from equilibrax.fits.least_squares import TOLERANCE
 from equilibrax.raters.coverage import anonymous_slack
 from equilibrax.raters.fit import MarketFit
+from equilibrax.raters.matrix import RaterMatrix
 from equilibrax.theory import providers_needed
 
 if TYPE_CHECKING:
@@ -41,7 +42,8 @@ def overview_text(studies: Mapping[str, AlignmentStudy]) -> str:
     for name, study in studies.items():
         curve = study.curve
         last = dict(zip(curve.methods, curve.mean()[:, -1]))
-        cells = [f"[{_cell(name)}](<{name}/summary.md>)", str(study.raters.num_raters), str(study.raters.num_targets)]
+        size = study.fitted.num_raters, study.fitted.num_targets
+        cells = [f"[{_cell(name)}](<{name}/summary.md>)", *map(str, size)]
         cells += [f"{last[m]:.5g}" if np.isfinite(last.get(m, np.nan)) else "–" for m in METHOD_NAMES]
         fitted = last.get("nnls", np.nan)
         cells.append(_less(fitted, last.get("best_individual"), not np.isfinite(fitted)))
@@ -51,10 +53,9 @@ def overview_text(studies: Mapping[str, AlignmentStudy]) -> str:
 
 def _data(study: AlignmentStudy) -> str:
     raters, curve = study.raters, study.curve
-    groups = len(np.unique(raters.groups))
-    grouped = "" if groups == raters.num_items else f" in {groups:,} groups"
+    grouped = len(np.unique(study.fitted.groups)) < study.fitted.num_items
     lines = [
-        f"- {raters.num_items:,} items{grouped}, {raters.num_raters} raters, {_count(raters.num_targets, 'target')}.",
+        f"- {size_text(raters, study.fitted)}, {_count(raters.num_targets, 'target')}.",
         f"- {curve.folds}-fold cross-validation, folds {curve.fold_assignment}"
         f"{', a whole group in one fold' if grouped else ''}; "
         + (
@@ -70,10 +71,25 @@ def _data(study: AlignmentStudy) -> str:
         lines.append(f"- Missing of raters: {_count(gone, 'rating')} ({share:.2g} %){_dropped(curve)}.")
     if unrated := int(np.isnan(raters.targets).sum()):
         lines.append(f"- Missing of targets: {_count(unrated, 'rating')}; those items are left out for that target.")
+    lines += [f"- Left out when it was read: {note}." for note in study.notes]
+    lines += [f"- **Failed**: {what}." for what in study.failed]
     for status in dict.fromkeys(s for s in curve.status if s != "solved"):
         names = [n for n, s in zip(curve.target_names, curve.status) if s == status]
         lines.append(f"- Without numbers ({status}): {_listed(names)}.")
     return "\n".join(lines) + "\n"
+
+
+def size_text(raters: RaterMatrix, fitted: RaterMatrix) -> str:
+    """Items and raters that were fitted, out of how many."""
+    groups = len(np.unique(fitted.groups))
+    grouped = "" if groups == fitted.num_items else f" in {groups:,} groups"
+    return (
+        f"{_of(fitted.num_items, raters.num_items)} items{grouped}, {_of(fitted.num_raters, raters.num_raters)} raters"
+    )
+
+
+def _of(left: int, given: int) -> str:
+    return f"{left:,}" if left == given else f"{left:,} of {given:,}"
 
 
 def _dropped(curve) -> str:
@@ -123,11 +139,11 @@ def _hardest(study: AlignmentStudy) -> str:
         return ""
     error = np.array([row[: curve.count[-1]].mean() for row in curve.mse[:, curve.methods.index(method), -1]])
     order = [i for i in np.argsort(-error) if np.isfinite(error[i])]
-    weights = study.raters.weights[:, None]
-    known = np.isfinite(study.raters.targets)
+    weights = study.fitted.weights[:, None]
+    known = np.isfinite(study.fitted.targets)
     mass = np.where(known, weights, 0.0)
     total = np.maximum(mass.sum(axis=0), 1e-300)
-    middle = np.where(known, study.raters.targets, 0.0)
+    middle = np.where(known, study.fitted.targets, 0.0)
     mean = (mass * middle).sum(axis=0) / total
     variance = (mass * (middle - mean) ** 2).sum(axis=0) / total
     rows = ["| target | MSE | RMSE | of its variance |", "|---|---|---|---|"]
@@ -153,7 +169,7 @@ def _fits(study: AlignmentStudy) -> str:
 
 
 def _noise(study: AlignmentStudy) -> str:
-    matrix = study.raters
+    matrix = study.fitted
     missed = float(largest_miss(matrix, 1, 0)[0, -1])
     promise = promised_distance(matrix.num_items, matrix.num_raters, FAILURE)
     needed = providers_needed(1, matrix.num_items, 0.1, FAILURE)

@@ -61,7 +61,7 @@ def solve_games(
 
     Args:
         market: B markets.
-        game: `Personalized(...)`, `Anonymous(...)`, or a list of them; "both", or the name of one, with default options.
+        game: `Personalized(...)`, `Anonymous(...)`, or a list; "both", or the name of one, with default options.
         promises: whether to compute benchmarks and bounds.
         committees: as in `solve`.
         devices: as in `solve`.
