@@ -133,7 +133,6 @@ class Align:
         if bool(self.files) == bool(self.simulate):
             got = "both" if self.files else "neither"
             raise ValueError(f"FILE: expected files, or --simulate for simulated raters, got {got}")
-        check_ours("--out", self.out, "curve.parquet", "*/curve.parquet")
         given: dict[str, RaterMatrix | AnswerDistributions] = {}
         for name, data in self._simulated() if self.simulate else self._read():
             if name in given:
@@ -142,6 +141,7 @@ class Align:
                 )
             given[name] = data
         check_places(given, self.out)
+        check_ours("--out", self.out, "curve.parquet", "*/curve.parquet")
         studies: dict[str, AlignmentStudy] = {}
         said: list[str] = []
         with warnings.catch_warnings(record=True) as caught:
