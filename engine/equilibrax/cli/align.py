@@ -130,6 +130,8 @@ class Align:
     def run(self, console: Console) -> int:
         if self.out is None:
             raise ValueError("--out: expected a folder to write to, got none")
+        if self.out.exists() and not self.out.is_dir():
+            raise ValueError(f"--out: expected a folder, got the file {str(self.out)!r}")
         if bool(self.files) == bool(self.simulate):
             got = "both" if self.files else "neither"
             raise ValueError(f"FILE: expected files, or --simulate for simulated raters, got {got}")
