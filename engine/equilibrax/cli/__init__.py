@@ -11,8 +11,10 @@ from importlib import import_module
 
 from rich.console import Console
 
+from equilibrax._core.interrupts import INTERRUPTED, exit_interrupted
 from equilibrax._core.messages import shortened
 from equilibrax._core.status import SolveError
+from equilibrax.cli._failures import NO_MEMORY, is_out_of_memory
 
 COMMANDS = {
     "reproduce": ("Reproduce", "Recompute Figures 5, 6 and 7 of the paper, exactly, and for random tables."),
@@ -69,18 +71,23 @@ def main(args: Sequence[str] | None = None) -> int:
     if args[0] not in COMMANDS:
         console.print(f"equilibrax: error: expected a command ({', '.join(COMMANDS)}), got {args[0]!r}", markup=False)
         return 2
-    from equilibrax.cli._flags import parsed
-
-    command_class = getattr(import_module(f"equilibrax.cli.{args[0]}"), COMMANDS[args[0]][0])
     try:
+        from equilibrax.cli._flags import parsed
+
+        command_class = getattr(import_module(f"equilibrax.cli.{args[0]}"), COMMANDS[args[0]][0])
         command = parsed(command_class, args[1:], f"equilibrax {args[0]}")
         _use_all_cores()
         with _said(console):
             return command.run(console)
     except KeyboardInterrupt:
-        console.print("equilibrax: interrupted; files already written are whole; the same command continues a sweep")
+        console.print(INTERRUPTED)
         return 130
-    except (ValueError, OSError, SolveError) as error:
+    except Exception as error:
+        if is_out_of_memory(error):
+            console.print(f"equilibrax: error: {NO_MEMORY}", markup=False)
+            return 2
+        if not isinstance(error, ValueError | OSError | SolveError):
+            raise
         # A message of our own, or of the operating system: what is wrong, without the reader's way through our code.
         console.print(f"equilibrax: error: {shortened(error)}", markup=False)
         return 2
@@ -125,5 +132,11 @@ def _use_all_cores() -> None:
 
 
 def run() -> None:
-    """Entry point of the installed script."""
-    sys.exit(main())
+    """Run the command line and end with its exit status."""
+    try:
+        status = main()
+    except KeyboardInterrupt:  # after the command was done
+        exit_interrupted()
+    if status == 130:
+        os._exit(130)  # threads that are still at work would be waited for
+    sys.exit(status)

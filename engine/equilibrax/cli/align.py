@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 import tyro
 from rich.console import Console
 
+from equilibrax.cli._folders import check_ours
 from equilibrax.raters import simulate_answers
 from equilibrax.raters.answers import AnswerDistributions, Score
 from equilibrax.raters.csv import read_raters
@@ -129,11 +130,11 @@ class Align:
     def run(self, console: Console) -> int:
         if self.out is None:
             raise ValueError("--out: expected a folder to write to, got none")
+        if self.out.exists() and not self.out.is_dir():
+            raise ValueError(f"--out: expected a folder, got the file {str(self.out)!r}")
         if bool(self.files) == bool(self.simulate):
             got = "both" if self.files else "neither"
             raise ValueError(f"FILE: expected files, or --simulate for simulated raters, got {got}")
-        if self.out.exists() and not self.out.is_dir():
-            raise ValueError(f"--out: expected a folder, got the file {str(self.out)!r}")
         given: dict[str, RaterMatrix | AnswerDistributions] = {}
         for name, data in self._simulated() if self.simulate else self._read():
             if name in given:
@@ -142,6 +143,7 @@ class Align:
                 )
             given[name] = data
         check_places(given, self.out)
+        check_ours("--out", self.out, "curve.parquet", "*/curve.parquet")
         studies: dict[str, AlignmentStudy] = {}
         said: list[str] = []
         with warnings.catch_warnings(record=True) as caught:

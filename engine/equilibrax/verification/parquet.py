@@ -126,7 +126,7 @@ def _check_schema(file: pq.ParquetFile, found: pa.Schema, columns: Sequence[Colu
             raise NoSchema(field.name, f"{found.field(field.name).type}, not {field.type}")
     if not file.schema.equals(pq.ParquetFile(sink).schema):
         raise NoSchema(None, "other types in Parquet than in Arrow")
-    said = set(file.metadata.metadata or {}) - {b"ARROW:schema", b"equilibrax"}
+    said = set(file.metadata.metadata or {}) - {b"ARROW:schema", b"equilibrax", b"equilibrax_sha256"}
     said |= {key for field in found for key in field.metadata or {} if key != b"PARQUET:field_id"}
     if said:
         raise NoSchema(None, f"metadata that readers may act on: {str(sorted(said))[:200]}")
