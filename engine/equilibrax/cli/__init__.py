@@ -13,6 +13,7 @@ from rich.console import Console
 
 from equilibrax._core.messages import shortened
 from equilibrax._core.status import SolveError
+from equilibrax._core.text import Screen
 
 COMMANDS = {
     "reproduce": ("Reproduce", "Recompute Figures 5, 6 and 7 of the paper, exactly, and for random tables."),
@@ -59,7 +60,7 @@ Start with
 def main(args: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status: 0 done, 1 some tables unsolved, 2 bad input, 130 interrupted."""
     args = sys.argv[1:] if args is None else list(args)
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    console = Screen(stderr=True, soft_wrap=True)
     if not args or args[0] in ("-h", "--help"):
         print(HELP.format(commands="\n".join(f"  {name:<11}{what}" for name, (_, what) in COMMANDS.items())), end="")
         return 0 if args else 2

@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from jaxtyping import Float, Int
-from rich.console import Console, Group
+from rich.console import Group
 from rich.padding import Padding
-from rich.text import Text
 
 from equilibrax._core.columns import declared
+from equilibrax._core.text import Screen
 from equilibrax.games import TOLERANCE, GameLine, Quantal
 from equilibrax.problems.persuasion import PersuasionGame
 from equilibrax.problems.tables import UtilityTables
@@ -153,7 +153,7 @@ class Comparison:
         Raises:
             ValueError: if `table` is no position.
         """
-        console = Console(highlight=False, width=width)
+        console = Screen(width=width)
         if table is None and len(self.table_id) > 1:
             parts: list[Any] = [text.distributions(self), text.answers(self)]
         else:
@@ -162,8 +162,8 @@ class Comparison:
                 raise ValueError(f"table: expected a position below {len(self.table_id)}, got {table}")
             parts = [text.one_table(self, position)]
             parts += [f"  {name:<38} {text.signed(values[position])}" for name, values in self.answers().items()]
-        parts += [Padding(Text(note), (0, 2)) for note in self.notes()]
-        console.print(Group(*parts), markup=False)
+        parts += [Padding(note, (0, 2)) for note in self.notes()]
+        console.print(Group(*parts))
 
     @property
     def gap(self) -> Float[np.ndarray, "B G"]:
