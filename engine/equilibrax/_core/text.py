@@ -6,6 +6,7 @@ the terminal. `Screen` is the console of all tables and lines; figures use `plai
 
 from __future__ import annotations
 
+import errno
 import re
 import unicodedata
 from collections.abc import Callable, Iterable
@@ -62,6 +63,10 @@ class Screen(Console):
     def encoding(self) -> str:
         """Of the stream that is written to now; Rich draws boxes in ASCII where it is no UTF."""
         return (getattr(self.file, "encoding", None) or "utf-8").lower()
+
+    def on_broken_pipe(self) -> None:
+        """Whoever prints is told that nobody reads; Rich would end the process."""
+        raise BrokenPipeError(errno.EPIPE, "nobody reads what is printed")
 
     def render_str(self, text: str, *, style: Any = "", justify: Any = None, overflow: Any = None, **_: Any) -> Text:
         """All strings of tables and lines come through here."""

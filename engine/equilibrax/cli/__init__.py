@@ -78,6 +78,8 @@ def main(args: Sequence[str] | None = None) -> int:
         _use_all_cores()
         with _said(console):
             return command.run(console)
+    except BrokenPipeError:
+        raise  # nobody reads stdout any more: `run` says so
     except KeyboardInterrupt:
         console.print("equilibrax: interrupted; files already written are whole; the same command continues a sweep")
         return 130
@@ -123,8 +125,18 @@ def _use_all_cores() -> None:
         available = getattr(os, "sched_getaffinity", None)
         with suppress(RuntimeError):  # JAX runs already, with the devices that it has: `main` was called from Python
             jax.config.update("jax_num_cpu_devices", len(available(0)) if available else os.cpu_count() or 1)
+    if (platforms := jax.config.jax_platforms) not in (None, "", "cpu"):  # pyright: ignore[reportAttributeAccessIssue]
+        try:
+            jax.devices()
+        except Exception as error:  # JAX has no type for it: with some plugins it is a failed assertion
+            why = f": {error}" if str(error) else ""
+            raise ValueError(
+                f"JAX_PLATFORMS: expected platforms that this machine has, such as cpu, got {platforms!r}{why}"
+            ) from None
 
 
 def run() -> None:
     """Entry point of the installed script."""
-    sys.exit(main())
+    from equilibrax.cli._streams import with_streams
+
+    sys.exit(with_streams(main))
