@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 
 import pytest
+from equilibrax._core.messages import shortened
 from equilibrax._core.text import Screen, markdown, plain, show_table
 from rich.table import Table
 
@@ -71,3 +72,15 @@ def test_no_number_and_no_name_is_cut_however_narrow_the_terminal_is(width, caps
     assert "[/INST]" in shown
     assert shown.count("1.25") == 5
     assert shown.count("1.2500") == 5
+
+
+@pytest.mark.parametrize("text", ["a\x1b[1mb", "line\nline", "x\ty" * 40, "é\u202e" * 3])
+def test_a_message_says_everything_once(text):
+    assert shortened(text) == plain(text)
+
+
+def test_a_long_message_keeps_both_ends_in_its_length():
+    said = shortened("\x1b" + "x" * 10_000 + "end")
+    assert len(said) == 600
+    assert said.startswith("\\x1bxx")
+    assert said.endswith("xend")
