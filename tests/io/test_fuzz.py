@@ -266,7 +266,7 @@ def _other_arrays(data: bytes, rng: np.random.Generator) -> bytes:
                     rng.random(array.shape) < 0.3, rng.choice([np.nan, np.inf, 1e300, -1e-300, 2.0**62]), array
                 ),
             ][rng.integers(0, 7)]()
-        except (TypeError, ValueError, IndexError):
+        except (TypeError, ValueError, IndexError, RuntimeError):
             return _other_bytes(data, rng)
     arrays[name] = changed
     if rng.random() < 0.2:

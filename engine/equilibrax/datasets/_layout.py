@@ -120,10 +120,9 @@ def read_layout(folder: Path) -> Layout | None:
                 raise TypeError("the format is no number")
             numbers = (layout.count, layout.shard_size, layout.seed)
             names = (layout.unit, *layout.kinds, found["layout"]["key"], found["equilibrax"])
-            found["git_revision"], found["family_version"]
             if not all(type(n) is int for n in numbers) or not all(type(name) is str for name in names):
                 raise TypeError("numbers and names are not numbers and names")
-            layout.shards, layout.splits, layout.fingerprint  # noqa: B018
+            _ = layout.shards, layout.splits, layout.fingerprint, found["git_revision"], found["family_version"]
             return layout
     except FileNotFoundError:
         return None

@@ -78,8 +78,10 @@ def penalty(grams: np.ndarray, betas: np.ndarray, members: np.ndarray) -> np.nda
 
 def _single(squares: Array, betas: Array, members: Array, xp: Any = np) -> tuple[Any, Any]:
     """Least and `[.., K]` all `|p_k|^2 / beta_k^2`, of members with beta > 0; inf for others."""
-    rays = members & (betas > 0)
-    ratio = xp.where(rays, squares / xp.where(rays, betas, 1.0) ** 2, xp.inf)
+    each = xp.where(
+        betas > 0, squares / xp.where(betas > 0, betas, 1.0) ** 2, xp.inf
+    )  # before it is spread over members
+    ratio = xp.where(members, each, xp.inf)
     return ratio.min(axis=-1), ratio
 
 

@@ -39,7 +39,9 @@ class Quantal:
         check_tolerance(self.tolerance)
         values = check_numbers("rationality", self.rationality, 0, infinite=True)
         if values.ndim > 1 or not values.size:
-            raise ValueError(f"rationality: expected a number or a list of numbers, got {shown(self.rationality)}")
+            raise ValueError(
+                f"rationality: expected numbers of at least 0, one or a list, got {shown(self.rationality)}"
+            )
         object.__setattr__(self, "rationality", tuple(values.tolist()) if values.ndim else float(values))
         object.__setattr__(self, "tolerance", float(self.tolerance))
 

@@ -10,13 +10,13 @@ from equilibrax._core.committees import Committees
 from equilibrax.games._game import GAMES, Backend, Game, Problem, read_options
 from equilibrax.games._result import Result
 from equilibrax.games.aligned import Aligned
-from equilibrax.games.anonymous import Anonymous
 from equilibrax.games.joint import Joint
-from equilibrax.games.market_result import MarketResult
+from equilibrax.games.markets.anonymous import Anonymous
+from equilibrax.games.markets.personalized import Personalized
+from equilibrax.games.markets.result import MarketResult
 from equilibrax.games.obedient import Obedient
 from equilibrax.games.oblivious import Oblivious
 from equilibrax.games.partition_result import PartitionResult
-from equilibrax.games.personalized import Personalized
 from equilibrax.games.selection import Selection
 from equilibrax.games.selection_result import SelectionResult
 from equilibrax.problems.market import Market

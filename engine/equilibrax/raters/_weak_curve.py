@@ -15,7 +15,6 @@ Letters: N users, K providers, M methods, S sizes of T, T sets, F folds, R rows 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import combinations
 from typing import Literal
 
 import numpy as np
@@ -24,7 +23,8 @@ from jaxtyping import Float, Int
 
 from equilibrax._core.checks import check_choice, check_whole
 from equilibrax.fits.folds import FoldAssignment, assign_folds, fit_centered
-from equilibrax.raters._weak_alignment import fold_error, numbers
+from equilibrax.raters._fit_rows import fold_error, numbers
+from equilibrax.raters._subsets import Orders, Subsets
 from equilibrax.raters.answers import AnswerDistributions, Score
 
 WEAK_METHODS = ("best_individual", "average", "nnls")
@@ -169,16 +169,12 @@ def weak_curve(
 
 def _sets(k: int, subsets: str, permutations: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """`[T, K]` bool sets and their sizes."""
+    sizes = np.arange(1, k + 1)
     if subsets == "all":
-        chosen = [c for s in range(1, k + 1) for c in combinations(range(k), s)]
+        sets = Subsets.list(k, sizes).lanes()
     else:
         check_whole("permutations", permutations, 1)
-        random = np.random.default_rng(seed)
-        orders = [random.permutation(k) for _ in range(permutations)]
-        chosen = [tuple(order[:s]) for s in range(1, k + 1) for order in orders]
-    sets = np.zeros((len(chosen), k), bool)
-    for row, some in zip(sets, chosen):
-        row[list(some)] = True
+        sets = Orders.draw(k, permutations, sizes, seed).sets()
     return sets, sets.sum(axis=1)
 
 

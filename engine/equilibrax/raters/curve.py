@@ -50,11 +50,11 @@ class AlignmentCurve:
             `count`.
         nonzero: `[N, M, S, P]` number of weights above 1e-6, averaged over folds (1 for individuals, all for the
             average); NaN where `mse` is.
-        kkt_residual: `[N, 2, S, P]` of nnls and simplex, the largest over folds; NaN where `mse` is or for a method that
-            was not asked for. Zero is optimal: it is the steepest cosine between what is left of the target and the
-            direction to another mixture (`equilibrax.fits.rays`), relative to what raters do not share with the target,
-            so a common offset does not hide it. Where an error is below 1e-7 of the best individual's, it is at most
-            1e-8. It is at least 1 where nnls fits its training rows worse than simplex, which cannot be.
+        kkt_residual: `[N, 2, S, P]` of nnls and simplex, the largest over folds; NaN where `mse` is or for a method
+            that was not asked for. Zero is optimal: it is the steepest cosine between what is left of the target and
+            the direction to another mixture (`equilibrax.fits.rays`), so what all raters share with the target does
+            not hide it. Where an error is below 1e-7 of the best individual's, it is at most 1e-8. It is at least 1
+            where nnls fits its training rows worse than simplex, which cannot be.
         refined: number of fits that were solved again because their residual was above 1e-8.
         status: N texts: "solved", "no answers" (the target rated no item that is left) or "answers in one fold only"
             (nothing to train on).

@@ -313,7 +313,8 @@ def _draw(studies: Mapping[str, AlignmentStudy], folder: Path) -> list[Path]:
     noisy = {name or "simple average": study.raters for name, study in studies.items() if study.noise}
     markets = {name: study.market for name, study in studies.items() if study.market is not None}
     full = bool(markets) and all(len(market.scores) > 1 for market in markets.values())
-    wanted: tuple[tuple[str, Any, Mapping[str, Any]], ...] = (
+    wanted: list[tuple[str, Any, Any]] = []
+    wanted += (
         ("error", curve_figure, curves),
         ("sparsity", sparsity_figure, curves),
         ("noise", noise_figure, noisy),

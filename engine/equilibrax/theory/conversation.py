@@ -239,7 +239,7 @@ def conversation_utility(conversation: Conversation, rationality: Any = None) ->
     sums = conversation.user_sum.reshape(b, after, z * x, a)
     weight = conversation.user_weight.reshape(b, after, z * x)
     levels = np.zeros(1) if rationality is None else rationalities(rationality)
-    scale = game.scale.reshape(b, *[1] * (2 if np.ndim(rationality) == 0 else 3))
+    scale = game.scale.reshape(b, *[1] * (2 if rationality is None or np.ndim(rationality) == 0 else 3))
     with jax.enable_x64(True):
         if rationality is None:
             return np.asarray(_best(sums, contributions)) / scale

@@ -15,8 +15,8 @@ from jax import lax
 
 from equilibrax._core.batching import chunk_size, over_batch, run_in_chunks
 from equilibrax._core.checks import approximate
-from equilibrax.games._market_rules import RuleList, learned_cells
 from equilibrax.games._options import Rationality
+from equilibrax.games.markets.rules import RuleList, learned_cells
 from equilibrax.games.responses import MAX_BYTES
 from equilibrax.problems.market import Market
 

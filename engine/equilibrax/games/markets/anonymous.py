@@ -9,10 +9,10 @@ import numpy as np
 from jax.sharding import Mesh
 
 from equilibrax._core.status import Status
-from equilibrax.games._market_rules import list_rules
 from equilibrax.games._options import Rationality, Response
-from equilibrax.games._profiles import PostingGame, solve_postings
-from equilibrax.games.market import MarketDynamics, MarketGame
+from equilibrax.games.markets.game import MarketDynamics, MarketGame
+from equilibrax.games.markets.profiles import PostingGame, solve_postings
+from equilibrax.games.markets.rules import list_rules
 from equilibrax.problems.market import Market
 
 
