@@ -52,10 +52,15 @@ def test_market_shows_names_of_users_and_providers(tmp_path, capsys):
 def test_comparisons_and_bounds_show_the_name_of_a_table(table, capsys):
     result = eq.solve(eq.read_tables(table))
     eq.theory.bounds(result).show(width=200)
-    eq.studies.compare(eq.read_tables(table), rationality=[1.0]).show()
+    compared = eq.studies.compare(eq.read_tables(table), rationality=[1.0])
+    compared.show(width=120)
     shown = capsys.readouterr().out
     assert shown.count("[b]t") == 2
     assert "llama [chat], [/INST]" in shown
+    compared.show(width=60)
+    narrow = capsys.readouterr().out
+    assert "…" not in narrow
+    assert all(f"worst {value:.4f}" in narrow for value in compared.worst[0])
 
 
 @pytest.mark.parametrize("width", [50, 80])

@@ -90,14 +90,16 @@ def show_table(make: Callable[[int], Table], width: int | None = None) -> None:
             screen.print(table)
             return
     table = make(6)
-    screen.print(table.title or "", style="italic", justify="center")
+    if table.title:
+        screen.print(table.title, style="italic", justify="center")
     named = next((i for i, column in enumerate(table.columns) if column.justify == "right"), 1)
     for line in zip(*(list(column.cells) for column in table.columns)):
         pairs = [f"{column.header} {cell}" if cell != "" else "" for column, cell in zip(table.columns, line)]
         screen.print("   ".join(filter(None, pairs[:named])), overflow="fold")
         for row in _filled(filter(None, pairs[named:]), screen.width - 2):
             screen.print(f"  {row}", overflow="fold")
-    screen.print(table.caption or "", style="dim italic")
+    if table.caption:
+        screen.print(table.caption, style="dim italic")
 
 
 def _filled(pairs: Iterable[str], width: int) -> list[str]:
