@@ -14,6 +14,7 @@ from rich.console import Console
 from equilibrax._core.interrupts import INTERRUPTED, exit_interrupted
 from equilibrax._core.messages import shortened
 from equilibrax._core.status import SolveError
+from equilibrax._core.text import Screen
 from equilibrax.cli._failures import NO_MEMORY, is_out_of_memory
 
 COMMANDS = {
@@ -61,7 +62,7 @@ Start with
 def main(args: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status: 0 done, 1 some tables unsolved, 2 bad input, 130 interrupted."""
     args = sys.argv[1:] if args is None else list(args)
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    console = Screen(stderr=True, soft_wrap=True)
     if not args or args[0] in ("-h", "--help"):
         print(HELP.format(commands="\n".join(f"  {name:<11}{what}" for name, (_, what) in COMMANDS.items())), end="")
         return 0 if args else 2
@@ -79,6 +80,8 @@ def main(args: Sequence[str] | None = None) -> int:
         _use_all_cores()
         with _said(console):
             return command.run(console)
+    except BrokenPipeError:
+        raise  # nobody reads stdout any more: `run` says so
     except KeyboardInterrupt:
         console.print(INTERRUPTED)
         return 130
@@ -129,12 +132,22 @@ def _use_all_cores() -> None:
         available = getattr(os, "sched_getaffinity", None)
         with suppress(RuntimeError):  # JAX runs already, with the devices that it has: `main` was called from Python
             jax.config.update("jax_num_cpu_devices", len(available(0)) if available else os.cpu_count() or 1)
+    if (platforms := jax.config.jax_platforms) not in (None, "", "cpu"):  # pyright: ignore[reportAttributeAccessIssue]
+        try:
+            jax.devices()
+        except Exception as error:  # JAX has no type for it: with some plugins it is a failed assertion
+            why = f": {error}" if str(error) else ""
+            raise ValueError(
+                f"JAX_PLATFORMS: expected platforms that this machine has, such as cpu, got {platforms!r}{why}"
+            ) from None
 
 
 def run() -> None:
     """Run the command line and end with its exit status."""
+    from equilibrax.cli._streams import with_streams
+
     try:
-        status = main()
+        status = with_streams(main)
     except KeyboardInterrupt:  # after the command was done
         exit_interrupted()
     if status == 130:
