@@ -1,4 +1,4 @@
-"""Where listing all schemes stops being cheaper than the frontier: `DENSE_LIMIT` of `equilibrax.games.selection_engine`, measured.
+"""Where listing all schemes stops being cheaper than the frontier: `games.selection_engine.DENSE_LIMIT`, measured.
 
     python benchmarks/dense_or_frontier.py --out benchmarks/results
 

@@ -42,7 +42,7 @@ def tables_of():
 
 @pytest.fixture(autouse=True, scope="module")
 def forget_programs():
-    """Kernels compiled by tests themselves use up the process's memory mappings too; see `equilibrax._core.compile_cache`."""
+    """Kernels compiled by tests themselves use up the process's memory mappings too; see `_core.compile_cache`."""
     yield
     import jax
 

@@ -22,14 +22,28 @@ PUBLIC = {
     for name in place.__all__
     if not name.startswith("_")
 }
-NOTHING_RAISED = ("committee_rows", "table_rows", "user_rows", "market_rows", "families", "markdown_table")
-BETWEEN_ROOMS = (
-    "bounds_of",
-    "check_game",
+NOTHING_RAISED = (
+    "all_games",
+    "guarantee",
+    "committee_rows",
+    "table_rows",
+    "user_rows",
+    "market_rows",
+    "families",
+    "markdown_table",
+)
+BETWEEN_ROOMS = {  # for other rooms, not for users
+    "batch_names",
+    "build_rows",
+    "check_tolerance",
     "first_equilibria",
     "fit_outcomes",
+    "game_named",
+    "market_games",
+    "status_words",
+    "strong_fits",
     "whole",
-)  # for other rooms, not for users
+}
 FUNCTIONS = sorted(
     {
         f.__qualname__: name for name, f in PUBLIC.items() if inspect.isfunction(f) and f.__name__ not in BETWEEN_ROOMS

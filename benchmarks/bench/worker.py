@@ -110,7 +110,7 @@ class Worker:
             engine = load_engine(name)
         except ImportError as error:
             # Gambit is no part of the extra: on some systems it takes a compiler and minutes to install.
-            how = "pygambit" if name == "gambit" else "'equilibrax[bench]'"
+            how = "pygambit" if name == "gambit" else "'.[bench]' in a clone"
             return {"skip": f"{error.name or name} is not installed: pip install {how}"}
         reset_peak_memory()
         run = engine.prepare(workload, load(Path(request["data"])))

@@ -1,5 +1,16 @@
-"""`python -m equilibrax` is the command `equilibrax`."""
+"""`python -m equilibrax` is the command `equilibrax`, and the installed script is this too."""
 
-from equilibrax.cli import run
+import os
+import signal
 
-run()
+if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # until the next import is done
+    signal.signal(signal.SIGINT, lambda *_: (os.write(2, b"equilibrax: interrupted\n"), os._exit(130)))
+
+from equilibrax._core.interrupts import end_at_once
+
+end_at_once()  # before the imports that take long
+
+from equilibrax.cli import run  # noqa: E402
+
+if __name__ == "__main__":
+    run()

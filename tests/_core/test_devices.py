@@ -24,9 +24,8 @@ tables = eq.from_integers(
 )
 print(jax.device_count())
 for size in (1, 7, 64):
-    result = eq.solve(
-        tables[:size], tie_break="lowest_index", order="random", key=3, misalignment=False
-    )
+    turns = eq.Dynamics(order="random", seed=3)
+    result = eq.solve(tables[:size], eq.Selection("lowest_index", turns, misalignment=False))
     arrays = (
         result.optimum_value, result.worst_value, result.best_value, result.equilibria, result.worst_scheme,
         result.dynamics_value, result.dynamics_scheme, result.dynamics_steps, result.status, result.retries,

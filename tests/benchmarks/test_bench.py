@@ -269,7 +269,7 @@ def test_a_worker_answers_skips_says_what_is_wrong_and_goes_on(tmp_path):
         reply = worker.ask(
             "prepare", engine="abacus", workload=tiny("selection", 2, 2, 2).to_json(), data="", seconds=0
         )
-        assert "is not installed: pip install 'equilibrax[bench]'" in reply["skip"]
+        assert "is not installed: pip install '.[bench]' in a clone" in reply["skip"]
         with pytest.raises(WorkerFailed, match="KeyError"):
             worker.ask("run", engine="numpy")
         assert worker.alive

@@ -132,7 +132,7 @@ def test_align_a_csv(csv, tmp_path, capsys):
     assert last["me", "best_individual"] > 1e-3
     assert last["you", "best_individual"] == 0.0
     text = (out / "summary.md").read_text()
-    assert "24 items, 4 raters, 2 targets" in text
+    assert "- 23 of 24 items, 4 raters, 2 targets" in text
     assert "dropped for that: 1 item (film 7)" in text
     assert "Who is hardest to align" in text
     first = (out / "curve.parquet").read_bytes(), (out / "error.png").read_bytes()
@@ -147,6 +147,76 @@ def test_a_target_without_answers_is_said(csv, tmp_path, capsys):
     assert main(["align", str(csv), "--target", "me", "nobody", "--out", str(tmp_path / "out"), *SMALL]) == 1
     assert "no numbers for nobody (films)" in capsys.readouterr().err
     assert "Without numbers (no answers): nobody." in (tmp_path / "out" / "summary.md").read_text()
+
+
+def _studies():
+    families = {name: eq.raters.simulate_raters(name, 40, 3, seed=1) for name in ("independent", "personas")}
+    return {name: eq.reports.alignment_study(m, permutations=2, folds=3) for name, m in families.items()}
+
+
+def test_a_figure_that_fails_leaves_numbers_and_other_figures(csv, tmp_path, monkeypatch, capsys):
+    def broken(*_):
+        raise RuntimeError("no such\nfont")
+
+    monkeypatch.setattr("equilibrax.reports.alignment.sparsity_figure", broken)
+    out = tmp_path / "out"
+    assert main(["align", str(csv), "--target", "me", "--out", str(out), *SMALL]) == 1
+    assert {path.name for path in out.iterdir()} == {"curve.parquet", "error.png", "summary.md"}
+    said = capsys.readouterr().err.splitlines()
+    assert f"equilibrax: {out / 'sparsity.png'}: not drawn: RuntimeError: no such font" in said
+    with pytest.warns(eq.reports.FigureWarning) as caught:
+        eq.reports.write_studies(_studies(), tmp_path / "two")
+    assert len(caught) == 3  # one for each study, and one for both
+    assert (tmp_path / "two" / "summary.md").exists()
+
+
+def test_a_study_that_fails_leaves_those_before_it(csv, tmp_path, capsys):
+    (tmp_path / "few.csv").write_text("item,me,Ann\na,1,2\nb,2,1\n")  # fewer items than folds
+    out = tmp_path / "out"
+    assert main(["align", str(csv), str(tmp_path / "few.csv"), "--target", "me", "--out", str(out), *SMALL]) == 2
+    assert (out / "films" / "summary.md").exists()
+    assert "[films]" in (out / "summary.md").read_text()
+    assert "folds: expected" in capsys.readouterr().err
+
+
+def test_a_market_that_fails_leaves_the_curve(answers, tmp_path, monkeypatch):
+    def broken(*_, **__):
+        raise eq.SolveError("eps of 1 of 4 providers is not certified.")
+
+    monkeypatch.setattr("equilibrax.reports.alignment.market_fit", broken)
+    study = eq.reports.alignment_study(answers, permutations=2, folds=3)
+    assert study.market is None
+    assert study.failed == ("the market: eps of 1 of 4 providers is not certified",)
+    assert "**Failed**: the market: eps of 1 of 4 providers is not certified." in study.summary()
+
+
+def test_places_are_checked_before_the_work(csv, tmp_path, monkeypatch, capsys):
+    def never(*_, **__):
+        raise AssertionError("the work has begun")
+
+    monkeypatch.setattr("equilibrax.cli.align.alignment_study", never)
+    (tmp_path / "in").write_text("")
+    (tmp_path / "taken" / "error.png").mkdir(parents=True)
+    for out, message in (("in/o", "expected a folder to write to, got a file"), ("taken", "expected no folder where")):
+        assert main(["align", str(csv), "--target", "me", "--out", str(tmp_path / out), *SMALL]) == 2
+        assert message in capsys.readouterr().err
+    for names in ([], ["a/b"], [".."], ["a", "x" * 300], ["a", ""]):
+        with pytest.raises(ValueError, match="studies: expected"):
+            eq.reports.check_places(names, tmp_path)
+    assert not (tmp_path / "a").exists()
+
+
+def test_what_was_dropped_does_not_count(csv):
+    lines = csv.read_text().splitlines()
+    lines[3] = lines[3].rsplit(",", 1)[0] + ","  # another item, of another rater
+    csv.write_text("\n".join(lines))
+    matrix = eq.raters.read_raters(csv, target="me", ignore=["you"])
+    items = eq.reports.alignment_study(matrix, permutations=2, folds=3)
+    raters = eq.reports.alignment_study(matrix, permutations=2, folds=3, missing="drop_raters")
+    assert items.size == "22 of 24 items, 4 raters"
+    assert raters.size == "24 items, 2 of 4 raters"
+    assert "- 22 of 24 items, 4 raters, 1 target." in items.summary()
+    assert "dropped for that: 2 raters (Cid, Same)" in raters.summary()
 
 
 @pytest.mark.slow
@@ -203,7 +273,13 @@ def test_align_polls(tmp_path, capsys):
     text = (tmp_path / "out" / "summary.md").read_text()
     assert text.startswith("# W1, AGE")
     assert "3 users, 4 providers" in text
-    capsys.readouterr()
+    assert "30 questions, 3 users" in capsys.readouterr().err
+    more = ["--questions", *keys[:20], "--folds", "3", "--out", str(tmp_path / "fewer")]
+    (tmp_path / "models.json").write_text(json.dumps(models | {"m0": models["m0"] | {"ELSE": [1.0]}}))
+    assert main([*args, *more]) == 0
+    assert "20 questions, 3 users" in capsys.readouterr().err
+    assert main([*args, "--weight", "WEIGHT_W1", "--out", str(tmp_path / "weighted")]) == 2
+    assert "expected responses.csv for weights" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -328,6 +328,27 @@ def test_merge_names_what_is_damaged(copy, damage, check, message):
         raise ValueError(report.faults[0])
 
 
+@pytest.mark.parametrize("name", ["rows", "resolved", "shard", "tables", "statuses", "files", "sha256"])
+def test_merge_names_a_record_that_is_none(copy, name):
+    file = copy / "shards/00000003.json"
+    record = json.loads(file.read_bytes())
+    if name == "sha256":
+        del record["files"]["tables/test-00000003.parquet"][name]
+    else:
+        record[name] = {"rows": "1", "files": [1]}.get(name)
+    file.write_text(json.dumps(record))
+    (fault,) = merge(copy, check=True).faults
+    assert fault.startswith(f"{file}: expected the record of a shard, got something else")
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "{}", '{"format": 1e400}', '{"format": {}}', "1" * 5000])
+def test_a_description_that_is_none_is_one_line(tmp_path, text):
+    (tmp_path / "sweep.json").write_text(text)
+    with pytest.raises(ValueError, match=r"sweep\.json: expected the description of a sweep, got") as caught:
+        merge(tmp_path)
+    assert len(str(caught.value)) <= 600
+
+
 def test_merge_names_a_shard_of_another_sweep(copy, tmp_path):
     other = tmp_path / "other"
     run_sweep(replace(FULL, seed=4), other)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from equilibrax.cli import main
-from equilibrax.datasets import ray as cluster
+from equilibrax.datasets import _pipeline, ray as cluster
 from equilibrax.datasets.ray import run_sweep_on_ray
 from equilibrax.datasets.sweep import SweepConfig, run_sweep
 
@@ -144,15 +144,18 @@ def test_errors_of_workers_are_those_of_one_process(nodes, reference, tmp_path):
     assert digests(tmp_path) == reference
 
 
-def test_workers_check_what_they_work_on(tmp_path):
-    versions = cluster._versions()
-    with pytest.raises(ValueError, match=r"^ray: expected the same packages .* jax 0\.1 there|jax .* there, 0\.1 here"):
-        cluster._do(SMALL, str(tmp_path), 1, {**versions, "jax": "0.1"}, [0])
+def test_workers_check_what_they_work_on(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match=r"^directory: expected a folder that all machines share"):
-        cluster._do(SMALL, str(tmp_path), 1, versions, [0])
+        cluster._do(SMALL, str(tmp_path), 1, False, [0])
     run_sweep(SMALL, tmp_path, should_stop=lambda: True)
     with pytest.raises(ValueError, match=r"seed is 5 there, 6 here"):
-        cluster._do(replace(SMALL, seed=6), str(tmp_path), 1, versions, [0])
+        cluster._do(replace(SMALL, seed=6), str(tmp_path), 1, False, [0])
+    here = {**_pipeline.made_with(), "jax": "0.1"}
+    monkeypatch.setattr(_pipeline, "made_with", lambda: here)
+    with pytest.raises(ValueError, match=r"^ray: expected the same packages .* jax is '.*' there, '0\.1' here"):
+        cluster._do(SMALL, str(tmp_path), 1, False, [0])
+    [record] = cluster._do(SMALL, str(tmp_path), 1, True, [0])
+    assert record["made_with"]["jax"] == "0.1"
 
 
 def test_what_cannot_be_is_one_line(tmp_path, monkeypatch, capsys):
@@ -178,7 +181,7 @@ def test_what_cannot_be_is_one_line(tmp_path, monkeypatch, capsys):
         assert said.strip().count("\n") == 0
     monkeypatch.setitem(sys.modules, "ray", None)
     assert main([*sweep, "--ray", "local"]) == 2
-    assert 'ray: expected the package Ray, got none; pip install "equilibrax[ray]"' in capsys.readouterr().err
+    assert 'ray: expected the package Ray, got none; in a clone: pip install ".[ray]"' in capsys.readouterr().err
     assert not Path(out).exists()
 
 
@@ -204,3 +207,16 @@ def test_a_machine_is_lost(nodes, reference, marked, tmp_path):
     assert report.closed
     made = digests(tmp_path / "out")  # workers of the lost node may be alive for a moment and write, under other names
     assert {name: digest for name, digest in made.items() if not name.endswith(".tmp")} == reference
+
+
+@pytest.mark.slow
+def test_a_cluster_of_this_machine_cannot_be_reached_from_others():
+    ray = pytest.importorskip("ray")
+    psutil = pytest.importorskip("psutil")
+    if ray.is_initialized():
+        pytest.skip("a cluster of other tests runs here")
+    with cluster._connected(ray, "local", 30):
+        names = {process.pid for process in psutil.process_iter() if "ray" in " ".join(process.cmdline()).lower()}
+        open_ports = [c for c in psutil.net_connections("tcp") if c.status == "LISTEN" and c.pid in names]
+        assert open_ports
+        assert all(c.laddr.ip.removeprefix("::ffff:").startswith("127.") for c in open_ports), open_ports

@@ -228,7 +228,7 @@ def test_rounding_before_the_program_makes_no_constraints():
         found = jax.tree.map(np.asarray, found)
     assert np.abs(found.bound - found.value).max() <= 1e-9
     assert found.violation.max() <= 1e-9
-    np.testing.assert_allclose(found.value, eq.oblivious_rules(game).value, rtol=0, atol=1e-9)
+    np.testing.assert_allclose(found.value, eq.games.oblivious_rules(game).value, rtol=0, atol=1e-9)
 
 
 # --- what the user puts together --------------------------------------------------------------------------------------

@@ -350,10 +350,10 @@ def test_random_order_draws_uniformly_and_ends_in_equilibrium(tables_of, tie_bre
     assert len(random_order_ends(games[0], 7, tie_break)) >= 3
     tables = tables_of([game for game in games for _ in range(64)])
 
-    def game(seed):
+    def drawn(seed):
         return eq.Selection(tie_break, eq.Dynamics("random", seed=seed), misalignment=False)
 
-    result = eq.solve(tables, game(1))
+    result = eq.solve(tables, drawn(1))
     for g, game in enumerate(games):
         for c, committee in enumerate(result.committees.tolist()):
             copies = range(64 * g, 64 * g + 64)
@@ -365,12 +365,12 @@ def test_random_order_draws_uniformly_and_ends_in_equilibrium(tables_of, tie_bre
                 assert end[0] in oracles.equilibria(game, committee, tie_break)
 
     # Draws depend on key, id and committee, not on the company.
-    assert_same(eq.solve(tables, game(1)), result)
-    assert (eq.solve(tables, game(2)).dynamics_scheme != result.dynamics_scheme).any()
-    backwards = eq.solve(tables[::-1], game(1), committees=[7, 6, 5, 4, 3, 2, 1])
+    assert_same(eq.solve(tables, drawn(1)), result)
+    assert (eq.solve(tables, drawn(2)).dynamics_scheme != result.dynamics_scheme).any()
+    backwards = eq.solve(tables[::-1], drawn(1), committees=[7, 6, 5, 4, 3, 2, 1])
     np.testing.assert_array_equal(backwards.dynamics_scheme[::-1, ::-1], result.dynamics_scheme)
     np.testing.assert_array_equal(backwards.dynamics_steps[::-1, ::-1], result.dynamics_steps)
-    fewer = eq.solve(tables, game(1), committees=[7, 7, 7, 6, 6, 3, 3])
+    fewer = eq.solve(tables, drawn(1), committees=[7, 7, 7, 6, 6, 3, 3])
     np.testing.assert_array_equal(fewer.dynamics_scheme, result.dynamics_scheme[:, [6, 6, 6, 5, 5, 2, 2]])
     round_robin = [[oracles.dynamics(g, c, tie_break)[0] for c in result.committees.tolist()] for g in games]
     assert (result.dynamics_scheme.reshape(4, 64, 7, 3) != np.array(round_robin)[:, None]).any()

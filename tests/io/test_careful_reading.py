@@ -112,7 +112,7 @@ def test_what_was_read_is_said_in_one_line(write, caplog, capsys, tmp_path):
     path = write(with_column(TABLE, "year"))
     assert main(["solve", str(path), "--ignore", "year", "--out", str(tmp_path / "rows.parquet")]) == 0
     said = capsys.readouterr()
-    assert (said.out, said.err.splitlines()[0]) == (
+    assert (said.out, said.err.splitlines()[1]) == (
         "",
         f"equilibrax: {path}: 2 states, 2 actions, 2 providers: Ann, Bob; left out: 'year'",
     )
@@ -373,6 +373,22 @@ def test_a_flipped_bit_in_a_page_with_a_checksum_is_found(tmp_path):
         eq.read_tables(path)
 
 
+@pytest.mark.parametrize(
+    ("header", "row", "read"),
+    [
+        ("state,action,user,Ann", "s{0},a{0},1,1", eq.read_tables),
+        ("table,state,action,user,Ann", "t{0},s{0},A,1,1", eq.read_tables),
+        ("state,user,action,utility,Ann", "s{0},u{0},A,1,1", eq.read_market),
+        ("item,rater,value", "i{0},r{0},1", eq.read_raters),
+    ],
+)
+def test_a_table_that_would_be_empty_is_refused(write, header, row, read):
+    lines = [header, *(row.format(i) for i in range(10_000))]
+    extra = [row.format(0).replace("r0", "target")] if "value" in header else []
+    with pytest.raises(eq.TableFileError, match=r"expected a table that is filled, got .*10000 x 1000"):
+        read(write("\n".join(lines + extra)))
+
+
 @pytest.mark.parametrize("make", [os.mkfifo, lambda path: os.symlink("/dev/zero", path)])
 def test_what_never_ends_is_not_begun(tmp_path, make):
     make(tmp_path / "t.csv")
@@ -385,6 +401,7 @@ def test_what_never_ends_is_not_begun(tmp_path, make):
 
 
 def test_messages_are_one_short_line(write, capsys):
+    assert str(eq.TableFileError("a\x1b[1m\nb")) == r"a\x1b[1m\nb"
     for text in ("x" * 100_000 + "\n", f"state,action,user,{'P' * 5000}\nS,A,1,x\n", "a\x1b[31m\x07b,c\n1\n"):
         path = write(text)
         assert main(["solve", str(path)]) == 2

@@ -8,7 +8,8 @@ import random
 import numpy as np
 import oracles
 import pytest
-from equilibrax_kernels.cpu.chebyshev import ITERATION_LIMIT, OPTIMAL, fit_programs
+from equilibrax_kernels.cpu.chebyshev import ITERATION_LIMIT, OPTIMAL
+from equilibrax_kernels.cpu.programs import fit_programs
 from equilibrax_kernels.cpu.selection import fit_tables, select_tables
 from scipy.optimize import linprog
 

@@ -250,6 +250,11 @@ def test_fans_rate_as_in_the_table(real):
         ("movieId,m\n4,50\n", "line 2: column 'movieId': expected a movie of the data set, got '4'"),
         ("movieId,m\n3,150\n", "line 2: column 'm': expected 0 to 100, got 150"),
         ("movieId,m\n3,good\n", "line 2: column 'm': expected a finite number"),
+        (
+            "movieId,title,m\n3,Nowhere (1999),50\n",
+            "line 2: column 'title': expected .* got 'Nowhere .1999.', which is",
+        ),
+        (",movieId\n0,3\n", "expected a column movieId or title and columns of raters"),
         ("film,m\n3,50\n", "expected a column movieId or title and columns of raters"),
     ],
 )

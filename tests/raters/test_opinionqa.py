@@ -154,7 +154,6 @@ def test_faults_in_models(wave, models, message):
         ("AGE_data.json", '"Young": {"Refused": 4.0}', '"Young": {"Refuse": 4.0}', "group 'Young': .* got 'Refuse'"),
         ("AGE_data.json", '"Young": {"Refused": 4.0}', '"Young": {"Yes": "4"}', "option 'Yes': .* got '4'"),
         ("AGE_data.json", '"Young": {"Refused": 4.0}', '"Young": [4]', "group 'Young': expected {option: count}, got"),
-        ("AGE_data.json", '"HOUSES":', '"HOMES":', "question 'HOMES': expected a question of info.csv"),
         ("AGE_data.json", '{"HOUSES"', '"HOUSES"', "line 1: column 9: expected well-formed JSON"),
     ],
 )  # fmt: skip
@@ -163,8 +162,13 @@ def test_faults_in_the_data(wave, name, old, new, message):
     text = path.read_text()
     assert old in text
     path.write_text(text.replace(old, new, 1))
+    # A fault in a question that nobody asks for is named, and no error.
+    asked = ["NOBODY"] if "'A'" in old else None
+    if asked:
+        notes = eq.raters.read_opinionqa(wave, "AGE", MODELS).notes
+        assert sum("question NOBODY could not be read" in note for note in notes) == 1
     with pytest.raises(eq.TableFileError, match=message) as caught:
-        eq.raters.read_opinionqa(wave, "AGE", MODELS)
+        eq.raters.read_opinionqa(wave, "AGE", MODELS, questions=asked)
     assert str(caught.value).startswith(str(path))
 
 
@@ -211,3 +215,99 @@ def test_literals_are_parsed_and_never_run(text):
     with pytest.raises(eq.TableFileError, match="here: expected a list"):
         parse_literal(text, "here", "a list")
     assert parse_literal("{1.0: \"Don't\", 2.0: ['a', None]}", "here", "a dict") == {1.0: "Don't", 2.0: ["a", None]}
+
+
+def test_what_is_not_read_is_named(wave):
+    answers = eq.raters.read_opinionqa(wave, "AGE", MODELS)
+    assert answers.notes == ()  # the option "No answer" is of a question that nobody answered
+    (wave / "AGE_data.json").write_text(json.dumps(DATA | {"HOMES": DATA["HOUSES"]}))
+    known = {"kind": MODELS["kind"] | {"NOBODY": [0.5, 0.5], "OTHER": [1.0]}}
+    answers = eq.raters.read_opinionqa(wave, "AGE", known, questions=["NOBODY", "AGREE"])
+    assert answers.question_names == ("NOBODY", "AGREE")
+    assert answers.notes == (
+        "questions of AGE_data.json that info.csv does not have: HOMES",
+        "options that count as no answer, and in how many questions: 'No answer' (1)",
+    )
+    everything = eq.raters.read_opinionqa(wave, "AGE", known)
+    assert "questions of the models' answers that info.csv does not have: OTHER" in everything.notes
+    np.testing.assert_array_equal(everything.users, eq.raters.read_opinionqa(wave, "AGE", MODELS).users)
+
+
+@pytest.mark.parametrize("again", ["NOBODY", "HOUSES"])
+def test_a_key_that_is_there_twice_matters_to_those_who_ask_for_it(wave, again):
+    other = INFO.splitlines()[1].replace("AGREE", again)
+    (wave / "info.csv").write_text(INFO + other + "\n")
+    models = {"kind": {"AGREE": [0.2, 0.3, 0.5]}}
+    answers = eq.raters.read_opinionqa(wave, "AGE", models)
+    assert answers.question_names == ("AGREE",)
+    assert len(answers.notes) == 1
+    assert f"question {again} could not be read" in answers.notes[0]
+    with pytest.raises(eq.TableFileError, match=f"line 5: column 'key': expected every question once, got '{again}'"):
+        eq.raters.read_opinionqa(wave, "AGE", models, questions=[again])
+    (wave / "info.csv").write_text(INFO + INFO.splitlines()[1] + "\n")  # the same again says nothing new
+    assert eq.raters.read_opinionqa(wave, "AGE", models).notes == ()
+
+
+def test_weights_of_respondents(wave):
+    lines = RESPONSES.splitlines()
+    weights = ["WEIGHT_W29", "2", "1", "0.5", "", "1", "1", "1", "1", "1"]
+    (wave / "responses.csv").write_text("\n".join(f"{w},{line}" for w, line in zip(weights, lines)) + "\n")
+    answers = eq.raters.read_opinionqa(wave, "AGE", MODELS, weight="WEIGHT_W29")
+    np.testing.assert_allclose(answers.users[1], [[4 / 7, 1 / 7, 2 / 7], [1, 0, 0]])
+    assert answers.notes == ("1 of 9 respondents have no weight in WEIGHT_W29",)
+    people = eq.raters.read_opinionqa_respondents(wave, MODELS, weight="WEIGHT_W29")
+    assert people.user_names == tuple(f"respondent {line}" for line in (2, 3, 4, 7, 8, 9))
+    drawn = [
+        eq.raters.read_opinionqa_respondents(wave, MODELS, count=1, seed=s, weight="WEIGHT_W29") for s in range(60)
+    ]
+    first = sum(one.user_names == ("respondent 2",) for one in drawn)
+    assert 8 < first < 32  # 2 of 6.5 in the mean: 18
+    with pytest.raises(
+        eq.TableFileError, match="expected a column 'WEIGHT' with weights of respondents, got WEIGHT_W29"
+    ):
+        eq.raters.read_opinionqa(wave, "AGE", MODELS, weight="WEIGHT")
+    (wave / "responses.csv").write_text((wave / "responses.csv").read_text().replace("0.5,3", "-1,3"))
+    with pytest.raises(
+        eq.TableFileError, match="line 4: column 'WEIGHT_W29': expected a number of at least 0, got '-1'"
+    ):
+        eq.raters.read_opinionqa(wave, "AGE", MODELS, weight="WEIGHT_W29")
+
+
+def test_models_of_the_repository_as_they_are(wave):
+    """Its table of distributions and its runs: the same answers as in a file of one's own."""
+    own = {"davinci": {"AGREE": [0.5, 0.3, 0.2], "HOUSES": [0.25, 0.75]}}
+    given = eq.raters.read_opinionqa(wave, "AGE", own)
+    folder = wave / "distributions"
+    folder.mkdir()
+    table = (
+        ",model_name,qkey,D_M,R_M,ordinal_refs\n"
+        '0,davinci,AGREE,"[0.5 0.3\n 0.2]",0.1,"[\'Yes\', ""Don\'t know"", \'No\']"\n'
+        '1,davinci,AGREE,[0.5 0.3 0.2],0.1,"[\'Yes\', ""Don\'t know"", \'No\']"\n'
+        f'2,davinci,HOUSES,[0.75 0.25],0.1,"{list(HOUSES[::-1])!r}"\n'
+    )
+    (folder / "W29_default_model.csv").write_text(table)
+    run = wave / "runs" / "opinions_qa:survey=W29,num_logprobs=100,context=default,model=davinci"
+    run.mkdir(parents=True)
+    states = [
+        {
+            "instance": {"input": {"text": text}},
+            "output_mapping": {"A": options[0], "B": options[1], "C": "Refused"} | more,
+            "result": {"completions": [{"tokens": [{"top_logprobs": {k: float(np.log(v)) for k, v in logs.items()}}]}]},
+        }
+        for text, options, more, logs in (
+            ("Well, or not?", ("Yes", "Don't know"), {"D": "No"}, {" A": 0.4, "B": 0.24, " D": 0.16, "C": 0.1}),
+            ("I am old.\nQuestion: Which?", HOUSES, {}, {"A": 0.2, " B": 0.6, "x": 0.2}),
+        )
+    ]
+    (run / "scenario_state.json").write_text(json.dumps({"request_states": states}))
+    for models in (folder / "W29_default_model.csv", folder, wave / "runs"):
+        again = eq.raters.read_opinionqa(wave, "AGE", models)
+        assert again.model_names == ("davinci",)
+        np.testing.assert_allclose(again.models, given.models, atol=1e-12)
+    (folder / "W29_default_model.csv").write_text(table.replace("[0.5 0.3 0.2]", "[0.3 0.5 0.2]"))
+    with pytest.raises(eq.TableFileError, match="question 'AGREE': expected one answer, got another one again"):
+        eq.raters.read_opinionqa(wave, "AGE", folder)
+    del states[0]["result"]
+    (run / "scenario_state.json").write_text(json.dumps({"request_states": states}))
+    with pytest.raises(eq.TableFileError, match="expected instance, output_mapping and result of every request"):
+        eq.raters.read_opinionqa(wave, "AGE", wave / "runs")

@@ -220,7 +220,7 @@ def test_line_ends_within_a_text_are_equal(ethics, tmp_path, ends):
     assert ethics('input,A\n"I lied.\nTwice.",10\n').targets.tolist() == [[0]]
 
 
-# --- items that come twice ----------------------------------------------------------------------------------------------
+# --- items that come twice --------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

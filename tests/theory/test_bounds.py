@@ -232,7 +232,7 @@ def test_every_bound_holds_on_random_tables(family):
 def test_bounds_hold_on_games_with_ties_and_missing_actions():
     labels = references_of_all()
     for result in (solved("joint"), solved("joint", True), solved("obedient")):
-        report = eq.bounds(result, reference=labels if result.game == "joint" else None, rounds=1e34, failure=1e-9)
+        report = eq.bounds(result, reference=labels if result.game.name == "joint" else None, rounds=1e34, failure=1e-9)
         assert not report.refuted.any()
     for rationality, epsilon_u in itertools.product(LAMBDAS[1:], (0.0, 0.5)):
         assert not eq.theory.corollary_1(solvable(), labels, rationality, epsilon_u).refuted.any()

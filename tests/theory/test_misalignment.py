@@ -269,7 +269,7 @@ def test_a_dual_violation_counts_in_the_range_of_the_provider(size, unit):
         lanes = user[:, None], provider[None, :, None], everywhere, everywhere, np.ones((1, 1), bool)
         found = certified_fit(*map(jnp.asarray, (*lanes, np.zeros((1, 1)), top, bottom)), simplex=False)
         fit = jax.tree.map(np.asarray, found)
-    assert fit.eps[0] == fit.eps[0] - fit.gap[0] == unit / 2  # as far as the user is concerned, the proof is complete
-    assert fit.violation[0] == 1.0
+    assert fit.eps[0] - fit.gap[0] == pytest.approx(unit / 2)  # as far as the user is concerned, the proof is complete
+    assert fit.violation[0] == pytest.approx(1.0)
     rows = np.arange(2)
     assert _proved(user, provider[None], rows, rows, np.concatenate([bottom[:, 0], top[:, 0]])) == 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from equilibrax._core.text import plain
+
 LONGEST_MESSAGE = 600
 """Characters of the longest message; of a longer one the middle is left out."""
 
@@ -16,8 +18,9 @@ def shortened(text: object, longest: int = LONGEST_MESSAGE) -> str:
         'xxxxxxxxx ... xxxend'
     """
     line = str(text)
-    if not line.isprintable():
-        line = "".join(c if c.isprintable() else repr(c)[1:-1] for c in line[: 2 * longest] + line[-longest:])
+    if len(line) > 3 * longest:  # of gigabytes only the ends are looked at
+        line = line[: 2 * longest] + line[-longest:]
+    line = plain(line)
     if len(line) <= longest:
         return line
     end = longest // 3

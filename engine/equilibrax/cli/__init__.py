@@ -11,8 +11,11 @@ from importlib import import_module
 
 from rich.console import Console
 
+from equilibrax._core.interrupts import INTERRUPTED, exit_interrupted
 from equilibrax._core.messages import shortened
 from equilibrax._core.status import SolveError
+from equilibrax._core.text import Screen
+from equilibrax.cli._failures import NO_MEMORY, is_out_of_memory
 
 COMMANDS = {
     "reproduce": ("Reproduce", "Recompute Figures 5, 6 and 7 of the paper, exactly, and for random tables."),
@@ -60,7 +63,7 @@ Start with
 def main(args: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status: 0 done, 1 some tables unsolved, 2 bad input, 130 interrupted."""
     args = sys.argv[1:] if args is None else list(args)
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    console = Screen(stderr=True, soft_wrap=True)
     if not args or args[0] in ("-h", "--help"):
         print(HELP.format(commands="\n".join(f"  {name:<11}{what}" for name, (_, what) in COMMANDS.items())), end="")
         return 0 if args else 2
@@ -70,47 +73,56 @@ def main(args: Sequence[str] | None = None) -> int:
     if args[0] not in COMMANDS:
         console.print(f"equilibrax: error: expected a command ({', '.join(COMMANDS)}), got {args[0]!r}", markup=False)
         return 2
-    from equilibrax.cli._flags import parsed
-
-    command_class = getattr(import_module(f"equilibrax.cli.{args[0]}"), COMMANDS[args[0]][0])
     try:
+        from equilibrax.cli._flags import parsed
+
+        command_class = getattr(import_module(f"equilibrax.cli.{args[0]}"), COMMANDS[args[0]][0])
         command = parsed(command_class, args[1:], f"equilibrax {args[0]}")
         _use_all_cores()
         with _said(console):
             return command.run(console)
+    except BrokenPipeError:
+        raise  # nobody reads stdout any more: `run` says so
     except KeyboardInterrupt:
-        console.print("equilibrax: interrupted; files already written are whole; the same command continues a sweep")
+        console.print(INTERRUPTED)
         return 130
-    except (ValueError, OSError, SolveError) as error:
+    except Exception as error:
+        if is_out_of_memory(error):
+            console.print(f"equilibrax: error: {NO_MEMORY}", markup=False)
+            return 2
+        if not isinstance(error, ValueError | OSError | SolveError):
+            raise
         # A message of our own, or of the operating system: what is wrong, without the reader's way through our code.
         console.print(f"equilibrax: error: {shortened(error)}", markup=False)
         return 2
 
 
 class _Lines(logging.Handler):
-    """What is logged, as lines of a console."""
+    """Keeps what is logged, as lines."""
 
-    def __init__(self, console: Console):
+    def __init__(self):
         super().__init__()
-        self.console = console
+        self.lines: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.console.print(f"equilibrax: {shortened(record.getMessage())}", markup=False)
+        self.lines.append(f"equilibrax: {shortened(record.getMessage())}")
 
 
 @contextmanager
 def _said(console: Console) -> Iterator[None]:
-    """While a command runs, what readers say of files is on stderr, a line each."""
-    logger, lines = logging.getLogger("equilibrax"), _Lines(console)
+    """What readers say of files is on stderr, a line each, after the command; where it fails its error stands alone."""
+    logger, kept = logging.getLogger("equilibrax"), _Lines()
     level, propagate = logger.level, logger.propagate
-    logger.addHandler(lines)
+    logger.addHandler(kept)
     logger.setLevel(logging.INFO)
     logger.propagate = False
     try:
         yield
     finally:
-        logger.removeHandler(lines)
+        logger.removeHandler(kept)
         logger.level, logger.propagate = level, propagate
+    for line in kept.lines:
+        console.print(line, markup=False)
 
 
 def _use_all_cores() -> None:
@@ -121,8 +133,24 @@ def _use_all_cores() -> None:
         available = getattr(os, "sched_getaffinity", None)
         with suppress(RuntimeError):  # JAX runs already, with the devices that it has: `main` was called from Python
             jax.config.update("jax_num_cpu_devices", len(available(0)) if available else os.cpu_count() or 1)
+    if (platforms := jax.config.jax_platforms) not in (None, "", "cpu"):  # pyright: ignore[reportAttributeAccessIssue]
+        try:
+            jax.devices()
+        except Exception as error:  # JAX has no type for it: with some plugins it is a failed assertion
+            why = f": {error}" if str(error) else ""
+            raise ValueError(
+                f"JAX_PLATFORMS: expected platforms that this machine has, such as cpu, got {platforms!r}{why}"
+            ) from None
 
 
 def run() -> None:
-    """Entry point of the installed script."""
-    sys.exit(main())
+    """Run the command line and end with its exit status."""
+    from equilibrax.cli._streams import with_streams
+
+    try:
+        status = with_streams(main)
+    except KeyboardInterrupt:  # after the command was done
+        exit_interrupted()
+    if status == 130:
+        os._exit(130)  # threads that are still at work would be waited for
+    sys.exit(status)

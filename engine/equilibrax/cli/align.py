@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Annotated, Literal
 import tyro
 from rich.console import Console
 
+from equilibrax.cli._folders import check_ours
 from equilibrax.raters import simulate_answers
 from equilibrax.raters.answers import AnswerDistributions, Score
 from equilibrax.raters.csv import read_raters
@@ -20,7 +22,13 @@ from equilibrax.raters.matrix import Missing, RaterMatrix
 from equilibrax.raters.movielens import movielens_raters
 from equilibrax.raters.opinionqa import read_opinionqa, read_opinionqa_respondents
 from equilibrax.raters.simulate import simulate_raters
-from equilibrax.reports.alignment import AlignmentStudy, alignment_study, write_studies
+from equilibrax.reports.alignment import (
+    AlignmentStudy,
+    FigureWarning,
+    alignment_study,
+    check_places,
+    write_overview,
+)
 
 Format = Literal["auto", "wide", "long", "movielens", "opinionqa", "ethics"]
 Simulation = Literal["independent", "correlated", "systematic", "personas", "answers"]
@@ -82,7 +90,10 @@ class Align:
     """The numbers of a CSV are from 0 to this, and become 0 to 1; default: as they are, or 100 for scores in files
     beside MovieLens or ETHICS."""
     weight: str = ""
-    """Column of a CSV with the importance of each item."""
+    """Column of a CSV with the importance of each item; in OpinionQA, of responses.csv with the weight of each
+    respondent, such as WEIGHT_W29."""
+    questions: Annotated[tuple[str, ...], tyro.conf.arg(metavar="KEY ...")] = ()
+    """The only questions of OpinionQA to read; default all that somebody answered."""
     group: str = ""
     """Column of a CSV with the group of each item; a group is never divided between folds."""
     ignore: tuple[str, ...] = ()
@@ -96,7 +107,8 @@ class Align:
     scores: Path | None = None
     """CSV of raters' scores, for ETHICS (needed) or MovieLens (default: fans of each genre)."""
     models: Path | None = None
-    """JSON file, or folder of these, with the models' answers, for OpinionQA."""
+    """JSON file, or folder of these, with the models' answers, for OpinionQA; or the distributions or runs of its
+    repository."""
     attribute: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME ...")] = ()
     """What makes the groups of users in OpinionQA, such as POLIDEOLOGY, a panel each; or respondents, for single
     people."""
@@ -118,11 +130,11 @@ class Align:
     def run(self, console: Console) -> int:
         if self.out is None:
             raise ValueError("--out: expected a folder to write to, got none")
+        if self.out.exists() and not self.out.is_dir():
+            raise ValueError(f"--out: expected a folder, got the file {str(self.out)!r}")
         if bool(self.files) == bool(self.simulate):
             got = "both" if self.files else "neither"
             raise ValueError(f"FILE: expected files, or --simulate for simulated raters, got {got}")
-        if self.out.exists() and not self.out.is_dir():
-            raise ValueError(f"--out: expected a folder, got the file {str(self.out)!r}")
         given: dict[str, RaterMatrix | AnswerDistributions] = {}
         for name, data in self._simulated() if self.simulate else self._read():
             if name in given:
@@ -130,17 +142,35 @@ class Align:
                     f"FILE: expected different names, as results are in folders of these, got {name!r} twice"
                 )
             given[name] = data
-        studies = {}
-        for name, data in given.items():
-            start = perf_counter()
-            studies[name] = self._study(name, data)
-            console.print(f"{name}: {_size(data)}, {perf_counter() - start:.1f} s", markup=False)
-        written = write_studies(studies, self.out)
-        console.print(f"{len(written)} files written to {self.out}; start with summary.md", markup=False)
+        check_places(given, self.out)
+        check_ours("--out", self.out, "curve.parquet", "*/curve.parquet")
+        studies: dict[str, AlignmentStudy] = {}
+        said: list[str] = []
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", FigureWarning)
+            try:
+                for name, data in given.items():
+                    start = perf_counter()
+                    studies[name] = study = self._study(name, data)
+                    seconds = perf_counter() - start
+                    console.print(f"{name}: {_size(data, study)}, {seconds:.1f} s", markup=False)
+                    study.write(self.out if len(given) == 1 else self.out / name, name)
+                    said += [f"{name}: left out: {note}" for note in study.notes]
+                    said += [f"{name}: failed: {what}" for what in study.failed]
+            finally:  # also if a later one fails: what was computed is there
+                if studies and len(given) > 1:
+                    write_overview(studies, self.out)
+        undrawn = [str(one.message) for one in caught if issubclass(one.category, FigureWarning)]
+        for one in caught:
+            if not issubclass(one.category, FigureWarning):
+                warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
+        for line in said + undrawn:
+            console.print(f"equilibrax: {line}", markup=False)
+        console.print(f"results are in {self.out}; start with summary.md", markup=False)
         unsolved = [f"{target} ({name})" for name, study in studies.items() for target in study.unsolved]
         if unsolved:
             console.print(f"equilibrax: no numbers for {', '.join(unsolved)}; summary.md says why", markup=False)
-        return 1 if unsolved else 0
+        return 1 if unsolved or undrawn or any(study.failed for study in studies.values()) else 0
 
     def _study(self, name: str, data: RaterMatrix | AnswerDistributions) -> AlignmentStudy:
         people = not self.simulate and isinstance(data, AnswerDistributions) and name.endswith(_RESPONDENTS)
@@ -225,14 +255,15 @@ class Align:
             raise ValueError("--attribute: expected what makes groups, such as POLIDEOLOGY, or respondents, got none")
         for attribute in self.attribute:
             name = f"{path.resolve().name}, {attribute}"
+            asked = {"questions": self.questions or None, "weight": self.weight or None}
             if attribute == _RESPONDENTS:
-                people = read_opinionqa_respondents(path, self.models, count=self.respondents, seed=self.seed)
-                yield name, people
+                drawn = {"count": self.respondents, "seed": self.seed}
+                yield name, read_opinionqa_respondents(path, self.models, **drawn, **asked)
             else:
-                yield name, read_opinionqa(path, attribute, self.models)
+                yield name, read_opinionqa(path, attribute, self.models, **asked)
 
 
-def _size(data: RaterMatrix | AnswerDistributions) -> str:
+def _size(data: RaterMatrix | AnswerDistributions, study: AlignmentStudy) -> str:
     if isinstance(data, RaterMatrix):
-        return f"{data.num_items:,} items, {data.num_raters} raters"
+        return study.size
     return f"{data.num_questions:,} questions, {data.num_users} users, {data.num_models} models"

@@ -13,6 +13,8 @@ class Bench:
 
     It compares equilibrax with its peers in one run on one machine, and lives beside the package: in a clone of the
     repository, install the extra `bench` and run `python benchmarks/throughput.py --help`.
+
+    Example: equilibrax bench
     """
 
     def run(self, console: Console) -> int:

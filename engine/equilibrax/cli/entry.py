@@ -12,6 +12,7 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
+from equilibrax._core.text import show_table
 from equilibrax.cli.market import check_outputs, named_market, unsolved
 from equilibrax.games import MarketGame
 from equilibrax.problems import Alignment, random_markets
@@ -92,7 +93,7 @@ class EntryCommand:
         options: dict[str, Any] = {"beta": beta, "actions": self.newcomer_actions, "seed": self.seed}
         newcomers = random_newcomers(market, count, **options)
         entry = enter(market, newcomers, [replace(cast(Any, game), dynamics=False) for game in self.plays], throw=False)
-        _show(entry, None if sys.stdout.isatty() else 140)
+        show_table(lambda decimals: _table(entry, decimals), None if sys.stdout.isatty() else 140)
         if self.out != "-" or self.figure is not None:
             rows = entry.rows()
             if self.out != "-":
@@ -123,8 +124,8 @@ def _ratio(text: str) -> Fraction:
     return beta
 
 
-def _show(entry: Entry, width: int | None) -> None:
-    """Print what happened, in shares of the incumbents, a line for each game."""
+def _table(entry: Entry, decimals: int) -> Table:
+    """What happened, in shares of the incumbents, a line for each game."""
     market, each = entry.market, entry.newcomers.each
     name = market.names()[0] if len(market) == 1 else f"{len(market):,} markets, {market.family}"
     what = f"{each:,} newcomer{'s' if each > 1 else ''}{' to each' if len(market) > 1 else ''}"
@@ -137,9 +138,9 @@ def _show(entry: Entry, width: int | None) -> None:
     for said in entry.summary():
         total = max(1, said["incumbents"])
         shares = [f"{100 * said[key] / total:.1f} %" for key in ("lose", "same", "gain")]
-        sizes = [number_text(said[key]) for key in ("mean_change", "largest_loss")]
+        sizes = [number_text(said[key], decimals) for key in ("mean_change", "largest_loss")]
         below = f"{said['below_bound']:,} of {said['bounded']:,}"
         shown.add_row(
             said["game"], f"{said['incumbents']:,}", *shares, *sizes, below, f"{said['without_equilibrium']:,}"
         )
-    Console(highlight=False, width=width).print(shown)
+    return shown

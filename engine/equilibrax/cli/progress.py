@@ -29,7 +29,7 @@ def table_progress(
     Tables that were done before the first call count as done, not as speed.
     """
     done = TextColumn(f"{{task.completed:,.0f}}/{{task.total:,.0f}} {unit}")
-    columns = (TextColumn(what), BarColumn(), done, _Rate(unit))
+    columns = (TextColumn(what, markup=False), BarColumn(), done, _Rate(unit))
     with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as progress:
         task, started = progress.add_task(what, total=total), False
 

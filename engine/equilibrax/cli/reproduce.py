@@ -10,6 +10,7 @@ import tyro
 from rich.console import Console
 
 from equilibrax._core.files import write_whole
+from equilibrax.cli._folders import check_ours
 from equilibrax.cli.progress import table_progress
 from equilibrax.cli.solve import numbered_on
 from equilibrax.cli.sweep import report_lines
@@ -50,6 +51,7 @@ class Reproduce:
     def run(self, console: Console) -> int:
         if self.tables < 0:
             raise ValueError(f"--tables: expected 0 or more, got {self.tables}")
+        check_ours("--out", self.out, "committees.parquet")
         self.out.mkdir(parents=True, exist_ok=True)
         console.print("Solving the three tables of Appendix D ...")
         game = Selection(tie_break=self.tie_break)

@@ -10,6 +10,7 @@ from typing import Annotated, Any, ClassVar
 import tyro
 from rich.console import Console
 
+from equilibrax._core.interrupts import unwinding
 from equilibrax.cli._flags import built, flags_of, parse_numbers, parse_parameters
 from equilibrax.cli.progress import table_progress
 from equilibrax.datasets.market_sweep import MarketSweepConfig, run_market_sweep
@@ -20,6 +21,7 @@ from equilibrax.problems.market import Market
 from equilibrax.problems.random_tables import families
 from equilibrax.problems.tables import UtilityTables
 
+_PARTING = 7.0  # seconds that a cluster has to end its tasks
 _SPLITS = (Annotated[str, tyro.conf.arg(metavar="NUMBER,NUMBER,NUMBER")], ",".join(map(str, DEFAULT_SHARES)))
 _OF_TABLES = flags_of(
     SweepConfig,
@@ -91,6 +93,9 @@ class Sweep:
     """With --ray: tasks handed out at a time, at most; default is twice what the cluster can run at once."""
     max_retries: int = 3
     """With --ray: how often a task is given to another process after its own, or its machine, died; -1 is forever."""
+    allow_versions: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """Go on with a folder that was made with other versions of JAX, pyarrow, numpy or numba, or on another kind of
+    device; every shard that is then done says so in its record."""
     list_families: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Describe the families and stop."""
     config: Annotated[_OF_TABLES, tyro.conf.arg(name="")] = _OF_TABLES()  # noqa: RUF009  # pyright: ignore[reportInvalidTypeForm]
@@ -119,7 +124,7 @@ class Sweep:
             report = (
                 self.on_ray(config, out, progress)
                 if self.ray
-                else run_sweep(config, out, shard=shard, progress=progress)
+                else run_sweep(config, out, shard=shard, progress=progress, allow_versions=self.allow_versions)
             )
         for line in report_lines(report):
             console.print(line, markup=False)
@@ -129,17 +134,19 @@ class Sweep:
         """The same, by a cluster."""
         from equilibrax.datasets.ray import run_sweep_on_ray
 
-        return run_sweep_on_ray(
-            config,
-            out,
-            address=self.ray,
-            cpus_per_task=self.cpus_per_task,
-            gpus_per_task=self.gpus_per_task,
-            shards_per_task=self.shards_per_task,
-            tasks_in_flight=self.tasks_in_flight,
-            max_retries=self.max_retries,
-            progress=progress,
-        )
+        with unwinding(_PARTING):
+            return run_sweep_on_ray(
+                config,
+                out,
+                address=self.ray,
+                cpus_per_task=self.cpus_per_task,
+                gpus_per_task=self.gpus_per_task,
+                shards_per_task=self.shards_per_task,
+                tasks_in_flight=self.tasks_in_flight,
+                max_retries=self.max_retries,
+                allow_versions=self.allow_versions,
+                progress=progress,
+            )
 
 
 @dataclass(frozen=True)
@@ -159,6 +166,8 @@ class MarketSweep:
     solved. Flags of options are of the game that is chosen, or of both."""
     shard: Annotated[str, tyro.conf.arg(metavar="I/N")] = "0/1"
     """Do only the shards whose number is I modulo N, I from 0."""
+    allow_versions: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """Go on with a folder that was made with other versions or on another kind of device; records say so."""
     config: Annotated[_OF_MARKETS, tyro.conf.arg(name="")] = _OF_MARKETS()  # noqa: RUF009  # pyright: ignore[reportInvalidTypeForm]
     """What is solved."""
     plays: tuple[MarketGame, ...] = ()
@@ -170,7 +179,9 @@ class MarketSweep:
         config = built(MarketSweepConfig, self.config, _READ, game=self.plays)
         out, size = folder_of(self.out), f"{config.users} users, {config.states}x{config.actions}x{config.providers}"
         with table_progress(console, f"{config.alignment} {size}", config.markets, "markets") as progress:
-            report = run_market_sweep(config, out, shard=parse_shard(self.shard), progress=progress)
+            report = run_market_sweep(
+                config, out, shard=parse_shard(self.shard), progress=progress, allow_versions=self.allow_versions
+            )
         for line in report_lines(report, "markets"):
             console.print(line, markup=False)
         return 0

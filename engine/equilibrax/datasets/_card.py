@@ -30,13 +30,14 @@ _SIZES += [(10**12, "100B<n<1T")]
 DEFAULT_LICENCE = "CC0-1.0"
 
 
-def dataset_card(layout: Layout, columns: dict[str, list[Column]], totals: dict[str, Any]) -> str:
+def dataset_card(layout: Layout, columns: dict[str, list[Column]], totals: dict[str, Any], others: int = 0) -> str:
     """The whole text.
 
     Args:
         layout: the folder.
         columns: of its files, by the name of the folder.
         totals: as in the manifest.
+        others: how many shards were made with other packages or devices than `sweep.json` names.
     """
     config, version = layout.description["config"], layout.description["equilibrax"]
     inputs, results = layout.kinds
@@ -50,6 +51,8 @@ def dataset_card(layout: Layout, columns: dict[str, list[Column]], totals: dict[
         f"{split}: " + ", ".join(f"{totals['splits'][split][kind]:,} rows of {kind}" for kind in layout.kinds)
         for split in layout.splits
     )
+    made_with = ", ".join(f"{name} {value}" for name, value in layout.made_with.items() if value is not None)
+    also = f" {others:,} of {totals['shards']:,} shards were made with others, which their records name." * bool(others)
     return f"""\
 ---
 {_front_matter(layout, columns, totals)}---
@@ -82,7 +85,10 @@ By `equilibrax sweep` of equilibrax {version} (git revision {layout.description[
 |---|---|
 {settings}
 
-The games are synthetic: no person's data is in them. The same settings and version make the same bytes again.
+Made with {made_with or "packages that it does not name"}.{also}
+
+The games are synthetic: no person's data is in them. The same settings, versions and kind of device make the same bytes
+again.
 `manifest.json` lists every file with its SHA-256; `croissant.json` describes the columns for machines.
 
 ## Columns

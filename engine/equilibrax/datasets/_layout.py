@@ -8,12 +8,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from equilibrax._core.files import remove_abandoned
 from equilibrax._core.messages import shortened
 from equilibrax._core.version import __version__
 from equilibrax.datasets.splits import DEFAULT_SHARES, split_names
@@ -26,8 +28,22 @@ RECORDS = "shards"
 CLOSING = ("manifest.json", "croissant.json", "README.md")
 """What is written when all shards are done."""
 
-_COUNTS = ("rows", "retries", "resolved")
-"""What every record counts, besides its tables."""
+MANIFEST = ("files", "totals", "shards")
+"""What the manifest holds besides what is in `sweep.json`."""
+
+_MARKS = (
+    b'"family_version"',
+    b'"equilibria-of-ai-providers"',
+    b"pretty_name: Equilibria of games between AI providers",
+)
+PATIENCE = 60.0
+"""Seconds to wait for another process that opens or closes the folder; a stopped one holds nobody up for ever."""
+
+_OF_SYSTEMS = ("lost+found", ".DS_Store")  # in folders that nobody has put anything into
+_HEAD = 2**14  # bytes in which each of `CLOSING` has its mark
+
+_COUNTS = ("shard", "rows", "retries", "resolved")
+"""Numbers in every record, besides that of its tables."""
 
 
 @dataclass(frozen=True)
@@ -79,8 +95,13 @@ class Layout:
         return -(-self.count // self.shard_size)
 
     @property
+    def made_with(self) -> dict[str, Any]:
+        """Packages, device and backend of the process that began it; a shard of others has its own in its record."""
+        return self.description.get("made_with", {})
+
+    @property
     def fingerprint(self) -> str:
-        """SHA-256 of all that a shard's bytes depend on: the description without the number of tables."""
+        """SHA-256 of the description without the number of tables and the git revision."""
         decisive = {name: value for name, value in self.description.items() if name != "git_revision"}
         decisive["config"] = {name: value for name, value in decisive["config"].items() if name != self.unit}
         return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
@@ -105,24 +126,29 @@ class Damaged(ValueError):
         super().__init__(shortened(message))
 
 
+def described(description: dict[str, Any]) -> str:
+    """The text of `sweep.json`."""
+    return json.dumps(description, indent=2, allow_nan=False) + "\n"
+
+
 def read_layout(folder: Path) -> Layout | None:
-    """The layout of a folder, None if it has no `sweep.json`.
+    """The layout of a folder, None if it has no `sweep.json` and no manifest to recover that from.
 
     Raises:
         ValueError: if that is of a newer or older format, or not the description of a sweep.
     """
     file = folder / DESCRIPTION
     try:
-        found = json.loads(file.read_bytes())
+        found = json.loads(file.read_bytes() if file.exists() else _recovered(folder))
         layout, version = Layout(folder, found), found["format"]
         if version == FORMAT_VERSION or type(version) is not int:
             if type(version) is not int:
                 raise TypeError("the format is no number")
             numbers = (layout.count, layout.shard_size, layout.seed)
-            names = (layout.unit, *layout.kinds)
+            names = (layout.unit, *layout.kinds, found["layout"]["key"], found["equilibrax"])
             if not all(type(n) is int for n in numbers) or not all(type(name) is str for name in names):
                 raise TypeError("numbers and names are not numbers and names")
-            layout.shards, layout.splits, layout.fingerprint  # noqa: B018
+            _ = layout.shards, layout.splits, layout.fingerprint, found["git_revision"], found["family_version"]
             return layout
     except FileNotFoundError:
         return None
@@ -138,6 +164,35 @@ def read_layout(folder: Path) -> Layout | None:
     raise Damaged(
         f"{file}: expected format {FORMAT_VERSION}, got {version}, which is no longer written; sweep into a new folder"
     )
+
+
+def _recovered(folder: Path) -> str:
+    """The text of a `sweep.json` that is lost, from the manifest, which has it and its SHA-256.
+
+    Raises:
+        FileNotFoundError: if there is none, or what it says is not what was there.
+    """
+    with suppress(ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        manifest = json.loads((folder / CLOSING[0]).read_bytes())
+        text = described({name: value for name, value in manifest.items() if name not in MANIFEST})
+        if hashlib.sha256(text.encode()).hexdigest() == manifest["files"][DESCRIPTION]["sha256"]:
+            return text
+    raise FileNotFoundError(folder / DESCRIPTION)
+
+
+def check_not_of_others(layout: Layout) -> None:
+    """Refuse to replace a file that only has the name of one of `CLOSING`.
+
+    Raises:
+        ValueError: naming it.
+    """
+    for name, mark in zip(CLOSING, _MARKS):
+        file = layout.folder / name
+        with suppress(FileNotFoundError), open(file, "rb") as content:
+            if mark not in content.read(_HEAD):
+                raise ValueError(
+                    f"directory: expected no {name} or one of equilibrax, got {file}, which would be replaced; move it"
+                )
 
 
 def read_record(layout: Layout, shard: int) -> dict[str, Any] | None:
@@ -181,6 +236,10 @@ def _size(file: Path) -> int | None:
 
 def find_faults(layout: Layout, shard: int, check: bool) -> Iterator[str]:
     """What is wrong with a shard whose record is there; `check` reads every byte of its files."""
+    return map(shortened, _faults(layout, shard, check))
+
+
+def _faults(layout: Layout, shard: int, check: bool) -> Iterator[str]:
     try:
         found = read_record(layout, shard)
         record = found or json.loads(layout.record(shard).read_bytes())
@@ -205,8 +264,29 @@ def find_faults(layout: Layout, shard: int, check: bool) -> Iterator[str]:
                 yield f"{file}: expected SHA-256 {expected['sha256']}, got {came}; remove it and sweep again"
 
 
+def remove_leftovers(layout: Layout) -> None:
+    """What killed processes have left: files under temporary names that nobody is writing, whatever their age."""
+    remove_abandoned(layout.folder, "|".join(map(re.escape, (DESCRIPTION, *CLOSING))))
+    for name, pattern in (*((kind, r"[a-z]+-\d{8}\.parquet") for kind in layout.kinds), (RECORDS, r"\d{8}\.json")):
+        if (layout.folder / name).is_dir():
+            remove_abandoned(layout.folder / name, pattern)
+
+
 def first_results(folder: Path) -> Iterator[str]:
     """Names of files in the folder that only a sweep writes."""
     for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
         if entry.name == RECORDS and entry.is_dir():
             yield from (f"{RECORDS}/{name}" for name in sorted(os.listdir(entry.path)) if name.endswith(".json"))
+
+
+def first_others(folder: Path, ours: tuple[str, ...]) -> Iterator[str]:
+    """Names in a folder without `sweep.json` that no sweep has put there: all but folders without files of ours."""
+    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
+        unfinished = entry.name.startswith(f".{DESCRIPTION}.") or entry.name in _OF_SYSTEMS
+        if not unfinished and not (entry.name in ours and entry.is_dir() and not _whole_files(entry.path)):
+            yield entry.name
+
+
+def _whole_files(folder: str) -> list[str]:
+    names = [entry.name for entry in os.scandir(folder) if not entry.is_dir()]
+    return [name for name in names if not (name.startswith(".") and name.endswith(".tmp"))]

@@ -22,6 +22,7 @@ from equilibrax._core.status import status_names
 from equilibrax._core.version import __version__, git_revision
 from equilibrax.datasets._layout import FORMAT_VERSION, Layout, read_record
 from equilibrax.datasets._os_errors import saying_how_to_go_on
+from equilibrax.datasets._provenance import made_with
 from equilibrax.datasets.splits import split_of
 from equilibrax.rows.parquet import write_summed
 
@@ -61,6 +62,7 @@ class Work(Generic[Solved]):
         rows: what is written of it. Runs in the writer's thread.
         key: the column of both inputs and results that holds the id.
         draw: the ids of a shard to whatever `solve` takes. Runs in a thread of its own, a shard ahead.
+        made_with: packages and device of those that do it; None for this process's.
     """
 
     unit: str
@@ -72,6 +74,7 @@ class Work(Generic[Solved]):
     rows: Callable[[Solved], Rows]
     key: str = "table_id"
     draw: Callable[[range], Any] = lambda ids: ids
+    made_with: dict[str, Any] | None = None
 
     @property
     def description(self) -> dict[str, Any]:
@@ -82,6 +85,7 @@ class Work(Generic[Solved]):
             "equilibrax": __version__,
             "git_revision": git_revision(),
             "family_version": self.version,
+            "made_with": made_with() if self.made_with is None else self.made_with,
             "layout": layout,
             "config": self.config,
         }
@@ -189,6 +193,7 @@ def _write(work: Work[Any], layout: Layout, shard: int, rows: Rows) -> dict[str,
         "retries": rows.retries,
         "resolved": rows.resolved,
         **rows.more,
+        **({} if made_with() == layout.made_with else {"made_with": made_with()}),
         "files": files,
     }
     text = json.dumps(said, indent=1, allow_nan=False) + "\n"

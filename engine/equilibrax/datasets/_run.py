@@ -6,18 +6,30 @@ What is solved is a `Work`; what is said about folders in `equilibrax.datasets.s
 from __future__ import annotations
 
 import errno
-import json
 import os
 import time
 from collections import Counter
 from collections.abc import Callable, Generator
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from equilibrax._core.files import remove_abandoned, write_whole
-from equilibrax.datasets._layout import CLOSING, DESCRIPTION, RECORDS, Layout, first_results, read_layout, read_record
+from equilibrax._core.files import locked, locks_work, make_folder, write_whole
+from equilibrax.datasets._layout import (
+    CLOSING,
+    DESCRIPTION,
+    PATIENCE,
+    RECORDS,
+    Layout,
+    check_not_of_others,
+    described,
+    first_others,
+    first_results,
+    read_layout,
+    read_record,
+    remove_leftovers,
+)
 from equilibrax.datasets._os_errors import HOW, saying_how_to_go_on
 from equilibrax.datasets._pipeline import Rows, Work, count_statuses, do_shard, do_shards
 from equilibrax.datasets.finalize import close
@@ -82,13 +94,35 @@ def run_work(
     should_stop: Callable[[], bool] | None,
     share: tuple[int, int] = (0, 1),
     do: Callable[..., Generator[dict[str, Any], None, None]] = do_shards,
+    allow_versions: bool = False,
 ) -> SweepReport:
     """Do the shards that are missing of share i of n, those whose number is i modulo n, and close a complete folder.
 
     The other arguments are those of `run_sweep`; `do` is where they are done: `do_shards` here, or elsewhere.
     """
     started = time.perf_counter()
-    layout = open_folder(work, Path(directory))
+    made: set[str] = set()
+    try:
+        with ExitStack() as held:
+            with locked(_made_folder(Path(directory)), PATIENCE):
+                layout = _open(work, Path(directory), allow_versions, made)
+                held.enter_context(locked(layout.folder / DESCRIPTION, PATIENCE, shared=True))
+            return _run(work, layout, progress, should_stop, share, do, started)
+    except ValueError:
+        _leave_nothing(Path(directory), work, made)
+        raise
+
+
+def _run(
+    work: Work[Any],
+    layout: Layout,
+    progress: Callable[[int, int], None] | None,
+    should_stop: Callable[[], bool] | None,
+    share: tuple[int, int],
+    do: Callable[..., Generator[dict[str, Any], None, None]],
+    started: float,
+) -> SweepReport:
+    directory = layout.folder
     mine = range(share[0], layout.shards, share[1])
     missing = [shard for shard in mine if read_record(layout, shard) is None]
     if missing and not os.access(layout.folder, os.W_OK | os.X_OK):
@@ -105,18 +139,14 @@ def run_work(
 
     if progress is not None:
         progress(tally.done, total)
-    try:
-        with closing(do(work, layout, missing, should_stop, solved)) as records:
-            for record in records:
-                tally.add(record, layout.unit)
-                if progress is not None:
-                    progress(tally.done, total)
-    except ValueError:
-        _leave_nothing(layout)
-        raise
+    with closing(do(work, layout, missing, should_stop, solved)) as records:
+        for record in records:
+            tally.add(record, layout.unit)
+            if progress is not None:
+                progress(tally.done, total)
     first_seconds, first_tables = first[0] if first else (0.0, 0)
     if tally.shards:
-        _remove_abandoned(layout.folder, work)  # of processes that were killed meanwhile
+        remove_leftovers(layout)  # of processes that were killed meanwhile
     with saying_how_to_go_on():
         closed = close(layout)
     return SweepReport(
@@ -143,13 +173,19 @@ def check_share(share: Any) -> None:
         raise ValueError(f"shard: expected (i, n) with 0 <= i < n, got {share!r}")
 
 
-def _leave_nothing(layout: Layout) -> None:
-    """What cannot be solved is no sweep: a folder without any shard is as if it had not been begun."""
-    if not any((layout.folder / RECORDS).iterdir()):
-        (layout.folder / DESCRIPTION).unlink(missing_ok=True)
-        for name in (*layout.kinds, RECORDS):
-            with suppress(OSError):
-                (layout.folder / name).rmdir()
+def _leave_nothing(folder: Path, work: Work[Any], made: set[str]) -> None:
+    """What cannot be solved is no sweep: what this process has made is removed, unless others have begun to use it."""
+    description, records = folder / DESCRIPTION, folder / RECORDS
+    if DESCRIPTION not in made or (records.is_dir() and any(records.iterdir())) or not locks_work(folder):
+        return
+    with suppress(OSError), locked(folder, PATIENCE) as had, locked(description) as alone:
+        found = read_layout(folder) if had and alone else None
+        if found is not None and found.description == work.description:  # not of more tables, by another process
+            description.unlink(missing_ok=True)
+            for name in (work.inputs, work.results, RECORDS):
+                if name in made:
+                    with suppress(OSError):
+                        (folder / name).rmdir()
 
 
 class _Tally:
@@ -178,14 +214,24 @@ class _Tally:
 # --- opening the folder -------------------------------------------------------------------------------------
 
 
-def open_folder(work: Work[Any], folder: Path) -> Layout:
+def open_folder(work: Work[Any], folder: Path, allow_versions: bool = False) -> Layout:
     """The folder, ready for shards: made, cleaned, and with the `sweep.json` of this work."""
+    with locked(_made_folder(folder), PATIENCE):
+        return _open(work, folder, allow_versions, set())
+
+
+def _made_folder(folder: Path) -> Path:
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"directory: expected a folder, got the file {folder}")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
     except OSError as error:
         raise OSError(error.errno, f"directory: cannot make it: {error.strerror}", str(folder)) from error
+    return folder
+
+
+def _open(work: Work[Any], folder: Path, allow_versions: bool, made: set[str]) -> Layout:
+    """As `open_folder`, while its lock is held; what is made in it is added to `made`."""
     found, wanted = read_layout(folder), Layout(folder, work.description)
     if found is None:
         for name in first_results(folder):
@@ -193,34 +239,33 @@ def open_folder(work: Work[Any], folder: Path) -> Layout:
                 f"directory: expected the folder of a sweep or one without results, got {folder}, which has {name} but "
                 f"no {DESCRIPTION}; use another folder"
             )
-        described = True
+        for name in first_others(folder, (work.inputs, work.results, RECORDS)):
+            raise ValueError(
+                f"directory: expected the folder of a sweep, an empty one or none, got {folder}, which has {name} but "
+                f"no {DESCRIPTION}; files of its own would be replaced: use another folder"
+            )
+        changed = True
     else:
-        described = check_same(found, wanted)
-    _remove_abandoned(folder, work)
-    if described:
+        changed = check_same(found, wanted, allow_versions)
+        wanted = Layout(folder, {**wanted.description, "made_with": found.made_with})
+        check_not_of_others(found)
+    remove_leftovers(wanted)
+    if changed or not (folder / DESCRIPTION).exists():
         with saying_how_to_go_on():
-            for name in CLOSING:  # true of fewer tables
-                (folder / name).unlink(missing_ok=True)
-            write_whole(folder / DESCRIPTION, json.dumps(wanted.description, indent=2, allow_nan=False) + "\n")
+            if changed:
+                for name in CLOSING:  # true of fewer tables
+                    (folder / name).unlink(missing_ok=True)
+            if not (folder / DESCRIPTION).exists():
+                made.add(DESCRIPTION)
+            write_whole(folder / DESCRIPTION, described(wanted.description))
     layout = read_layout(folder) or wanted
-    check_same(layout, wanted)  # another process, of another sweep, may have begun at the same time
+    check_same(layout, wanted, allow_versions)  # another process, of another sweep, may have begun at the same time
     if os.access(folder, os.W_OK | os.X_OK):
         with saying_how_to_go_on():
             for name in (work.inputs, work.results, RECORDS):
-                (folder / name).mkdir(exist_ok=True)
+                if make_folder(folder / name):
+                    made.add(name)
     return layout
-
-
-def _remove_abandoned(folder: Path, work: Work[Any]) -> None:
-    """What killed processes have left: files under temporary names that nobody holds a lock on, whatever their age."""
-    remove_abandoned(folder, "|".join(map(str, (DESCRIPTION, *CLOSING))).replace(".", r"\."))
-    for name, pattern in (
-        (work.inputs, r"[a-z]+-\d{8}\.parquet"),
-        (work.results, r"[a-z]+-\d{8}\.parquet"),
-        (RECORDS, r"\d{8}\.json"),
-    ):
-        if (folder / name).is_dir():
-            remove_abandoned(folder / name, pattern)
 
 
 def _flat(config: dict[str, Any]) -> dict[str, Any]:
@@ -230,17 +275,24 @@ def _flat(config: dict[str, Any]) -> dict[str, Any]:
     return {**config, **options, "game": game["name"] if isinstance(game, dict) else game}
 
 
-def check_same(found: Layout, wanted: Layout) -> bool:
+def check_same(found: Layout, wanted: Layout, allow_versions: bool = False) -> bool:
     """Raise unless `found` describes the same sweep, or one of fewer tables; whether it is of fewer."""
     before, now = (
-        {**{k: v for k, v in d.items() if k not in ("config", "git_revision")}, **_flat(d["config"])}
+        {**{k: v for k, v in d.items() if k not in ("config", "git_revision", "made_with")}, **_flat(d["config"])}
         for d in (found.description, wanted.description)
     )
     different = [name for name in {**now, **before} if before.get(name) != now.get(name)]
     unit = wanted.unit
-    if different == [unit] and isinstance(before.get(unit), int) and before[unit] < now[unit]:
-        return True
-    if different:
+    more = different == [unit] and isinstance(before.get(unit), int) and before[unit] < now[unit]
+    if different and not more:
         came = "; ".join(f"{name} is {before.get(name)!r} there, {now.get(name)!r} here" for name in different)
         raise ValueError(f"directory: {wanted.folder} holds another sweep: {came}. Use another folder")
-    return False
+    if not allow_versions and found.made_with != wanted.made_with:
+        names = {**wanted.made_with, **found.made_with}
+        pairs = [(name, found.made_with.get(name), wanted.made_with.get(name)) for name in names]
+        came = "; ".join(f"{name} is {there!r} there, {here!r} here" for name, there, here in pairs if there != here)
+        raise ValueError(
+            f"directory: {wanted.folder} was made with others: {came}. Use those, another folder, or --allow-versions "
+            "(allow_versions=True), which notes it in every shard's record: bytes may then differ"
+        )
+    return more

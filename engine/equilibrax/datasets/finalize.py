@@ -20,10 +20,20 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from equilibrax._core.columns import columns_of
-from equilibrax._core.files import whole_file
+from equilibrax._core.files import locked, whole_file, write_whole
 from equilibrax.datasets._card import dataset_card
 from equilibrax.datasets._croissant import croissant
-from equilibrax.datasets._layout import DESCRIPTION, Layout, find_faults, read_layout, read_record
+from equilibrax.datasets._layout import (
+    DESCRIPTION,
+    PATIENCE,
+    Layout,
+    check_not_of_others,
+    described,
+    find_faults,
+    read_layout,
+    read_record,
+    remove_leftovers,
+)
 
 _NAMED = 20  # faults and shards that are named; the others are counted
 
@@ -103,6 +113,9 @@ def merge(
             faults += found[: _NAMED - len(faults)]
         if progress is not None:
             progress(shard + 1, layout.shards)
+    if not (folder / DESCRIPTION).exists():  # it was lost, and is in the manifest
+        write_whole(folder / DESCRIPTION, described(layout.description))
+    remove_leftovers(layout)
     report = MergeReport(layout.shards, missing, tuple(first), faulty, tuple(faults), check)
     if report.complete:
         close(layout)
@@ -112,14 +125,32 @@ def merge(
 def close(layout: Layout) -> bool:
     """Write manifest, card and metadata of a complete folder; what is there and right is not touched.
 
+    Another process may have gone on with more tables since `layout` was read: it is read again while the folder's lock
+    is held, and once more after the manifest is written, for file systems without locks.
+
     Returns:
         False if a shard is not done, and nothing is written then.
+
+    Raises:
+        ValueError: if a file of one of these names is somebody else's.
     """
+    with locked(layout.folder, PATIENCE):
+        while True:
+            layout = read_layout(layout.folder) or layout
+            check_not_of_others(layout)
+            if not _close(layout):
+                return False
+            if (read_layout(layout.folder) or layout).description == layout.description:
+                return True
+
+
+def _close(layout: Layout) -> bool:
     try:
         totals = _totals(layout)
+        others = totals.pop("others")
         columns = {kind: columns_of(kind, _schema_of(layout, kind)) for kind in layout.kinds}
         _write(layout.folder / "croissant.json", lambda: iter([croissant(layout, columns, totals)]))
-        _write(layout.folder / "README.md", lambda: iter([dataset_card(layout, columns, totals)]))
+        _write(layout.folder / "README.md", lambda: iter([dataset_card(layout, columns, totals, others)]))
         files = {name: _summed(layout.folder / name) for name in (DESCRIPTION, "README.md", "croissant.json")}
         _write(layout.folder / "manifest.json", lambda: _manifest(layout, totals, files))
     except _Incomplete:
@@ -140,19 +171,21 @@ def _records(layout: Layout) -> Iterator[dict[str, Any]]:
 
 
 def _totals(layout: Layout) -> dict[str, Any]:
-    """Sums over all shards."""
+    """Sums over all shards; `others` is how many were made with other packages or devices, which only the card says."""
     sums: Counter[str] = Counter()
     statuses: Counter[str] = Counter()
     splits = {split: dict.fromkeys(layout.kinds, 0) for split in layout.splits}
+    others = 0
     for record in _records(layout):
         sums.update({name: record[name] for name in (layout.unit, "rows", "retries", "resolved")})
         statuses.update(record["statuses"])
+        others += "made_with" in record
         for name, file in record["files"].items():
             kind, _, rest = name.partition("/")
             splits[rest.partition("-")[0]][kind] += file["rows"]
             sums.update(files=1, bytes=file["bytes"])
     ordered = dict(sorted(statuses.items(), key=lambda item: (-item[1], item[0])))
-    return {"shards": layout.shards, **sums, "statuses": ordered, "splits": splits}
+    return {"shards": layout.shards, **sums, "statuses": ordered, "splits": splits, "others": others}
 
 
 def _summed(file: Path) -> dict[str, Any]:

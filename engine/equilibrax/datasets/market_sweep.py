@@ -97,6 +97,7 @@ def run_market_sweep(
     shard: tuple[int, int] = (0, 1),
     progress: Callable[[int, int], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
+    allow_versions: bool = False,
 ) -> SweepReport:
     """Draw and solve random markets and write them to a folder, or go on with what an earlier call has begun.
 
@@ -104,10 +105,11 @@ def run_market_sweep(
 
     Args:
         config: what to solve.
-        directory: the folder, made if need be. Other files in it are left alone.
+        directory: the folder, made if need be; an empty one, or one of this sweep.
         shard: i and n, 0 <= i < n: do only the shards whose number is i modulo n.
         progress: called with the number of markets done and of all markets, at the start and after each shard.
         should_stop: asked before every shard; if true, the call ends early, with a report that is not `complete`.
+        allow_versions: as in `run_sweep`.
 
     Returns:
         Counts and times of this call.
@@ -131,7 +133,7 @@ def run_market_sweep(
     """
     check_share(shard)
     validate_markets(config)
-    return run_work(_work(config), directory, progress, should_stop, shard)
+    return run_work(_work(config), directory, progress, should_stop, shard, allow_versions=allow_versions)
 
 
 def validate_markets(config: MarketSweepConfig) -> None:

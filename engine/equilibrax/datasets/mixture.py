@@ -132,8 +132,8 @@ def check_proportions(proportions: Sequence[Any]) -> None:
             raise ValueError(f"proportion: expected a positive number, got {shown(value)}")
     if sum(_whole(tuple(proportions))) > MAX_CYCLE:
         raise ValueError(
-            f"proportion: expected ratios of whole numbers that sum to at most {MAX_CYCLE}, got {shown(list(proportions))}; "
-            "use fewer decimals"
+            f"proportion: expected ratios of whole numbers that sum to at most {MAX_CYCLE}, got "
+            f"{shown(list(proportions))}; use fewer decimals"
         )
 
 

@@ -4,7 +4,7 @@ The driver opens the folder, hands out the shards that are missing, a bounded nu
 the end. A task solves its shards and writes their files itself, into the same folder, which every node must see under
 the same path; only the shards' records travel back. Files are whole or absent and functions of the configuration, so a
 task that dies anywhere is run again elsewhere and no byte differs, from those of one process either. Ray is optional:
-`pip install "equilibrax[ray]"`.
+`pip install ".[ray]"` in a clone of the repository.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +29,7 @@ from equilibrax._core.batching import cores
 from equilibrax.datasets._layout import Layout, read_layout, read_record
 from equilibrax.datasets._os_errors import AGAIN
 from equilibrax.datasets._pipeline import Work, do_shards
+from equilibrax.datasets._provenance import made_with
 from equilibrax.datasets._run import SweepReport, check_same, run_work
 from equilibrax.datasets._table_shards import work_of
 from equilibrax.datasets.config import SweepConfig, _check_whole
@@ -39,7 +39,6 @@ PATIENCE = 30.0
 """Seconds to wait for the answer of a cluster."""
 _LOOK_EVERY = 5.0  # seconds between two looks at how large the cluster is
 _PARTING = 5.0  # seconds that tasks have to end when the driver does
-_DECISIVE = ("equilibrax", "jax", "jaxlib", "pyarrow")  # packages whose versions bytes may depend on
 
 
 @dataclass(frozen=True)
@@ -51,6 +50,7 @@ class _Tasks:
     shards: int
     in_flight: int | None
     retries: int
+    allow_versions: bool
 
 
 def run_sweep_on_ray(
@@ -64,6 +64,7 @@ def run_sweep_on_ray(
     tasks_in_flight: int | None = None,
     max_retries: int = 3,
     patience: float = PATIENCE,
+    allow_versions: bool = False,
     progress: Callable[[int, int], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
 ) -> SweepReport:
@@ -86,6 +87,7 @@ def run_sweep_on_ray(
             also when it grows.
         max_retries: how often a task is given to another process after its own died; -1 is without end.
         patience: seconds to wait for the cluster to answer.
+        allow_versions: as in `run_sweep`; workers may then differ from each other, too.
         progress: called with the number of tables done and the number of all tables, at the start and after each
             shard, in the calling thread.
         should_stop: asked before every task; if true, those in flight end and no others begin.
@@ -124,10 +126,14 @@ def run_sweep_on_ray(
     config = replace(config, backend=work.config["backend"])  # one for all workers
     if config.stratify:
         config = replace(config, bin_range=tuple(work.config["bin_range"]))  # found once, not by every worker
-    tasks = _Tasks(cpus_per_task, gpus_per_task, shards_per_task, tasks_in_flight, max_retries)
+    tasks = _Tasks(cpus_per_task, gpus_per_task, shards_per_task, tasks_in_flight, max_retries, allow_versions)
     with _connected(ray, address, patience):
         _check_room(ray, tasks)
-        return run_work(work, directory, progress, should_stop, do=partial(_hand_out, ray, config, tasks))
+        made = ray.get(_remote(ray, tasks, _made_with).remote(tasks.cpus))  # the driver may have no accelerator
+        do = partial(_hand_out, ray, config, tasks)
+        return run_work(
+            replace(work, made_with=made), directory, progress, should_stop, do=do, allow_versions=allow_versions
+        )
 
 
 # --- the driver ---------------------------------------------------------------------------------------------
@@ -144,11 +150,9 @@ def _hand_out(
     solved: Callable[[int], None],
 ) -> Generator[dict[str, Any], None, None]:
     """`do_shards` by tasks: the records, in the order in which they are done."""
-    options = {"num_cpus": tasks.cpus, "num_gpus": tasks.gpus, "max_retries": tasks.retries}
-    # No limit of calls, which is one by default where there are GPUs: a process compiles once and stays.
-    task = ray.remote(**options, max_calls=0)(_do)
+    task = _remote(ray, tasks, _do)
     waiting = deque(shards[i : i + tasks.shards] for i in range(0, len(shards), tasks.shards))
-    given = (config, str(layout.folder.resolve()), tasks.cpus, _versions())
+    given = (config, str(layout.folder.resolve()), tasks.cpus, tasks.allow_versions)
     running: dict[Any, list[int]] = {}
     limit, looked = 1, -math.inf
     try:
@@ -170,6 +174,12 @@ def _hand_out(
         if running:
             ray.wait(list(running), num_returns=len(running), timeout=_PARTING)
         raise
+
+
+def _remote(ray: Any, tasks: _Tasks, function: Callable[..., Any]) -> Any:
+    """A function as a task; no limit of calls, which is one where there are GPUs: a process compiles once and stays."""
+    options = {"num_cpus": tasks.cpus, "num_gpus": tasks.gpus, "max_retries": tasks.retries}
+    return ray.remote(**options, max_calls=0)(function)
 
 
 def _fetch(ray: Any, reference: Any, shards: list[int]) -> list[dict[str, Any]]:
@@ -207,7 +217,7 @@ def _ray() -> Any:
         import_module("ray.exceptions")
         return import_module("ray")
     except ImportError:
-        raise ValueError('ray: expected the package Ray, got none; pip install "equilibrax[ray]"') from None
+        raise ValueError('ray: expected the package Ray, got none; in a clone: pip install ".[ray]"') from None
 
 
 @contextmanager
@@ -221,7 +231,8 @@ def _connected(ray: Any, address: str, patience: float) -> Iterator[None]:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", r"os\.fork\(\) was called", RuntimeWarning)  # an exec follows at once
-            ray.init(address="local", num_cpus=cores(), include_dashboard=False, **quiet)
+            with _on_loopback():
+                ray.init(address="local", num_cpus=cores(), include_dashboard=False, **quiet)
     else:
         _check_answers(address, patience)
         ray.init(address=address, **quiet)
@@ -229,6 +240,22 @@ def _connected(ray: Any, address: str, patience: float) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def _on_loopback() -> Iterator[None]:
+    """A cluster that starts in the block listens on 127.0.0.1: whoever reaches it may run what they like.
+
+    On Linux Ray takes another address of the machine, and then listens on all, whatever address it is given; this is
+    the switch by which it does not on other systems.
+    """
+    constants: Any = import_module("ray._private.ray_constants")
+    before = constants.ENABLE_RAY_CLUSTER
+    constants.ENABLE_RAY_CLUSTER = False
+    try:
+        yield
+    finally:
+        constants.ENABLE_RAY_CLUSTER = before
 
 
 def _check_answers(address: str, patience: float) -> None:
@@ -259,27 +286,23 @@ def _check_answers(address: str, patience: float) -> None:
 # --- in the workers -----------------------------------------------------------------------------------------
 
 
-def _do(config: SweepConfig, folder: str, cpus: int, versions: dict[str, str], shards: list[int]) -> list[dict]:
+def _made_with(cpus: int) -> dict[str, Any]:
+    os.environ["NPROC"] = str(cpus)  # before XLA counts cores for its threads; `cores` reads it, too
+    return made_with()
+
+
+def _do(config: SweepConfig, folder: str, cpus: int, allow_versions: bool, shards: list[int]) -> list[dict]:
     """A task: the records of these shards, which are solved and written here unless they are done."""
     os.environ["NPROC"] = str(cpus)  # before XLA counts cores for its threads; `cores` reads it, too
     here = socket.gethostname()
-    different = [
-        f"{name} {came} there, {versions[name]} here" for name, came in _versions().items() if came != versions[name]
-    ]
-    if different:
-        raise ValueError(f"ray: expected the same packages on every machine, got on {here} {'; '.join(different)}")
     work, layout = work_of(config), read_layout(Path(folder))
     if layout is None:
         raise ValueError(f"directory: expected a folder that all machines share, got {folder}, which {here} has not")
-    check_same(layout, Layout(layout.folder, work.description))
+    try:
+        check_same(layout, Layout(layout.folder, work.description), allow_versions)
+    except ValueError as error:
+        raise ValueError(f"ray: expected the same packages on every machine, got others on {here}: {error}") from None
     records = {shard: read_record(layout, shard) for shard in shards}
     missing = [shard for shard in shards if records[shard] is None]
     records |= {record["shard"]: record for record in do_shards(work, layout, missing)}
     return [record for record in records.values() if record is not None]
-
-
-def _versions() -> dict[str, str]:
-    from equilibrax._core.version import __version__
-
-    packages = {name: version(name) for name in _DECISIVE if name != "equilibrax"}
-    return {"equilibrax": __version__, **packages}

@@ -4,11 +4,11 @@ A sweep is a folder:
 
 | file | what it holds |
 |---|---|
-| `sweep.json` | the configuration, with the versions of the format, of equilibrax and of the family |
+| `sweep.json` | the configuration, with the versions of all that the bytes depend on, and the kind of device |
 | `tables/train-00000007.parquet` | the tables of shard 7 in the split train, `table_rows` |
 | `committees/train-00000007.parquet` | their results, `committee_rows` and optional columns |
 | `shards/00000007.json` | that shard 7 is done: its files with their rows, sizes and SHA-256, counts by status |
-| `manifest.json`, `README.md`, `croissant.json` | all of it, once all shards are done; see `equilibrax.datasets.finalize` |
+| `manifest.json`, `README.md`, `croissant.json` | all of it, once all shards are done; see `datasets.finalize` |
 
 Shard i holds the tables with ids from `i * shard_size` up to, not including, `min((i + 1) * shard_size, tables)`. Every
 shard has a file for each split with a positive share, without rows if need be. It is done when its record in `shards/`
@@ -16,9 +16,9 @@ is there, which is written last, and fits. A process may be killed at any time: 
 the same command goes on where the folder stops. What a killed process was writing has a temporary name and, as the
 process is gone, no lock on it; that, not its age, is how the next one knows that it may be removed.
 
-Every file is a function of the configuration (and of the versions of equilibrax, pyarrow and JAX, and the kind of
-device), so however often a sweep was interrupted and however many processes shared it, it ends with the same bytes; two
-processes that work on the same shards only waste time.
+Every file is a function of the configuration (and of the versions and the kind of device in `sweep.json`), so however
+often a sweep was interrupted and however many processes shared it, it ends with the same bytes; two processes that work
+on the same shards only waste time.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ def run_sweep(
     shard: tuple[int, int] = (0, 1),
     progress: Callable[[int, int], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
+    allow_versions: bool = False,
 ) -> SweepReport:
     """Draw and solve random tables and write them to a folder, or go on with what an earlier call has begun.
 
@@ -53,20 +54,22 @@ def run_sweep(
 
     Args:
         config: what to solve.
-        directory: the folder, made if need be. Other files in it are left alone.
+        directory: the folder, made if need be; an empty one, or one of this sweep.
         shard: i and n, 0 <= i < n: do only the shards whose number is i modulo n. So n processes, on any machines that
             share the folder, do all of them without knowing of each other. The one that finds all done, of whichever
             process, writes manifest, card and metadata; `merge` does so too.
         progress: called with the number of tables done and the number of all tables, at the start and after each
             shard, in the calling thread. Of this process's shards.
         should_stop: asked before every shard; if true, the call ends early, with a report that is not `complete`.
+        allow_versions: whether to go on with a folder that was made with other versions of JAX, pyarrow, numpy or
+            numba, or on another kind of device; every shard that is then done says so in its record.
 
     Returns:
         Counts and times of this call.
 
     Raises:
-        ValueError: on a bad configuration, a path that is no folder, a folder of another sweep or of another format,
-            or one that has results but no `sweep.json`.
+        ValueError: on a bad configuration, a path that is no folder, a folder of another sweep, format or versions, or
+            one that is not empty and has no `sweep.json`.
         OSError: of the fitting kind, with the path and what to do in it, if a file cannot be written.
         KeyboardInterrupt: on Ctrl-C, after the shard that is being written.
 
@@ -86,7 +89,7 @@ def run_sweep(
     """
     check_share(shard)
     validate(config)
-    return run_work(work_of(config), directory, progress, should_stop, shard)
+    return run_work(work_of(config), directory, progress, should_stop, shard, allow_versions=allow_versions)
 
 
 def validate(config: SweepConfig) -> None:

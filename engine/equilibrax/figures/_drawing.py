@@ -24,9 +24,18 @@ from matplotlib.collections import QuadMesh
 from matplotlib.colors import LinearSegmentedColormap, LogNorm, to_hex
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, MaxNLocator, ScalarFormatter, StrMethodFormatter
+from matplotlib.text import Text
+from matplotlib.ticker import (
+    FixedLocator,
+    FuncFormatter,
+    LogFormatter,
+    MaxNLocator,
+    ScalarFormatter,
+    StrMethodFormatter,
+)
 
 from equilibrax._core.files import whole_file
+from equilibrax._core.text import plain
 from equilibrax.figures._statistics import TOLERANCE
 
 # Okabe and Ito's colours, which colour-blind readers can tell apart.
@@ -57,6 +66,7 @@ _STYLE = {
     "legend.handlelength": 1.8,
     "legend.columnspacing": 1.4,
     "savefig.dpi": 200,
+    "text.parse_math": False,  # names are text, also those with dollars
 }
 _PANEL_HEIGHT, _LEAST_WIDTH = 2.3, 4.2  # inches
 _CELLS = 48
@@ -104,6 +114,7 @@ def page(
         note = fill(footnote, int(width * 20))
         figure.supxlabel(note, x=0.01, horizontalalignment="left", fontsize=6.5, color="#444444")
         yield figure, list(grid[:count])
+        _show_as_text(figure)
         with whole_file(path) as file:
             figure.savefig(file, format="png", metadata={"Software": None})
 
@@ -190,7 +201,8 @@ def colour_bar(figure: Figure, panels: list[Axes], meshes: list[QuadMesh], label
         norm = LogNorm(1, max(2.0, *(float(mesh.get_clim()[1] or 0) for mesh in meshes)))
         for mesh in meshes:
             mesh.set_norm(norm)
-        figure.colorbar(meshes[0], ax=panels, label=label, aspect=30)
+        bar = figure.colorbar(meshes[0], ax=panels, label=label, aspect=30, format=_Counts())
+        bar.ax.yaxis.set_minor_formatter(_Counts())
 
 
 def axis_labels(panels: list[Axes], x: str, y: str) -> None:
@@ -210,4 +222,28 @@ def legend(figure: Figure, entries: Sequence[Artist]) -> None:
         widest = max(len(str(entry.get_label())) for entry in entries)
         columns = max(1, int(figure.get_figwidth() / (0.065 * widest + 0.5)))
         rows = ceil(len(entries) / columns)
-        figure.legend(handles=entries, loc="outside upper center", ncols=ceil(len(entries) / rows))
+        named_legend(figure, entries, loc="outside upper center", ncols=ceil(len(entries) / rows))
+
+
+def named_legend(of: Figure | Axes, entries: Sequence[Artist], **options: Any) -> None:
+    """A legend of all entries, whatever their labels are: Matplotlib hides those that begin with an underscore."""
+    made = of.legend(entries, ["entry"] * len(entries), **options)
+    for text, entry in zip(made.get_texts(), entries):
+        text.set_text(str(entry.get_label()))
+
+
+def _show_as_text(figure: Figure) -> None:
+    """Control characters of names, as escapes; the ends of lines are ours."""
+    for text in figure.findobj(Text):
+        text.set_text("\n".join(map(plain, text.get_text().split("\n"))))  # pyright: ignore[reportAttributeAccessIssue]
+    for panel in figure.axes:
+        for axis in (panel.xaxis, panel.yaxis):
+            if isinstance(names := axis.get_major_formatter(), FuncFormatter):  # as which Matplotlib keeps names
+                axis.set_major_formatter(FuncFormatter(lambda x, at, names=names: plain(names(x, at))))
+
+
+class _Counts(LogFormatter):
+    """Whole numbers where a logarithmic axis has room for them."""
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        return f"{x:,g}" if super().__call__(x, pos) else ""

@@ -37,6 +37,7 @@ _COLOURS = (draw.BLUE, "#E69F00", draw.GREEN, draw.VERMILLION, "#CC79A7", "#56B4
 _SHAPES = ("o", "s", "^", "D", "v", "P", "X", "p")
 _USERS = ("mean_user", "worst_user")
 _NEAR = 30  # times the best factor: what an inset shows
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _DECADE_OF_INFINITY = 0.35  # of the axis's decades, between its largest number and infinity
 
 
@@ -55,7 +56,8 @@ def weak_figure(fits: Fits, path: str | os.PathLike[str]) -> None:
 
     Example:
         >>> import equilibrax as eq
-        >>> fit = eq.raters.market_fit(eq.raters.simulate_answers(users=2, models=3, questions=20, options=3, seed=1), scores=[])
+        >>> answers = eq.raters.simulate_answers(users=2, models=3, questions=20, options=3, seed=1)
+        >>> fit = eq.raters.market_fit(answers, scores=[])
         >>> eq.figures.weak_figure(fit, "weak.png")
     """
     named = named_fits(fits)
@@ -88,7 +90,8 @@ def transfer_figure(fits: Fits, path: str | os.PathLike[str]) -> None:
 
     Example:
         >>> import equilibrax as eq
-        >>> fit = eq.raters.market_fit(eq.raters.simulate_answers(users=2, models=3, questions=20, options=3, seed=1), scores=[])
+        >>> answers = eq.raters.simulate_answers(users=2, models=3, questions=20, options=3, seed=1)
+        >>> fit = eq.raters.market_fit(answers, scores=[])
         >>> eq.figures.transfer_figure(fit, "transfer.png")
     """
     named = named_fits(fits)
@@ -133,7 +136,8 @@ def subset_figure(fits: Fits, path: str | os.PathLike[str]) -> None:
 
     Example:
         >>> import equilibrax as eq
-        >>> fit = eq.raters.market_fit(eq.raters.simulate_answers(users=2, models=3, questions=20, options=3, seed=1), scores=[])
+        >>> answers = eq.raters.simulate_answers(users=2, models=3, questions=20, options=3, seed=1)
+        >>> fit = eq.raters.market_fit(answers, scores=[])
         >>> eq.figures.subset_figure(fit, "subsets.png")
     """
     named = named_fits(fits)
@@ -314,20 +318,21 @@ def _labels(columns: list[tuple[Axes, Axes]], x: str, y: tuple[str, str]) -> Non
 
 def _draw_users(panel: Axes, curve: WeakCurve) -> None:
     values, error = curve.rmse[:, WEAK_METHODS.index("nnls")], curve.user_error()
-    shown = np.flatnonzero(curve.answering)
+    shown, lines = np.flatnonzero(curve.answering), []
     for i in shown:
         style = user_style(int(i), len(curve.user_names))
         band = np.nan_to_num(error[i])
         shade = {"color": style["color"], "alpha": _SHADE / 2, "linewidth": 0}
         panel.fill_between(curve.sizes, values[i] - band, values[i] + band, **shade)
-        panel.plot(curve.sizes, values[i], linewidth=1.4, label=curve.user_names[i], **style)
+        lines += panel.plot(curve.sizes, values[i], linewidth=1.4, label=curve.user_names[i], **style)
     size_axis(panel, curve.sizes)
     panel.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
     low, high = panel.get_ylim()
     across = 2 if len(shown) > 3 else 1
     rows = -(-len(shown) // across)
     panel.set_ylim(low, high + 0.09 * rows * (high - low))
-    panel.legend(fontsize=6, loc="upper right", handlelength=1.4, labelspacing=0.25, columnspacing=1, ncols=across)
+    small: dict[str, Any] = {"fontsize": 6, "handlelength": 1.4, "labelspacing": 0.25, "columnspacing": 1}
+    draw.named_legend(panel, lines, loc="upper right", ncols=across, **small)
 
 
 def _draw_more_users(panel: Axes, fit: MarketFit) -> Axes:
@@ -420,4 +425,5 @@ def _log_ticks(low: float, high: float) -> list[float]:
 def _factor_text(value: float, _: float) -> str:
     if 1e-2 <= value < 1e4:
         return f"{value:,.6g}"
-    return f"$10^{{{np.log10(value):.3g}}}$"
+    exponent = f"{np.log10(value):.3g}"
+    return "10" + exponent.translate(_RAISED) if "." not in exponent else f"{value:.3g}"

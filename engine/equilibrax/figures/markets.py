@@ -136,7 +136,8 @@ def entry_figure(rows: pa.Table, path: str | os.PathLike[str], *, users: Sequenc
     Example:
         >>> import equilibrax as eq
         >>> market, _ = eq.problems.theorem_5_2_market()
-        >>> eq.figures.entry_figure(eq.studies.enter(market, eq.studies.random_newcomers(market, 20)).rows(), "entry.png")
+        >>> entry = eq.studies.enter(market, eq.studies.random_newcomers(market, 20))
+        >>> eq.figures.entry_figure(entry.rows(), "entry.png")
     """
     needed = ("market", "family", "game", "user", "newcomer", "incumbent", "worst_before", "worst_after")
     every = _read(rows, needed)

@@ -92,7 +92,8 @@ def weights_figure(fits: Fits, path: str | os.PathLike[str]) -> None:
 
     Example:
         >>> import equilibrax as eq
-        >>> fit = eq.raters.market_fit(eq.raters.simulate_answers(users=2, models=3, questions=20, options=3, seed=1), scores=[])
+        >>> answers = eq.raters.simulate_answers(users=2, models=3, questions=20, options=3, seed=1)
+        >>> fit = eq.raters.market_fit(answers, scores=[])
         >>> eq.figures.weights_figure(fit, "weights.png")
     """
     named = named_fits(fits)

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from typing import Literal, get_args
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from equilibrax._core.checks import check_choice, check_whole
 from equilibrax.fits.least_squares import nonnegative_least_squares
+from equilibrax.fits.scaling import TOLERANCE, not_converged
 
 FoldAssignment = Literal["shuffled", "modulo"]
 
@@ -55,16 +56,22 @@ def random_words(seed: int, purpose: int, shape: Sequence[int]) -> np.ndarray:
 
 
 def fit_centered(
-    gram: Float[np.ndarray, "*L K K"], moment: Float[np.ndarray, "*L K"], square: Float[np.ndarray, "*L"]
+    gram: Float[np.ndarray, "*L K K"],
+    moment: Float[np.ndarray, "*L K"],
+    square: Float[np.ndarray, "*L"],
+    members: Bool[np.ndarray, "*L K"] | bool = True,
 ) -> tuple[np.ndarray, np.ndarray]:
     """`(weights, kkt_residual)` of NNLS on second moments; columns and moments that are rounding errors count as zero.
 
     A column that is constant, or a target that is, has centered moments of rounding size: a fit to them would be noise.
+    Centered columns that are almost the same are so in the data, and share their weight in some way.
     """
     size = np.diagonal(gram, axis1=-2, axis2=-1)
     largest = size.max(axis=-1, keepdims=True)
-    members = size > _NOISE * largest
+    known = size > _NOISE * largest
     bound = _NOISE * np.sqrt(np.maximum(size * square[..., None], 0.0))
-    moment = np.where(members & (np.abs(moment) > bound), moment, 0.0)
-    fit = nonnegative_least_squares(gram, moment, members=members)
+    moment = np.where(known & (np.abs(moment) > bound), moment, 0.0)
+    fit = nonnegative_least_squares(gram, moment, members=known & members, throw=False)
+    if not (fit.kkt_residual <= TOLERANCE).all():
+        raise not_converged(fit.kkt_residual)
     return fit.weights, fit.kkt_residual

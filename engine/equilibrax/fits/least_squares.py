@@ -23,10 +23,22 @@ from jaxtyping import Bool, Float, Int
 
 from equilibrax._core.batching import batch_mesh, by_rows, over_batch, run_in_chunks
 from equilibrax._core.checks import check_choice
-from equilibrax.fits.scaling import TOLERANCE, kkt_residual, lanes_per_chunk, not_converged, refine, unit_scale
+from equilibrax.fits.scaling import (
+    LOST,
+    TOLERANCE,
+    kkt_residual,
+    lanes_per_chunk,
+    not_converged,
+    penalty,
+    precision,
+    refine,
+    unit_scale,
+)
 
 Constraint = Literal["nonnegative", "simplex"]
 Array = Any
+
+_FEW = 1e-10  # a precision above this is worth the careful solver
 
 
 @dataclass(frozen=True)
@@ -44,18 +56,23 @@ class LeastSquaresFit:
             column; at least 1e-8 of the members' mean): it does not change with a common scale, and the squared error
             is above the least possible by no more than twice the residual times that unit.
         iterations: `[..]` int, changes of the set of columns with weight.
-        refined: number of fits above `TOLERANCE` that were solved again on the host.
+        refined: number of fits that were solved again on the host: above `TOLERANCE`, or with few digits left.
+        precision: `[..]` how much Gram matrices can tell: what rounding of their entries may be, relative to what is
+            decided by them, from 0 (everything) to 1 (nothing). For "nonnegative" that is what the fit explains
+            beyond the best single column, for "simplex" the error of the best single column. Columns and a target
+            that share an offset of r times their spread have about `1e-15 r^2`: fit their rows (`alignment_curve`).
     """
 
     weights: Float[Array, "*batch K"]
     kkt_residual: Float[Array, "*batch"]
     iterations: Int[Array, "*batch"]
     refined: int
+    precision: Float[Array, "*batch"]
 
     @property
     def converged(self) -> Bool[Array, "*batch"]:
-        """`[..]` bool: whether the KKT residual is at most `TOLERANCE`."""
-        return self.kkt_residual <= TOLERANCE
+        """`[..]` bool: whether the KKT residual is at most `TOLERANCE`, and `precision` at most 1e-4."""
+        return (self.kkt_residual <= TOLERANCE) & (self.precision <= LOST)
 
 
 def nonnegative_least_squares(
@@ -88,7 +105,8 @@ def nonnegative_least_squares(
 
     Raises:
         ValueError: naming the argument, what was expected and what came.
-        SolveError: with `throw`, if a KKT residual is above `TOLERANCE` even after refinement.
+        SolveError: with `throw`, if a KKT residual is above `TOLERANCE` even after refinement, or Gram matrices have
+            lost the digits that decide.
 
     Example:
         >>> import numpy as np, equilibrax as eq
@@ -102,7 +120,11 @@ def nonnegative_least_squares(
     """
     check_choice("constraint", constraint, get_args(Constraint))
     grams, moments, masks, batch = _checked(gram, moment, members, square, constraint)
-    scaled, wanted, factors = unit_scale(grams, moments, masks, np.full(len(masks), constraint == "simplex"))
+    problem = grams, moments
+    if constraint == "simplex":
+        sigma = penalty(np.diagonal(grams, axis1=1, axis2=2), masks)[:, None]
+        problem = grams + sigma[:, :, None], np.broadcast_to(sigma, moments.shape)
+    scaled, wanted, factors = unit_scale(*problem, masks)
     mesh = batch_mesh(devices)
     with jax.enable_x64(True):
         raw = run_in_chunks(
@@ -113,20 +135,27 @@ def nonnegative_least_squares(
         total = weights.sum(axis=1, keepdims=True)
         weights = weights / np.where(total > 0, total, 1.0)
     residual = kkt_residual(grams, moments, weights, masks, constraint)
-    again = np.flatnonzero(~(residual <= TOLERANCE))
+    # On the simplex, differences that are made from A'A have its rounding errors.
+    sums = None if square is None or moment is None else np.broadcast_to(np.asarray(square, float), batch).reshape(-1)
+    told = precision(grams, moments, weights, masks, sums, constraint)
+    again = np.flatnonzero(~((residual <= TOLERANCE) & (told <= _FEW)))
     for i in again:
         found, _ = refine(grams[i], moments[i], masks[i], constraint)
         better = kkt_residual(grams[i], moments[i], found, masks[i], constraint)
         if not better >= residual[i]:
             weights[i], residual[i] = found, better
-    if throw and not (residual <= TOLERANCE).all():
-        raise not_converged(residual)
-    return LeastSquaresFit(
+    if len(again):
+        told = precision(grams, moments, weights, masks, sums, constraint)
+    fit = LeastSquaresFit(
         weights=weights.reshape(*batch, -1),
         kkt_residual=residual.reshape(batch),
         iterations=raw["pivots"].reshape(batch).astype(np.int64),
         refined=len(again),
+        precision=told.reshape(batch),
     )
+    if throw and not fit.converged.all():
+        raise not_converged(residual, told)
+    return fit
 
 
 @lru_cache(maxsize=8)

@@ -12,7 +12,12 @@ from equilibrax.fits._active_set import solve_one
 TOLERANCE = 1e-8
 """KKT residuals above this are refined, and what is still above it is reported."""
 
+LOST = 1e-4
+"""Fits of a precision above this have not enough digits to be called optimal."""
+
 Array = Any
+
+_ROUNDING = 4 * np.finfo(float).eps  # of an entry of a Gram matrix, relative to the norms of its columns
 
 _CACHE_BYTES = {"cpu": 5 << 18}  # of tableaus that are pivoted together: with room to spare in a second-level cache
 _ACCELERATOR_BYTES = 1 << 27
@@ -59,9 +64,43 @@ def kkt_residual(gram: Array, moment: Array, weights: Array, members: Array, con
     return np.where(members, worst, 0.0).max(axis=-1, initial=0.0)
 
 
-def not_converged(residual: np.ndarray) -> SolveError:
-    """The error for fits above `TOLERANCE`."""
+def precision(
+    gram: Array, moment: Array, weights: Array, members: Array, square: Array | None, constraint: str
+) -> np.ndarray:
+    """`[B]` as `LeastSquaresFit.precision` defines it, for `[B, K, K]`, three of `[B, K]`, and `[B]` or None."""
+    squares = np.maximum(np.diagonal(gram, axis1=-2, axis2=-1), 0.0)
+    norms = np.sqrt(squares)
+    noise = _ROUNDING * (weights * norms).sum(axis=-1) ** 2
+    if constraint == "simplex":
+        noise = noise if square is None else _ROUNDING * np.abs(square)
+        best = np.where(members, squares, np.inf).min(axis=-1)
+        return np.where(noise > best, float(square is not None), noise / np.where(best > 0, best, 1.0))
+    norms = np.where(norms > 0, norms, 1.0)
+    height = np.where(members, moment / norms, 0.0)
+    first = height.argmax(axis=-1)[:, None]
+    tau = np.take_along_axis(height, first, axis=-1)
+    tau = np.where(tau > 0, tau, 1.0)
+    explained = (weights * (2 * moment - np.matmul(gram, weights[..., None])[..., 0])).sum(axis=-1)
+    gain = explained - np.maximum(height.max(axis=-1), 0.0) ** 2
+    # Nothing beyond the best single column: is that decided for every other one? It is if it points elsewhere, if the
+    # residual clearly points away from it, or if it is the same column to the last bit.
+    row = np.take_along_axis(gram, first[:, :, None], axis=1)[:, 0]
+    cosine = row / norms / np.take_along_axis(norms, first, axis=-1)
+    same = (gram == row[:, None]).all(axis=-1) & (moment == np.take_along_axis(moment, first, axis=-1))
+    decided = (1 - cosine**2 > 1e-6) | (height / tau - cosine < -16 * _ROUNDING) | same | ~members
+    single = np.where(decided.all(axis=-1), _ROUNDING, 1.0)
+    return np.where(noise == 0, 0.0, np.where(gain > noise, noise / np.where(gain > 0, gain, 1.0), single))
+
+
+def not_converged(residual: np.ndarray, told: np.ndarray | None = None) -> SolveError:
+    """The error for fits above `TOLERANCE`, or of a precision above `LOST`."""
     bad = ~(residual <= TOLERANCE)
+    if told is not None and not bad.any():
+        return SolveError(
+            f"{int((told > LOST).sum())} of {told.size} Gram matrices have lost the digits that decide: their columns "
+            f"share much more with each other than they differ by. Fit the rows themselves (alignment_curve), or take "
+            f"what is shared out of them first; throw=False returns all fits with their precision."
+        )
     return SolveError(
         f"{int(bad.sum())} of {residual.size} fits have a KKT residual above {TOLERANCE:g}, the largest "
         f"{float(np.nanmax(residual)):.3g}: columns are of very different sizes, or almost the same. Bring raters to "
@@ -70,21 +109,17 @@ def not_converged(residual: np.ndarray) -> SolveError:
     )
 
 
-def unit_scale(grams: np.ndarray, moments: np.ndarray, members: np.ndarray, simplex: np.ndarray):
+def unit_scale(grams: np.ndarray, moments: np.ndarray, members: np.ndarray):
     """The problems that the kernel solves: `[B, K, K]`, `[B, K]`, and `[B, K]` factors of its weights.
 
     Args:
-        grams: `[B, K, K]`, of differences where `simplex`.
+        grams: `[B, K, K]`.
         moments: `[B, K]`.
         members: `[B, K]` bool, or anything that is broadcast to it: columns that may have weight.
-        simplex: `[B]` bool.
     """
-    squares = np.diagonal(grams, axis1=1, axis2=2)
-    sigma = np.where(simplex, penalty(squares, members), 0.0)[:, None]
-    norms = np.sqrt(np.maximum(squares + sigma, 0.0))
+    norms = np.sqrt(np.maximum(np.diagonal(grams, axis1=1, axis2=2), 0.0))
     norms = np.where(norms > 0, norms, 1.0)
-    scaled = (grams + sigma[:, :, None]) / norms[:, :, None] / norms[:, None]
-    wanted = np.where(simplex[:, None], sigma, moments) / norms
+    scaled, wanted = grams / norms[:, :, None] / norms[:, None], moments / norms
     height = np.where(members, np.abs(wanted), 0.0).max(axis=1, keepdims=True)
     height = np.where(height > 0, height, 1.0)
     return scaled, wanted / height, height / norms

@@ -9,7 +9,6 @@ from ._game import (
     register_bounds as register_bounds,
     register_guarantee as register_guarantee,
 )
-from ._market_rules import MarketRules as MarketRules
 from ._oblivious_rules import ObliviousRules as ObliviousRules, oblivious_rules as oblivious_rules
 from ._oblivious_utility import oblivious_utility as oblivious_utility, oblivious_values as oblivious_values
 from ._options import (
@@ -29,15 +28,16 @@ from ._solve import (
     solve as solve,
 )
 from .aligned import Aligned as Aligned
-from .anonymous import Anonymous as Anonymous
 from .joint import Joint as Joint
-from .market import MarketDynamics as MarketDynamics, MarketGame as MarketGame
-from .market_result import MarketRegret as MarketRegret, MarketResult as MarketResult
+from .markets.anonymous import Anonymous as Anonymous
+from .markets.game import MarketDynamics as MarketDynamics, MarketGame as MarketGame
+from .markets.personalized import Personalized as Personalized
+from .markets.regret import market_regret as market_regret
+from .markets.result import MarketRegret as MarketRegret, MarketResult as MarketResult
+from .markets.rules import MarketRules as MarketRules
 from .obedient import Obedient as Obedient
 from .oblivious import Oblivious as Oblivious
 from .partition_result import PartitionResult as PartitionResult
-from .personalized import Personalized as Personalized
-from .regret import market_regret as market_regret
 from .responses import PartitionGame as PartitionGame
 from .selection import Selection as Selection
 from .selection_result import SelectionResult as SelectionResult

@@ -59,7 +59,8 @@ def oblivious_utility(
         >>> court = eq.PersuasionGame.from_prior(  # Theorem 7: guilty or innocent; acquit or convict
         ...     [[[2, 0], [0, 1]]], user=[[1, 2], [2, 1]], providers=[[[0, 2], [0, 1]], [[1, 0], [2, 0]]]
         ... )
-        >>> eq.games.oblivious_utility(court, eq.games.oblivious_rules(court)).round(9).tolist(), court.optimum_utility.tolist()
+        >>> heard = eq.games.oblivious_utility(court, eq.games.oblivious_rules(court))
+        >>> heard.round(9).tolist(), court.optimum_utility.tolist()
         ([[1.666666667, 1.666666667, 1.666666667]], [2.0])
     """
     masks = committee_masks(committees, game.num_providers, game.provider_names())
@@ -115,7 +116,7 @@ def oblivious_values(
     Example:
         >>> import equilibrax as eq
         >>> game = eq.PersuasionGame.from_weights([[1, 2]], [[[1, 0], [0, 1]]], [[[[0, 1]] * 2]] * 2, resolution=1)
-        >>> eq.games.oblivious_values(game, [[[0, 0], [0, 1]]]).tolist()  # the first tells nothing, the second everything
+        >>> eq.games.oblivious_values(game, [[[0, 0], [0, 1]]]).tolist()  # the first is silent
         [[2, 3, 3]]
     """
     masks = committee_masks(committees, game.num_providers, game.provider_names())

@@ -39,7 +39,9 @@ class Quantal:
         check_tolerance(self.tolerance)
         values = check_numbers("rationality", self.rationality, 0, infinite=True)
         if values.ndim > 1 or not values.size:
-            raise ValueError(f"rationality: expected a number or a list of numbers, got {shown(self.rationality)}")
+            raise ValueError(
+                f"rationality: expected numbers of at least 0, one or a list, got {shown(self.rationality)}"
+            )
         object.__setattr__(self, "rationality", tuple(values.tolist()) if values.ndim else float(values))
         object.__setattr__(self, "tolerance", float(self.tolerance))
 
@@ -54,7 +56,8 @@ class Dynamics:
     Attributes:
         order: turns in "round_robin" from the lowest index (the turn passes on after a deviation too), or "random": the
             deviator is drawn uniformly among the providers that can deviate.
-        deviation: "best", or "minimal": the smallest gain that is profitable. After minimal deviations the selected
+        deviation: "best", or "minimal": the smallest gain that is profitable (of several, the one that is best for the
+            user, then the lexicographically first). After minimal deviations the selected
             provider may have a larger gain left that it never takes, so they can end outside the equilibria.
         seed: a whole number or a JAX random key, for random turns. Draws depend on it, the table's id and the committee
             alone.

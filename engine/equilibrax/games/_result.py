@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float, Int, Num
-from rich.console import Console
 from rich.table import Table
 
 from equilibrax._core.committees import committee_index
 from equilibrax._core.status import SolveError, Status, status_names
+from equilibrax._core.text import show_table
 
 if TYPE_CHECKING:
     from equilibrax.games._game import Game
@@ -169,6 +169,9 @@ class Result:
             table: position in the batch.
             width: characters per line; default is the terminal's.
         """
+        show_table(lambda decimals: self._table(table, decimals), width)
+
+    def _table(self, table: int, decimals: int) -> Table:
         numbers = {heading: values for heading, values in self._numbers().items() if values is not None}
         quantal, texts = self.response == "quantal", self._texts()
         shown = Table(title=self.problem.names()[table], caption=f"{self._caption()}; utilities are expectations")
@@ -182,10 +185,10 @@ class Result:
         shown.add_column("status", no_wrap=True)
         for names, at, of_status, rationality in self._lines(table):
             cells = [f"{rationality:g}"] if quantal else []
-            cells += [_cell(values[at], bool(self.solved[at])) for values in numbers.values()]
+            cells += [_cell(values[at], bool(self.solved[at]), decimals) for values in numbers.values()]
             cells += [text(at) if self.solved[at] else "" for text in texts.values()]
             shown.add_row(*names, *cells, str(self.status_names[of_status]))
-        Console(highlight=False, width=width).print(shown)
+        return shown
 
     def _caption(self) -> str:
         said = [self.game.name, *([f"ties: {self.tie_break}"] if self.tie_break else [])]
@@ -263,8 +266,8 @@ class TableResult(Result):
         return self._utility(np.broadcast_to(spread, self.status.shape))
 
 
-def _cell(value: Any, solved: bool) -> str:
-    """A number of a table: whole numbers as they are, others with six decimals, nothing where there is none."""
+def _cell(value: Any, solved: bool, decimals: int) -> str:
+    """A number of a table: whole numbers as they are, others with so many decimals, nothing where there is none."""
     if isinstance(value, np.integer):
         return f"{value:,}" if solved or value >= 0 else ""
-    return "" if np.isnan(value) else f"{value:.6f}"
+    return "" if np.isnan(value) else f"{value:.{decimals}f}"

@@ -10,13 +10,13 @@ from equilibrax._core.committees import Committees
 from equilibrax.games._game import GAMES, Backend, Game, Problem, read_options
 from equilibrax.games._result import Result
 from equilibrax.games.aligned import Aligned
-from equilibrax.games.anonymous import Anonymous
 from equilibrax.games.joint import Joint
-from equilibrax.games.market_result import MarketResult
+from equilibrax.games.markets.anonymous import Anonymous
+from equilibrax.games.markets.personalized import Personalized
+from equilibrax.games.markets.result import MarketResult
 from equilibrax.games.obedient import Obedient
 from equilibrax.games.oblivious import Oblivious
 from equilibrax.games.partition_result import PartitionResult
-from equilibrax.games.personalized import Personalized
 from equilibrax.games.selection import Selection
 from equilibrax.games.selection_result import SelectionResult
 from equilibrax.problems.market import Market
@@ -38,7 +38,9 @@ class How(TypedDict, total=False):
 
 
 @overload
-def solve(tables: UtilityTables, game: Literal["selection"] = ..., **how: Unpack[How]) -> SelectionResult: ...
+def solve(
+    tables: UtilityTables, game: Selection | Literal["selection"] = ..., **how: Unpack[How]
+) -> SelectionResult: ...
 @overload
 def solve(
     tables: UtilityTables | PersuasionGame,
@@ -53,7 +55,7 @@ def solve(tables: Problem, game: Game[R], **how: Unpack[How]) -> R: ...
 def solve(tables: Problem, game: str, **how: Unpack[How]) -> Result: ...
 def solve(
     tables: Problem,
-    game: Game[Any] | str = "selection",
+    game: Game[Any] | str = Selection(),  # noqa: B008 (frozen)
     *,
     committees: Committees = "all",
     backend: Backend = "auto",

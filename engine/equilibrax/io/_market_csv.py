@@ -5,6 +5,7 @@ Letters: B markets, N users, K providers, X states, A actions.
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,8 +19,9 @@ import numpy as np
 from equilibrax._core.checks import INT32_MAX
 from equilibrax._core.fixed_point import common_step
 from equilibrax._core.partitions import restricted_growth
-from equilibrax.io.files import LOG, TableFileError, csv_bytes, decimal, line_of, naming, stem_of
-from equilibrax.io.records import Reading, Rows, alike, counted, exact, prior_weights, read_rows, utilities
+from equilibrax.io.files import TableFileError, check_dense, csv_bytes, decimal, line_of, naming, say, stem_of
+from equilibrax.io.names import Reading, alike
+from equilibrax.io.records import Rows, counted, exact, prior_weights, read_rows, utilities
 from equilibrax.problems.market import Market, MarketLabels, separable_market
 
 _REQUIRED = ("state", "user", "action", "utility")
@@ -53,7 +55,7 @@ def parse(
     if how is not None:
         markets = f"{counted(len(file.markets), 'market')}, " if len(file.markets) > 1 else ""
         sizes = f"{counted(len(file.states), 'state')}, {counted(len(file.users), 'user')}"
-        LOG.info("%s", found.said(path, f"{markets}{sizes}, up to {counted(market.actions, 'action')}"))
+        say(logging.INFO, found.said(path, f"{markets}{sizes}, up to {counted(market.actions, 'action')}"))
     return market
 
 
@@ -146,6 +148,7 @@ class _File:
         b, n, x, a = len(self.markets), len(self.users), len(self.states), max(map(len, self.actions))
         markets, states, users = ({name: i for i, name in enumerate(names)} for names in self._names())
         actions = [{name: i for i, name in enumerate(names)} for names in self.actions]
+        check_dense(self.path, (b, n, x, a), 1 + len(self.providers), len(self.rows))
         lines = np.zeros((b, n, x, a), np.int64)
         values = np.full((b, 1 + len(self.providers), n, x, a), Fraction(0), object)
         for row in self.rows:

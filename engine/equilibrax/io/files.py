@@ -2,7 +2,8 @@
 
 Limits: a file has at most 2 GiB. What is packed (`.gz`, `.zip`, `.npz`) may unpack to 64 MiB, or to 20 times its size
 if that is more; sizes are compared before and while unpacking, and zip files are stored or deflated. A Parquet file has
-at most 2^24 cells. So a small file cannot fill the memory.
+at most 2^24 cells. Tables
+have at most 2^24 cells, or 64 for each in the file if that is more. So a small file cannot fill the memory.
 """
 
 from __future__ import annotations
@@ -30,8 +31,17 @@ MAX_FILE = 2**31
 MIN_UNPACKED, MAX_GROWTH = 2**26, 20
 """Bytes that any packed file may unpack to; how many times its size a larger one may."""
 
+MAX_CELLS, MAX_EMPTY = 2**24, 64
+"""Cells of the largest Parquet file: equal numbers take a few bytes, however many. Cells that any table may have; how
+many a larger one may have for each that is in the file."""
+
 LOG = logging.getLogger("equilibrax.io")
 """INFO: what was read, a line per file. WARNING: what was read and may not have been meant."""
+
+
+def say(level: int, text: str) -> None:
+    """One short line of what was read."""
+    LOG.log(level, "%s", shortened(text))
 
 
 class TableFileError(ValueError):
@@ -72,6 +82,14 @@ def read_bytes(path: Path) -> bytes:
     except OSError as error:
         raise TableFileError(f"{path}: expected a readable file, got: {error.strerror}") from error
     return _gunzipped(data, path) if data.startswith(b"\x1f\x8b") else data
+
+
+def check_dense(path: Path, shape: tuple[int, ...], players: int, rows: int) -> None:
+    """Refuse rows that name so many things that nearly all of the table would be empty."""
+    cells = prod(shape) * players
+    if cells > max(MAX_CELLS, MAX_EMPTY * rows * players):
+        sizes = " x ".join(map(str, shape))
+        raise TableFileError(f"{path}: expected a table that is filled, got {sizes} cells, and {rows} rows for them")
 
 
 def suffix_of(path: Path, known: Sequence[str] = (".csv", ".npz")) -> str:

@@ -68,7 +68,7 @@ from equilibrax.io.files import (
     step_of,
     suffix_of,
 )
-from equilibrax.io.records import reading, refuse_reading
+from equilibrax.io.names import reading, refuse_reading
 from equilibrax.io.tables import _write_whole
 from equilibrax.problems.market import Market, MarketLabels, general_market, separable_market
 

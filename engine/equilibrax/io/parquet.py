@@ -8,10 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from equilibrax.io.files import TableFileError, unpacked_limit
-
-MAX_CELLS = 2**24
-"""Cells of the largest Parquet file that is read: one column of equal numbers takes a few bytes, however long."""
+from equilibrax.io.files import MAX_CELLS, TableFileError, unpacked_limit
 
 
 def parquet_texts(data: bytes, path: Path) -> tuple[list[str], list[list[str]]]:

@@ -27,11 +27,11 @@ Letters: B tables, K providers, X states, A actions.
 
 from __future__ import annotations
 
+import logging
 import os
 import reprlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from fractions import Fraction
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -40,42 +40,28 @@ import numpy as np
 
 from equilibrax._core.checks import positive_int
 from equilibrax._core.files import write_whole
+from equilibrax.io import _table_csv as csv_format
 from equilibrax.io.files import (
-    LOG,
     READABLE,
     TableFileError,
     check_same,
-    csv_bytes,
-    decimal as decimal_text,
     fitting,
-    line_of,
     load_arrays,
     names_of,
     naming,
     npz_bytes,
     read_bytes,
-    stem_of,
+    say,
     step_of,
     suffix_of,
 )
-from equilibrax.io.records import (
-    Reading,
-    counted,
-    exact,
-    prior_weights,
-    read_rows,
-    reading,
-    refuse_reading,
-    utilities,
-)
-from equilibrax.problems.tables import Labels, UtilityTables, from_arrays, from_integers, table_id_words
+from equilibrax.io.names import Reading, reading, refuse_reading
+from equilibrax.io.records import counted
+from equilibrax.problems.tables import Labels, UtilityTables, from_arrays, from_integers
 
 PAPER_TABLES: tuple[str, ...] = ("synthetic-1", "synthetic-2", "movielens")
 """Names of the tables of 2509.15090, Appendix D, for `load_paper_table`."""
 
-_REQUIRED = ("state", "action", "user")
-_TEXTS = ("table", "state", "action")
-_RESERVED = (*_REQUIRED, "prior", "table")
 _NUMERIC_ARRAYS = ("user", "providers", "prior", "available")
 _NAME_ARRAYS = ("state_names", "action_names", "provider_names", "table_names")
 _ARRAYS = (*_NUMERIC_ARRAYS, "resolution", *_NAME_ARRAYS)
@@ -212,8 +198,8 @@ def write_table(tables: UtilityTables, path: str | os.PathLike[str]) -> None:
             prior = np.asarray(tables.prior)
             lowest = prior // np.gcd.reduce(prior, axis=1, keepdims=True)
             expected = replace(tables, prior=lowest, labels=labels)
-            data = _to_csv(tables, labels, path)
-            again = _from_csv(data, path, tables.resolution)[0]
+            data = csv_format.text(tables, labels, path)
+            again = csv_format.parse(data, path, tables.resolution)[0]
         else:
             named = tables.labels and replace(labels, tables=labels.tables if tables.labels.tables else ())
             expected = replace(tables, labels=named)
@@ -250,7 +236,7 @@ def load_paper_table(name: str, *, resolution: int = 10_000) -> UtilityTables:
         raise ValueError(f"name: expected one of {', '.join(PAPER_TABLES)}, got {name!r}")
     resolution = positive_int("resolution", resolution)
     data = resources.files("equilibrax").joinpath("data", f"{name}.csv").read_bytes()
-    return _from_csv(data, Path(f"{name}.csv"), resolution)[0]
+    return csv_format.parse(data, Path(f"{name}.csv"), resolution)[0]
 
 
 def _read(path: Path, resolution: int | None, how: Reading, strict: bool, apart: bool) -> list[UtilityTables]:
@@ -260,14 +246,14 @@ def _read(path: Path, resolution: int | None, how: Reading, strict: bool, apart:
         refuse_reading(path, how)
         batches = [_from_npz(read_bytes(path), path, resolution)]
     else:
-        batches = _from_csv(read_bytes(path), path, resolution, how, apart)
+        batches = csv_format.parse(read_bytes(path), path, resolution, how, apart)
     partial = [text for batch in batches for text in _partial(batch)]
     if partial:
         some = "; ".join(partial[:3]) + (f"; and {len(partial) - 3} more" if len(partial) > 3 else "")
         about = f"{path}: {counted(len(partial), 'action')} in only some of the states: {some}"
         if strict:
             raise TableFileError(f"{about}; expected all of a table's actions in each of its states")
-        LOG.warning("%s; taken as unavailable in the others (strict=True, or --strict, refuses this)", about)
+        say(logging.WARNING, f"{about}; taken as unavailable in the others (strict=True, or --strict, refuses this)")
     return batches
 
 
@@ -276,143 +262,13 @@ def _partial(tables: UtilityTables) -> list[str]:
     available = np.asarray(tables.available)
     odd = available.any(axis=1) & ~available.all(axis=1)
     found, names = [], tables.names()
+    several = len(tables) > 1 or (tables.labels and len(tables.labels.tables) > 1)
     for b, a in np.argwhere(odd).tolist():
         actions = tables.labels.actions if tables.labels else range(tables.actions)
         states = [name for name, there in zip(tables.state_names(), available[b, :, a]) if not there]
-        of = f" of table {names[b]!r}" if len(tables) > 1 or (tables.labels and len(tables.labels.tables) > 1) else ""
-        found.append(f"{actions[a]!r}{of} not in {reprlib.repr(states)[1:-1]}")
+        of = f" of table {reprlib.repr(names[b])}" if several else ""
+        found.append(f"{reprlib.repr(actions[a])}{of} not in {reprlib.repr(states)[1:-1]}")
     return found
-
-
-# --- CSV ----------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Row:
-    line: int
-    table: str
-    state: str
-    action: str
-    prior: str  # the text of a positive number
-    utilities: list[Fraction]  # the user's, then the providers'
-
-
-def _from_csv(
-    data: bytes, path: Path, resolution: int | None, how: Reading | None = None, apart: bool = False
-) -> list[UtilityTables]:
-    """The tables as one batch, or `apart` by their states and actions; with `how`, what was read is logged."""
-    found = read_rows(data, path, _REQUIRED, _RESERVED, how or Reading(), names=_TEXTS.__contains__)
-    rows = [_row(cells, found.providers, path, line, resolution) for line, cells in found.rows]
-    by_table: dict[str, list[_Row]] = {}
-    for row in rows:
-        by_table.setdefault(row.table, []).append(row)
-    groups: dict[Any, list[_Row]] = {}
-    for table in by_table.values():
-        key = frozenset(row.state for row in table), frozenset(row.action for row in table)
-        groups.setdefault(key if apart else None, []).extend(table)
-    batches = [_assemble(own, found.providers, path, resolution) for own in groups.values()]
-    if len(batches) > 1:
-        place, names = {name: i for i, name in enumerate(by_table)}, tuple(by_table)
-        for i, batch in enumerate(batches):
-            ids = np.array([place[name] for name in batch.names()])
-            labels = Labels(batch.state_names(), batch.labels.actions if batch.labels else (), found.providers, names)
-            batches[i] = replace(batch, table_id_words=table_id_words(ids), labels=labels)
-    if how is not None:
-        several = f"{counted(len(by_table), 'table')}, " if len(by_table) > 1 else ""
-        sizes = dict.fromkeys(
-            f"{counted(batch.states, 'state')}, {counted(batch.actions, 'action')}" for batch in batches
-        )
-        LOG.info("%s", found.said(path, several + " or ".join(sizes)))
-    return batches
-
-
-def _row(cells: dict[str, str], providers: tuple[str, ...], path: Path, line: int, resolution: int | None) -> _Row:
-    where = line_of(path, line)
-    for column in ("table", "state", "action"):
-        if cells.get(column) == "":
-            raise TableFileError(f"{where}: column {column!r}: expected a name, got an empty field")
-    values = utilities(cells, ("user", *providers), where, resolution)
-    prior, here = cells.get("prior", "1"), f"{where}: column 'prior'"
-    if exact(prior, here) <= 0:
-        raise TableFileError(f"{here}: expected a positive weight, got {reprlib.repr(prior)}")
-    return _Row(line, cells.get("table", stem_of(path)), cells["state"], cells["action"], prior, values)
-
-
-def _assemble(rows: list[_Row], providers: tuple[str, ...], path: Path, resolution: int | None) -> UtilityTables:
-    tables, states, actions = (
-        {name: i for i, name in enumerate(dict.fromkeys(getattr(row, kind) for row in rows))}
-        for kind in ("table", "state", "action")
-    )
-    lines = np.zeros((len(tables), len(states), len(actions)), np.int64)
-    values = np.full((len(tables), 1 + len(providers), len(states), len(actions)), Fraction(0), object)
-    for row in rows:
-        b, x, a = tables[row.table], states[row.state], actions[row.action]
-        if lines[b, x, a]:
-            where = f"{line_of(path, row.line)}: table {row.table!r}, state {row.state!r}"
-            came = f"{row.action!r} again after line {lines[b, x, a]}"
-            raise TableFileError(f"{where}: expected every action once, got {came}")
-        lines[b, x, a] = row.line
-        values[b, :, x, a] = row.utilities
-    prior = _prior(rows, list(tables), list(states), path)
-    labels = Labels(tuple(states), tuple(actions), providers, tuple(tables))
-    user, others = values[:, 0], values[:, 1:]
-    with naming(path):
-        return from_arrays(user, others, prior, lines > 0, resolution=resolution, labels=labels)
-
-
-def _prior(rows: list[_Row], tables: list[str], states: list[str], path: Path) -> list[list[int]]:
-    """`[B, X]` weights in lowest terms; every table must have every state, with one weight each."""
-    first: dict[tuple[str, str], _Row] = {}
-    opening: dict[str, _Row] = {}
-    for row in rows:
-        opening.setdefault(row.table, row)
-        seen = first.setdefault((row.table, row.state), row)
-        if row.prior != seen.prior and exact(row.prior, "") != exact(seen.prior, ""):
-            expected = f"{seen.prior} for state {row.state!r} as on line {seen.line}"
-            where = f"{line_of(path, row.line)}: column 'prior'"
-            raise TableFileError(f"{where}: expected {expected}, got {row.prior}")
-    weights = []
-    for table in tables:
-        where = f"{line_of(path, opening[table].line)}: table {table!r}"
-        for state in states:
-            if (table, state) not in first:
-                expected = "a row for each state of the file in every table"
-                hint = "read_table_groups reads tables of different sizes"
-                raise TableFileError(f"{where}: expected {expected}, got none for state {state!r}; {hint}")
-        weights.append(prior_weights([exact(first[table, state].prior, "") for state in states], where))
-    return weights
-
-
-def _to_csv(tables: UtilityTables, labels: Labels, path: Path) -> bytes:
-    places = len(str(tables.resolution)) - 1
-    if tables.resolution != 10**places:
-        raise TableFileError(f"{path}: expected a power of ten as resolution, got {tables.resolution}")
-    named = labels.tables != (path.stem,)  # a single table with the file's name needs no column
-    rows = [[*["table"] * named, "state", "action", "prior", "user", *labels.providers]]
-    prior, available = np.asarray(tables.prior), np.asarray(tables.available)
-    values = np.concatenate([np.asarray(tables.user)[:, None], np.asarray(tables.providers)], axis=1)
-    for b, x, a in _in_order(np.argwhere(available).tolist()):
-        decimals = [decimal_text(value, places) for value in values[b, :, x, a].tolist()]
-        table = [labels.tables[b]] * named
-        rows.append([*table, labels.states[x], labels.actions[a], str(prior[b, x]), *decimals])
-    return csv_bytes(rows)
-
-
-def _in_order(cells: list[list[int]]) -> list[list[int]]:
-    """`[b, x, a]` reordered, if that can be, so that each index first appears after all smaller ones."""
-    ordered, seen = [], [0, 0, 0]  # how many tables, states and actions have appeared
-    while cells:
-        later = []
-        for cell in cells:
-            if all(i <= n for i, n in zip(cell, seen)):
-                ordered.append(cell)
-                seen = [max(n, i + 1) for i, n in zip(cell, seen)]
-            else:
-                later.append(cell)
-        if len(later) == len(cells):  # no order will do
-            return ordered + later
-        cells = later
-    return ordered
 
 
 # --- NPZ ----------------------------------------------------------------------------------------------------

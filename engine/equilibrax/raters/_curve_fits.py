@@ -8,6 +8,7 @@ Letters: B problems, L lanes, K raters, M sets of a lane, R rows of held-out fac
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -17,7 +18,8 @@ import numpy as np
 from equilibrax_kernels.fits.nnls import nonnegative_lanes, prefix_lanes
 
 from equilibrax._core.batching import by_rows, over_batch, run_in_chunks
-from equilibrax.fits.scaling import TOLERANCE, kkt_residual, lanes_per_chunk, refine, unit_scale
+from equilibrax.fits.rays import penalty, refine, residual
+from equilibrax.fits.scaling import TOLERANCE, lanes_per_chunk, unit_scale
 
 NONZERO = 1e-6
 """Weights above this count as non-zero (2509.15090, Figure 2)."""
@@ -27,26 +29,31 @@ _WIDE = 64  # more columns than this are added in two pieces
 
 @dataclass(frozen=True)
 class Problems:
-    """B problems in the units of the data.
+    """B problems in the units of the data, taken apart as in `equilibrax.fits.rays`.
 
     Attributes:
-        grams: `[B, K, K]`, of differences where `simplex`.
-        moments: `[B, K]`.
-        simplex: `[B]` bool.
+        grams: `[B, K, K]` of the parts P.
+        betas: `[B, K]`.
+        inverse: `[B]` one over the square of the target; zero on the simplex.
         held_out: `[B, R, K + 1]` factors of held-out rows, the last column is the target.
+        parts_of: from a problem to its `[I, K]` parts, for fits that are solved again.
     """
 
     grams: np.ndarray
-    moments: np.ndarray
-    simplex: np.ndarray
+    betas: np.ndarray
+    inverse: np.ndarray
     held_out: np.ndarray
+    parts_of: Callable[[int], np.ndarray]
 
 
 @dataclass(frozen=True)
 class Fits:
-    """`[L, M]` each: squared error on held-out rows, weights above NONZERO, KKT residual; and how many were refined."""
+    """`[L, M]` each: squared errors on held-out and on training rows, weights above NONZERO, residual; and how many
+    were refined. Training errors are 1 / (1 / |y|^2 + 1 / q).
+    """
 
     error: np.ndarray
+    trained: np.ndarray
     nonzero: np.ndarray
     residual: np.ndarray
     refined: int
@@ -63,41 +70,41 @@ def fit_all(problems: Problems, of_lane: np.ndarray, raters: np.ndarray, mesh) -
     """
     prefixes = raters.dtype != bool
     size = raters.shape[1]
-    scaled, wanted, factors = unit_scale(problems.grams, problems.moments, np.ones(1, bool), problems.simplex)
+    sigma = penalty(problems.grams, problems.betas, np.ones(1, bool))[:, None]
+    wanted = sigma * problems.betas
+    scaled, wanted, factors = unit_scale(
+        problems.grams + wanted[:, :, None] * problems.betas[:, None], wanted, np.ones(1, bool)
+    )
+    given = (scaled, wanted, factors, problems.grams, problems.betas, problems.inverse, problems.held_out)
     with jax.enable_x64(True):
         raw = run_in_chunks(
             _compiled(prefixes, mesh),
             (of_lane.astype(np.int32), raters.astype(np.int32) if prefixes else raters),
-            tuple(
-                jnp.asarray(array)
-                for array in (
-                    scaled,
-                    wanted,
-                    factors,
-                    problems.grams,
-                    problems.moments,
-                    problems.simplex,
-                    problems.held_out,
-                )
-            ),
+            tuple(jnp.asarray(array) for array in given),
             lanes_per_chunk(size, mesh),
             mesh,
         )
-    error, nonzero, residual = (np.array(raw[name]) for name in ("error", "nonzero", "residual"))
-    again = np.argwhere(~(residual <= TOLERANCE))
+    names = ("error", "trained", "nonzero", "residual")
+    error, trained, nonzero, worst = (np.array(raw[name]) for name in names)
+    again = np.argwhere(~(worst <= TOLERANCE))
+    before, v = -1, np.zeros(0)
     for lane, place in again:
         b = of_lane[lane]
-        members = np.zeros(problems.moments.shape[1], bool)
+        members = np.zeros(problems.betas.shape[1], bool)
         members[raters[lane, : place + 1] if prefixes else raters[lane]] = True
-        constraint = "simplex" if problems.simplex[b] else "nonnegative"
-        weights, _ = refine(problems.grams[b], problems.moments[b], members, constraint)
-        better = kkt_residual(problems.grams[b], problems.moments[b], weights, members, constraint)
-        if not better >= residual[lane, place]:
-            factor = problems.held_out[b]
-            residual[lane, place] = better
-            error[lane, place] = ((factor[:, :-1] @ weights - factor[:, -1]) ** 2).sum()
-            nonzero[lane, place] = (weights > NONZERO).sum()
-    return Fits(error, nonzero, residual, len(again))
+        start = v if lane == before else np.zeros(len(members))  # that of fewer raters
+        v, found, q = refine(problems.parts_of(int(b)), problems.betas[b], members, start)
+        before = lane
+        if not found >= worst[lane, place]:
+            at = lane, place
+            worst[at] = found
+            error[at], trained[at], nonzero[at] = (
+                values[0, 0]
+                for values in _judged(
+                    v[None, None], np.full((1, 1), q), problems.inverse[b, None, None], problems.held_out[b, None]
+                )
+            )
+    return Fits(error, trained, nonzero, worst, len(again))
 
 
 def pieces(size: int) -> tuple[int, ...]:
@@ -109,22 +116,20 @@ def pieces(size: int) -> tuple[int, ...]:
 def _compiled(prefixes: bool, mesh):
     def solve(batched, shared):
         of_lane, raters = batched
-        scaled, wanted, factors, grams, moments, simplex, held_out = shared
+        scaled, wanted, factors, grams, betas, inverse, held_out = shared
         if prefixes:
             weights, members = _prefix_weights(of_lane, raters, scaled, wanted)
         else:
             found, _ = nonnegative_lanes(scaled[of_lane], wanted[of_lane], raters, step_limit=10 * raters.shape[1] + 20)
             weights, members = found[:, None], raters[:, None]
-        weights = weights * factors[of_lane][:, None]
-        total = weights.sum(axis=-1, keepdims=True)
-        weights = jnp.where(simplex[of_lane][:, None, None], weights / jnp.where(total > 0, total, 1.0), weights)
-        factor = held_out[of_lane]
-        missed = jnp.einsum("lmk,lrk->lmr", weights, factor[:, :, :-1]) - factor[:, None, :, -1]
-        return {
-            "error": (missed**2).sum(axis=-1),
-            "nonzero": (weights > NONZERO).sum(axis=-1).astype(jnp.int32),
-            "residual": _residual(grams[of_lane], moments[of_lane], simplex[of_lane], weights, members),
-        }
+        weights, betas = weights * factors[of_lane][:, None], betas[of_lane][:, None]
+        total = (weights * betas).sum(axis=-1, keepdims=True)
+        v = jnp.where(total > 0, weights / jnp.where(total > 0, total, 1.0), 0.0)
+        squares = jnp.diagonal(grams, axis1=1, axis2=2)[of_lane][:, None]
+        applied = jnp.einsum("lmk,lkj->lmj", v, grams[of_lane])
+        worst, q = residual(applied, squares, betas, v, members, jnp)
+        error, trained, nonzero = _judged(v, q, inverse[of_lane][:, None], held_out[of_lane], jnp)
+        return {"error": error, "trained": trained, "nonzero": nonzero.astype(jnp.int32), "residual": worst}
 
     return jax.jit(over_batch(by_rows(solve), mesh))
 
@@ -145,18 +150,18 @@ def _prefix_weights(of_lane, order, scaled, wanted):
     return jnp.where(members, weights, 0.0), members
 
 
-def _residual(grams, moments, simplex, weights, members):
-    """`[L, M]`, as `LeastSquaresFit.kkt_residual` defines it."""
-    squares = jnp.diagonal(grams, axis1=1, axis2=2)[:, None]
-    applied = jnp.einsum("lmk,lkj->lmj", weights, grams)
-    best = jnp.where(members, squares, jnp.inf).min(axis=-1)
-    mean = jnp.where(members, squares, 0.0).sum(axis=-1) / jnp.maximum(members.sum(axis=-1), 1)
-    apart = (weights * applied).sum(axis=-1, keepdims=True) - applied
-    norms = jnp.sqrt(jnp.where(squares > 0, squares, 1.0))
-    height = jnp.where(members, jnp.abs(moments[:, None]) / norms, 0.0).max(axis=-1)
-    on_simplex = simplex[:, None]
-    unit = jnp.where(on_simplex, jnp.maximum(best, 1e-8 * mean), height)
-    gradient = jnp.where(on_simplex[:, None], apart, (moments[:, None] - applied) / norms)
-    gradient = gradient / jnp.where(unit > 0, unit, 1.0)[:, :, None]
-    worst = jnp.where(weights > 0, jnp.abs(gradient), jnp.maximum(gradient, 0.0))
-    return jnp.where(members, worst, 0.0).max(axis=-1)
+def _judged(v, q, inverse, factor, xp=np):
+    """`[L, M]` squared errors on held-out and on training rows, and weights above NONZERO.
+
+    Args:
+        v: `[L, M, K]` with `beta'v = 1`, or zero.
+        q: `[L, M]`.
+        inverse: `[L, 1]` one over the square of the target.
+        factor: `[L, R, K + 1]` of held-out rows.
+    """
+    idle = ~(v > 0).any(axis=-1)
+    less = xp.where(idle, 1.0, q * inverse / (1.0 + q * inverse))[..., None]  # 1 - t
+    missed = (1.0 - less) * xp.einsum("lmk,lrk->lmr", v, factor[..., :-1]) - less * factor[:, None, :, -1]
+    share = xp.where(inverse > 0, inverse, 1.0)
+    trained = xp.where(idle, 1.0 / share, q / (1.0 + q * inverse))
+    return (missed**2).sum(axis=-1), trained, ((1.0 - less) * v > NONZERO).sum(axis=-1)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import reprlib
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,54 +19,88 @@ from equilibrax.io.tables import TableFileError
 REFUSED = "Refused"
 """The option, and the group, that is dropped."""
 
+Counts = dict[str, np.ndarray]
+"""Numbers of the options, by question."""
+
 _TEXTS = ("MC_options", "question_text")
 
 
 @dataclass(frozen=True)
 class Questions:
-    """Options of Q questions, in the order of `info.csv`; `refusals` are answers that count as none."""
+    """Questions of `info.csv`, in its order.
+
+    Attributes:
+        options: of every question that could be read, without those that count as no answer.
+        refusals: the options that count as no answer.
+        texts: the questions themselves; empty where there are none.
+        faults: of every other question what is wrong with it.
+    """
 
     options: dict[str, tuple[str, ...]]
     refusals: dict[str, frozenset[str]]
+    texts: dict[str, str]
+    faults: dict[str, str]
+
+    def left_out(self, asked: Sequence[str]) -> tuple[str, ...]:
+        """What reading the questions that were asked left out, in words."""
+        notes = [f"question {key} could not be read ({fault})" for key, fault in self.faults.items()]
+        dropped = Counter(option for key in asked for option in self.refusals[key] if option != REFUSED)
+        if dropped:
+            named = ", ".join(f"{option!r} ({count})" for option, count in sorted(dropped.items()))
+            notes.append(f"options that count as no answer, and in how many questions: {named}")
+        return tuple(notes)
 
 
 def read_info(path: Path) -> Questions:
-    """The options of each question, without refusals."""
+    """The options of each question, without refusals; a question that cannot be read is a fault, not an error."""
     sheet = read_sheet(path, required=("key", "references", "option_ordinal"), unnamed=True)
-    options: dict[str, tuple[str, ...]] = {}
-    refusals: dict[str, frozenset[str]] = {}
+    texts = sheet.texts("question") if "question" in sheet.columns else [""] * len(sheet.lines)
+    known = Questions({}, {}, {}, {})
     for i, key in enumerate(sheet.names("key")):
-        if key in options:
-            raise TableFileError(f"{sheet.at(i, 'key')}: expected every question once, got {key!r} again")
-        texts = {}
-        for column in ("references", "option_ordinal"):
-            where = sheet.at(i, column)
-            texts[column] = text = sheet.texts(column)[i]
-            value = parse_literal(text, where, "a Python list such as ['Yes', 'No', 'Refused']")
-            if not isinstance(value, list | tuple):
-                raise TableFileError(f"{where}: expected a Python list, got {reprlib.repr(text)}")
-            texts[column] = value
-        references, ordinal = texts["references"], len(texts["option_ordinal"])
-        where = sheet.at(i, "references")
-        if not all(isinstance(text, str) for text in references) or len(set(references)) < len(references):
-            raise TableFileError(f"{where}: expected different texts, got {reprlib.repr(references)}")
-        if ordinal > len(references):
-            where = sheet.at(i, "option_ordinal")
-            raise TableFileError(f"{where}: expected at most {len(references)} numbers as in references, got {ordinal}")
-        names = [_plain(text) for text in references]
-        kept = tuple(text for text in names[:ordinal] if text != REFUSED)
-        if not kept:
-            raise TableFileError(f"{where}: expected an option that is no refusal, got {reprlib.repr(references)}")
-        options[key], refusals[key] = kept, frozenset(names) - set(kept) | {REFUSED}
-    return Questions(options, refusals)
+        try:
+            kept, refusals = _options(sheet, i)
+            if key in known.options and (kept, refusals) != (known.options[key], known.refusals[key]):
+                raise TableFileError(f"{sheet.at(i, 'key')}: expected every question once, got {key!r} again")
+        except TableFileError as error:
+            known.faults.setdefault(key, str(error))
+            continue
+        known.options[key], known.refusals[key], known.texts[key] = kept, refusals, plain(texts[i])
+    for key in known.faults:
+        known.options.pop(key, None)
+    if not known.options:
+        raise TableFileError(next(iter(known.faults.values())))
+    return known
 
 
-def _plain(text: str) -> str:
+def _options(sheet: Sheet, i: int) -> tuple[tuple[str, ...], frozenset[str]]:
+    """The options of one question, and those that count as no answer."""
+    lists = {}
+    for column in ("references", "option_ordinal"):
+        where, text = sheet.at(i, column), sheet.texts(column)[i]
+        value = parse_literal(text, where, "a Python list such as ['Yes', 'No', 'Refused']")
+        if not isinstance(value, list | tuple):
+            raise TableFileError(f"{where}: expected a Python list, got {reprlib.repr(text)}")
+        lists[column] = value
+    references, ordinal = lists["references"], len(lists["option_ordinal"])
+    where = sheet.at(i, "references")
+    if not all(isinstance(text, str) for text in references) or len(set(references)) < len(references):
+        raise TableFileError(f"{where}: expected different texts, got {reprlib.repr(references)}")
+    if ordinal > len(references):
+        where = sheet.at(i, "option_ordinal")
+        raise TableFileError(f"{where}: expected at most {len(references)} numbers as in references, got {ordinal}")
+    names = [plain(text) for text in references]
+    kept = tuple(text for text in names[:ordinal] if text != REFUSED)
+    if not kept:
+        raise TableFileError(f"{where}: expected an option that is no refusal, got {reprlib.repr(references)}")
+    return kept, frozenset(names) - set(kept) | {REFUSED}
+
+
+def plain(text: str) -> str:
     """A text without differences in white space."""
     return " ".join(text.split())
 
 
-def _json(path: Path) -> Any:
+def read_json(path: Path) -> Any:
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
         if len(found) < len(pairs):
@@ -86,38 +121,38 @@ def _json(path: Path) -> Any:
         raise TableFileError(f"{path}: expected JSON with few levels, got thousands") from None
 
 
-def group_counts(path: Path, known: Questions) -> dict[str, dict[str, np.ndarray]]:
-    """For each group its counts of the options of each question that it answered."""
-    content = _mapping(_json(path), str(path), "{question: {group: {option: count}}}")
-    groups: dict[str, dict[str, np.ndarray]] = {}
+def group_counts(path: Path, known: Questions, asked: Sequence[str]) -> tuple[dict[str, Counts], list[str]]:
+    """For each group its counts of the options of each question that was asked; and questions that nobody knows."""
+    content = mapping(read_json(path), str(path), "{question: {group: {option: count}}}")
+    groups: dict[str, Counts] = {}
     for question, entry in content.items():
         where = f"{path}: question {question!r}"
-        if question not in known.options:
-            raise TableFileError(f"{where}: expected a question of info.csv, got none of that name")
-        for group, counts in _mapping(entry, where, "{group: {option: count}}").items():
+        for group, counts in mapping(entry, where, "{group: {option: count}}").items():
             if group in _TEXTS or group == REFUSED:
                 continue
-            here = f"{where}, group {group!r}"
-            values = _numbers(_mapping(counts, here, "{option: count}"), question, known, here)[0]
             own = groups.setdefault(group, {})
+            if question not in asked:
+                continue
+            here = f"{where}, group {group!r}"
+            values = option_numbers(mapping(counts, here, "{option: count}"), question, known, here)[0]
             if values.sum() > 0:
                 own[question] = values
-    return groups
+    return groups, [key for key in content if key not in known.options and key not in known.faults]
 
 
-def _numbers(given: Mapping, question: str, known: Questions, where: str) -> tuple[np.ndarray, float]:
+def option_numbers(given: Mapping, question: str, known: Questions, where: str) -> tuple[np.ndarray, float]:
     """Numbers of the options of a question in their order, 0 where there is none, and the sum over refusals."""
     options = known.options[question]
     values, refused = np.zeros(len(options)), 0.0
     seen: set[str] = set()
     for option, number in given.items():
-        name = _plain(str(option))
+        name = plain(str(option))
         if name not in options and name not in known.refusals[question]:
             raise TableFileError(f"{where}: expected options among {reprlib.repr(options)}, got {option!r}")
         if name in seen:
             raise TableFileError(f"{where}: expected every option once, got {option!r} again")
         seen.add(name)
-        number = _number(number, f"{where}, option {option!r}")
+        number = number_of(number, f"{where}, option {option!r}")
         if name in options:
             values[options.index(name)] = number
         else:
@@ -125,13 +160,13 @@ def _numbers(given: Mapping, question: str, known: Questions, where: str) -> tup
     return values, refused
 
 
-def _number(number: Any, where: str) -> float:
+def number_of(number: Any, where: str) -> float:
     if isinstance(number, bool) or not isinstance(number, int | float) or not 0 <= number < 1e300:
         raise TableFileError(f"{where}: expected a number of at least 0, got {reprlib.repr(number)}")
     return float(number)
 
 
-def _mapping(value: Any, where: str, expected: str) -> Mapping:
+def mapping(value: Any, where: str, expected: str) -> Mapping:
     if not isinstance(value, Mapping):
         raise TableFileError(f"{where}: expected {expected}, got {reprlib.repr(value)}")
     return value
@@ -143,27 +178,54 @@ def respondent_answers(sheet: Sheet, question: str, known: Questions) -> list[in
     place = {option: a for a, option in enumerate(options)} | dict.fromkeys(("", "nan", "NaN", *refusals), -1)
     for i, text in enumerate(sheet.texts(question)):
         answer = place.get(text)
-        if answer is None and (answer := place.get(_plain(text))) is None:
+        if answer is None and (answer := place.get(plain(text))) is None:
             where = sheet.at(i, question)
             raise TableFileError(f"{where}: expected an option among {reprlib.repr(options)}, got {reprlib.repr(text)}")
         found.append(answer)
     return found
 
 
-def counts_of_responses(path: Path, known: Questions, attribute: str) -> dict[str, dict[str, np.ndarray]]:
+def counts_of_responses(
+    path: Path, known: Questions, attribute: str, asked: Sequence[str], weight: str | None
+) -> tuple[dict[str, Counts], tuple[str, ...]]:
+    """Sums of respondents, or of their weights, by group, question and option; and what was left out."""
     sheet = read_sheet(path, required=(attribute,), unnamed=True)
-    groups: dict[str, dict[str, np.ndarray]] = {}
-    own = sheet.texts(attribute)
-    for question in known.options:
+    groups: dict[str, Counts] = {}
+    own, (weights, notes) = sheet.texts(attribute), respondent_weights(sheet, weight)
+    for question in asked:
         if question not in sheet.columns:
             continue
-        for group, answer in zip(own, respondent_answers(sheet, question, known)):
+        for group, answer, mass in zip(own, respondent_answers(sheet, question, known), weights.tolist()):
             if group in ("", "nan", "NaN", REFUSED):
                 continue
             counts = groups.setdefault(group, {})
-            if answer >= 0:
-                counts.setdefault(question, np.zeros(len(known.options[question])))[answer] += 1
-    return groups
+            if answer >= 0 and mass > 0:
+                counts.setdefault(question, np.zeros(len(known.options[question])))[answer] += mass
+    return groups, notes
+
+
+def respondent_weights(sheet: Sheet, weight: str | None) -> tuple[np.ndarray, tuple[str, ...]]:
+    """`[I]` weights of respondents, zero for those without one, and a note of these; all one for None."""
+    if weight is None:
+        return np.ones(len(sheet.lines)), ()
+    if weight not in sheet.columns:
+        there = ", ".join(name for name in sheet.columns if name.startswith("WEIGHT")) or "none that begins with WEIGHT"
+        raise TableFileError(f"{sheet.path}: expected a column {weight!r} with weights of respondents, got {there}")
+    weights = np.zeros(len(sheet.lines))
+    for i, text in enumerate(sheet.texts(weight)):
+        if text not in ("", "nan", "NaN"):
+            try:
+                weights[i] = float(text)
+            except ValueError:
+                weights[i] = -1.0
+            if not 0 <= weights[i] < 1e300:
+                raise TableFileError(
+                    f"{sheet.at(i, weight)}: expected a number of at least 0, got {reprlib.repr(text)}"
+                )
+    if not (weights > 0).any():
+        raise TableFileError(f"{sheet.path}: expected a positive weight in column {weight!r}, got none")
+    gone = int((weights == 0).sum())
+    return weights, (f"{gone:,} of {len(weights):,} respondents have no weight in {weight}",) if gone else ()
 
 
 def group_order(path: Path, attribute: str) -> list[str]:
@@ -176,47 +238,3 @@ def group_order(path: Path, attribute: str) -> list[str]:
             value = parse_literal(sheet.texts("options")[i], sheet.at(i, "options"), "a Python list of groups")
             return [str(one) for one in value] if isinstance(value, list | tuple) else []
     return []
-
-
-def model_answers(models: Any, known: Questions) -> dict[str, dict[str, np.ndarray]]:
-    """For each model its distribution over the options of each question that it answered."""
-    if isinstance(models, Mapping):
-        given, place = models, "models"
-    else:
-        path = Path(models)
-        place = str(path)
-        if path.is_dir():
-            files = sorted(path.glob("*.json"))
-            if not files:
-                raise TableFileError(f"{path}: expected a file MODEL.json for each model, got none")
-            given = {file.stem: _json(file) for file in files}
-        else:
-            given = _mapping(_json(path), place, "{model: {question: {option: probability}}}")
-    found: dict[str, dict[str, np.ndarray]] = {}
-    for model, answers in given.items():
-        where = f"{place}: model {model!r}"
-        found[str(model)] = own = {}
-        for question, answer in _mapping(answers, where, "{question: {option: probability}}").items():
-            here = f"{where}, question {question!r}"
-            if question not in known.options:
-                raise TableFileError(f"{here}: expected a question of info.csv, got none of that name")
-            own[question] = _distribution(answer, question, known, here)
-    if not any(found.values()):
-        raise TableFileError(f"{place}: expected answers of some model, got none")
-    return found
-
-
-def _distribution(answer: Any, question: str, known: Questions, where: str) -> np.ndarray:
-    options = known.options[question]
-    if isinstance(answer, Mapping):
-        values, refused = _numbers(answer, question, known, where)
-    else:
-        given = answer.tolist() if isinstance(answer, np.ndarray) else answer
-        if not isinstance(given, list | tuple) or len(given) != len(options):
-            expected = f"{{option: probability}}, or a list of {len(options)} probabilities"
-            raise TableFileError(f"{where}: expected {expected}, got {reprlib.repr(given)}")
-        values, refused = np.array([_number(p, f"{where}, place {a + 1}") for a, p in enumerate(given)]), 0.0
-    if not 0 < values.sum() <= values.sum() + refused <= 1 + 1e-6:
-        total = values.sum() + refused
-        raise TableFileError(f"{where}: expected probabilities with a sum above 0 and up to 1, got sum {total:g}")
-    return values / values.sum()

@@ -31,13 +31,13 @@ from equilibrax._core.checks import check_whole
 from equilibrax._core.status import SolveError
 from equilibrax.fits.folds import FoldAssignment, assign_folds, fit_centered
 from equilibrax.raters._action_profiles import ProfileMoments, exact_moments, sampled_moments
-from equilibrax.raters._weak_alignment import fold_error, numbers
+from equilibrax.raters._fit_rows import FitRows
 from equilibrax.raters.answers import AnswerDistributions, Score
 from equilibrax.theory import StrongFits, Utilities, strong_fits
 
 
 @dataclass(frozen=True)
-class StrongAlignment:
+class StrongAlignment(FitRows):
     """Fits of K providers by N users.
 
     Attributes:
@@ -52,7 +52,7 @@ class StrongAlignment:
         worst_case_weights: `[K, N]` weights that attain it.
         worst_case_constants: `[K]` and the constant.
         gap: `[K]` eps minus the lower bound that dual multipliers prove.
-        certified: `[K]` whether the gap is at most 1e-9 of the range of u_j, and the dual violation of every user of hers.
+        certified: `[K]` whether the gap is at most 1e-9 of the range of u_j, and every user's dual violation of hers.
         kkt_residual: `[K]` of `weights` (`LeastSquaresFit`).
         questions: `[K]` int64, questions that the provider and all users answered; no others are used.
         skipped: questions that some user did not see, left out for all providers.
@@ -81,36 +81,13 @@ class StrongAlignment:
     model_names: tuple[str, ...]
     score: Score
 
-    @property
-    def standard_error(self) -> Float[np.ndarray, " K"]:
-        """`[K]` standard error over folds: the standard deviation of `fold_rmse` by the root of their number."""
-        return fold_error(self.fold_rmse)
-
     def rows(self) -> pa.Table:
         """One row per provider and user: provider, target, weight, worst_case_weight."""
-        k, n = self.weights.shape
-        return pa.table(
-            {
-                "provider": np.repeat(np.array(self.model_names, object), n),
-                "target": np.tile(np.array(self.user_names, object), k),
-                "weight": numbers(self.weights),
-                "worst_case_weight": numbers(self.worst_case_weights),
-            }
-        )
+        return self._weight_rows(("provider", self.model_names), ("target", self.user_names))
 
     def providers(self) -> pa.Table:
         """One row per provider: provider, questions, rmse, standard_error, fit_rmse, constant_rmse, worst_case."""
-        return pa.table(
-            {
-                "provider": list(self.model_names),
-                "questions": self.questions,
-                "rmse": numbers(self.rmse),
-                "standard_error": numbers(self.standard_error),
-                "fit_rmse": numbers(self.fit_rmse),
-                "constant_rmse": numbers(self.constant_rmse),
-                "worst_case": numbers(self.worst_case),
-            }
-        )
+        return pa.table(self._error_rows(("provider", self.model_names)))
 
 
 def strong_alignment(

@@ -30,6 +30,11 @@ def chosen_sizes(sizes: Iterable[int] | None, raters: int) -> np.ndarray:
     return chosen.astype(np.int64)
 
 
+def random_orders(raters: int, permutations: int, seed: int) -> np.ndarray:
+    """`[P, K]` orders; the first do not depend on how many there are."""
+    return np.argsort(random_words(seed, 1, (permutations, raters)), axis=1, kind="stable")
+
+
 @dataclass(frozen=True)
 class Orders:
     """P random orders of the raters; a set is the first of an order.
@@ -45,8 +50,12 @@ class Orders:
     @classmethod
     def draw(cls, raters: int, permutations: int, sizes: np.ndarray, seed: int) -> Orders:
         """Order p is by the p-th row of random words."""
-        words = random_words(seed, 1, (permutations, raters))
-        return cls(sizes, np.argsort(words, axis=1, kind="stable"))
+        return cls(sizes, random_orders(raters, permutations, seed))
+
+    def sets(self) -> np.ndarray:
+        """`[S * P, K]` bool, the first of every order for each size."""
+        place = np.argsort(self.orders, axis=1)
+        return (place < self.sizes[:, None, None]).reshape(-1, place.shape[1])
 
     @property
     def count(self) -> np.ndarray:

@@ -25,6 +25,7 @@ from jaxtyping import Bool, Float, Int
 
 from equilibrax._core.status import SolveError
 from equilibrax.fits.folds import FoldAssignment, assign_folds, fit_centered
+from equilibrax.raters._fit_rows import FitRows
 from equilibrax.raters.answers import AnswerDistributions, Score
 from equilibrax.theory import fit_outcomes
 
@@ -33,7 +34,7 @@ _NONE = "no answers"
 
 
 @dataclass(frozen=True)
-class WeakAlignment:
+class WeakAlignment(FitRows):
     """Fits of N users by K providers.
 
     Attributes:
@@ -78,37 +79,13 @@ class WeakAlignment:
     score: Score
     intercept: bool
 
-    @property
-    def standard_error(self) -> Float[np.ndarray, " N"]:
-        """`[N]` standard error over folds: the standard deviation of `fold_rmse` by the root of their number."""
-        return fold_error(self.fold_rmse)
-
     def rows(self) -> pa.Table:
         """One row per user and provider: target, provider, weight, worst_case_weight."""
-        n, k = self.weights.shape
-        return pa.table(
-            {
-                "target": np.repeat(np.array(self.user_names, object), k),
-                "provider": np.tile(np.array(self.model_names, object), n),
-                "weight": numbers(self.weights),
-                "worst_case_weight": numbers(self.worst_case_weights),
-            }
-        )
+        return self._weight_rows(("target", self.user_names), ("provider", self.model_names))
 
     def users(self) -> pa.Table:
         """One row per user: target, questions, rmse, standard_error, fit_rmse, constant_rmse, worst_case, status."""
-        return pa.table(
-            {
-                "target": list(self.user_names),
-                "questions": self.questions,
-                "rmse": numbers(self.rmse),
-                "standard_error": numbers(self.standard_error),
-                "fit_rmse": numbers(self.fit_rmse),
-                "constant_rmse": numbers(self.constant_rmse),
-                "worst_case": numbers(self.worst_case),
-                "status": list(self.status),
-            }
-        )
+        return pa.table(self._error_rows(("target", self.user_names)) | {"status": list(self.status)})
 
 
 def weak_alignment(
@@ -212,20 +189,6 @@ def rows_mean(values: Float[np.ndarray, "N R"], here: Bool[np.ndarray, "N R"]) -
     """The mean over some rows; NaN where there are none."""
     count = here.sum(axis=1)
     return np.where(count > 0, (values * here).sum(axis=1) / np.maximum(count, 1), np.nan)
-
-
-def fold_error(values: Float[np.ndarray, "N F"]) -> Float[np.ndarray, " N"]:
-    """Standard error of a mean over folds, of those that have a value; NaN for fewer than two."""
-    known = np.isfinite(values)
-    count = known.sum(axis=1)
-    mean = np.where(known, values, 0.0).sum(axis=1) / np.maximum(count, 1)
-    squares = np.where(known, (values - mean[:, None]) ** 2, 0.0).sum(axis=1)
-    return np.where(count > 1, np.sqrt(squares / np.maximum(count - 1, 1) / np.maximum(count, 1)), np.nan)
-
-
-def numbers(values: np.ndarray) -> pa.Array:
-    """A column of numbers, null where there is none."""
-    return pa.array(np.ascontiguousarray(values, np.float64).reshape(-1), pa.float64(), from_pandas=True)
 
 
 def _least_squares(columns: np.ndarray, targets: np.ndarray, train: np.ndarray, intercept: bool):

@@ -15,7 +15,6 @@ Letters: N users, K providers, M methods, S sizes of T, T sets, F folds, R rows 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import combinations
 from typing import Literal
 
 import numpy as np
@@ -23,9 +22,9 @@ import pyarrow as pa
 from jaxtyping import Float, Int
 
 from equilibrax._core.checks import check_choice, check_whole
-from equilibrax.fits.folds import FoldAssignment, assign_folds
-from equilibrax.fits.least_squares import nonnegative_least_squares
-from equilibrax.raters._weak_alignment import fold_error, numbers
+from equilibrax.fits.folds import FoldAssignment, assign_folds, fit_centered
+from equilibrax.raters._fit_rows import fold_error, numbers
+from equilibrax.raters._subsets import Orders, Subsets
 from equilibrax.raters.answers import AnswerDistributions, Score
 
 WEAK_METHODS = ("best_individual", "average", "nnls")
@@ -33,8 +32,6 @@ WEAK_METHODS = ("best_individual", "average", "nnls")
 
 MAX_ALL_SETS = 10
 """With more providers than this, all sets are too many to fit, and `weak_curve` wants random orders."""
-
-_NOISE = 1e-13  # a centered column below this share of the largest is rounding
 
 
 @dataclass(frozen=True)
@@ -172,16 +169,12 @@ def weak_curve(
 
 def _sets(k: int, subsets: str, permutations: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """`[T, K]` bool sets and their sizes."""
+    sizes = np.arange(1, k + 1)
     if subsets == "all":
-        chosen = [c for s in range(1, k + 1) for c in combinations(range(k), s)]
+        sets = Subsets.list(k, sizes).lanes()
     else:
         check_whole("permutations", permutations, 1)
-        random = np.random.default_rng(seed)
-        orders = [random.permutation(k) for _ in range(permutations)]
-        chosen = [tuple(order[:s]) for s in range(1, k + 1) for order in orders]
-    sets = np.zeros((len(chosen), k), bool)
-    for row, some in zip(sets, chosen):
-        row[list(some)] = True
+        sets = Orders.draw(k, permutations, sizes, seed).sets()
     return sets, sets.sum(axis=1)
 
 
@@ -189,7 +182,7 @@ def _held_out(columns: np.ndarray, shares: np.ndarray, fold: np.ndarray, sets: n
     """`[M, T, F]` sums of squared errors on held-out rows, and `[F]` how many there are."""
     k = columns.shape[1]
     grams, moments, centers = np.zeros((folds, k, k)), np.zeros((folds, k)), np.zeros((folds, k))
-    members, middle, single = np.zeros((folds, k), bool), np.zeros(folds), np.zeros((folds, k))
+    middle, total, single = np.zeros(folds), np.zeros(folds), np.zeros((folds, k))
     held = [fold == f for f in range(folds)]
     for f, out in enumerate(held):
         if out.all():  # nothing to train on: no error can be had
@@ -199,12 +192,8 @@ def _held_out(columns: np.ndarray, shares: np.ndarray, fold: np.ndarray, sets: n
         centers[f], middle[f] = own.mean(axis=0), target.mean()
         own, target = own - centers[f], target - middle[f]
         grams[f], moments[f] = own.T @ own, own.T @ target
-        size = np.diagonal(grams[f])
-        members[f] = size > _NOISE * size.max()
-        bound = _NOISE * np.sqrt(size * (target @ target))
-        moments[f] = np.where(members[f] & (np.abs(moments[f]) > bound), moments[f], 0.0)
-    usable = members[:, None] & sets
-    weights = nonnegative_least_squares(grams[:, None], moments[:, None], members=usable).weights  # [F, T, K]
+        total[f] = target @ target
+    weights, _ = fit_centered(grams[:, None], moments[:, None], total[:, None], sets)  # [F, T, K]
     squares = np.zeros((len(WEAK_METHODS), len(sets), folds))
     mean = sets / sets.sum(axis=1, keepdims=True)
     for f, out in enumerate(held):

@@ -49,6 +49,7 @@ class AnswerDistributions:
         option_names: Q tuples of A names; "" at options that do not exist.
         user_names: N names.
         model_names: K names.
+        notes: what was left out when files were read, in words.
 
     Example:
         >>> import equilibrax as eq
@@ -66,6 +67,7 @@ class AnswerDistributions:
     option_names: tuple[tuple[str, ...], ...]
     user_names: tuple[str, ...]
     model_names: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def num_users(self) -> int:
@@ -111,6 +113,7 @@ class AnswerDistributions:
             option_names=tuple(self.option_names[k] for k in q),
             user_names=tuple(self.user_names[k] for k in i),
             model_names=tuple(self.model_names[k] for k in j),
+            notes=self.notes,
         )
 
     def scores(self, score: Score = "linear", *, floor: float = LOG_FLOOR) -> Float[np.ndarray, "K Q A"]:

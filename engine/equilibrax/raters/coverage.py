@@ -22,8 +22,9 @@ import pyarrow as pa
 from jaxtyping import Bool, Float, Int
 
 from equilibrax._core.checks import check_choice, check_whole
+from equilibrax.raters._fit_rows import numbers
 from equilibrax.raters._strong_alignment import StrongAlignment
-from equilibrax.raters._weak_alignment import numbers
+from equilibrax.raters._subsets import random_orders
 
 MAX_SUBSET_PROVIDERS = 20
 """All subsets of more providers than this are too many; `coverage_curve` samples them."""
@@ -246,8 +247,7 @@ def coverage_curve(
     weights, _ = _weights(alignment)
     k, n = weights.shape
     if subsets == "permutations":
-        draw = np.random.default_rng(seed)
-        orders = np.stack([draw.permutation(k) for _ in range(permutations)])
+        orders = random_orders(k, permutations, seed)
         factors = _inverse(np.maximum.accumulate(weights[orders], axis=1))  # [P, K, N]
         mean, worst = factors.mean(axis=2).T, factors.max(axis=2).T
         return CoverageCurve(np.arange(1, k + 1), mean, worst, np.full(k, permutations))

@@ -23,6 +23,7 @@ normalization. What was read is logged, a line at level INFO of the logger `equi
 
 from __future__ import annotations
 
+import logging
 import os
 import reprlib
 from collections.abc import Sequence
@@ -31,8 +32,9 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from equilibrax._core.checks import check_choice
-from equilibrax.io.files import LOG, TableFileError, line_of, naming
-from equilibrax.io.records import check_alike, choose_providers, counted, reading, skipped_text
+from equilibrax.io.files import TableFileError, check_dense, line_of, naming, say
+from equilibrax.io.names import check_alike, choose_providers, reading
+from equilibrax.io.records import counted, skipped_text
 from equilibrax.io.sheets import Sheet, check_scale, is_number, read_sheet
 from equilibrax.raters.matrix import RaterMatrix, rater_matrix
 
@@ -109,11 +111,16 @@ def read_raters(
     read = _long if long else _wide
     with naming(sheet.path):
         matrix, left = read(sheet, names, weight, group, how, low_high, wanted)
-    sizes = f"{counted(matrix.num_items, 'item')}, {counted(matrix.num_raters, 'rater')}"
-    parts = [f"{sizes}: {', '.join(matrix.rater_names)}", f"target: {', '.join(names)}"]
-    parts += [f"left out: {', '.join(map(repr, left))}"] * bool(left) + [skipped_text(sheet.skipped)]
-    LOG.info("%s: %s", sheet.path, "; ".join(filter(None, parts)))
+    say_read(sheet, matrix, left)
     return matrix
+
+
+def say_read(sheet: Sheet, matrix: RaterMatrix, left: Sequence[str]) -> None:
+    """Log what was read of a sheet, and which columns were left out."""
+    sizes = f"{counted(matrix.num_items, 'item')}, {counted(matrix.num_raters, 'rater')}"
+    parts = [f"{sizes}: {', '.join(matrix.rater_names)}", f"target: {', '.join(matrix.target_names)}"]
+    parts += [f"left out: {', '.join(map(repr, left))}"] * bool(left) + [skipped_text(sheet.skipped)]
+    say(logging.INFO, f"{sheet.path}: " + "; ".join(filter(None, parts)))
 
 
 def _wide(sheet: Sheet, targets, weight, group, how, scale, target_scale) -> tuple[RaterMatrix, list[str]]:
@@ -181,6 +188,7 @@ def _long(sheet: Sheet, targets, weight, group, how, scale, target_scale) -> tup
     if not others:
         raise TableFileError(f"{sheet.path}: column 'rater': expected some rater, got only {', '.join(targets)}")
     plain = sheet.numbers(["value"])[:, 0]
+    check_dense(sheet.path, (len(rows), len(columns)), 1, len(items))
     values = np.full((len(rows), len(columns)), np.nan)
     first: dict[tuple[str, str], int] = {}
     for i, (item, rater) in enumerate(zip(items, raters)):

@@ -10,8 +10,9 @@ Letters: N targets, M methods, S sizes, P orders (or subsets of one size), I ite
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -23,7 +24,7 @@ from equilibrax._core.checks import check_choice, check_whole
 from equilibrax.fits.folds import FoldAssignment, assign_folds
 from equilibrax.fits.scaling import TOLERANCE, not_converged
 from equilibrax.raters._curve_fits import Problems, fit_all
-from equilibrax.raters._curve_problems import SOLVED, TargetProblem, target_problem
+from equilibrax.raters._curve_problems import SOLVED, TargetProblem, fold_rows, target_problem
 from equilibrax.raters._subsets import Orders, Subsets, chosen_sizes, individual_error
 from equilibrax.raters.matrix import Missing, RaterMatrix
 
@@ -49,8 +50,11 @@ class AlignmentCurve:
             `count`.
         nonzero: `[N, M, S, P]` number of weights above 1e-6, averaged over folds (1 for individuals, all for the
             average); NaN where `mse` is.
-        kkt_residual: `[N, 2, S, P]` of nnls and simplex, the largest over folds, as `LeastSquaresFit` defines it; NaN
-            where `mse` is or for a method that was not asked for.
+        kkt_residual: `[N, 2, S, P]` of nnls and simplex, the largest over folds; NaN where `mse` is or for a method
+            that was not asked for. Zero is optimal: it is the steepest cosine between what is left of the target and
+            the direction to another mixture (`equilibrax.fits.rays`), so what all raters share with the target does
+            not hide it. Where an error is below 1e-7 of the best individual's, it is at most 1e-8. It is at least 1
+            where nnls fits its training rows worse than simplex, which cannot be.
         refined: number of fits that were solved again because their residual was above 1e-8.
         status: N texts: "solved", "no answers" (the target rated no item that is left) or "answers in one fold only"
             (nothing to train on).
@@ -238,9 +242,13 @@ def alignment_curve(
     for block in _blocks(matrix, folds):
         problems = [target_problem(matrix, target, fold_of, folds, intercept) for target in block]
         status += [problem.status for problem in problems]
-        refined += _fit_block(
-            problems, sets, wanted, mesh, *(part[block.start : block.stop] for part in (mse, nonzero, residual))
-        )
+        parts = tuple(part[block.start : block.stop] for part in (mse, nonzero, residual))
+
+        @lru_cache(maxsize=1)
+        def parts_of(n: int, fold: int, block=block) -> list[np.ndarray]:
+            return [rows.train for rows in fold_rows(matrix, block[n], fold_of, fold, intercept)]
+
+        refined += _fit_block(problems, sets, wanted, mesh, parts_of, *parts)
         for target, problem in zip(block, problems):
             if problem.status == SOLVED:
                 _no_fit(problem, sets, wanted, mse[target], nonzero[target])
@@ -296,33 +304,43 @@ def _fit_block(
     sets: Orders | Subsets,
     wanted: tuple[str, ...],
     mesh: Any,
+    parts_of: Callable[[int, int], list[np.ndarray]],
     mse: Any,
     nonzero: Any,
     residual: Any,
 ) -> int:
-    """Fill in `[n, M, S, P]` errors of the fits of n targets, and their residuals; returns how many were refined."""
+    """Fill in `[n, M, S, P]` errors of the fits of n targets, and their residuals; returns how many were refined.
+
+    `parts_of` has the training rows of a target and a fold, by kind of fit, for fits that are solved again.
+    """
     kinds = [place for place, method in enumerate(_FITS) if method in wanted]
     solved = [n for n, problem in enumerate(problems) if problem.status == SOLVED]
     if not kinds or not solved:
         return 0
     folds = len(problems[0].alone)
     # [n, F, constraint, ..]: problems of targets without answers are zero, so that all blocks have the same shapes.
-    grams, moments = (np.stack([getattr(p, name)[:, kinds] for p in problems]) for name in ("grams", "moments"))
-    held_out = np.stack([p.held_out for p in problems])[:, :, None].repeat(len(kinds), axis=2)
-    kind = np.broadcast_to(np.array(kinds), grams.shape[:3])
-    flat = Problems(
-        grams=grams.reshape(-1, *grams.shape[3:]),
-        moments=moments.reshape(-1, *moments.shape[3:]),
-        simplex=kind.reshape(-1) == _FITS.index("simplex"),
-        held_out=held_out.reshape(-1, *held_out.shape[3:]),
-    )
-    numbers = np.arange(len(flat.moments)).reshape(kind.shape)[solved].reshape(-1)
+    parts = {
+        name: np.stack([getattr(p, name)[:, kinds] for p in problems])
+        for name in ("grams", "betas", "inverse", "held_out")
+    }
+    lead = parts["inverse"].shape
+
+    def rows_of(b: int) -> np.ndarray:
+        n, fold, kind = (int(place) for place in np.unravel_index(b, lead))
+        return parts_of(n, fold)[kinds[kind]]
+
+    flat = Problems(**{name: part.reshape(-1, *part.shape[3:]) for name, part in parts.items()}, parts_of=rows_of)
+    numbers = np.arange(len(flat.betas)).reshape(lead)[solved].reshape(-1)
     raters = sets.lanes()
     fits = fit_all(flat, np.repeat(numbers, len(raters)), np.tile(raters, (len(numbers), 1)), mesh)
     shape = (len(solved), folds, len(kinds), len(raters), -1)
-    error, count, worst = (
-        sets.gather(values.reshape(shape)) for values in (fits.error, fits.nonzero, fits.residual)
+    error, trained, count, worst = (
+        sets.gather(values.reshape(shape)) for values in (fits.error, fits.trained, fits.nonzero, fits.residual)
     )  # [n, F, constraint, S, P]
+    if len(kinds) > 1:  # fewer constraints cannot fit worse: where they do, a certificate failed
+        single = np.array([problems[n].alone.sum(axis=0).mean() for n in solved])[:, None]
+        bound = (1 + 1e-6) * trained[:, :, 1] + 1e-13 * single[:, :, None, None]
+        worst[:, :, 0] = np.where(trained[:, :, 0] > bound, np.maximum(worst[:, :, 0], 1.0), worst[:, :, 0])
     mass = np.array([problems[n].mass for n in solved])[:, None, None]
     for k, place in enumerate(kinds):
         m = wanted.index(_FITS[place])

@@ -15,8 +15,9 @@ from pathlib import Path
 import numpy as np
 
 from equilibrax.io.files import TableFileError, line_of, naming
-from equilibrax.io.records import is_row_number
+from equilibrax.io.names import is_row_number
 from equilibrax.io.sheets import Sheet, check_scale, read_sheet
+from equilibrax.raters.csv import say_read
 from equilibrax.raters.matrix import RaterMatrix, rater_matrix
 
 _KEYS = ("item", "input")
@@ -86,7 +87,9 @@ def read_ethics(
             raise TableFileError(f"{Path(path)}: expected some {'short' if short else 'long'} scenario, got none")
     with naming(sheet.path):
         named = [f"scenario {i}" for i in items.tolist()]
-        return rater_matrix(ratings, targets, items=named, raters=raters, targets_names=names)
+        matrix = rater_matrix(ratings, targets, items=named, raters=raters, targets_names=names)
+    say_read(sheet, matrix, [name for name in sheet.columns if is_row_number(name)])
+    return matrix
 
 
 def _items(data: Sheet, sheet: Sheet, labels: np.ndarray) -> np.ndarray:
@@ -101,7 +104,8 @@ def _items(data: Sheet, sheet: Sheet, labels: np.ndarray) -> np.ndarray:
         return np.arange(len(data.rows))
     key, found, before = keys[0], [], {}
     place: dict[str, list[int]] = {}
-    for i, text in enumerate(data.texts("input") if key == "input" else map(str, range(len(data.rows)))):
+    inputs, given = data.texts("input"), sheet.texts(keys[-1])
+    for i, text in enumerate(inputs if key == "input" else map(str, range(len(data.rows)))):
         place.setdefault(text, []).append(i)
     for row, text in enumerate(sheet.texts(key)):
         where = sheet.at(row, key)
@@ -118,7 +122,7 @@ def _items(data: Sheet, sheet: Sheet, labels: np.ndarray) -> np.ndarray:
             raise TableFileError(f"{where}: expected one label, got two, on lines {lines} of {data.path}; use item")
         if text in before:
             raise TableFileError(f"{where}: expected every scenario once, got one again after line {before[text]}")
-        if key == "item" and len(keys) > 1 and data.texts("input")[scenarios[0]] != sheet.texts("input")[row]:
+        if len(keys) > 1 and inputs[scenarios[0]] != given[row]:
             raise TableFileError(f"{sheet.at(row, 'input')}: expected the text of scenario {text}, got that of another")
         before[text] = sheet.lines[row]
         found.append(scenarios[0])

@@ -99,7 +99,8 @@ def market_fit(
 
     Example:
         >>> import equilibrax as eq
-        >>> fit = eq.raters.market_fit(eq.raters.simulate_answers(users=2, models=3, questions=20, options=3, seed=1), scores=[])
+        >>> answers = eq.raters.simulate_answers(users=2, models=3, questions=20, options=3, seed=1)
+        >>> fit = eq.raters.market_fit(answers, scores=[])
         >>> fit.curve.rmse.shape, fit.subsets.best.shape, fit.users.users.tolist()
         ((2, 3, 3), (3,), [2])
     """

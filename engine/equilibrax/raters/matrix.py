@@ -168,7 +168,8 @@ def rater_matrix(
 
     Example:
         >>> import equilibrax as eq
-        >>> matrix = eq.raters.rater_matrix([[0.1, 0.9], [0.4, None], [0.8, 0.2]], [0.2, 0.5, 0.7], raters=["kind", "strict"])
+        >>> ratings = [[0.1, 0.9], [0.4, None], [0.8, 0.2]]
+        >>> matrix = eq.raters.rater_matrix(ratings, [0.2, 0.5, 0.7], raters=["kind", "strict"])
         >>> matrix.num_items, matrix.num_raters, matrix.target_names
         (3, 2, ('target',))
         >>> matrix.complete("drop_items").dropped_items

@@ -16,7 +16,9 @@ import numpy as np
 from equilibrax._core.checks import positive_int
 from equilibrax.io.files import TableFileError, naming
 from equilibrax.io.movielens import GENRES, MovieLens, movielens_targets, read_movielens
+from equilibrax.io.names import is_row_number
 from equilibrax.io.sheets import check_scale, read_sheet
+from equilibrax.raters.csv import say_read
 from equilibrax.raters.matrix import RaterMatrix, rater_matrix
 
 
@@ -120,9 +122,10 @@ def _file(data: MovieLens, path: Path, min_ratings: int, scale: float | tuple[fl
     ends = check_scale("scale", scale)
     if ends is None:
         raise ValueError("scale: expected a number or a pair (low, high), got None")
-    sheet = read_sheet(path)
+    sheet = read_sheet(path, unnamed=True)
     keys = [name for name in ("movieId", "title") if name in sheet.columns]
-    raters = [name for name in sheet.columns if name not in ("movieId", "title")]
+    numbers = [name for name in sheet.columns if is_row_number(name)]
+    raters = [name for name in sheet.columns if name not in ("movieId", "title", *numbers)]
     if not keys or not raters:
         raise TableFileError(f"{path}: expected a column movieId or title and columns of raters, got {sheet.columns}")
     own = map(str, data.movie_ids.tolist()) if keys[0] == "movieId" else data.titles
@@ -130,12 +133,15 @@ def _file(data: MovieLens, path: Path, min_ratings: int, scale: float | tuple[fl
     for m, name in enumerate(own):
         place[name] = m if name not in place else -1  # two movies of one title
     scores = np.full((len(data.movie_ids), len(raters)), np.nan)
-    values, line = sheet.numbers(raters, ends), {}
+    values, line, titles = sheet.numbers(raters, ends), {}, sheet.texts(keys[-1])
     for i, name in enumerate(sheet.texts(keys[0])):
         movie = place.get(name)
         if movie is None or movie < 0:
             got = f"{name!r}" if movie is None else f"{name!r}, which several movies have: use movieId"
             raise TableFileError(f"{sheet.at(i, keys[0])}: expected a movie of the data set, got {got}")
+        if len(keys) > 1 and titles[i] != data.titles[movie]:
+            came = f"{titles[i]!r}, which is another"
+            raise TableFileError(f"{sheet.at(i, 'title')}: expected {data.titles[movie]!r}, got {came}")
         if movie in line:
             came = f"{name!r} again after line {line[movie]}"
             raise TableFileError(f"{sheet.at(i, keys[0])}: expected every movie once, got {came}")
@@ -145,10 +151,12 @@ def _file(data: MovieLens, path: Path, min_ratings: int, scale: float | tuple[fl
     if not there.any():
         raise TableFileError(f"{path}: expected some movie with at least {min_ratings} ratings, got none")
     with naming(path):
-        return rater_matrix(
+        matrix = rater_matrix(
             scores[targets.movies[there]],
             targets.stars[there],
             items=[title for title, yes in zip(targets.titles, there) if yes],
             raters=raters,
             targets_names=["everybody"],
         )
+    say_read(sheet, matrix, numbers)
+    return matrix

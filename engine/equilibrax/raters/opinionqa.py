@@ -11,16 +11,17 @@ A folder of the data set holds one wave of the survey:
 
 and the models' answers are in a file or folder of JSON of yours (see `read_opinionqa`).
 
-Options are the `references` without refusals. `MC_options` are not used: they were split at every comma, also at those
-inside options. A group that never gave an answer has no entry for it: a count of 0. A group whose counts are all
-refusals, or that has no entry for a question, has not seen it. People who refused to say which group they are in are
-no group.
+Options are the `references` without refusals and others that have no number ("Not sure"), which `notes` names.
+`MC_options` are not used: they were split at every comma, also at those inside options. A group that never gave an
+answer has no entry for it: a count of 0. A group whose counts are all refusals, or that has no entry for a question,
+has not seen it. People who refused to say which group they are in are no group.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,10 +35,11 @@ from equilibrax.raters._opinionqa_files import (
     counts_of_responses,
     group_counts,
     group_order,
-    model_answers,
     read_info,
     respondent_answers,
+    respondent_weights,
 )
+from equilibrax.raters._opinionqa_models import model_answers
 from equilibrax.raters.answers import AnswerDistributions, answer_distributions
 
 
@@ -47,6 +49,7 @@ def read_opinionqa(
     models: str | os.PathLike[str] | Mapping[str, Mapping[str, Any]],
     *,
     questions: Sequence[str] | None = None,
+    weight: str | None = None,
 ) -> AnswerDistributions:
     """Groups of people as users and models as providers, on the questions of one wave (2602.13451, Section 6).
 
@@ -58,12 +61,16 @@ def read_opinionqa(
             `MODEL.json` of `{question: answers}` for each model, or such a mapping. `answers` is a list of
             probabilities in the order of `references` without refusals, or `{option: probability}`. Probabilities
             of refusals are dropped, and the others divided by their sum, which is positive and, with the refusals, at
-            most 1 + 1e-6.
+            most 1 + 1e-6. Or files of the data set's repository as they are: `WAVE_default_model.csv` of its
+            `distributions`, a folder of these, or a folder with a `scenario_state.json` in a folder for each run.
         questions: keys of questions; None takes those that some group and some model answered, in the order of
-            `info.csv`.
+            `info.csv`. Whatever is wrong with other questions does not matter; `notes` names it.
+        weight: column of `responses.csv`, such as "WEIGHT_W29", with the weight of each respondent; counts are then
+            sums of weights. None: everybody counts once, and `ATTRIBUTE_data.json` is read if it is there.
 
     Returns:
-        `AnswerDistributions`: NaN at questions that a group or a model did not answer. Groups are in the order of
+        `AnswerDistributions`: NaN at questions that a group or a model did not answer, and in `notes` what was not
+        read, such as options like "Not sure" that count as no answer. Groups are in the order of
         `metadata.csv`, or else of the file; models are in the order of the file, or of the names of files.
 
     Raises:
@@ -84,19 +91,23 @@ def read_opinionqa(
     """
     folder = Path(folder)
     known = read_info(folder / "info.csv")
+    asked = _asked(questions, known)
+    answered, notes = _of_models(models, known, questions)
     path = folder / f"{attribute}_data.json"
-    if path.exists():
-        groups = group_counts(path, known)
+    if path.exists() and weight is None:
+        groups, unknown = group_counts(path, known, asked)
+        notes = (*notes, *_named(unknown, path.name))
     else:
         path = folder / "responses.csv"
         if not path.exists():
             there = ", ".join(sorted(p.name for p in folder.glob("*_data.json"))) or "none"
-            expected = f"{attribute}_data.json or responses.csv"
+            expected = f"{attribute}_data.json or responses.csv" if weight is None else "responses.csv for weights"
             raise TableFileError(f"{folder}: expected {expected} for attribute {attribute!r}, got {there}")
-        groups = counts_of_responses(path, known, attribute)
+        groups, more = counts_of_responses(path, known, attribute, asked, weight)
+        notes = (*notes, *more)
     order = group_order(folder / "metadata.csv", attribute)
     groups = {name: groups[name] for name in sorted(groups, key=lambda n: order.index(n) if n in order else len(order))}
-    return _assemble(groups, model_answers(models, known), known, questions, path)
+    return _assemble(groups, answered, known, questions, path, notes)
 
 
 def read_opinionqa_respondents(
@@ -106,6 +117,7 @@ def read_opinionqa_respondents(
     count: int = 50,
     seed: int = 0,
     questions: Sequence[str] | None = None,
+    weight: str | None = None,
 ) -> AnswerDistributions:
     """Single people as users, who give all weight to their own answer (2509.15090, Section 6.2).
 
@@ -116,6 +128,7 @@ def read_opinionqa_respondents(
             repetition; all of them if there are no more.
         seed: seed of the draw; the same seed draws the same people.
         questions: keys of questions, as for `read_opinionqa`.
+        weight: column of `responses.csv` with weights: people are drawn with chances in proportion to them.
 
     Returns:
         `AnswerDistributions` whose users are `respondent 17` for the one on line 17 of `responses.csv`, in the order
@@ -141,9 +154,11 @@ def read_opinionqa_respondents(
         raise ValueError(f"seed: expected a whole number from 0, got {seed!r}")
     folder = Path(folder)
     known, path = read_info(folder / "info.csv"), folder / "responses.csv"
-    answered = model_answers(models, known)
-    asked = _asked(questions, known) or [q for q in known.options if any(q in own for own in answered.values())]
+    asked = _asked(questions, known)
+    answered, notes = _of_models(models, known, questions)
+    asked = [q for q in asked if questions is not None or any(q in own for own in answered.values())]
     sheet = read_sheet(path, unnamed=True)
+    weights, more = respondent_weights(sheet, weight)
     people: dict[str, dict[str, np.ndarray]] = {f"respondent {line}": {} for line in sheet.lines}
     for question in asked:
         if question in sheet.columns:
@@ -152,30 +167,54 @@ def read_opinionqa_respondents(
             for name, answer in zip(people, answers):
                 if answer >= 0:
                     people[name][question] = one_hot[answer]
-    names = [name for name, own in people.items() if own]
+    mass = dict(zip(people, weights.tolist()))
+    names = [name for name, own in people.items() if own and mass[name] > 0]
     if not names:
         raise TableFileError(f"{path}: expected answers to some question of info.csv, got none")
-    drawn = np.random.default_rng(seed).permutation(len(names))[:count]
+    generator = np.random.default_rng(seed)
+    if weight is None:
+        drawn = generator.permutation(len(names))[:count]
+    else:  # the first to ring, if everybody's clock rings at a rate of her weight
+        drawn = np.argsort(generator.exponential(size=len(names)) / [mass[name] for name in names])[:count]
     chosen = {names[i]: people[names[i]] for i in sorted(drawn.tolist())}
-    return _assemble(chosen, answered, known, questions, path)
+    return _assemble(chosen, answered, known, questions, path, (*notes, *more))
 
 
-def _asked(questions: Sequence[str] | None, known: Questions) -> list[str] | None:
+def _asked(questions: Sequence[str] | None, known: Questions) -> list[str]:
+    """The questions to read: those that were asked for, or all that can be."""
     if questions is None:
-        return None
+        return list(known.options)
     if isinstance(questions, str) or not questions or len(set(questions)) < len(questions):
         raise ValueError(f"questions: expected one or several different keys, got {questions!r}")
     for question in questions:
+        if question in known.faults:
+            raise TableFileError(known.faults[question])
         if question not in known.options:
             raise ValueError(f"questions: expected keys of info.csv, got {question!r}")
     return list(questions)
 
 
-def _assemble(groups, answered, known: Questions, questions: Sequence[str] | None, path: Path) -> AnswerDistributions:
-    asked = _asked(questions, known) or [
+def _of_models(models: Any, known: Questions, questions: Sequence[str] | None):
+    """The models' answers to the questions that are asked, and what they answered beside them."""
+    answered, unknown = model_answers(models, known, questions)
+    return answered, _named(unknown, "the models' answers")
+
+
+def _named(unknown: Sequence[str], where: str) -> tuple[str, ...]:
+    if not unknown:
+        return ()
+    shown = ", ".join(unknown[:5]) + (f" and {len(unknown) - 5:,} more" if len(unknown) > 5 else "")
+    return (f"questions of {where} that info.csv does not have: {shown}",)
+
+
+def _assemble(
+    groups, answered, known: Questions, questions: Sequence[str] | None, path: Path, notes: tuple[str, ...]
+) -> AnswerDistributions:
+    asked = [
         question
-        for question in known.options
-        if any(question in own for own in groups.values()) and any(question in own for own in answered.values())
+        for question in _asked(questions, known)
+        if questions is not None
+        or (any(question in own for own in groups.values()) and any(question in own for own in answered.values()))
     ]
     if not groups or not asked:
         raise TableFileError(f"{path}: expected a question that some user and some model answered, got none")
@@ -189,7 +228,7 @@ def _assemble(groups, answered, known: Questions, questions: Sequence[str] | Non
                     array[i, q, : len(own[question])] = own[question] / own[question].sum()
         arrays.append(array)
     with naming(path):
-        return answer_distributions(
+        found = answer_distributions(
             arrays[0],
             arrays[1],
             np.array([[a < len(known.options[question]) for a in range(width)] for question in asked]),
@@ -198,3 +237,4 @@ def _assemble(groups, answered, known: Questions, questions: Sequence[str] | Non
             user_names=list(groups),
             model_names=list(answered),
         )
+    return replace(found, notes=(*notes, *known.left_out(asked)))

@@ -23,8 +23,8 @@ from jaxtyping import Float, Int
 from equilibrax._core.checks import check_whole
 from equilibrax.fits.folds import FoldAssignment, assign_folds
 from equilibrax.raters._action_profiles import exact_moments
+from equilibrax.raters._fit_rows import numbers
 from equilibrax.raters._strong_alignment import common_folds, cross_validated
-from equilibrax.raters._weak_alignment import numbers
 from equilibrax.raters.answers import AnswerDistributions, Score
 from equilibrax.raters.coverage import transfer_factors
 

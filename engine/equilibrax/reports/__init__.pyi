@@ -1,6 +1,9 @@
 from .alignment import (
     AlignmentStudy as AlignmentStudy,
+    FigureWarning as FigureWarning,
     alignment_study as alignment_study,
+    check_places as check_places,
+    write_overview as write_overview,
     write_studies as write_studies,
 )
 from .summary import (

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import numpy as np
 
+from equilibrax._core.text import markdown
 from equilibrax.figures.curves import FAILURE, METHOD_NAMES, largest_miss, promised_distance
 from equilibrax.fits.least_squares import TOLERANCE
 from equilibrax.raters.coverage import anonymous_slack
 from equilibrax.raters.fit import MarketFit
+from equilibrax.raters.matrix import RaterMatrix
 from equilibrax.theory import providers_needed
 
 if TYPE_CHECKING:
@@ -22,7 +25,7 @@ _FITTED = ("nnls", "simplex")
 
 def study_text(study: AlignmentStudy, title: str) -> str:
     """A study as Markdown."""
-    parts = [f"# {title}\n", _data(study)]
+    parts = [f"# {markdown(title)}\n", _data(study)]
     if len(study.unsolved) < study.raters.num_targets:
         parts += [_errors(study), _hardest(study), _fits(study)]
     if study.noise:
@@ -30,7 +33,7 @@ def study_text(study: AlignmentStudy, title: str) -> str:
     if study.market is not None:
         parts.append(_market(study.market))
     elif study.no_market:
-        parts.append(f"## The market of many users\n\nNot fitted: {study.no_market}.\n")
+        parts.append(f"## The market of many users\n\nNot fitted: {markdown(study.no_market)}.\n")
     return "\n".join(part for part in parts if part)
 
 
@@ -41,7 +44,8 @@ def overview_text(studies: Mapping[str, AlignmentStudy]) -> str:
     for name, study in studies.items():
         curve = study.curve
         last = dict(zip(curve.methods, curve.mean()[:, -1]))
-        cells = [f"[{_cell(name)}](<{name}/summary.md>)", str(study.raters.num_raters), str(study.raters.num_targets)]
+        size = study.fitted.num_raters, study.fitted.num_targets
+        cells = [f"[{markdown(name)}](<{quote(name, safe=' ')}/summary.md>)", *map(str, size)]
         cells += [f"{last[m]:.5g}" if np.isfinite(last.get(m, np.nan)) else "–" for m in METHOD_NAMES]
         fitted = last.get("nnls", np.nan)
         cells.append(_less(fitted, last.get("best_individual"), not np.isfinite(fitted)))
@@ -51,10 +55,9 @@ def overview_text(studies: Mapping[str, AlignmentStudy]) -> str:
 
 def _data(study: AlignmentStudy) -> str:
     raters, curve = study.raters, study.curve
-    groups = len(np.unique(raters.groups))
-    grouped = "" if groups == raters.num_items else f" in {groups:,} groups"
+    grouped = len(np.unique(study.fitted.groups)) < study.fitted.num_items
     lines = [
-        f"- {raters.num_items:,} items{grouped}, {raters.num_raters} raters, {_count(raters.num_targets, 'target')}.",
+        f"- {size_text(raters, study.fitted)}, {_count(raters.num_targets, 'target')}.",
         f"- {curve.folds}-fold cross-validation, folds {curve.fold_assignment}"
         f"{', a whole group in one fold' if grouped else ''}; "
         + (
@@ -70,10 +73,25 @@ def _data(study: AlignmentStudy) -> str:
         lines.append(f"- Missing of raters: {_count(gone, 'rating')} ({share:.2g} %){_dropped(curve)}.")
     if unrated := int(np.isnan(raters.targets).sum()):
         lines.append(f"- Missing of targets: {_count(unrated, 'rating')}; those items are left out for that target.")
+    lines += [f"- Left out when it was read: {markdown(note)}." for note in study.notes]
+    lines += [f"- **Failed**: {markdown(what)}." for what in study.failed]
     for status in dict.fromkeys(s for s in curve.status if s != "solved"):
         names = [n for n, s in zip(curve.target_names, curve.status) if s == status]
         lines.append(f"- Without numbers ({status}): {_listed(names)}.")
     return "\n".join(lines) + "\n"
+
+
+def size_text(raters: RaterMatrix, fitted: RaterMatrix) -> str:
+    """Items and raters that were fitted, out of how many."""
+    groups = len(np.unique(fitted.groups))
+    grouped = "" if groups == fitted.num_items else f" in {groups:,} groups"
+    return (
+        f"{_of(fitted.num_items, raters.num_items)} items{grouped}, {_of(fitted.num_raters, raters.num_raters)} raters"
+    )
+
+
+def _of(left: int, given: int) -> str:
+    return f"{left:,}" if left == given else f"{left:,} of {given:,}"
 
 
 def _dropped(curve) -> str:
@@ -123,17 +141,17 @@ def _hardest(study: AlignmentStudy) -> str:
         return ""
     error = np.array([row[: curve.count[-1]].mean() for row in curve.mse[:, curve.methods.index(method), -1]])
     order = [i for i in np.argsort(-error) if np.isfinite(error[i])]
-    weights = study.raters.weights[:, None]
-    known = np.isfinite(study.raters.targets)
+    weights = study.fitted.weights[:, None]
+    known = np.isfinite(study.fitted.targets)
     mass = np.where(known, weights, 0.0)
     total = np.maximum(mass.sum(axis=0), 1e-300)
-    middle = np.where(known, study.raters.targets, 0.0)
+    middle = np.where(known, study.fitted.targets, 0.0)
     mean = (mass * middle).sum(axis=0) / total
     variance = (mass * (middle - mean) ** 2).sum(axis=0) / total
     rows = ["| target | MSE | RMSE | of its variance |", "|---|---|---|---|"]
     for i in order[:_MOST_LISTED]:
         share = f"{100 * error[i] / variance[i]:.0f} %" if variance[i] > 0 else "–"
-        rows.append(f"| {_cell(curve.target_names[i])} | {error[i]:.5g} | {np.sqrt(error[i]):.4g} | {share} |")
+        rows.append(f"| {markdown(curve.target_names[i])} | {error[i]:.5g} | {np.sqrt(error[i]):.4g} | {share} |")
     left = f"\n{len(order) - _MOST_LISTED} more are easier.\n" if len(order) > _MOST_LISTED else ""
     heading = f"## Who is hardest to align ({METHOD_NAMES[method]}, K = {curve.sizes[-1]})"
     return heading + "\n\n" + "\n".join(rows) + "\n" + left
@@ -153,7 +171,7 @@ def _fits(study: AlignmentStudy) -> str:
 
 
 def _noise(study: AlignmentStudy) -> str:
-    matrix = study.raters
+    matrix = study.fitted
     missed = float(largest_miss(matrix, 1, 0)[0, -1])
     promise = promised_distance(matrix.num_items, matrix.num_raters, FAILURE)
     needed = providers_needed(1, matrix.num_items, 0.1, FAILURE)
@@ -183,12 +201,12 @@ def _market(market: MarketFit) -> str:
         numbers = (
             f"{weak.rmse[i]:.4f} | {share} | {weak.worst_case[i]:.4f} | {_factor(factors[i])} | {_factor(slack[i])}"
         )
-        rows.append(f"| {_cell(weak.user_names[i])} | {numbers} |")
+        rows.append(f"| {markdown(weak.user_names[i])} | {numbers} |")
     curve, error = market.curve.mean(), market.curve.standard_error()
     lines = [
-        f"- Hardest to align: {weak.user_names[int(np.nanargmax(weak.rmse))]}. Weak alignment, mean RMSE over users at "
-        f"K = {size}: NNLS + intercept {curve[2, -1]:.4f} ± {error[2, -1]:.4f} (standard error over folds), simple "
-        f"average {curve[1, -1]:.4f}, best single provider {curve[0, -1]:.4f}.",
+        f"- Hardest to align: {markdown(weak.user_names[int(np.nanargmax(weak.rmse))])}. Weak alignment, mean RMSE "
+        f"over users at K = {size}: NNLS + intercept {curve[2, -1]:.4f} ± {error[2, -1]:.4f} "
+        f"(standard error over folds), simple average {curve[1, -1]:.4f}, best single provider {curve[0, -1]:.4f}.",
         f"- Strong alignment: mean RMSE over providers {strong.rmse.mean():.4f}; worst case ε from "
         f"{strong.worst_case.min():.4f} to {strong.worst_case.max():.4f}.",
     ]
@@ -201,7 +219,7 @@ def _market(market: MarketFit) -> str:
     every = f"all sets of {subsets.sizes[full[0]]} or more cover everybody" if len(full) else "no size suffices always"
     lines.append(
         f"- Worst user's 1/λ*: best single provider {_factor(subsets.best[0])}"
-        f"{f' ({best})' if np.isfinite(subsets.best[0]) else ''}, all providers {_factor(subsets.best[-1])}; "
+        f"{f' ({markdown(best)})' if np.isfinite(subsets.best[0]) else ''}, all providers {_factor(subsets.best[-1])}; "
         f"{100 * subsets.covered[0]:.0f} % of single providers cover everybody, {every}."
     )
     if strong.skipped:
@@ -236,10 +254,6 @@ def _count(number: int, what: str) -> str:
     return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
-def _cell(name: str) -> str:
-    return name.replace("|", "\\|")
-
-
 def _listed(names, most: int = _MOST_LISTED) -> str:
-    shown = ", ".join(names[:most])
+    shown = ", ".join(map(markdown, names[:most]))
     return shown + (f" and {len(names) - most:,} more" if len(names) > most else "")

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import errno
 import os
-from collections.abc import Mapping
+import reprlib
+import warnings
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from equilibrax._core.files import write_whole
+from equilibrax._core.status import SolveError
 from equilibrax.figures.coverage import subset_figure, transfer_figure, weak_figure
 from equilibrax.figures.curves import curve_figure, noise_figure, sparsity_figure
 from equilibrax.figures.scores import score_figure, weights_figure
+from equilibrax.fits.scaling import TOLERANCE
 from equilibrax.raters.answers import AnswerDistributions, Score
 from equilibrax.raters.curve import AlignmentCurve, FoldAssignment, Sets, alignment_curve
 from equilibrax.raters.fit import SCORES, MarketFit, market_fit
 from equilibrax.raters.matrix import Missing, RaterMatrix
-from equilibrax.reports._study_text import overview_text, study_text
+from equilibrax.reports._study_text import overview_text, size_text, study_text
 from equilibrax.rows.parquet import write_parquet
 
 MAX_PANELS = 12
@@ -28,28 +34,47 @@ _FEW_RATERS = 10  # of which all subsets are fewer than the fits of 100 permutat
 _MOST_PROVIDERS = 20  # of a market, whose sets are enumerated
 
 
+_TABLES = ("curve", "weak", "users", "weights", "providers", "subsets")
+_FIGURES = ("error", "sparsity", "noise", "weak", "transfer", "subsets", "scores", "weights")
+
+
+class FigureWarning(UserWarning):
+    """A figure could not be drawn; everything else is written."""
+
+
 @dataclass(frozen=True)
 class AlignmentStudy:
     """How closely mixtures of raters match targets, and, for answer distributions, how a market covers its users.
 
     Attributes:
         raters: the matrix, before anything was dropped.
+        fitted: the matrix that was fitted.
         curve: errors by number of raters.
         market: fits of a market with many users; None for plain raters.
         no_market: why there is none for answer distributions; empty otherwise.
         noise: whether to draw the simple average beside Proposition 3: raters are simulated, noisy and have one target.
+        notes: what was left out when files were read, in words.
+        failed: what could not be computed, in words; the rest was.
     """
 
     raters: RaterMatrix
+    fitted: RaterMatrix
     curve: AlignmentCurve
     market: MarketFit | None = None
     no_market: str = ""
     noise: bool = False
+    notes: tuple[str, ...] = ()
+    failed: tuple[str, ...] = ()
 
     @property
     def unsolved(self) -> tuple[str, ...]:
         """Names of targets without numbers."""
         return tuple(n for n, status in zip(self.curve.target_names, self.curve.status) if status != "solved")
+
+    @property
+    def size(self) -> str:
+        """Items and raters that were fitted, out of how many, in words."""
+        return size_text(self.raters, self.fitted)
 
     def summary(self, title: str = "Alignment") -> str:
         """The numbers that matter, as Markdown.
@@ -60,7 +85,7 @@ class AlignmentStudy:
         return study_text(self, title)
 
     def write(self, folder: str | os.PathLike[str], title: str = "Alignment") -> list[Path]:
-        """Write everything to a folder, each file whole or not at all.
+        """Write everything to a folder, each file whole or not at all: the numbers first, then the figures.
 
         `curve.parquet`, `error.png`, `sparsity.png`, `summary.md`; for noisy families also `noise.png`; for a market
         also `weak.png`, `transfer.png`, `subsets.png`, `scores.png` (with several scores), `weights.png`, and
@@ -71,7 +96,7 @@ class AlignmentStudy:
             title: heading of the summary.
 
         Returns:
-            The files written.
+            The files written. A figure that cannot be drawn is a `FigureWarning`, and the others are drawn.
 
         Raises:
             OSError: if a file cannot be written.
@@ -89,9 +114,8 @@ class AlignmentStudy:
             }
         for name, rows in tables.items():
             write_parquet(rows, folder / f"{name}.parquet")
-        written = [folder / f"{name}.parquet" for name in tables] + _draw({"": self}, folder)
         write_whole(folder / "summary.md", self.summary(title))
-        return [*written, folder / "summary.md"]
+        return [*(folder / f"{name}.parquet" for name in tables), *_draw({"": self}, folder), folder / "summary.md"]
 
 
 def alignment_study(
@@ -128,8 +152,8 @@ def alignment_study(
         An `AlignmentStudy`.
 
     Raises:
-        ValueError: on bad options, or fewer groups of items than folds.
-        SolveError: if a fit is not optimal to 1e-8.
+        ValueError: on bad options, or fewer groups of items than folds. Fits that are not optimal to 1e-8, and a market
+            that cannot be fitted, are no error: `failed` names them.
 
     Example:
         >>> import equilibrax as eq
@@ -142,24 +166,44 @@ def alignment_study(
     raters = given if isinstance(given, RaterMatrix) else given.rater_matrix(score, normalized=True)
     if subsets is None:
         subsets = "all" if answers is not None and raters.num_raters <= _FEW_RATERS else "permutations"
+    fitted = raters.complete(missing)
     curve = alignment_curve(
-        raters,
+        fitted,
         permutations=permutations,
         subsets=subsets,
         folds=folds,
         fold_assignment=fold_assignment,
         intercept=intercept,
-        missing=missing,
         seed=seed,
+        throw=False,
     )
+    worst, failed = curve.kkt_residual, []
+    if (lost := int((worst > TOLERANCE).sum())) > 0:
+        failed.append(
+            f"{lost:,} of {int(np.isfinite(worst).sum()):,} fits of nnls and simplex are not optimal to {TOLERANCE:g}; "
+            f"the largest relative KKT residual is {np.nanmax(worst):.2g}"
+        )
     fit, reason = None, ""
     if answers is not None and market:
         reason = _not_a_market(answers, folds)
         if not reason:
             rules = {"folds": folds, "fold_assignment": fold_assignment, "seed": seed}
             asking = answers.select(users=np.flatnonzero(answers.seen.any(axis=1)))
-            fit = market_fit(asking, score=score, scores=SCORES, permutations=permutations, **rules)
-    return AlignmentStudy(raters=raters, curve=curve, market=fit, no_market=reason, noise=noise)
+            try:
+                fit = market_fit(asking, score=score, scores=SCORES, permutations=permutations, **rules)
+            except (SolveError, ValueError) as error:  # the curve is there, and took as long
+                reason = str(error).rstrip(".")
+                failed.append(f"the market: {reason}")
+    return AlignmentStudy(
+        raters=raters,
+        fitted=fitted,
+        curve=curve,
+        market=fit,
+        no_market=reason,
+        noise=noise,
+        notes=() if answers is None else answers.notes,
+        failed=tuple(failed),
+    )
 
 
 def write_studies(studies: Mapping[str, AlignmentStudy], folder: str | os.PathLike[str]) -> list[Path]:
@@ -181,24 +225,86 @@ def write_studies(studies: Mapping[str, AlignmentStudy], folder: str | os.PathLi
         >>> import equilibrax as eq
         >>> raters = eq.raters.simulate_raters("independent", items=60, raters=4, seed=1)
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     written = eq.reports.write_studies({"noisy": eq.reports.alignment_study(raters, permutations=3)}, folder)
+        ...     study = eq.reports.alignment_study(raters, permutations=3)
+        ...     written = eq.reports.write_studies({"noisy": study}, folder)
         >>> [path.name for path in written]
         ['curve.parquet', 'error.png', 'sparsity.png', 'summary.md']
     """
-    if not studies:
-        raise ValueError("studies: expected at least one, got none")
-    for name in studies:
-        if not name or name in (".", "..") or any(c in name for c in "/\\\0"):
-            raise ValueError(f"studies: expected names of folders, got {name!r}")
+    check_places(studies, folder)
     folder = Path(folder)
     if len(studies) == 1:
         ((name, study),) = studies.items()
         return study.write(folder, name)
     written = [path for name, study in studies.items() for path in study.write(folder / name, name)]
-    if len(studies) <= MAX_PANELS:
-        written += _draw(dict(studies), folder)
+    return [*written, *write_overview(studies, folder)]
+
+
+def write_overview(studies: Mapping[str, AlignmentStudy], folder: str | os.PathLike[str]) -> list[Path]:
+    """What several studies have together: `summary.md`, and the figures of up to `MAX_PANELS` beside each other.
+
+    Args:
+        studies: by name, each written to a folder of its name.
+        folder: where these folders are.
+
+    Returns:
+        The files written.
+
+    Raises:
+        OSError: if a file cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> import equilibrax as eq
+        >>> raters = eq.raters.simulate_raters("independent", items=60, raters=4, seed=1)
+        >>> study = eq.reports.alignment_study(raters, permutations=3)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     [path.name for path in eq.reports.write_overview({"one": study, "two": study}, folder)]
+        ['error.png', 'sparsity.png', 'summary.md']
+    """
+    folder = Path(folder)
     write_whole(folder / "summary.md", overview_text(studies))
-    return [*written, folder / "summary.md"]
+    figures = _draw(dict(studies), folder) if len(studies) <= MAX_PANELS else []
+    return [*figures, folder / "summary.md"]
+
+
+def check_places(names: Iterable[str], folder: str | os.PathLike[str]) -> None:
+    """Refuse what would keep the results of studies from being written, before they are computed.
+
+    Args:
+        names: of the studies; one alone goes to `folder` itself, several to folders of their names.
+        folder: where to.
+
+    Raises:
+        ValueError: if there is no study, or a name is no name of a folder.
+        OSError: if a folder, or a file in it, could not be written.
+
+    Example:
+        >>> import equilibrax as eq
+        >>> eq.reports.check_places(["a/b"], "results")
+        Traceback (most recent call last):
+        ValueError: studies: expected names of folders of up to 255 bytes, got 'a/b'
+    """
+    names, folder = list(names), Path(folder)
+    if not names:
+        raise ValueError("studies: expected at least one, got none")
+    for name in names:
+        if not name or name in (".", "..") or any(c in name for c in "/\\\0") or len(os.fsencode(name)) > 255:
+            raise ValueError(f"studies: expected names of folders of up to 255 bytes, got {reprlib.repr(name)}")
+    for place in [folder, *(folder / name for name in names if len(names) > 1)]:
+        there = next(path for path in (place, *place.absolute().parents) if path.exists())
+        if not there.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, "expected a folder to write to, got a file", str(there))
+        if not os.access(there, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, "expected a folder that can be written to", str(there))
+        for name in (
+            "summary.md",
+            *(f"{figure}.png" for figure in _FIGURES),
+            *(f"{table}.parquet" for table in _TABLES),
+        ):
+            if (place / name).is_dir():
+                raise IsADirectoryError(
+                    errno.EISDIR, "expected no folder where a file is to be written", str(place / name)
+                )
 
 
 def _draw(studies: Mapping[str, AlignmentStudy], folder: Path) -> list[Path]:
@@ -206,24 +312,29 @@ def _draw(studies: Mapping[str, AlignmentStudy], folder: Path) -> list[Path]:
     curves = {name: study.curve for name, study in studies.items() if len(study.unsolved) < study.raters.num_targets}
     noisy = {name or "simple average": study.raters for name, study in studies.items() if study.noise}
     markets = {name: study.market for name, study in studies.items() if study.market is not None}
+    full = bool(markets) and all(len(market.scores) > 1 for market in markets.values())
+    wanted: list[tuple[str, Any, Any]] = []
+    wanted += (
+        ("error", curve_figure, curves),
+        ("sparsity", sparsity_figure, curves),
+        ("noise", noise_figure, noisy),
+        ("weak", weak_figure, markets),
+        ("transfer", transfer_figure, markets),
+        ("subsets", subset_figure, markets),
+        ("scores", score_figure, markets if full else {}),
+        ("weights", weights_figure, markets),
+    )
     written = []
-
-    def place(name: str) -> Path:
-        written.append(folder / name)
-        return written[-1]
-
-    if curves:
-        curve_figure(curves, place("error.png"))
-        sparsity_figure(curves, place("sparsity.png"))
-    if noisy:
-        noise_figure(noisy, place("noise.png"))
-    if markets:
-        weak_figure(markets, place("weak.png"))
-        transfer_figure(markets, place("transfer.png"))
-        subset_figure(markets, place("subsets.png"))
-        if all(len(market.scores) > 1 for market in markets.values()):
-            score_figure(markets, place("scores.png"))
-        weights_figure(markets, place("weights.png"))
+    for name, figure, drawn in wanted:
+        if not drawn:
+            continue
+        path = folder / f"{name}.png"
+        try:
+            figure(drawn, path)
+            written.append(path)
+        except Exception as error:  # whatever it is, the numbers are written, and other figures can be
+            reason = " ".join(str(error).split()) or "no reason given"
+            warnings.warn(f"{path}: not drawn: {type(error).__name__}: {reason[:300]}", FigureWarning, stacklevel=3)
     return written
 
 

@@ -8,6 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from equilibrax._core.text import markdown
+
 TOLERANCE = 1e-9
 """Utilities are exact; misalignment is certified to this, so comparisons with the bound allow for it."""
 
@@ -113,7 +115,7 @@ def markdown_table(summaries: list[Summary]) -> str:
         return f"{part:,} of {summary.committees:,} ({100 * part / summary.committees:.3g} %)"
 
     lines = [
-        row("", [s.name for s in summaries]),
+        row("", [markdown(s.name) for s in summaries]),
         "|---" * (len(summaries) + 1) + "|",
         row("tables", [f"{s.tables:,}" for s in summaries]),
         row("committees", [f"{s.committees:,}" for s in summaries]),

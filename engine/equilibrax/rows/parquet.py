@@ -1,6 +1,10 @@
 """Rows as Parquet files: written whole, read back by file, by folder or by the shards of a sweep.
 
 The same rows give the same bytes (for one version of equilibrax and of pyarrow).
+
+Every page has its checksum, which other readers can verify too. These do not cover what a file says of its pages, nor
+names of columns and numbers of rows; so its metadata hold, as `equilibrax_sha256`, the SHA-256 of the whole file
+with zeros in its place. Readers here verify both: no flipped bit is read as data.
 """
 
 from __future__ import annotations
@@ -9,6 +13,7 @@ import errno
 import hashlib
 import io
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -23,6 +28,10 @@ from equilibrax._core.files import whole_file
 from equilibrax._core.version import __version__
 
 _ROWS_PER_GROUP = 2**17  # the shard of 4,096 tables of 5 providers is one group
+_SUM_KEY = "equilibrax_sha256"  # in the metadata, which end the file
+_SUM = re.compile(rb"(?<=" + _SUM_KEY[-10:].encode() + rb"..)[0-9a-f]{64}", re.DOTALL)  # two bytes say how long it is
+_NO_SUM = b"0" * 64
+_AT_ONCE = 2**20  # bytes
 
 
 def write_parquet(table: pa.Table, path: str | os.PathLike[str]) -> None:
@@ -51,15 +60,49 @@ def write_parquet(table: pa.Table, path: str | os.PathLike[str]) -> None:
 def write_summed(table: pa.Table, path: str | os.PathLike[str]) -> tuple[int, str]:
     """As `write_parquet`; the number of bytes and their SHA-256."""
     versioned = table.replace_schema_metadata({"equilibrax": __version__})
+    options: dict[str, Any] = {"compression": "zstd", "compression_level": 1, "write_page_checksum": True}
+    options["use_dictionary"] = _repetitive(table.schema)
+    content = io.BytesIO()
+    with pq.ParquetWriter(content, versioned.schema, **options) as writer:
+        if table.num_rows:  # else no row group: some readers stumble over empty ones
+            writer.write_table(versioned, row_group_size=_ROWS_PER_GROUP)
+        writer.add_key_value_metadata({_SUM_KEY: _NO_SUM.decode()})
+    view = content.getbuffer()
+    where = _sum_of(view)
+    assert where is not None
+    view[where[0] : where[0] + len(_NO_SUM)] = hashlib.sha256(view).hexdigest().encode()
     with whole_file(path) as file:
         summing = _Summing(file)
-        options: dict[str, Any] = {"compression": "zstd", "compression_level": 1}
-        options["use_dictionary"] = _repetitive(table.schema)
-        if table.num_rows:
-            pq.write_table(versioned, summing, row_group_size=_ROWS_PER_GROUP, **options)
-        else:  # no row group: some readers stumble over empty ones
-            pq.ParquetWriter(summing, versioned.schema, **options).close()
+        for start in range(0, len(view), _AT_ONCE):
+            summing.write(view[start : start + _AT_ONCE])
     return summing.size, summing.digest.hexdigest()
+
+
+def _sum_of(content: memoryview) -> tuple[int, bytes] | None:
+    """Where a file holds its own SHA-256, and that; None if it has none."""
+    start = max(0, len(content) - 8 - int.from_bytes(content[-8:-4], "little"))
+    found = list(_SUM.finditer(content, start)) or list(_SUM.finditer(content))  # not where it says that they begin
+    return (found[-1].start(), found[-1].group()) if found else None
+
+
+def _checked(content: bytes) -> pq.ParquetFile:
+    """A file whose bytes are those that were written, if it says what these were.
+
+    Raises:
+        ValueError: if they are not.
+    """
+    found = _sum_of(memoryview(content))
+    if found is not None:
+        start, expected = found
+        came = hashlib.sha256(content[:start])
+        came.update(_NO_SUM)
+        came.update(memoryview(content)[start + len(_NO_SUM) :])
+        if came.hexdigest().encode() != expected:
+            raise ValueError("expected the bytes that were written, got others: the file is damaged; make it again")
+    parquet = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True)
+    if found is None and b"equilibrax" in (parquet.metadata.metadata or {}):  # its name is damaged
+        raise ValueError("expected the checksum that every file of equilibrax has, got none; make it again")
+    return parquet
 
 
 class _Summing(io.RawIOBase):
@@ -207,14 +250,24 @@ def _read_shard(files: list[Path], columns: pa.Schema) -> pa.Table:
 
 def _read_file(file: Path, wanted: pa.Schema) -> pa.Table:
     try:
-        with pq.ParquetFile(file) as parquet:
-            schema = parquet.schema_arrow
+        with _checked(file.read_bytes()) as parquet:
+            names = parquet.schema_arrow.names
             for expected in wanted:
-                if expected.name not in schema.names:
-                    raise ValueError(f"{file}: expected a column {expected.name!r}, got {schema.names}")
+                if expected.name not in names:
+                    raise ValueError(f"expected a column {expected.name!r}, got {names}")
             rows = parquet.read(columns=wanted.names).select(wanted.names)
     except pa.ArrowInvalid as error:
         raise ValueError(f"{file}: expected a Parquet file, got: {error}") from error
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{file}: expected a Parquet file, got names that are no text") from error
+    except ValueError as error:
+        raise ValueError(f"{file}: {error}") from error
+    except pa.ArrowNotImplementedError as error:
+        raise ValueError(f"{file}: expected a Parquet file, got: {error}") from error
+    except OSError as error:  # of pyarrow, without the file's name
+        if error.errno is not None:
+            raise
+        raise ValueError(f"{file}: expected a Parquet file, got a damaged one: {error}") from error
     columns = []
     for expected, column in zip(wanted, rows.columns):
         try:  # other writers have other strings: dictionaries, large ones

@@ -17,11 +17,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from jaxtyping import Float, Int
-from rich.console import Console, Group
 from rich.padding import Padding
-from rich.text import Text
 
 from equilibrax._core.columns import declared
+from equilibrax._core.text import Screen, show_table
 from equilibrax.games import TOLERANCE, Backend, GameLine, Quantal
 from equilibrax.problems.persuasion import PersuasionGame
 from equilibrax.problems.tables import UtilityTables
@@ -153,17 +152,19 @@ class Comparison:
         Raises:
             ValueError: if `table` is no position.
         """
-        console = Console(highlight=False, width=width)
+        screen = Screen(width=width)
         if table is None and len(self.table_id) > 1:
-            parts: list[Any] = [text.distributions(self), text.answers(self)]
+            for part in (text.distributions, text.answers):
+                show_table(lambda _, part=part: part(self), width)
         else:
             position = table or 0
             if not 0 <= position < len(self.table_id):
                 raise ValueError(f"table: expected a position below {len(self.table_id)}, got {table}")
-            parts = [text.one_table(self, position)]
-            parts += [f"  {name:<38} {text.signed(values[position])}" for name, values in self.answers().items()]
-        parts += [Padding(Text(note), (0, 2)) for note in self.notes()]
-        console.print(Group(*parts), markup=False)
+            show_table(lambda _: text.one_table(self, position), width)
+            for name, values in self.answers().items():
+                screen.print(f"  {name:<38} {text.signed(values[position])}")
+        for note in self.notes():
+            screen.print(Padding(note, (0, 2)))
 
     @property
     def gap(self) -> Float[np.ndarray, "B G"]:

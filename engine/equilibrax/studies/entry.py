@@ -20,7 +20,7 @@ import pyarrow as pa
 from jaxtyping import Float
 
 from equilibrax._core.columns import declared
-from equilibrax.games.market_result import MarketResult
+from equilibrax.games.markets.result import MarketResult
 from equilibrax.problems import MarketDraws, whole
 from equilibrax.problems.market import Market
 from equilibrax.rows import batch_names, build_rows, status_words

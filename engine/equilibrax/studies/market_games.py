@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from rich.console import Console
 from rich.table import Table
 
 from equilibrax._core.checks import check_choice
 from equilibrax._core.committees import Committees
+from equilibrax._core.text import show_table
 from equilibrax.games import Backend, MarketGame, MarketResult, all_games, game_named, solve
 from equilibrax.problems.market import Market
 from equilibrax.rows.users import user_rows
@@ -62,7 +62,7 @@ def solve_games(
 
     Args:
         market: B markets.
-        game: `Personalized(...)`, `Anonymous(...)`, or a list of them; "both", or the name of one, with default options.
+        game: `Personalized(...)`, `Anonymous(...)`, or a list; "both", or the name of one, with default options.
         promises: whether to compute benchmarks and bounds.
         committees: as in `solve`.
         backend: as in `solve`.
@@ -119,13 +119,17 @@ def show_outcomes(outcomes: Sequence[MarketOutcome], market: int = 0, *, width: 
         theorem-4.1
         ...
     """
+    show_table(lambda decimals: _table(outcomes, market, decimals), width)
+
+
+def _table(outcomes: Sequence[MarketOutcome], market: int, decimals: int) -> Table:
     first = outcomes[0].result
     batch, promised = first.market, outcomes[0].promises is not None
     optimum = batch.optimum_utility
     shown = Table(title=batch.names()[market], caption=_caption(first))
     shown.add_column("committee", min_width=9)
     for heading in ("user", "game"):
-        shown.add_column(heading, no_wrap=True)
+        shown.add_column(heading)
     headings = ["optimum", *["benchmark"] * promised, "worst", "best", *["bound"] * promised, "equilibria"]
     headings += ["dynamics"] * (first.dynamics_utility is not None)
     for heading in headings:
@@ -135,17 +139,18 @@ def show_outcomes(outcomes: Sequence[MarketOutcome], market: int = 0, *, width: 
         for i, user in enumerate(batch.user_names()):
             for one in outcomes:
                 result, at = one.result, (market, c, i)
-                numbers = [optimum[market, i], result.worst_utility[at], result.best_utility[at], result.equilibria[at]]
+                line = [optimum[market, i], result.worst_utility[at], result.best_utility[at], result.equilibria[at]]
                 if one.promises is not None:
-                    numbers.insert(1, one.promises.benchmark[at])
-                    numbers.insert(4, one.promises.bound[at])
+                    line.insert(1, one.promises.benchmark[at])
+                    line.insert(4, one.promises.bound[at])
                 if result.dynamics_utility is not None:
-                    numbers.append(result.dynamics_utility[at])
+                    line.append(result.dynamics_utility[at])
                 opening, new = one is outcomes[0], i == 0 and one is outcomes[0]
                 names = [batch.committee_name(mask) if new else "", user if opening else "", one.name]
-                shown.add_row(*names, *map(number_text, numbers), str(result.status_names[market, c]))
+                numbers = [number_text(number, decimals) for number in line]
+                shown.add_row(*names, *numbers, str(result.status_names[market, c]))
         shown.add_section()
-    Console(highlight=False, width=width).print(shown)
+    return shown
 
 
 def _caption(result: MarketResult) -> str:
@@ -156,8 +161,8 @@ def _caption(result: MarketResult) -> str:
     return f"{said}; utilities are expectations"
 
 
-def number_text(value: Any) -> str:
-    """A number of a table: whole numbers as they are, others with six decimals, nothing where there is none."""
+def number_text(value: Any, decimals: int = 6) -> str:
+    """A number of a table: whole numbers as they are, others with so many decimals, nothing where there is none."""
     if isinstance(value, int | np.integer):
         return f"{value:,}" if value >= 0 else ""
-    return "" if not np.isfinite(value) else f"{value:.6f}"
+    return "" if not np.isfinite(value) else f"{value:.{decimals}f}"

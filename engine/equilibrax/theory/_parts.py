@@ -75,11 +75,11 @@ def response_gap(result: PartitionResult) -> np.ndarray:
     return np.where(log == 0, 0.0, gap)
 
 
-def tolerance_of(result: Result) -> np.ndarray:
-    """Rounding, and what a quantal game's tolerance lets an equilibrium miss (`Game.allowance`)."""
+def tolerance_of(result: Result, times: Any = 1) -> np.ndarray:
+    """Rounding, and what a quantal game's tolerance lets an equilibrium miss (`Game.allowance`), so many times."""
     game = as_game(result.tables)
     rounding = grid(result, ROUNDING * np.maximum(1.0, spreads(game).max(axis=1))[:, None])
-    return rounding + result.tolerance * result.game.allowance(game.states)
+    return rounding + times * result.tolerance * result.game.allowance(game.states)
 
 
 def member_spread(result: PartitionResult) -> np.ndarray:
@@ -119,22 +119,24 @@ def deviations(result: PartitionResult, labels: np.ndarray) -> np.ndarray:
 
 def epsilon_of(
     result: PartitionResult, claim: Any, weights: Weights, upper: Any = None, lower: Any = None
-) -> tuple[np.ndarray, np.ndarray]:
-    """eps in the shape of the result, and where it is no less than the true one; on some outcomes, or on all."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """eps in the shape of the result, where it is no less than the true one, and how often tolerances count: the sum of
+    the weights, at least 1; on some outcomes, or on all."""
     game, committees = result.tables, result.committees.tolist()
 
-    def fit(above: Any, below: Any) -> Float[np.ndarray, "B C"]:  # weights attain it, so unproved is not too small
-        return market_alignment(game, committees, weights=weights, upper=above, lower=below, throw=False).misalignment
+    def fit(above: Any, below: Any) -> Float[np.ndarray, "2 B C"]:  # weights attain it, so unproved is not too small
+        found = market_alignment(game, committees, weights=weights, upper=above, lower=below, throw=False)
+        return np.stack([found.misalignment, np.maximum(1.0, found.weights.sum(axis=2))])
 
     if upper is None:
-        true = grid(result, fit(None, None))
+        true, times = (grid(result, values) for values in fit(None, None))
     else:
         lower = np.broadcast_to(lower, upper.shape)
         if has_grid(result):
-            true = np.stack([fit(upper[:, r], lower[:, r]) for r in range(upper.shape[1])], axis=1)
+            true, times = np.stack([fit(upper[:, r], lower[:, r]) for r in range(upper.shape[1])], axis=2)
         else:
-            true = fit(upper, lower)
-    return _claimed(result, claim, true)
+            true, times = fit(upper, lower)
+    return *_claimed(result, claim, true), times
 
 
 def epsilon_of_selection(

@@ -238,11 +238,11 @@ def conversation_utility(conversation: Conversation, rationality: Any = None) ->
     contributions = contributions.reshape(b, -1, z * x, a)
     sums = conversation.user_sum.reshape(b, after, z * x, a)
     weight = conversation.user_weight.reshape(b, after, z * x)
+    levels = np.zeros(1) if rationality is None else rationalities(rationality)
     scale = game.scale.reshape(b, *[1] * (2 if rationality is None or np.ndim(rationality) == 0 else 3))
     with jax.enable_x64(True):
         if rationality is None:
             return np.asarray(_best(sums, contributions)) / scale
-        levels = rationalities(rationality)
         values = np.asarray(_quantal(game.resolution)(weight, sums, contributions, jnp.asarray(levels)))
     return (values[:, 0] if np.ndim(rationality) == 0 else values) / scale
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from rich.console import Console
 from rich.table import Table
 
+from equilibrax._core.text import show_table
 from equilibrax.games import (
     Aligned,
     Joint,
@@ -61,10 +61,13 @@ class BoundReport:
             table: position in the batch.
             width: characters per line; default is the terminal's.
         """
+        show_table(lambda decimals: self._table(table, decimals), width)
+
+    def _table(self, table: int, decimals: int) -> Table:
         result = self.result
         shown = Table(title=result.tables.names()[table], caption="nothing is promised where a hypothesis fails")
         grid = has_grid(result)
-        for heading in ("committee", *(["lambda"] if grid else []), "result", "hypothesis", "measured", "", "bound"):
+        for heading in ("committee", *(["lambda"] if grid else []), "result", "hypothesis", "measured", "is", "bound"):
             shown.add_column(heading, justify="right" if heading in ("lambda", "measured", "bound") else "left")
         shown.add_column("slack", justify="right")
         for c, mask in enumerate(result.committees.tolist()):
@@ -72,10 +75,14 @@ class BoundReport:
                 at = (table, r, c) if grid else (table, c)
                 for name, bound in self.found.items():
                     cells = [f"{result.rationalities[r]:g}"] if grid else []
-                    cells += [name, "holds" if bound.holds_hypothesis[at] else "fails", f"{bound.measured[at]:.6f}"]
-                    cells += [">=" if bound.sense == "at least" else "<=", f"{bound.bound[at]:.6f}"]
-                    shown.add_row(result.tables.committee_name(mask), *cells, f"{bound.slack[at]:.6f}")
-        Console(highlight=False, width=width).print(shown)
+                    cells += [
+                        name,
+                        "holds" if bound.holds_hypothesis[at] else "fails",
+                        f"{bound.measured[at]:.{decimals}f}",
+                    ]
+                    cells += [">=" if bound.sense == "at least" else "<=", f"{bound.bound[at]:.{decimals}f}"]
+                    shown.add_row(result.tables.committee_name(mask), *cells, f"{bound.slack[at]:.{decimals}f}")
+        return shown
 
 
 def bounds(result: Result, *, reference: Any = None, rounds: float | None = None, failure: float = 0.1) -> BoundReport:

@@ -94,7 +94,7 @@ def theorem_1(
     upper = lower = None
     if rows == "equilibrium":
         upper, lower = attained(result, result.worst_partition), attained(result, deviations(result, labels))
-    eps, right = epsilon_of(result, epsilon, weights, upper, lower)
+    eps, right, _ = epsilon_of(result, epsilon, weights, upper, lower)
     same = identical_induced_distribution(game, labels)[:, None] | single(result)
     aligned = user_utility(game, labels, None)[:, None]
     return make_bound(
@@ -138,7 +138,7 @@ def theorem_2(result: PartitionResult, *, epsilon: Any = None, delta: Any = None
     """
     expect_game(result, Joint, "quantal")
     game, labels = result.tables, reference_labels(result.tables, reference)
-    eps, right = epsilon_of(result, epsilon, "simplex")
+    eps, right, _ = epsilon_of(result, epsilon, "simplex")
     true = np.where(single(result), 0.0, by_lambda(result, closeness(game, labels, result.rationality)))
     claimed = true
     if delta is not None:
@@ -272,6 +272,7 @@ def theorem_6(
     if isinstance(result, SelectionResult):
         aligned = result.optimum
         eps, right = epsilon_of_selection(result, epsilon, rows, weights)
+        times = 1  # values are integers
     else:
         expect_game(result, Obedient, result.response)
         if result.response == "best":  # full revelation is best, and so is worth OPT
@@ -284,7 +285,7 @@ def theorem_6(
         if rows == "equilibrium":
             rule = np.broadcast_to(rule, result.worst_partition.shape)
             upper, lower = attained(result, result.worst_partition), attained(result, rule)
-        eps, right = epsilon_of(result, epsilon, weights, upper, lower)
+        eps, right, times = epsilon_of(result, epsilon, weights, upper, lower)
     return make_bound(
         "Theorem 6",
         hypothesis="eps-market alignment" + (" on the outcomes of Remark 5" if rows == "equilibrium" else ""),
@@ -292,7 +293,7 @@ def theorem_6(
         holds=right,
         bound=aligned - 2 * eps,
         measured=result.worst_utility,
-        tolerance=tolerance_of(result),
+        tolerance=tolerance_of(result, times),
     )
 
 
@@ -308,7 +309,7 @@ def _substitutes_bound(
     with np.errstate(over="ignore"):
         promised = by_lambda(result, np.sqrt(3 * actions / failure / rounds))
     level = promised if zeta is None else check_number("zeta", zeta, 0, above=True, infinite=True)
-    eps, right = epsilon_of(result, epsilon, "simplex")
+    eps, right, _ = epsilon_of(result, epsilon, "simplex")
     if given is not None:
         holds = check_flags("substitutes", given, (len(game),))
     else:  # a user who knows nothing has nothing to substitute

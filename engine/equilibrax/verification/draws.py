@@ -1,6 +1,6 @@
 """The tables of the built-in families drawn again, in NumPy: neither JAX nor the kernels take part.
 
-Written from what `equilibrax.problems.families` documents. Random words are those of threefry2x32 with 20 rounds (Salmon,
+Written from what `problems.random_tables` documents. Random words are those of threefry2x32 with 20 rounds (Salmon,
 Moraes, Dror and Shaw, Parallel random numbers: as easy as 1, 2, 3, 2011): word i of a key is the exclusive or of the
 two halves of the block with counter i, and folding a word into a key encrypts (0, word) with it.
 

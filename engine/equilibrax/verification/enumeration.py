@@ -206,4 +206,4 @@ def replay(
         passes[active] += 1
         passes[movers] = 0
         active = active[(passes[active] < size[c]) & ~stopped[active]]
-    return tuple(ends.reshape(tables, -1) for ends in (current, steps, stopped))
+    return current.reshape(tables, -1), steps.reshape(tables, -1), stopped.reshape(tables, -1)

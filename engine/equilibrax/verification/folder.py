@@ -97,7 +97,7 @@ def read_rows(
     try:
         content = read_bytes(folder / name, MOST_BYTES)
     except (OSError, ValueError) as error:
-        report.fail("files", name, "a file", getattr(error, "strerror", None) or error)
+        report.fail("files", name, "a file", short(error))
         return None
     if said is None:
         report.leave_out("errors", "files of shards that have no record", 1)

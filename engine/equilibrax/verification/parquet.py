@@ -76,7 +76,7 @@ def read_file(content: bytes, columns: Sequence[Column], rows: int, widths: Mapp
             _check_pages(content, column, chunk[3], group[3], widths)
     texts = [column.name for column in columns if column.type == "string"]
     with pq.ParquetFile(pa.BufferReader(content), read_dictionary=texts, page_checksum_verification=True) as file:
-        _check_schema(file, columns)
+        _check_schema(file, pq.read_schema(pa.BufferReader(content)), columns)
         parts = [_read_group(file, i, columns) for i in range(file.num_row_groups)]
     table = pa.concat_tables(parts) if parts else schema(columns).empty_table()
     table.validate(full=True)
@@ -90,7 +90,7 @@ def _read_group(file: pq.ParquetFile, number: int, columns: Sequence[Column]) ->
         values = part.column(place).combine_chunks()
         if pa.types.is_dictionary(values.type):
             dictionary = values.dictionary if isinstance(values, pa.DictionaryArray) else values.chunk(0).dictionary
-            if len(dictionary) and pc.max(pc.binary_length(dictionary)).as_py() > _TEXT:
+            if len(dictionary) and max(map(len, dictionary.cast(pa.binary()).to_pylist())) > _TEXT:
                 raise ValueError(f"{column.name}: a text of more than {_TEXT} bytes")
             values = values.cast(pa.string())
             part = part.set_column(place, column.name, values)
@@ -105,7 +105,7 @@ def _check_statistics(name: str, chunk: Any, values: Any) -> None:
     if said is None:
         return
     present = len(values) - values.null_count
-    truth = pc.min_max(values).as_py()
+    truth = pc.min_max(values).as_py()  # pyright: ignore[reportAttributeAccessIssue]
     if said.has_null_count and said.null_count != chunk.num_values - present:
         raise NoSchema(name, f"statistics of {said.null_count} missing values, not {chunk.num_values - present}")
     if said.distinct_count is not None:
@@ -115,27 +115,21 @@ def _check_statistics(name: str, chunk: Any, values: Any) -> None:
         raise NoSchema(name, f"statistics that contradict the data ({came[:200]})")
 
 
-def _check_schema(file: pq.ParquetFile, columns: Sequence[Column]) -> None:
+def _check_schema(file: pq.ParquetFile, found: pa.Schema, columns: Sequence[Column]) -> None:
     """The columns and their types, as Parquet says them too; and nothing that tells readers more."""
-    wanted, found = schema(columns), file.schema_arrow
-    sink = io.BytesIO()
+    wanted, sink = schema(columns), io.BytesIO()
     pq.write_table(wanted.empty_table(), sink)
-    plain = pa.schema([(field.name, _plain(field.type)) for field in found])
-    if plain.names != wanted.names:
-        raise NoSchema(None, f"columns {plain.names}")
+    if found.names != wanted.names:
+        raise NoSchema(None, f"columns {found.names}")
     for field in wanted:
-        if plain.field(field.name) != field:
-            raise NoSchema(field.name, f"{plain.field(field.name).type}, not {field.type}")
+        if found.field(field.name).type != field.type:
+            raise NoSchema(field.name, f"{found.field(field.name).type}, not {field.type}")
     if not file.schema.equals(pq.ParquetFile(sink).schema):
         raise NoSchema(None, "other types in Parquet than in Arrow")
-    said = set(file.metadata.metadata or {}) - {b"ARROW:schema", b"equilibrax"}
+    said = set(file.metadata.metadata or {}) - {b"ARROW:schema", b"equilibrax", b"equilibrax_sha256"}
     said |= {key for field in found for key in field.metadata or {} if key != b"PARQUET:field_id"}
     if said:
         raise NoSchema(None, f"metadata that readers may act on: {str(sorted(said))[:200]}")
-
-
-def _plain(kind: pa.DataType) -> pa.DataType:
-    return kind.value_type if pa.types.is_dictionary(kind) else kind
 
 
 # --- sizes ------------------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ Letters: X states, C committees, R lambdas (one for the best response); N = R C 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -107,7 +108,7 @@ class _Table:
             self._nulls(name, among, np.zeros(len(among), bool))
 
     def _equilibria(self, truth: Partitions, among: np.ndarray, near: float, tolerance: float) -> None:
-        there = truth.equilibria.any(axis=1)
+        there: Any = truth.equilibria.any(axis=1)
         self._status("NO_EQUILIBRIUM", rules.NONE, ~there, among)
         worst = np.where(truth.equilibria, truth.user, np.inf).min(axis=1)
         best = np.where(truth.equilibria, truth.user, -np.inf).max(axis=1)

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -127,9 +128,9 @@ def _hearing_all(games: Games, cells: np.ndarray, values: np.ndarray, tolerance:
     own = cells[1:]
     split, best = _best_splits(own, games.states)
     sizes = np.array([number.bit_count() for number in range(own.shape[1])])
-    stable = ((sizes < 2) | (own - split >= -tolerance))[:, listed].all(axis=2)  # [K, S]
+    stable: Any = ((sizes < 2) | (own - split >= -tolerance))[:, listed].all(axis=2)  # [K, S]
     left = (1 << games.states) - 1 - (np.cumsum(listed, axis=1) - listed)  # what is left before each cell
-    alone = (own[:, listed] + best[:, left - listed] >= best[:, left] - tolerance).all(axis=2)
+    alone: Any = (own[:, listed] + best[:, left - listed] >= best[:, left] - tolerance).all(axis=2)
     found = [
         of_committee(mask, stable[None], stable[None], alone[None], False)[0] for mask in games.committees.tolist()
     ]
@@ -230,13 +231,13 @@ def _taking_one(games: Games, values: np.ndarray, tolerance: float, limit: int |
     order = np.argsort(-user, kind="stable")
     falling, most = -user[order], np.maximum.accumulate(own[:, order], axis=1)  # of all that is as good for the user
 
-    def content(number: np.ndarray) -> np.ndarray:  # with what the first so many offer
+    def content(number: Any) -> Any:  # with what the first so many offer
         top = np.where(number > 0, most[:, np.maximum(number - 1, 0)], -np.inf)
-        return ~(top > own + tolerance)
+        return np.logical_not(top > own + tolerance)
 
     stable = content(np.searchsorted(falling, -(user + tolerance), side="left"))
     tie_stable = content(np.searchsorted(falling, -(user - tolerance), side="right"))
-    alone = own >= own.max(axis=1, keepdims=True) - tolerance
+    alone: Any = np.greater_equal(own, own.max(axis=1, keepdims=True) - tolerance)
     masks = games.committees.tolist()
     found = [of_committee(mask, stable[None], tie_stable[None], alone[None], games.ties)[0] for mask in masks]
     answers = Partitions(user, np.array(found))

@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
-MOST_VALUES = 2_000_000
-"""Values of one JSON file: about 200 MB in memory."""
+MOST_VALUES = 3_000_000
+"""Values of one JSON file: about 300 MB in memory."""
 
 _FLAGS = ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY")  # no links; a pipe without a writer does not block
 
@@ -65,11 +65,18 @@ def read_json(path: Path, most: int) -> Any:
 def sha256_of(path: Path) -> str:
     """The SHA-256 of a regular file."""
     with regular(path) as (file, _):
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        digest = hashlib.sha256()
+        while part := file.read(2**20):
+            digest.update(part)
+        return digest.hexdigest()
 
 
 def names_in(folder: Path, most: int) -> list[os.DirEntry[str]]:
-    """What is in a folder, sorted by name; no more than `most` entries are looked at. None if it is no folder."""
+    """What is in a folder, sorted by name; no more than `most` entries are looked at.
+
+    Raises:
+        OSError: if it is no folder.
+    """
     if not stat.S_ISDIR(os.lstat(folder).st_mode):
         raise NotADirectoryError("no folder")
     with os.scandir(folder) as entries:
@@ -79,6 +86,8 @@ def names_in(folder: Path, most: int) -> list[os.DirEntry[str]]:
 def short(value: Any, most: int = 200) -> str:
     """Text of a value, or of its first part."""
     text = value if isinstance(value, str) else repr(value)
+    if isinstance(value, OSError | ValueError):
+        text = getattr(value, "strerror", None) or str(value)
     return text if len(text) <= most else f"{text[:most]}..."
 
 

@@ -36,13 +36,6 @@ def compiled(function: Callable[..., Any]) -> Any:
 
     Checks of types that are wrapped around the function (as tests do with every function of the kernels) are dropped:
     numba compiles the function itself.
-
-    Example:
-        >>> @compiled
-        ... def double(number):
-        ...     return 2 * number
-        >>> double(21)
-        42
     """
     return _kept(function)
 

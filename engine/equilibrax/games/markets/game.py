@@ -11,8 +11,8 @@ from jax.sharding import Mesh
 from equilibrax._core.status import Status
 from equilibrax.games._game import Compared, Game
 from equilibrax.games._options import Dynamics, InTurn, Rationality, Response
-from equilibrax.games._profiles import PostingGame, amounts
-from equilibrax.games.market_result import MarketResult
+from equilibrax.games.markets.profiles import PostingGame, amounts
+from equilibrax.games.markets.result import MarketResult
 from equilibrax.problems.market import Market
 
 MarketDynamics = InTurn | Literal["only"]

@@ -9,10 +9,10 @@ import numpy as np
 from jax.sharding import Mesh
 
 from equilibrax._core.status import Status
-from equilibrax.games._market_rules import list_rules
 from equilibrax.games._options import Rationality, Response
-from equilibrax.games._profiles import PostingGame, solve_postings
-from equilibrax.games.market import MarketDynamics, MarketGame
+from equilibrax.games.markets.game import MarketDynamics, MarketGame
+from equilibrax.games.markets.profiles import PostingGame, solve_postings
+from equilibrax.games.markets.rules import list_rules
 from equilibrax.problems.market import Market
 
 
@@ -34,8 +34,8 @@ class Anonymous(MarketGame):
     response: Response = "best"
     """How users act in a cell: the best action, ties to the lowest, or quantally."""
     dynamics: MarketDynamics = True
-    """Whether to run best-response dynamics: in turn a provider moves to the first of its best rules. Of a Dynamics, the
-    step limit counts."""
+    """Whether to run best-response dynamics: in turn a provider moves to the first of its best rules. Of a Dynamics,
+    the step limit counts."""
     profiles: bool = True
     """Whether to list and compare all profiles; markets that are too large for it have dynamics only."""
 

@@ -17,8 +17,8 @@ from jax.sharding import Mesh
 
 from equilibrax._core.batching import chunk_size, cores, over_batch, run_in_chunks
 from equilibrax._core.checks import approximate
-from equilibrax.games._market_rules import RuleList, learned_cells
 from equilibrax.games._options import Rationality
+from equilibrax.games.markets.rules import RuleList, learned_cells
 from equilibrax.games.responses import MAX_BYTES
 from equilibrax.problems.market import Market
 

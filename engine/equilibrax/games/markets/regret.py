@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 
 from equilibrax._core.batching import batch_mesh
-from equilibrax.games._market_rules import refined, rule_numbers
-from equilibrax.games._profiles import PostingGame, check_postings, reduced_weights
 from equilibrax.games._solve import game_named
-from equilibrax.games.market import MarketGame
-from equilibrax.games.market_result import MarketRegret
-from equilibrax.games.personalized import games_of_users
+from equilibrax.games.markets.game import MarketGame
+from equilibrax.games.markets.personalized import games_of_users
+from equilibrax.games.markets.profiles import PostingGame, check_postings, reduced_weights
+from equilibrax.games.markets.result import MarketRegret
+from equilibrax.games.markets.rules import refined, rule_numbers
 from equilibrax.problems.market import Market, expect_market
 
 

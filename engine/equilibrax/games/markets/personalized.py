@@ -15,11 +15,11 @@ from jax.sharding import Mesh
 
 from equilibrax._core.checks import approximate, check_choice
 from equilibrax._core.status import Status
-from equilibrax.games._market_rules import MarketRules, RuleList, list_rules
 from equilibrax.games._options import Quantal, Rationality, Response, TieBreak
-from equilibrax.games._profiles import PostingGame
-from equilibrax.games.anonymous import solved_fields
-from equilibrax.games.market import MarketDynamics, MarketGame
+from equilibrax.games.markets.anonymous import solved_fields
+from equilibrax.games.markets.game import MarketDynamics, MarketGame
+from equilibrax.games.markets.profiles import PostingGame
+from equilibrax.games.markets.rules import MarketRules, RuleList, list_rules
 from equilibrax.games.obedient import Obedient
 from equilibrax.games.selection import Selection
 from equilibrax.problems.market import Market
@@ -59,8 +59,8 @@ class Personalized(MarketGame):
     response: Response = "best"
     """How users act in a cell: the best action, ties to the lowest, or quantally."""
     dynamics: MarketDynamics = True
-    """Whether to run best-response dynamics: in turn a provider moves to the first of its best rules. Of a Dynamics, the
-    step limit counts."""
+    """Whether to run best-response dynamics: in turn a provider moves to the first of its best rules. Of a Dynamics,
+    the step limit counts."""
     profiles: bool = True
     """Whether to list and compare all profiles; markets that are too large for it have dynamics only."""
 

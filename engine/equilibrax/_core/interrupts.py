@@ -1,0 +1,68 @@
+"""Ctrl-C for a command: one line and exit status 130, at any moment.
+
+An exception in the middle of whatever runs, as Python has it, comes late (compiled code runs for minutes), is swallowed
+where nobody may raise (callbacks, destructors) and ends compiled code in places where it cannot end. Files are whole or
+absent whatever happens, so a command ends at once instead. A thread waits for the signal, because the main one may be
+in compiled code.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import NoReturn
+
+INTERRUPTED = "equilibrax: interrupted; files already written are whole; the same command continues a sweep"
+
+_patience = [0.0]
+
+
+def end_at_once() -> None:
+    """From now on Ctrl-C ends this process. For the main thread; a process that ignores Ctrl-C goes on to do so."""
+    if signal.getsignal(signal.SIGINT) in (signal.SIG_IGN, None):
+        return
+    receiving, sending = os.pipe()
+    os.set_blocking(sending, False)
+    signal.set_wakeup_fd(sending, warn_on_full_buffer=False)
+    threading.Thread(target=_wait, args=(receiving,), name="equilibrax-interrupts", daemon=True).start()
+    signal.signal(signal.SIGINT, _raise_if_patient)
+
+
+@contextmanager
+def unwinding(seconds: float) -> Iterator[None]:
+    """While the block runs, Ctrl-C is a `KeyboardInterrupt`, and ends the process if that takes longer than this.
+
+    For what other processes must be told, those of a cluster.
+    """
+    before, _patience[0] = _patience[0], seconds
+    try:
+        yield
+    finally:
+        _patience[0] = before
+
+
+def _raise_if_patient(*_: object) -> None:
+    if _patience[0]:
+        raise KeyboardInterrupt
+
+
+def _wait(receiving: int) -> None:
+    while signal.SIGINT not in os.read(receiving, 64):
+        pass
+    if _patience[0]:
+        threading.Event().wait(_patience[0])
+    exit_interrupted()
+
+
+def exit_interrupted() -> NoReturn:
+    """End this process, after what it was writing is removed."""
+    remove = getattr(sys.modules.get("equilibrax._core.files"), "remove_unfinished", None)
+    if remove is not None:
+        remove()
+    with suppress(OSError):
+        os.write(2, (("\n\x1b[?25h" if os.isatty(2) else "") + INTERRUPTED + "\n").encode())  # the cursor may be hidden
+    os._exit(130)

@@ -1,0 +1,182 @@
+"""The best-provider selection game for a range of tables: all committees, dynamics and misalignment in one pass.
+
+See `equilibrax_kernels.selection` for the game. Nothing is kept of a table but its answers.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from equilibrax_kernels.cpu.committees import Alone, Cells, counted, monopolies, over_supersets, worst_entry
+from equilibrax_kernels.cpu.compiling import loop, part
+from equilibrax_kernels.cpu.dynamics import find_responses, run_dynamics
+from equilibrax_kernels.cpu.frontier import GROW, OVERFLOW, list_schemes, scheme_of
+from equilibrax_kernels.cpu.misalignment import Fits, all_outcomes, fit_committees, set_utilities
+
+
+class Tables(NamedTuple):
+    """What a loop reads: `[B, P, X, A]` utilities, `[B, X]` prior, `[B, X, A]` available, `[B, 2]` keys and committees.
+
+    `order` and `index` are those of `misalignment.from_large_to_small`.
+    """
+
+    utilities: np.ndarray
+    prior: np.ndarray
+    available: np.ndarray
+    keys: np.ndarray
+    masks: np.ndarray
+    order: np.ndarray
+    index: np.ndarray
+    resolution: float
+
+
+class Rules(NamedTuple):
+    """Options of the game and of its fits; see `select_tables`."""
+
+    ties: bool
+    dynamics: bool
+    minimal: bool
+    random: bool
+    step_limit: int
+    fit: bool
+    simplex: bool
+    iteration_limit: int
+    everywhere: bool
+
+
+class Answers(NamedTuple):
+    """What a loop writes; see `select_tables`."""
+
+    optimum: np.ndarray
+    worst: np.ndarray
+    best: np.ndarray
+    count: np.ndarray
+    count_saturated: np.ndarray
+    worst_scheme: np.ndarray
+    dynamics: np.ndarray
+    dynamics_scheme: np.ndarray
+    dynamics_steps: np.ndarray
+    dynamics_ended: np.ndarray
+    attained: np.ndarray
+    optimal: np.ndarray
+    overflow: np.ndarray
+
+
+class Work(NamedTuple):
+    """Room for what does not depend on how many schemes there are.
+
+    Attributes:
+        contributions: `[P, X, A]` int64; attained: `[C, W]` int64; nowhere: `[0, R]` multipliers that are not wanted.
+    """
+
+    cells: Cells
+    alone: Alone
+    fits: Fits
+    contributions: np.ndarray
+    attained: np.ndarray
+    nowhere: np.ndarray
+
+
+@loop
+def select_tables_range(start, stop, tables, rules, limits, first, answers, scores, work, before, after, block, room,
+                  responses):  # fmt: skip
+    """Solve tables from `start` on; returns `stop`, or the table for which the room was too small."""
+    states = tables.utilities.shape[2]
+    for b in range(start, stop):
+        if rules.everywhere:
+            all_outcomes(tables.available[b], work.alone.outcomes[0], work.attained)
+        else:
+            size = _list_table(b, tables, rules, work, before, after, block, room, first, limits, answers)
+            if size == GROW:
+                return b
+            if size == OVERFLOW:
+                continue
+            listed = after if (states - first) % 2 == 0 else before
+            _answer(b, tables, rules, listed, size, responses, work, room, first, answers)
+        if rules.fit:
+            _fit(b, tables, rules, work, scores)
+    return stop
+
+
+@part
+def _list_table(b, tables, rules, work, before, after, block, room, first, limits, answers):
+    """List the schemes of table b."""
+    contributions, alone = work.contributions, work.alone
+    players, states, actions = contributions.shape
+    for p in range(players):
+        for x in range(states):
+            for a in range(actions):
+                contributions[p, x, a] = np.int64(tables.prior[b, x]) * tables.utilities[b, p, x, a]
+    available = tables.available[b]
+    monopolies(contributions, available, alone)
+    answers.optimum[b] = alone.best[0]
+    size = list_schemes(contributions, available, before, after, block, room, first, limits, rules.minimal)
+    answers.overflow[b] = size < 0
+    return size
+
+
+@part
+def _answer(b, tables, rules, listed, size, responses, work, room, first, answers):
+    """Every committee's equilibria and dynamics, and the outcomes that its equilibria attain."""
+    cells, alone, attained = work.cells, work.alone, work.attained
+    providers, states, words = listed.values.shape[1] - 1, answers.worst_scheme.shape[2], attained.shape[1]
+    masks = tables.masks
+    if rules.ties or rules.dynamics:
+        find_responses(listed, size, responses)
+    for lowest in range(providers if rules.ties else 1):
+        over_supersets(listed, size, responses.tie_bits, lowest if rules.ties else -1, cells)
+        for c in range(len(masks)):
+            mask = masks[c]
+            if rules.ties and mask & ((2 << lowest) - 1) != 1 << lowest:
+                continue
+            if mask & (mask - 1):
+                cell = mask >> (lowest + 1) if rules.ties else mask
+                entry = worst_entry(cells, cell)
+                answers.worst[b, c] = listed.values[entry, 0]
+                # With two providers or more the user's optimum is always an equilibrium: nothing is better for her.
+                answers.best[b, c] = answers.optimum[b]
+                exact, number = cells.exact[cell], cells.size[cell]
+                scheme_of(room, first, states, entry, answers.worst_scheme, b, c)
+                for w in range(words):
+                    attained[c, w] = cells.outcomes[cell, w]
+            else:
+                p = 1
+                while mask >> p:
+                    p += 1
+                answers.worst[b, c], answers.best[b, c] = alone.worst[p], alone.best[p]
+                exact, number = alone.exact[p], alone.size[p]
+                for x in range(states):
+                    answers.worst_scheme[b, c, x] = alone.worst_scheme[p, x]
+                for w in range(words):
+                    attained[c, w] = alone.outcomes[p, w]
+            answers.count[b, c], answers.count_saturated[b, c] = counted(exact, number)
+    if rules.dynamics:
+        key = tables.keys[b]
+        for c in range(len(masks)):
+            entry, steps, ended = run_dynamics(
+                listed, size, responses, masks[c], key, rules.random, rules.ties, rules.minimal, rules.step_limit
+            )
+            answers.dynamics[b, c] = listed.values[entry, 0]
+            answers.dynamics_steps[b, c], answers.dynamics_ended[b, c] = steps, ended
+            scheme_of(room, first, states, entry, answers.dynamics_scheme, b, c)
+    if len(answers.attained):
+        for w in range(words):
+            answers.optimal[b, w] = alone.outcomes[0, w]
+            for c in range(len(masks)):
+                answers.attained[b, c, w] = attained[c, w]
+
+
+@part
+def _fit(b, tables, rules, work, scores):
+    """Every committee's misalignment."""
+    fits, lower, upper = work.fits, work.nowhere, work.nowhere
+    if len(scores.lower):
+        lower, upper = scores.lower[b], scores.upper[b]
+    set_utilities(fits, tables.utilities[b], tables.available[b], tables.resolution)
+    scores.solved[b] = fit_committees(
+        fits, work.attained, work.alone.outcomes[0], tables.masks, tables.order, tables.index, rules.simplex,
+        rules.iteration_limit, scores.eps[b], scores.weights[b], scores.offset[b], scores.gap[b],
+        scores.violation[b], lower, upper,
+    )  # fmt: skip
