@@ -108,7 +108,7 @@ def test_options_reach_the_solver(tmp_path, monkeypatch):
     monkeypatch.setattr(_sweep_shards, "solve", narrow)
     config = replace(SMALL, family="noisy", parameters=(("noise", 0.25),), tables=32, seed=9, resolution=100)
     game = eq.Selection(tie_break="lowest_index", dynamics=False, misalignment=False, max_capacity=2)
-    report = run_sweep(replace(config, game=game), tmp_path)
+    report = run_sweep(replace(config, game=game, backend="xla"), tmp_path)
     assert set(report.statuses) == {"OK", "FRONTIER_OVERFLOW"}
     assert sum(report.statuses.values()) == report.rows == 96
     assert report.retries > 0
@@ -117,7 +117,22 @@ def test_options_reach_the_solver(tmp_path, monkeypatch):
     assert rows["status"].to_pylist().count("OK") == report.statuses["OK"]
     assert rows["misalignment"].null_count == rows["dynamics_steps"].null_count == 96
     tables = sample_tables("noisy", 16, states=2, actions=2, providers=2, seed=9, resolution=100, noise=0.25)
-    assert rows[:48].equals(committee_rows(narrow(tables, game, throw=False)))
+    assert rows[:48].equals(committee_rows(narrow(tables, game, backend="xla", throw=False)))
+
+
+def test_the_backend_is_recorded_and_stays(tmp_path):
+    few = replace(SMALL, tables=16)
+    for backend, recorded in (("auto", "cpu"), ("xla", "xla")):
+        run_sweep(replace(few, backend=backend), tmp_path / backend)
+        assert json.loads((tmp_path / backend / "sweep.json").read_text())["config"]["backend"] == recorded
+    for backend, there, here in (("auto", "xla", "cpu"), ("xla", "auto", "xla")):
+        with pytest.raises(ValueError, match=f"another sweep: backend is .* there, '{here}' here") as caught:
+            run_sweep(replace(few, backend=backend), tmp_path / there)
+        assert "\n" not in str(caught.value)
+    lotteries = eq.Oblivious("lotteries")
+    with pytest.raises(ValueError, match='backend: expected "auto" or "xla" in the oblivious game with lotteries'):
+        run_sweep(replace(few, game=lotteries, backend="cpu"), tmp_path / "none")
+    assert not (tmp_path / "none").exists()
 
 
 def test_what_is_done_is_not_touched(reference):

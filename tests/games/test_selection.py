@@ -19,6 +19,8 @@ from hypothesis.extra.numpy import arrays
 
 RULES = ("incumbent", "lowest_index")
 METHODS = ("dense", "frontier")
+BACKENDS = ("cpu", "xla")
+WAYS = (("dense", "xla"), ("frontier", "xla"), ("auto", "cpu"))
 INTEGERS = ("optimum_value", "worst_value", "best_value", "equilibria", "worst_scheme", "status")
 DYNAMICS = ("dynamics_value", "dynamics_scheme", "dynamics_steps")
 
@@ -73,12 +75,12 @@ def assert_equilibria(result: eq.games.SelectionResult, games, tie_break: str) -
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(("method", "backend"), WAYS)
 @pytest.mark.parametrize("tie_break", RULES)
 @pytest.mark.parametrize(("name", "committees"), [("synthetic-1", 31), ("synthetic-2", 31), ("movielens", 63)])
-def test_paper_tables_agree_with_the_oracle(name, committees, tie_break, method):
+def test_paper_tables_agree_with_the_oracle(name, committees, tie_break, method, backend):
     result, game = (
-        eq.solve(eq.load_paper_table(name), eq.Selection(tie_break=tie_break, method=method)),
+        eq.solve(eq.load_paper_table(name), eq.Selection(tie_break=tie_break, method=method), backend=backend),
         oracles.paper_table(name),
     )
     assert result.committees.tolist() == list(range(1, committees + 1))
@@ -128,12 +130,15 @@ def small_games(draw, states: int, actions: int, providers: int, width: int, cou
 def test_small_tables_agree_with_the_oracle(tables_of, shape, width, tie_break, data):
     games = data.draw(small_games(*shape, width))
     tables = tables_of(games)
-    dense, frontier = (eq.solve(tables, eq.Selection(tie_break=tie_break, method=method)) for method in METHODS)
+    dense, frontier, loops = (
+        eq.solve(tables, eq.Selection(tie_break=tie_break, method=method), backend=backend) for method, backend in WAYS
+    )
     assert not dense.status.any()
     assert_equilibria(dense, games, tie_break)
     assert_dynamics(dense, games, tie_break)
-    assert_same(frontier, dense)
-    np.testing.assert_allclose(frontier.misalignment, dense.misalignment, rtol=0, atol=1e-9)
+    for other in (frontier, loops):
+        assert_same(other, dense)
+        np.testing.assert_allclose(other.misalignment, dense.misalignment, rtol=0, atol=1e-9)
     assert (dense.worst_utility >= dense.bound - 1e-9).all()
     for i, committee in itertools.product(range(0, len(games), 3), dense.committees.tolist()):
         listed = eq.games.equilibrium_schemes(tables[i], committee, tie_break=tie_break)
@@ -141,15 +146,17 @@ def test_small_tables_agree_with_the_oracle(tables_of, shape, width, tie_break, 
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("deviation", ["best", "minimal"])
 @pytest.mark.parametrize("tie_break", RULES)
-def test_random_tables_agree_with_the_oracle(tables_of, tie_break, deviation):
+def test_random_tables_agree_with_the_oracle(tables_of, tie_break, deviation, backend):
     """Many games with long dynamics at once, in a committee order of one's own."""
     games, masks = random_games(1, 160, 3, 3, 3), [7, 5, 1, 6, 3]
     result = eq.solve(
         tables_of(games),
         eq.Selection(tie_break=tie_break, misalignment=False, dynamics=eq.Dynamics(deviation=deviation)),
         committees=masks,
+        backend=backend,
     )
     assert result.committees.tolist() == masks
     assert_equilibria(result, games, tie_break)
@@ -287,7 +294,7 @@ def test_a_batch_is_its_tables_one_by_one(monkeypatch):
         np.testing.assert_allclose(one.misalignment, together.misalignment[i : i + 1], rtol=0, atol=1e-12)
         assert one.table_id.tolist() == [i]
     monkeypatch.setattr(batching, "_CHUNK_BYTES", {"cpu": 1})  # one table per chunk
-    assert_same(eq.solve(tables, game), together)
+    assert_same(eq.solve(tables, game, backend="xla"), together)
 
 
 def test_a_second_batch_compiles_nothing(monkeypatch):
@@ -302,7 +309,8 @@ def test_a_second_batch_compiles_nothing(monkeypatch):
     rng = np.random.default_rng(0)
     for size, high in ((8, 3), (5, 30), (7, 300), (8, 3000)):
         tables = eq.from_integers(rng.integers(0, high, (size, 2, 3)), rng.integers(0, high, (size, 2, 2, 3)))
-        eq.solve(tables, eq.Selection(dynamics=eq.Dynamics(step_limit=12345), misalignment=False), committees=[3])
+        game = eq.Selection(dynamics=eq.Dynamics(step_limit=12345), misalignment=False)
+        eq.solve(tables, game, committees=[3], backend="xla")
         assert len(traces) == 1, f"traced again for {size} tables with utilities up to {high}"
 
 
@@ -398,10 +406,10 @@ def constant_table(states: int, actions: int, providers: int = 3) -> eq.UtilityT
 @pytest.mark.parametrize(
     ("states", "count", "status"), [(15, 10**15, Status.OK), (20, 2**63 - 1, Status.COUNT_SATURATED)]
 )
-def test_equal_schemes_are_merged_and_counted(states, count, status):
-    result = eq.solve(
-        constant_table(states, 10), eq.Selection(method="frontier", capacity=1, max_capacity=1, misalignment=False)
-    )
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_equal_schemes_are_merged_and_counted(states, count, status, backend):
+    game = eq.Selection(method="frontier", capacity=1, max_capacity=1, misalignment=False)
+    result = eq.solve(constant_table(states, 10), game, backend=backend)
     assert (result.equilibria == count).all()
     assert (result.status == int(status)).all()
     assert (result.worst_value == 3 * states).all()
@@ -416,19 +424,23 @@ def test_dense_and_frontier_agree_on_65536_schemes():
         rng.integers(0, 12, (2, 8, 4)), rng.integers(0, 12, (2, 2, 8, 4)), rng.integers(1, 4, (2, 8))
     )
     options = {"tie_break": "lowest_index", "misalignment": False}
-    dense, frontier = (eq.solve(tables, eq.Selection(method=method, **options)) for method in METHODS)
+    dense, frontier, loops = (
+        eq.solve(tables, eq.Selection(method=method, **options), backend=backend) for method, backend in WAYS
+    )
     assert_same(frontier, dense)
+    assert_same(loops, dense)
     assert dense.equilibria[:, 2].max() > 1
 
 
 @pytest.mark.slow
-def test_tables_of_1e20_schemes():
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_tables_of_1e20_schemes(backend):
     """Nothing can be enumerated here, but everything that is claimed can be attacked."""
     rng = np.random.default_rng(20)
     table = eq.from_arrays(
         rng.random((20, 10)), rng.random((5, 20, 10)), prior=rng.integers(1, 9, 20), resolution=10_000
     )
-    result = eq.solve(table, eq.Selection(misalignment=False))
+    result = eq.solve(table, eq.Selection(misalignment=False), backend=backend)
     assert not result.status.any()
     utilities = np.concatenate([np.asarray(table.user), np.asarray(table.providers)[0]]).astype(np.int64)
     contributions = utilities * np.asarray(table.prior)[0][:, None]  # [P, X, A]
@@ -471,7 +483,8 @@ def test_tables_of_1e20_schemes():
 
 
 @pytest.mark.slow
-def test_overflow_is_retried_or_reported():
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_overflow_is_retried_or_reported(backend):
     """Constant tables need room for one scheme, the others for more than four."""
     rng = np.random.default_rng(2)
     user, providers = rng.integers(0, 50, (6, 3, 3)), rng.integers(0, 50, (6, 3, 3, 3))
@@ -479,15 +492,15 @@ def test_overflow_is_retried_or_reported():
     tables = eq.from_integers(user, providers)
     small = {"method": "frontier", "capacity": 4}
     expected = eq.solve(tables, eq.Selection(method="dense"))
-    grown = eq.solve(tables, eq.Selection(**small))
+    grown = eq.solve(tables, eq.Selection(**small), backend=backend)
     assert_same(grown, expected)
     np.testing.assert_allclose(grown.misalignment, expected.misalignment, rtol=0, atol=1e-9)
-    assert (grown.retries > 0).tolist() == [False, True] * 3
+    assert (grown.retries > 0).tolist() == [False, backend == "xla"] * 3  # the loops grow within a table
 
     message = r"^3 of 6 tables are not solved; the first is table 1, committee 1: FRONTIER_OVERFLOW\."
     with pytest.raises(eq.SolveError, match=message):
-        eq.solve(tables, eq.Selection(max_capacity=4, **small))
-    partial = eq.solve(tables, eq.Selection(max_capacity=4, **small), throw=False)
+        eq.solve(tables, eq.Selection(max_capacity=4, **small), backend=backend)
+    partial = eq.solve(tables, eq.Selection(max_capacity=4, **small), backend=backend, throw=False)
     assert (partial.status[1::2] == int(Status.FRONTIER_OVERFLOW)).all()
     assert (partial.status_names[1::2] == "FRONTIER_OVERFLOW").all()
     assert not partial.solved[1::2].any()
@@ -501,15 +514,16 @@ def test_overflow_is_retried_or_reported():
 
 
 @pytest.mark.slow
-def test_wide_tables_of_large_values_are_exact():
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_wide_tables_of_large_values_are_exact(backend):
     """Values of 42 bits leave few bits for a position: capacity has to give way, not the values."""
     rng = np.random.default_rng(100)
     high = 2**31 - 1
     tables = eq.from_integers(rng.integers(0, high, (1, 2, 100)), rng.integers(0, high, (1, 2, 2, 100)), [300, 301])
     options = {"dynamics": False, "misalignment": False}
-    expected = eq.solve(tables, eq.Selection(method="dense", **options))
+    expected = eq.solve(tables, eq.Selection(method="dense", **options), backend="xla")
     frontier = eq.Selection(method="frontier", capacity=2**16, **options)
-    assert_same(eq.solve(tables, frontier), expected, INTEGERS)
+    assert_same(eq.solve(tables, frontier, backend=backend), expected, INTEGERS)
 
 
 # --- options ----------------------------------------------------------------------------------------------------------
@@ -575,7 +589,7 @@ def test_ties_that_do_not_fit_at_first_are_merged_within_the_same_room():
     tables = eq.from_integers(rng.integers(0, 2, (4, 8, 3)), rng.integers(0, 2, (4, 2, 8, 3)))
     expected = eq.solve(tables, eq.Selection(misalignment=False, method="dense"), throw=False)
     small = eq.Selection(misalignment=False, method="frontier", capacity=64, max_capacity=64)
-    merged = eq.solve(tables, small, throw=False)
+    merged = eq.solve(tables, small, backend="xla", throw=False)
     assert merged.solved.all()
     assert merged.retries.any()
     assert_same(merged, expected)

@@ -15,7 +15,8 @@ import oracles_persuasion as oracle
 import pytest
 from equilibrax_kernels.cpu.obedience import obedient_games
 from equilibrax_kernels.partitions.cells import best_response_cells, quantal_cells
-from equilibrax_kernels.partitions.obedience import obedient_selection, partition_values, ranks
+from equilibrax_kernels.partitions.obedience import obedient_selection, partition_values
+from equilibrax_kernels.partitions.tolerant import near_ties, tolerant_selection
 from equilibrax_kernels.primitives.lanes import take
 
 LAMBDAS = (None, 0.0, 2.5, math.inf)
@@ -29,7 +30,7 @@ def games(shape: str) -> list[oracle.Game]:
     return [oracle.random_game(rng, *sizes, high=rng.choice((1, 2, 5))) for _ in range(count)]
 
 
-def arrays(of: list[oracle.Game], how: float | None) -> list[np.ndarray]:
+def arrays(of: list[oracle.Game], how: float | None, tolerance: float = 1e-9) -> list[np.ndarray]:
     """Contributions, weights, availability, rationality and tolerance, games first."""
     weights = np.array([game.weights for game in of], np.int64)
     return [
@@ -37,7 +38,7 @@ def arrays(of: list[oracle.Game], how: float | None) -> list[np.ndarray]:
         weights,
         np.array([game.available for game in of], bool),
         np.full(len(of), how or 0.0),
-        1e-9 * weights.sum(axis=(1, 2)) * (how is not None),
+        tolerance * weights.sum(axis=(1, 2)) * (how is not None),
     ]
 
 
@@ -50,7 +51,7 @@ def cells_of(states: int) -> np.ndarray:
 
 
 def solved(of: list[oracle.Game], how: float | None, keys: np.ndarray | None = None, **options: Any) -> SimpleNamespace:
-    given = arrays(of, how)
+    given = arrays(of, how, options.pop("tolerance", 1e-9))
     players, states = given[0].shape[1], given[2].shape[1]
     masks, asked = np.arange(1, 1 << (players - 1)), {"ties": False, "minimal": False, "step_limit": 1000} | options
     asked |= {"quantal": how is not None, "resolution": 1, "dynamics": True, "threads": 2}
@@ -87,6 +88,8 @@ OPTIONS = [
     (None, {"ties": True, "minimal": True}),
     (None, {"ties": True, "random": True, "step_limit": 1}),
     (3.0, {"ties": True}),
+    (3.0, {"tolerance": 0.03, "random": True}),
+    (1.0, {"tolerance": 0.1, "ties": True, "minimal": True, "step_limit": 20}),
 ]
 
 
@@ -111,25 +114,32 @@ def test_the_loop_agrees_with_the_jax_kernels(how, options):
 
 
 def from_jax(of: list[oracle.Game], how: float | None, keys: np.ndarray | None, asked: dict) -> dict[str, jax.Array]:
-    given = (jnp.asarray(np.moveaxis(array, 0, -1)) for array in arrays(of, how))
+    tolerances = asked.pop("tolerance", 1e-9)
+    given = (jnp.asarray(np.moveaxis(array, 0, -1)) for array in arrays(of, how, tolerances))
     contributions, weights, available, rationality, tolerance = given
     if how is None:
         values, allowed = best_response_cells(contributions, available)
     else:
         values, allowed = quantal_cells(contributions, weights, available, rationality, 1)
     worth, valid = partition_values(values, allowed, jnp.asarray(cells_of(available.shape[0]).T))
-    compared, largest = (worth, None) if how is None else ranks(worth, valid, tolerance)
     masks, draws = jnp.arange(1, 8, dtype=jnp.int32), None if keys is None else jnp.asarray(keys.T)
-    found, tied = obedient_selection(compared, valid, masks, draws, value_bits=40, dynamics=True, **asked)
-    end = found.dynamics_scheme[:, 0]
+    if how is None:
+        exact = worth.astype(jnp.int64)
+        found: Any = obedient_selection(exact, valid, masks, draws, value_bits=40, dynamics=True, **asked)
+        first, end = found.worst_scheme[:, 0], found.dynamics_scheme[:, 0]
+        steps, ended, worst = found.dynamics_steps, found.dynamics_ended, take(worth[0], first)
+    else:
+        found = tolerant_selection(worth, valid, tolerance, masks, draws, dynamics=True, **asked)
+        first, (end, steps, ended), worst = found.worst_position, found.dynamics, found.worst
+    none = found.count == 0
     return {
-        "worst": take(worth[0], found.worst_scheme[:, 0]),
-        "best": found.best if largest is None else take(largest[0], found.best),
+        "worst": jnp.where(none, jnp.nan, worst),
+        "best": jnp.where(none, jnp.nan, found.best),
         "count": found.count,
-        "worst_partition": found.worst_scheme[:, 0],
-        "near_ties": tied,
+        "worst_partition": first,
+        "near_ties": near_ties(worth, valid, tolerance),
         "dynamics": take(worth[0], end),
         "dynamics_partition": end,
-        "dynamics_steps": found.dynamics_steps,
-        "dynamics_ended": found.dynamics_ended,
+        "dynamics_steps": steps,
+        "dynamics_ended": ended,
     }

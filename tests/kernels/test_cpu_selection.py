@@ -80,14 +80,13 @@ def test_every_answer_is_that_of_the_jax_kernels(tie_break):
     prior = rng.integers(1, 4, (40, 6))
     prior[:, 0] = 1  # no common factor
     tables = eq.from_integers(user, providers, prior=prior)
-    key = 5
-    expected = eq.solve(
-        tables, tie_break=tie_break, method="frontier", misalignment=False, order="random", key=key, throw=False
-    )
+    turns = eq.Dynamics(order="random", seed=5)
+    game = eq.Selection(tie_break=tie_break, method="frontier", misalignment=False, dynamics=turns)
+    expected = eq.solve(tables, game, backend="xla", throw=False)
     from equilibrax.games.selection import table_keys
 
     utilities = np.concatenate([user[:, None], providers], axis=1).astype(np.int32)
-    keys = table_keys(tables.table_id, key, "random")
+    keys = table_keys(tables.table_id, turns)
     options = {"ties": tie_break == "lowest_index", "dynamics": True, "random": True, "step_limit": 10_000}
     arrays = utilities, np.asarray(tables.prior), np.ones((40, 6, 3), bool), keys, expected.committees
     got = select_tables(*arrays, resolution=1, capacity=8, max_capacity=2**16, **options)
@@ -120,8 +119,8 @@ def test_what_does_not_fit_says_so(capacity):
     user, providers = rng.integers(0, 1000, (12, 8, 4)), rng.integers(0, 1000, (12, 3, 8, 4))
     user[6:], providers[6:] = user[6:] // 300, providers[6:] // 300
     tables = eq.from_integers(user, providers)
-    options = {"dynamics": False, "misalignment": False, "throw": False, "method": "frontier"}
-    expected = eq.solve(tables, max_capacity=capacity, **options)
+    game = eq.Selection(dynamics=False, misalignment=False, method="frontier", max_capacity=capacity)
+    expected = eq.solve(tables, game, backend="xla", throw=False)
     utilities = np.concatenate([user[:, None], providers], axis=1).astype(np.int32)
     arrays = utilities, np.ones((12, 8), np.int32), np.ones((12, 8, 4), bool), np.zeros((12, 2), np.uint32)
     got = select_tables(*arrays, expected.committees, resolution=1, ties=False, capacity=4, max_capacity=capacity)

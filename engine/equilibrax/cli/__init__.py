@@ -29,6 +29,7 @@ COMMANDS = {
     "align": ("Align", "How closely mixtures of raters match a user, from your ratings or simulated ones."),
     "data": ("Data", "Fetch MovieLens, or write its utility table, from raw ratings."),
     "bench": ("Bench", "Measure equilibrax beside its peers, in one run on this machine."),
+    "warmup": ("Warmup", "Compile the loops for CPUs ahead, which is done once per installation."),
     "plot": ("Plot", "Draw the figures for any output of the other commands."),
 }
 """Name of each command: the class in `equilibrax.cli.<name>` that runs it, and what it does."""

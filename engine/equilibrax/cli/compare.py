@@ -15,7 +15,7 @@ from equilibrax.cli._flags import parse_parameters, parse_rationality
 from equilibrax.cli.games import RESOLUTION, named_tables
 from equilibrax.cli.solve import numbered_on
 from equilibrax.figures.comparison import comparison_figure
-from equilibrax.games import TOLERANCE
+from equilibrax.games import TOLERANCE, Backend
 from equilibrax.problems.random_tables import sample_tables
 from equilibrax.problems.tables import UtilityTables
 from equilibrax.rows.parquet import write_parquet
@@ -66,6 +66,8 @@ class Compare:
     resolution: int | None = None
     """Fixed-point steps per unit of utility; utilities are rounded to this grid once. Default: 10,000; for raw
     ratings 1,000,000,000, so that none is rounded by more than 5e-10."""
+    backend: Backend = "auto"
+    """Loops on the cores of this machine (cpu), kernels that XLA compiles (xla), or, for every game, what fits."""
     out: Annotated[Path | None, tyro.conf.arg(metavar="FILE.parquet")] = None
     """Parquet file to write, a row per table and game."""
     figure: Annotated[Path | None, tyro.conf.arg(metavar="FILE.png")] = None
@@ -80,7 +82,8 @@ class Compare:
             raise ValueError(f"TABLE: expected files or names of tables, or --family for random ones, got {got}")
         rationality = parse_rationality(self.rationality)
         batches = [self._drawn()] if self.family else [named_tables(t, self.resolution) for t in self.tables_given]
-        found = [compare(tables, rationality=rationality, tolerance=self.tolerance) for tables in batches]
+        how = {"rationality": rationality, "tolerance": self.tolerance, "backend": self.backend}
+        found = [compare(tables, **how) for tables in batches]
         width = None if sys.stdout.isatty() else 120
         for one in found:
             if self.family:

@@ -16,7 +16,7 @@ from equilibrax.cli.solve import numbered_on
 from equilibrax.cli.sweep import report_lines
 from equilibrax.datasets.sweep import SweepConfig, run_sweep
 from equilibrax.figures.paper import plot_all
-from equilibrax.games import Selection, TieBreak, solve
+from equilibrax.games import Backend, Selection, TieBreak, solve
 from equilibrax.io.tables import PAPER_TABLES, load_paper_table
 from equilibrax.reports.summary import Summary, markdown_table, summarize
 from equilibrax.rows.committees import committee_rows
@@ -45,15 +45,17 @@ class Reproduce:
     """Who wins the user's ties: never the deviator (incumbent, as in Section 7 of the paper), or the lowest index (as
     in Definition 16)."""
 
+    backend: Backend = "auto"
+    """Loops on the cores of this machine (cpu), kernels that XLA compiles (xla), or what fits the machine."""
+
     def run(self, console: Console) -> int:
         if self.tables < 0:
             raise ValueError(f"--tables: expected 0 or more, got {self.tables}")
         check_ours("--out", self.out, "committees.parquet")
         self.out.mkdir(parents=True, exist_ok=True)
         console.print("Solving the three tables of Appendix D ...")
-        parts = [
-            committee_rows(solve(load_paper_table(name), Selection(tie_break=self.tie_break))) for name in PAPER_TABLES
-        ]
+        game = Selection(tie_break=self.tie_break)
+        parts = [committee_rows(solve(load_paper_table(name), game, backend=self.backend)) for name in PAPER_TABLES]
         rows = numbered_on(parts)
         write_parquet(rows, self.out / "committees.parquet")
         plot_all(rows, self.out)
@@ -65,7 +67,9 @@ class Reproduce:
         return 0
 
     def _sweep(self, console: Console) -> Summary:
-        config = SweepConfig(family="near_hull", tables=self.tables, seed=self.seed, game=Selection(self.tie_break))
+        config = SweepConfig(
+            "near_hull", self.tables, seed=self.seed, game=Selection(self.tie_break), backend=self.backend
+        )
         folder = self.out / "sweep"
         with table_progress(console, "near_hull 3x3x5", self.tables) as progress:
             report = run_sweep(config, folder, progress=progress)

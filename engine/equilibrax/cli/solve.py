@@ -13,7 +13,7 @@ import tyro
 from rich.console import Console
 
 from equilibrax.cli.games import ReadingFlags, named_groups
-from equilibrax.games import Game, solve
+from equilibrax.games import Backend, Game, solve
 from equilibrax.problems.tables import UtilityTables
 from equilibrax.rows.committees import committee_rows
 from equilibrax.rows.parquet import write_parquet
@@ -57,6 +57,8 @@ class Solve:
     """How files are read."""
     strict: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Refuse tables with actions that exist in only some states; otherwise a line on stderr names them."""
+    backend: Backend = "auto"
+    """Loops on the cores of this machine (cpu), kernels that XLA compiles (xla), or what fits the machine."""
     plays: tuple[Game[Any], ...] = ()
     """The game with its options."""
 
@@ -87,7 +89,7 @@ class Solve:
 
     def _solve(self, tables: UtilityTables) -> Any:
         game: Any = self.plays[0] if self.plays else self.game
-        return solve(tables, game, committees=list(self.committees) or "all", throw=False)
+        return solve(tables, game, committees=list(self.committees) or "all", backend=self.backend, throw=False)
 
 
 def _in_order(parts: list[pa.Table]) -> pa.Table:

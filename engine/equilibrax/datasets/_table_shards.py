@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
 
-from equilibrax._core.batching import steady_shapes
+from equilibrax._core.batching import batch_mesh, steady_shapes
 from equilibrax.datasets._pipeline import Rows, Work, count_statuses
 from equilibrax.datasets.config import SweepConfig, described
 from equilibrax.datasets.stratify import Bins, fill, scores_of
@@ -53,6 +53,7 @@ def work_of(config: SweepConfig) -> Work[Shard]:
     """A checked configuration as work."""
     if config.stratify and config.bin_range is None:
         config = replace(config, bin_range=_usual_range(config))
+    config = replace(config, backend=_backend(config))
     plain_config, versions = described(config)
     return Work(
         unit="tables",
@@ -64,6 +65,16 @@ def work_of(config: SweepConfig) -> Work[Shard]:
         solve=_solve,
         rows=_rows,
     )
+
+
+def _backend(config: SweepConfig) -> Literal["xla", "cpu"]:
+    """The one that all tables are solved by."""
+    if config.backend == "xla":
+        return config.backend
+    game, mesh = config.plays, batch_mesh()
+    firsts = (draw(part, range(part.batch)) for part in config.parts())
+    chosen = {game.backend_for(game.accept(tables), config.backend, mesh) for tables in firsts}
+    return "cpu" if chosen == {"cpu"} else "xla"
 
 
 def draw(config: SweepConfig, ids: range) -> UtilityTables:
@@ -116,7 +127,7 @@ def _draw(config: SweepConfig, ids: range) -> Drawn:
 
 
 def _solve(drawn: Drawn) -> Shard:
-    result = solve(drawn.tables, drawn.config.plays, throw=False)
+    result = solve(drawn.tables, drawn.config.plays, backend=drawn.config.backend, throw=False)
     return Shard(drawn.config, drawn.tables, drawn.count, drawn.more, result)
 
 

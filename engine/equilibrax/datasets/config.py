@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, get_args
 
+from equilibrax._core.checks import check_choice
 from equilibrax._core.columns import Group
 from equilibrax.datasets._run import MAX_SHARDS
 from equilibrax.datasets.mixture import MixturePart, check_proportions, part_of
 from equilibrax.datasets.splits import DEFAULT_SHARES, check_shares
-from equilibrax.games import Game, Selection, game_named
+from equilibrax.games import Backend, Game, Selection, game_named
 from equilibrax.problems.random_tables import check_parameters, find_family
 from equilibrax.problems.tables import MAX_PROVIDERS, UtilityTables
 
@@ -51,6 +52,8 @@ class SweepConfig:
             below.
         candidates: Tables drawn per bin's place, at most, before a shard gives up and says so.
         licence: Licence of the dataset, an SPDX name.
+        backend: What solves: loops (cpu), kernels that XLA compiles (xla), or what fits the machine (auto). The one
+            that was taken is in `sweep.json`; scores of the other may differ in their last bits.
     """
 
     family: str = "uniform"
@@ -73,6 +76,7 @@ class SweepConfig:
     bin_range: tuple[float, float] | None = None
     candidates: int = 100
     licence: str = "CC0-1.0"
+    backend: Backend = "auto"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "game", game_named(self.game, UtilityTables))
@@ -143,6 +147,7 @@ def check(config: SweepConfig) -> None:
     _check_columns(config)
     _check_stratify(config)
     check_licence(config.licence)
+    check_choice("backend", config.backend, get_args(Backend))
 
 
 def check_licence(licence: Any) -> None:

@@ -120,7 +120,10 @@ def run_sweep_on_ray(
     if isinstance(gpus_per_task, bool) or not isinstance(gpus_per_task, int | float) or not 0 <= gpus_per_task < 1e6:
         raise ValueError(f"gpus_per_task: expected a number of at least 0, got {gpus_per_task!r}")
     validate(config)
+    if gpus_per_task and config.backend == "auto":
+        config = replace(config, backend="xla")  # whatever this machine has
     work = work_of(config)
+    config = replace(config, backend=work.config["backend"])  # one for all workers
     if config.stratify:
         config = replace(config, bin_range=tuple(work.config["bin_range"]))  # found once, not by every worker
     tasks = _Tasks(cpus_per_task, gpus_per_task, shards_per_task, tasks_in_flight, max_retries, allow_versions)

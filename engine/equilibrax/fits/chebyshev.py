@@ -131,7 +131,8 @@ def certify(
     """Check certificates, solve again on the host what is not proved, and drop what was never solved.
 
     Args:
-        raw: results of `fit_lanes` with `above` `[B, C, X, M]` and `below` `[B, X, M]`.
+        raw: results of `fit_lanes`, writeable, with `above` `[B, C, X, M]` and `below` `[B, X, M]`, or what can be
+            indexed like them.
         skip: `[B]` tables that were not solved.
     """
     user = np.where(prepared.available, np.asarray(prepared.utilities)[:, 0], 0) / prepared.resolution
@@ -142,16 +143,19 @@ def certify(
     def proved():
         return (raw["fit_gap"] <= allowed) & (raw["fit_violation"] <= TOLERANCE)
 
-    again = np.argwhere(~proved() & ~skip[:, None])
+    certified, lost = proved(), np.asarray(skip)[:, None]
+    again = np.argwhere(~certified & ~lost)
     if len(again):
         _solve_on_host(prepared, raw, masks, options, again, allowed)
-    lost = np.asarray(skip)[:, None]
+        certified = proved()
+    for name in ("misalignment", "weights", "offset", "gap") if lost.any() else ():
+        raw[f"fit_{name}"][skip] = np.nan
     return CertifiedFit(
-        misalignment=np.where(lost, np.nan, raw["fit_misalignment"]),
-        weights=np.where(lost[..., None], np.nan, raw["fit_weights"]),
-        offset=np.where(lost, np.nan, raw["fit_offset"]),
-        gap=np.where(lost, np.nan, raw["fit_gap"]),
-        certified=proved() & ~lost,
+        misalignment=raw["fit_misalignment"],
+        weights=raw["fit_weights"],
+        offset=raw["fit_offset"],
+        gap=raw["fit_gap"],
+        certified=certified & ~lost,
         resolved=len(again),
         lower=_to_table(raw.get("fit_lower"), prepared, lost),
         upper=_to_table(raw.get("fit_upper"), prepared, lost),

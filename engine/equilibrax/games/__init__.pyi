@@ -1,5 +1,6 @@
 from ._equilibrium_schemes import equilibrium_schemes as equilibrium_schemes, first_equilibria as first_equilibria
 from ._game import (
+    Backend as Backend,
     Compared as Compared,
     Game as Game,
     GameLine as GameLine,

@@ -16,6 +16,7 @@ from jax.sharding import Mesh
 
 from equilibrax._core.checks import check_choice
 from equilibrax._core.committees import Committees, committee_masks
+from equilibrax._core.loops import loops_available, need_loops
 from equilibrax._core.status import Status
 from equilibrax.games._options import Rationality
 from equilibrax.games._result import Result
@@ -122,9 +123,32 @@ class Game(Generic[R]):
     # --- how it is solved
 
     def solve(self, problem: Any, masks: np.ndarray, backend: Backend, mesh: Mesh) -> R:
-        """Equilibria of an accepted problem for committees; this is where a game chooses between its solvers."""
+        """Equilibria of an accepted problem for committees, by `backend_for` it."""
+        if self.backend_for(problem, backend, mesh) == "cpu":
+            return self.solve_cpu(problem, masks)
+        return self.solve_xla(problem, masks, mesh)
+
+    def backend_for(self, problem: Any, backend: Backend, mesh: Mesh) -> Literal["xla", "cpu"]:
+        """Which of its solvers to take: on a CPU the loops, where there are some for such a problem.
+
+        Raises:
+            ValueError: if loops are asked for and there are none.
+        """
         check_choice("backend", backend, get_args(Backend))
-        return self.solve_cpu(problem, masks) if backend == "cpu" else self.solve_xla(problem, masks, mesh)
+        if backend == "xla":
+            return backend
+        missing = self.without_loops(problem)
+        if backend == "cpu":
+            if missing:
+                raise ValueError(f'backend: expected "auto" or "xla" {missing}, got "cpu"')
+            need_loops()
+            return backend
+        on_cpu = mesh.devices.flat[0].platform == "cpu"
+        return "cpu" if on_cpu and not missing and loops_available() else "xla"
+
+    def without_loops(self, problem: Any) -> str:
+        """Why such a problem has no compiled loops, as in "expected another backend ..."; nothing if it has."""
+        return f"in the {self.name} game"
 
     def solve_xla(self, problem: Any, masks: np.ndarray, mesh: Mesh) -> R:
         """By kernels that XLA compiles, on the devices of the mesh."""
@@ -132,7 +156,7 @@ class Game(Generic[R]):
 
     def solve_cpu(self, problem: Any, masks: np.ndarray) -> R:
         """By compiled loops on the host's cores."""
-        raise ValueError(f'backend: expected "auto" or "xla" in the {self.name} game, got "cpu"')
+        raise NotImplementedError
 
     # --- what others need to know of it
 

@@ -55,9 +55,17 @@ class Aligned(PartitionGame):
         """Of any number of providers there is one."""
         return 1
 
-    def solve_xla(self, problem: PersuasionGame, masks: np.ndarray, mesh: Mesh) -> PartitionResult:
+    def without_loops(self, problem: PersuasionGame) -> str:
+        """Nothing, unless its numbers are too large."""
+        return self.beyond_loops(problem)
+
+    def solve_xla(self, problem: PersuasionGame, masks: np.ndarray, mesh: Mesh | None) -> PartitionResult:
         """A monopolist's optima, for all lambdas."""
         return PartitionResult(game=self, **joint_fields(problem, masks, self.how, None, mesh))
+
+    def solve_cpu(self, problem: PersuasionGame, masks: np.ndarray) -> PartitionResult:
+        """The same."""
+        return self.solve_xla(problem, masks, None)
 
     @classmethod
     def compared(cls, lambdas: tuple[float, ...], tolerance: float) -> tuple[Compared, ...]:

@@ -13,7 +13,7 @@ from equilibrax_kernels.partitions.cells import best_response_cells, quantal_cel
 from equilibrax_kernels.partitions.joint import LANES, joint_game
 from jax.sharding import Mesh
 
-from equilibrax._core.batching import chunk_size, over_batch, run_in_chunks
+from equilibrax._core.batching import chunk_size, cores, over_batch, run_in_chunks
 from equilibrax._core.status import Status
 from equilibrax.games._game import Compared, GameLine
 from equilibrax.games._options import Dynamics, InTurn, Quantal, Rationality, Response
@@ -70,9 +70,17 @@ class Joint(PartitionGame):
         Rationality.of(self.response)
         Dynamics.in_turn(self.dynamics, self.name)
 
-    def solve_xla(self, problem: PersuasionGame, masks: np.ndarray, mesh: Mesh) -> PartitionResult:
+    def without_loops(self, problem: PersuasionGame) -> str:
+        """Nothing, unless its numbers are too large."""
+        return self.beyond_loops(problem)
+
+    def solve_xla(self, problem: PersuasionGame, masks: np.ndarray, mesh: Mesh | None) -> PartitionResult:
         """Equilibria of C committees, for all lambdas."""
         return PartitionResult(game=self, **joint_fields(problem, masks, self.how, Dynamics.of(self.dynamics), mesh))
+
+    def solve_cpu(self, problem: PersuasionGame, masks: np.ndarray) -> PartitionResult:
+        """The same."""
+        return self.solve_xla(problem, masks, None)
 
     @classmethod
     def compared(cls, lambdas: tuple[float, ...], tolerance: float) -> tuple[Compared, ...]:
@@ -87,19 +95,27 @@ class Joint(PartitionGame):
 
 
 def joint_fields(
-    game: PersuasionGame, masks: np.ndarray, how: Rationality, dynamics: Dynamics | None, mesh: Mesh
+    game: PersuasionGame, masks: np.ndarray, how: Rationality, dynamics: Dynamics | None, mesh: Mesh | None
 ) -> dict[str, Any]:
-    """Fields of a `PartitionResult`: B games for C committees and all lambdas."""
+    """Fields of a `PartitionResult`: B games for C committees and all lambdas; by loops if there is no mesh."""
     rows = rows_of(game, how)
     check_memory(game.states, _needed(rows, len(masks)))
     program = Program(committee_tuple(masks), how.quantal, game.resolution, dynamics is not None)
-    raw = _run(rows, program, min(dynamics.step_limit, 2**30) if dynamics else 0, mesh)
+    step_limit = min(dynamics.step_limit, 2**30) if dynamics else 0
+    raw = _loops(rows, program, step_limit) if mesh is None else _run(rows, program, step_limit, mesh)
     raw = {key: with_grid(values, how) for key, values in raw.items()}
     status = np.zeros(raw["count"].shape, np.int32)
     if dynamics:
         status |= np.where(raw["dynamics_ended"], 0, int(Status.DYNAMICS_LIMIT)).astype(np.int32)
         status |= np.where(raw["dynamics_steps"] > game.states, int(Status.CYCLE), 0).astype(np.int32)
     return partition_fields(game, masks, raw, how, status, labels_of)
+
+
+def _loops(rows: Rows, program: Program, step_limit: int) -> dict[str, np.ndarray]:
+    from equilibrax_kernels.cpu.joint import joint_games  # compiled when it is needed
+
+    options = {"quantal": program.quantal, "resolution": program.resolution, "dynamics": program.dynamics}
+    return joint_games(*rows.leaves(), program.committees, **options, step_limit=step_limit, threads=cores())
 
 
 def _run(rows: Rows, program: Program, step_limit: int, mesh) -> dict[str, np.ndarray]:

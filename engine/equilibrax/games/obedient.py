@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache, lru_cache
 from typing import Any, ClassVar, get_args
 
@@ -16,13 +16,13 @@ from equilibrax_kernels.partitions.tolerant import near_ties, tolerant_selection
 from equilibrax_kernels.primitives.lanes import take
 from jax.sharding import Mesh
 
-from equilibrax._core.batching import chunk_size, over_batch, run_in_chunks
+from equilibrax._core.batching import chunk_size, cores, over_batch, run_in_chunks
 from equilibrax._core.checks import check_choice
 from equilibrax._core.status import Status
 from equilibrax.games._game import Compared, GameLine
 from equilibrax.games._options import Dynamics, Rationality, Response, TieBreak
 from equilibrax.games.partition_result import PartitionResult
-from equilibrax.games.responses import PartitionGame, partition_fields, rows_of, with_grid
+from equilibrax.games.responses import PartitionGame, Rows, partition_fields, rows_of, with_grid
 from equilibrax.games.selection import table_keys
 from equilibrax.problems.persuasion import PersuasionGame
 
@@ -81,7 +81,15 @@ class Obedient(PartitionGame):
         """A deviation counts if it is better by more than the tolerance, so an equilibrium misses it once."""
         return 1
 
-    def solve_xla(self, problem: PersuasionGame, masks: np.ndarray, mesh: Mesh) -> PartitionResult:
+    def without_loops(self, problem: PersuasionGame) -> str:
+        """Nothing, unless its numbers are too large."""
+        return self.beyond_loops(problem)
+
+    def solve_cpu(self, problem: PersuasionGame, masks: np.ndarray) -> PartitionResult:
+        """The same."""
+        return self.solve_xla(problem, masks, None)
+
+    def solve_xla(self, problem: PersuasionGame, masks: np.ndarray, mesh: Mesh | None) -> PartitionResult:
         """Equilibria of C committees, for all lambdas."""
         return PartitionResult(game=self, **obedient_fields(problem, masks, self, mesh))
 
@@ -92,8 +100,8 @@ class Obedient(PartitionGame):
         return (Compared(cls(dynamics=False), (line,), each=True, place=21, may_fail=True),)
 
 
-def obedient_fields(game: PersuasionGame, masks: np.ndarray, options: Obedient, mesh: Mesh) -> dict[str, Any]:
-    """Fields of a `PartitionResult`: B games for C committees and all lambdas."""
+def obedient_fields(game: PersuasionGame, masks: np.ndarray, options: Obedient, mesh: Mesh | None) -> dict[str, Any]:
+    """Fields of a `PartitionResult`: B games for C committees and all lambdas; by loops if there is no mesh."""
     how, turns = options.how, Dynamics.of(options.dynamics)
     if game.states > MAX_STATES:
         count = bell_number(game.states)
@@ -114,18 +122,31 @@ def obedient_fields(game: PersuasionGame, masks: np.ndarray, options: Obedient, 
         step_limit=turns.step_limit if turns else 0,
     )
     keys = np.repeat(table_keys(game.table_id, turns), max(1, len(how.values)), axis=0)
-    bytes_per_row = len(labels) * (game.num_providers + 1) * 24 + (1 << game.states) * (game.num_providers + 1) * 32
-    chunk = chunk_size(len(rows), bytes_per_row, mesh)
-    with jax.enable_x64(True):
-        shared = (jnp.asarray(cells_of(labels)), jnp.asarray(masks))
-        raw = run_in_chunks(_compiled(program, mesh), (rows.leaves(), keys), shared, chunk, mesh)
-    raw = {name: with_grid(values, how) for name, values in raw.items()}
+    given = rows, keys, labels, masks, program
+    solved = _loops(*given) if mesh is None else _run(*given, mesh)
+    raw = {name: with_grid(values, how) for name, values in solved.items()}
     status = np.where(raw["count"] > 0, 0, int(Status.NO_EQUILIBRIUM)).astype(np.int32)
     if turns:
         status |= np.where(raw["dynamics_ended"], 0, int(Status.DYNAMICS_LIMIT)).astype(np.int32)
     found = partition_fields(game, masks, raw, how, status, lambda positions: labels[positions])
     exists = found["equilibria"][..., None] > 0  # the tolerance may leave none where ties go to the lowest index
     return found | {"worst_partition": np.where(exists, found["worst_partition"], np.int8(-1))}
+
+
+def _loops(rows: Rows, keys: np.ndarray, labels: np.ndarray, masks: np.ndarray, program: Program) -> dict[str, Any]:
+    from equilibrax_kernels.cpu.obedience import obedient_games  # compiled when it is needed
+
+    options = {name: value for name, value in asdict(program).items() if name != "random"}
+    drawn = keys if program.random else None
+    return obedient_games(*rows.leaves(), cells_of(labels).T, masks, drawn, **options, threads=cores())
+
+
+def _run(rows: Rows, keys, labels: np.ndarray, masks: np.ndarray, program: Program, mesh: Mesh) -> dict[str, Any]:
+    players, states = rows.contributions.shape[1], rows.available.shape[1]
+    chunk = chunk_size(len(rows), len(labels) * players * 24 + (1 << states) * players * 32, mesh)
+    with jax.enable_x64(True):
+        shared = (jnp.asarray(cells_of(labels)), jnp.asarray(masks))
+        return run_in_chunks(_compiled(program, mesh), (rows.leaves(), keys), shared, chunk, mesh)
 
 
 @lru_cache(maxsize=32)

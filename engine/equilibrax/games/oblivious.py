@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal, get_args
 
+import jax
 import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Bool, Int
@@ -51,9 +52,17 @@ class Oblivious(PartitionGame):
     def __post_init__(self) -> None:
         check_choice("rules", self.rules, get_args(Rules))
 
-    def solve_xla(self, problem: PersuasionGame, masks: np.ndarray, mesh: Mesh) -> PartitionResult:
+    def without_loops(self, problem: PersuasionGame) -> str:
+        """Nothing for partitions, unless numbers are too large."""
+        return f"in the {self.name} game with lotteries" if self.rules == "lotteries" else self.beyond_loops(problem)
+
+    def solve_cpu(self, problem: PersuasionGame, masks: np.ndarray) -> PartitionResult:
+        """The same, monopolists by loops."""
+        return self.solve_xla(problem, masks, None)
+
+    def solve_xla(self, problem: PersuasionGame, masks: np.ndarray, mesh: Mesh | None) -> PartitionResult:
         """The profiles of each of C committees."""
-        game, devices = problem, list(mesh.devices.flat)
+        game, devices = problem, jax.local_devices(backend="cpu") if mesh is None else list(mesh.devices.flat)
         members: np.ndarray = (masks[:, None] >> np.arange(game.num_providers)) & 1 == 1  # [C, K]
         shape = len(game), len(masks)
         if self.rules == "partitions":
@@ -98,7 +107,7 @@ class Oblivious(PartitionGame):
         )
 
 
-def _monopolists(game: PersuasionGame, mesh) -> tuple[Int[np.ndarray, "B K X"], Int[np.ndarray, "B K"]]:
+def _monopolists(game: PersuasionGame, mesh: Mesh | None) -> tuple[Int[np.ndarray, "B K X"], Int[np.ndarray, "B K"]]:
     """What every provider posts when it is alone, and how many optimal partitions it has."""
     k = game.num_providers
     # With the committee of all, the program is the one that `compare` has compiled for the joint game.

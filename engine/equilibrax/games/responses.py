@@ -32,6 +32,10 @@ class PartitionGame(Game[PartitionResult]):
         """That much in every cell."""
         return states
 
+    def beyond_loops(self, problem: PersuasionGame) -> str:
+        """Why its numbers are not for loops, which sum in floating point; nothing if sums are exact there."""
+        return "" if largest_sum(problem) < 2**53 else f"in the {self.name} game with sums of 2**53 or more"
+
 
 @dataclass(frozen=True)
 class Rows:
@@ -58,11 +62,16 @@ class Rows:
         return self.contributions, self.weights, self.available, self.rationality, self.tolerance
 
 
+def largest_sum(game: PersuasionGame) -> int:
+    """No sum of anybody's contributions is larger in size."""
+    everybody = (np.asarray(game.user)[:, None], np.asarray(game.providers))
+    return max(int(np.abs(own).max(axis=4).sum(axis=(2, 3)).max(initial=0)) for own in everybody)
+
+
 def rows_of(game: PersuasionGame, how: Rationality) -> Rows:
     """All (table, lambda), tables first."""
     contributions = np.concatenate([np.asarray(game.user)[:, None], np.asarray(game.providers)], axis=1)
-    bound = int(np.abs(contributions).max(axis=4).sum(axis=(2, 3)).max())
-    small = np.int32 if bound < 2**29 else np.int64  # two impossible values, -2**30 each, still add up
+    small = np.int32 if largest_sum(game) < 2**29 else np.int64  # two impossible values, -2**30 each, still add up
     times = max(1, len(how.values))
     slack = how.tolerance * game.scale if how.quantal else np.zeros(len(game), small)
     return Rows(

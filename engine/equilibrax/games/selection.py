@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import ClassVar, Literal, get_args
+from functools import partial
+from typing import Any, ClassVar, Literal, get_args
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +17,14 @@ from equilibrax._core.status import Status
 from equilibrax.fits.chebyshev import FitOptions, certify
 from equilibrax.games._game import Compared, Game, GameLine
 from equilibrax.games._options import Dynamics, TieBreak
-from equilibrax.games.selection_engine import MAX_CAPACITY, Program, choose_dense, first_capacity, solve_growing
+from equilibrax.games.selection_engine import (
+    MAX_CAPACITY,
+    Program,
+    choose_dense,
+    first_capacity,
+    solve_by_loops,
+    solve_growing,
+)
 from equilibrax.games.selection_result import SelectionResult
 from equilibrax.problems.slots import Prepared, prepare, to_actions
 from equilibrax.problems.tables import UtilityTables, table_id_words
@@ -87,8 +96,19 @@ class Selection(Game[SelectionResult]):
         """Schemes, all equilibria and, if misalignment is computed, the weights that attain it."""
         return ("schemes", "equilibria", "weights")[: 3 if self.fit else 2]
 
+    def without_loops(self, problem: UtilityTables) -> str:
+        """Nothing: it has."""
+        return ""
+
     def solve_xla(self, problem: UtilityTables, masks: np.ndarray, mesh: Mesh) -> SelectionResult:
         """B tables for C committees."""
+        return self._solved(problem, masks, partial(solve_growing, mesh=mesh))
+
+    def solve_cpu(self, problem: UtilityTables, masks: np.ndarray) -> SelectionResult:
+        """The same."""
+        return self._solved(problem, masks, solve_by_loops)
+
+    def _solved(self, problem: UtilityTables, masks: np.ndarray, solver: Callable[..., Any]) -> SelectionResult:
         prepared, turns = prepare(problem), Dynamics.of(self.dynamics)
         minimal = turns is not None and turns.deviation == "minimal"
         program = program_of(prepared, self, self.fit, minimal)
@@ -96,7 +116,7 @@ class Selection(Game[SelectionResult]):
             random = turns.order == "random"
             program = replace(program, dynamics=True, minimal=minimal, random=random, step_limit=turns.step_limit)
         keys = table_keys(problem.table_id, turns)
-        raw, retries = solve_growing(prepared, keys, masks, program, self.max_capacity, mesh)
+        raw, retries = solver(prepared, keys, masks, program, self.max_capacity)
         return _assemble(self, problem, prepared, masks, raw, program, retries)
 
     @classmethod

@@ -1,10 +1,11 @@
-"""The compiled selection solver: which kernels, how many tables at a time, and again with more room where needed."""
+"""The compiled selection solvers: which kernels, how many tables at a time, and again with more room where needed."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +15,7 @@ from equilibrax_kernels.selection.frontier import frontier_schemes
 from equilibrax_kernels.selection.solve import solve_listed
 from jax.sharding import Mesh
 
-from equilibrax._core.batching import chunk_size, over_batch, run_in_chunks
+from equilibrax._core.batching import chunk_size, cores, over_batch, run_in_chunks
 from equilibrax._core.checks import approximate
 from equilibrax.fits.chebyshev import FitOptions, fit_lanes
 from equilibrax.problems.slots import Prepared
@@ -172,3 +173,59 @@ def _compiled(program: Program, mesh):
         return results
 
     return jax.jit(over_batch(solve_lanes, mesh))
+
+
+# --- on CPUs ----------------------------------------------------------------------------------------------------------
+
+
+def solve_by_loops(
+    prepared: Prepared, keys: np.ndarray, masks: np.ndarray, program: Program, max_capacity: int
+) -> tuple[dict[str, Any], np.ndarray]:
+    """As `solve_growing`, by compiled loops on all cores; room grows within a table, so none is solved again."""
+    from equilibrax_kernels.cpu.selection import select_tables  # compiled when it is needed
+
+    fit = program.fit
+    raw: dict[str, Any] = select_tables(
+        prepared.utilities,
+        prepared.prior,
+        prepared.available,
+        keys,
+        masks,
+        resolution=prepared.resolution,
+        ties=program.ties,
+        capacity=program.capacity or first_capacity(prepared, None, max_capacity),
+        max_capacity=max_capacity if program.capacity else None,
+        dynamics=program.dynamics,
+        minimal=program.minimal,
+        random=program.random,
+        step_limit=program.step_limit,
+        fit=fit is not None,
+        simplex=fit is not None and fit.weights == "simplex",
+        iteration_limit=fit.iteration_limit if fit else 0,
+        multipliers=fit is not None and fit.multipliers,
+        outcomes=fit is not None,
+        threads=cores(),
+    )
+    if fit:
+        raw["above"] = Packed(raw.pop("attained"), prepared.states, prepared.slots)
+        raw["below"] = Packed(raw.pop("optimal"), prepared.states, prepared.slots)
+    return raw, np.zeros(len(keys), np.int32)
+
+
+@dataclass(frozen=True)
+class Packed:
+    """Sets of outcomes `[..., X, M]`, 64 to a word, unpacked where they are looked at.
+
+    Attributes:
+        words: `[..., W]` int64.
+        states, slots: X and M.
+    """
+
+    words: np.ndarray
+    states: int
+    slots: int
+
+    def __getitem__(self, at: Any) -> np.ndarray:
+        from equilibrax_kernels.cpu.selection import unpack_outcomes
+
+        return unpack_outcomes(self.words[at], self.states, self.slots)

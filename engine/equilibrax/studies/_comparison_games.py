@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from equilibrax.games import Aligned, Compared, GameLine, Quantal, TableResult, all_games, solve
+from equilibrax.games import Aligned, Backend, Compared, GameLine, Quantal, TableResult, all_games, solve
 from equilibrax.problems.tables import UtilityTables
 from equilibrax.theory import guarantee
 
@@ -17,8 +17,8 @@ from equilibrax.theory import guarantee
 class Collector:
     """Solves game after game and collects their lines."""
 
-    def __init__(self, tables, lambdas: tuple[float, ...], tolerance: float, devices):
-        self.tables, self.devices = tables, devices
+    def __init__(self, tables, lambdas: tuple[float, ...], tolerance: float, backend: Backend, devices):
+        self.tables, self.how = tables, {"backend": backend, "devices": devices, "throw": False}
         self.k = tables.num_providers
         games = [one for game in all_games(UtilityTables).values() for one in game.compared(lambdas, tolerance)]
         self.games = sorted((one for one in games if isinstance(tables, one.game.over)), key=lambda one: one.place)
@@ -57,7 +57,7 @@ class Collector:
         everybody = (1 << self.k) - 1
         committees = list(dict.fromkeys([*(1 << j for j in range(self.k)), everybody])) if each else [everybody]
         only = game.committees_of(self.k) == 1
-        return solve(self.tables, game, committees="all" if only else committees, devices=self.devices, throw=False)
+        return solve(self.tables, game, committees="all" if only else committees, **self.how)
 
     def _add(self, one: Compared, result: TableResult) -> None:
         found = guarantee(result)

@@ -21,7 +21,7 @@ from rich.padding import Padding
 
 from equilibrax._core.columns import declared
 from equilibrax._core.text import Screen, show_table
-from equilibrax.games import TOLERANCE, GameLine, Quantal
+from equilibrax.games import TOLERANCE, Backend, GameLine, Quantal
 from equilibrax.problems.persuasion import PersuasionGame
 from equilibrax.problems.tables import UtilityTables
 from equilibrax.rows import batch_names, build_rows, status_words
@@ -190,6 +190,7 @@ def compare(
     *,
     rationality: Sequence[float] = RATIONALITY,
     tolerance: float = TOLERANCE,
+    backend: Backend = "auto",
     devices: Sequence[Any] | None = None,
 ) -> Comparison:
     """The user's utility in every game with all providers, beside her optimum, an aligned provider and the bounds.
@@ -203,6 +204,7 @@ def compare(
         tables: B tables; or a `PersuasionGame`, which has no games in which the user follows.
         rationality: the lambdas of quantal users, one line each; may be empty.
         tolerance: quantal utilities that differ by no more are equal.
+        backend: as in `solve`; "cpu" leaves games out that have no loops.
         devices: JAX devices to spread the tables over; default all local devices.
 
     Returns:
@@ -223,7 +225,7 @@ def compare(
     lambdas = tuple(np.atleast_1d(np.asarray(rationality, np.float64)).tolist()) if _given(rationality) else ()
     if lambdas:
         Quantal(lambdas, tolerance)
-    return Comparison(**Collector(tables, lambdas, tolerance, devices).collect())
+    return Comparison(**Collector(tables, lambdas, tolerance, backend, devices).collect())
 
 
 def _given(rationality: Any) -> bool:

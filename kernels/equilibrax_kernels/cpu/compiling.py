@@ -1,14 +1,32 @@
-"""How the loops of this package are compiled: without the interpreter's lock, and kept on disk."""
+"""How the loops of this package are compiled: without the interpreter's lock, and kept on disk.
+
+They are kept in the user's cache folder (`EQUILIBRAX_CACHE_DIR`, or the system's), under a name that is a digest of all
+sources of this package: numba by itself compares only the file of the loop that is called, not those of its parts. Of
+other versions of the sources the latest few stay.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import inspect
-from collections.abc import Callable
+import logging
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numba
+from numba.core import config as _config, event as events
 
+_KEPT = 4  # versions of the sources whose loops stay in the cache folder
+
+_logger = logging.getLogger("equilibrax.loops")
 _njit: Any = numba.njit
+_numba: Any = _config
 _WITHOUT_ARRAYS_OF_ITS_OWN = {"_nrt": False, "error_model": "numpy", "no_cfunc_wrapper": True}
 
 
@@ -18,7 +36,7 @@ def compiled(function: Callable[..., Any]) -> Any:
     Checks of types that are wrapped around the function (as tests do with every function of the kernels) are dropped:
     numba compiles the function itself.
     """
-    return _njit(nogil=True, cache=True)(inspect.unwrap(function))
+    return _kept(function)
 
 
 def loop(function: Callable[..., Any]) -> Any:
@@ -26,7 +44,7 @@ def loop(function: Callable[..., Any]) -> Any:
 
     It compiles faster, and its arrays are not counted as they come and go. Broadcast and sliced assignments allocate.
     """
-    return _njit(nogil=True, cache=True, **_WITHOUT_ARRAYS_OF_ITS_OWN)(inspect.unwrap(function))
+    return _kept(function, **_WITHOUT_ARRAYS_OF_ITS_OWN)
 
 
 def part(function: Callable[..., Any]) -> Any:
@@ -49,3 +67,69 @@ def spliced(function: Callable[..., Any]) -> Any:
     return _njit(nogil=True, inline="always", no_cpython_wrapper=True, **_WITHOUT_ARRAYS_OF_ITS_OWN)(
         inspect.unwrap(function)
     )
+
+
+# --- the cache --------------------------------------------------------------------------------------------------------
+
+
+def _kept(function: Callable[..., Any], **options: Any) -> Any:
+    with _cached_in(cache_folder()):
+        made = _njit(nogil=True, cache=True, **options)(inspect.unwrap(function))
+    _kept_loops.add(made)
+    return made
+
+
+_kept_loops: set[Any] = set()
+
+
+@cache
+def cache_folder() -> Path:
+    """Where compiled loops of these sources are kept."""
+    sources = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        sources.update(path.read_bytes())
+    folder = _caches() / "loops" / sources.hexdigest()[:16]
+    with suppress(OSError):  # read-only: numba has other places
+        folder.mkdir(parents=True, exist_ok=True)
+        os.utime(folder)
+        others = sorted(folder.parent.iterdir(), key=lambda other: other.stat().st_mtime)
+        for old in others[:-_KEPT]:
+            shutil.rmtree(old, ignore_errors=True)
+    return folder
+
+
+def _caches() -> Path:
+    said = os.environ.get("EQUILIBRAX_CACHE_DIR", "")
+    if said:
+        return Path(said)
+    system = Path.home() / ("Library/Caches" if sys.platform == "darwin" else ".cache")
+    return Path(os.environ.get("XDG_CACHE_HOME") or system) / "equilibrax"
+
+
+@contextmanager
+def _cached_in(folder: Path) -> Iterator[None]:
+    """Within it, functions that are decorated are kept in the folder; numba looks only then."""
+    before, _numba.CACHE_DIR = _numba.CACHE_DIR, str(folder)
+    try:
+        yield
+    finally:
+        _numba.CACHE_DIR = before
+
+
+class _Said(events.Listener):
+    """Says once when loops are compiled, not found in the cache."""
+
+    said = False
+
+    def on_start(self, event: Any) -> None:
+        if not _Said.said and event.data["dispatcher"] in _kept_loops:
+            _Said.said = True
+            _logger.info(
+                "compiling loops for this machine, which takes seconds, once; `equilibrax warmup` does it ahead"
+            )
+
+    def on_end(self, event: Any) -> None:
+        pass
+
+
+events.register("numba:compile", _Said())

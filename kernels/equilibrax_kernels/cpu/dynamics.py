@@ -92,11 +92,7 @@ def run_dynamics(listed, size, responses, mask, key, random, ties, minimal, step
         able = mask & unstable & ~(1 << selected)
         if able == 0 or steps >= step_limit:
             return entry, steps, able == 0
-        if random:
-            deviator = _at_random(able, key, mask, steps)
-        else:  # the first that can, from the turn upwards and around
-            from_turn = able >> turn << turn
-            deviator = _lowest(from_turn if from_turn else able)
+        deviator = next_deviator(able, turn, random, key, mask, steps)
         wins_ties = ties and deviator < selected
         if minimal:
             entry = _smallest_gain(listed, size, entry, deviator, wins_ties)
@@ -104,6 +100,15 @@ def run_dynamics(listed, size, responses, mask, key, random, ties, minimal, step
             entry = responses.best[responses.run[entry] + wins_ties, deviator]
         selected, turn = deviator, deviator + 1
         steps += 1
+
+
+@part
+def next_deviator(able, turn, random, key, mask, steps):
+    """One of the providers that can deviate: at random, or the first from the turn upwards and around."""
+    if random:
+        return _at_random(able, key, mask, steps)
+    from_turn = able >> turn << turn
+    return _lowest(from_turn if from_turn else able)
 
 
 @part

@@ -1,9 +1,9 @@
 """The selection game over partitions, one game at a time: `equilibrax_kernels.obedience` as loops.
 
-All partitions are listed with their values for everybody. What a selection game does with values is to compare them,
-so they are replaced by their ranks, in which neighbours no further apart than a tolerance are the same (0 under best
-response). Then the list is one of schemes like any other, in the user's order, and committees and dynamics are those of
-the selection game.
+All partitions are listed with their values for everybody. Under best response, all that a selection game does with
+values is to compare them, so they are replaced by their ranks. Then the list is one of schemes like any other, in the
+user's order, and committees and dynamics are those of the selection game. Values of quantal users are compared up to a
+tolerance, as in `tolerant`.
 
 Letters: P = K + 1 players, the user first; Z signals, X states, A actions, N = 2**X sets, S partitions, C committees, B
 games.
@@ -22,6 +22,13 @@ from equilibrax_kernels.cpu.dynamics import Responses, find_responses, new_respo
 from equilibrax_kernels.cpu.frontier import Partial
 from equilibrax_kernels.cpu.sorting import Sorting, new_sorting, ranks
 from equilibrax_kernels.cpu.threads import plain, run_over_tables
+from equilibrax_kernels.cpu.tolerant import (
+    Stability,
+    find_stability,
+    new_stability,
+    tolerant_dynamics,
+    tolerant_equilibria,
+)
 
 
 class Answers(NamedTuple):
@@ -56,7 +63,7 @@ class Room(NamedTuple):
         sorting, rank, largest: see `sorting.ranks`; of the user's ranks, `of_user` `[S]` their largest values and
             `begin` `[S]` where they begin in her order.
         listed: the partitions in the user's order, as schemes: ranks for values, `rank` for the place in `values`.
-        responses, stable: of `dynamics` and `committees`.
+        responses, stable: of `dynamics` and `committees`; tolerant: of quantal users.
     """
 
     cells: np.ndarray
@@ -71,6 +78,7 @@ class Room(NamedTuple):
     listed: Partial
     responses: Responses
     stable: Cells
+    tolerant: Stability
 
 
 def new_room(players: int, states: int, size: int) -> Room:
@@ -96,6 +104,7 @@ def new_room(players: int, states: int, size: int) -> Room:
         ),
         new_responses(size, players - 1),
         new_cells(players - 1, 0),
+        new_stability(size, players - 1),
     )
 
 
@@ -105,9 +114,33 @@ def _obedient_range(start, stop, games, partitions, keys, masks, rules, answers,
     for b in range(start, stop):
         game_cells(games, b, of_cells, room.cells, room.allowed)
         kept = _list_allowed(room, partitions)
-        _order(room, kept, games.tolerance[b], answers.near_ties[b])
-        _find_stable(room.listed, kept)
-        _answer(b, room, kept, masks, keys, rules, answers)
+        tolerance, near_ties = games.tolerance[b], answers.near_ties[b]
+        if games.quantal:
+            for p in range(len(near_ties)):
+                near_ties[p] = kept - 1 - ranks(room.values[p], kept, tolerance, room.sorting, room.rank, room.largest)
+            _answer_quantal(b, room, kept, tolerance, masks, keys, rules, answers)
+        else:
+            _order(room, kept, near_ties)
+            _find_stable(room.listed, kept)
+            _answer(b, room, kept, masks, keys, rules, answers)
+
+
+@spliced
+def _answer_quantal(b, room, kept, tolerance, masks, keys, rules, answers):
+    """All committees of game b, of which `kept` partitions are listed."""
+    values, found = room.values, room.tolerant
+    find_stability(values, kept, tolerance, room.sorting, found)
+    for c in range(len(masks)):
+        worst, best, count, at = tolerant_equilibria(values, kept, tolerance, found, masks[c], rules.ties)
+        answers.worst[b, c], answers.best[b, c], answers.count[b, c] = worst, best, count
+        answers.worst_partition[b, c] = room.position[at] if count else 0
+        if answers.dynamics.shape[1]:
+            end, steps, ended = tolerant_dynamics(
+                values, kept, tolerance, found, masks[c], keys[b], rules.random, rules.ties, rules.minimal,
+                rules.step_limit,
+            )  # fmt: skip
+            answers.dynamics[b, c], answers.dynamics_partition[b, c] = values[0, end], room.position[end]
+            answers.dynamics_steps[b, c], answers.dynamics_ended[b, c] = steps, ended
 
 
 @spliced
@@ -161,10 +194,11 @@ def _list_allowed(room, partitions):
 
 
 @called
-def _order(room, kept, tolerance, near_ties):
-    """List the partitions in the user's order, with ranks for values; `near_ties` `[K]` are those without their own."""
+def _order(room, kept, near_ties):
+    """List the partitions in the user's order, with ranks for values; `near_ties` `[P]` are those without their own."""
     values, listed, rank, sorting = room.values, room.listed, room.rank, room.sorting
-    last, begin = ranks(values[0], kept, tolerance, sorting, rank, room.of_user), room.begin
+    last, begin = ranks(values[0], kept, 0.0, sorting, rank, room.of_user), room.begin
+    near_ties[0] = kept - 1 - last
     for r in range(last + 1):
         begin[r] = 0
     for s in range(kept):
@@ -178,7 +212,7 @@ def _order(room, kept, tolerance, near_ties):
         listed.rank[i], listed.values[i, 0] = s, rank[s]
         begin[rank[s]] += 1
     for p in range(1, len(values)):
-        near_ties[p - 1] = kept - 1 - ranks(values[p], kept, tolerance, sorting, rank, room.largest)
+        near_ties[p] = kept - 1 - ranks(values[p], kept, 0.0, sorting, rank, room.largest)
         for i in range(kept):
             listed.values[i, p] = rank[listed.rank[i]]
 
@@ -239,8 +273,7 @@ def obedient_games(
     """Solve B games for C committees.
 
     Args:
-        contributions, weights, available, rationality, tolerance, quantal, resolution: see `cells.Games`. Neighbours in
-            the order of values that are no further apart than the tolerance are equal.
+        contributions, weights, available, rationality, tolerance, quantal, resolution: see `cells.Games`.
         partitions: `[S, X]`, all in lexicographic order: the cells of each, by lowest state, as sets (state x is bit
             X - 1 - x); 0 fills up.
         masks: `[C]` committees, as bitmasks of providers.
@@ -252,10 +285,9 @@ def obedient_games(
 
     Returns:
         With the games first, and partitions as their positions: `worst` and `best` `[B, C]` float64 (integers under
-        best response; of those with the smallest rank the value of the first partition, and of all with the largest
-        rank the largest value), `count` int64, `worst_partition` int32, the first of the worst; `near_ties` `[B, K]`
-        int64, allowed partitions less the values that they have for a provider; and with `dynamics`, `dynamics`
-        `[B, C]`, `dynamics_partition`, `dynamics_steps` and `dynamics_ended`.
+        best response; NaN if there is no equilibrium), `count` int64, `worst_partition` int32, the first of the worst;
+        `near_ties` `[B, P]` int64, as of `tolerant.near_ties`; and with `dynamics`, `dynamics` `[B, C]`,
+        `dynamics_partition`, `dynamics_steps` and `dynamics_ended`.
     """
     count, players, _, states, actions = contributions.shape
     shape, played = (count, len(masks)), (count, len(masks) if dynamics else 0)
@@ -264,7 +296,7 @@ def obedient_games(
         best=np.empty(shape),
         count=np.empty(shape, np.int64),
         worst_partition=np.empty(shape, np.int32),
-        near_ties=np.empty((count, players - 1), np.int64),
+        near_ties=np.empty((count, players), np.int64),
         dynamics=np.empty(played),
         dynamics_partition=np.empty(played, np.int32),
         dynamics_steps=np.empty(played, np.int64),

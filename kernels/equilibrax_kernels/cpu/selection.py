@@ -58,11 +58,12 @@ def select_tables(
 
     Returns:
         By the names of `equilibrax_kernels.selection.Selection` and with the tables first: `optimum`, `worst`, `best`,
-        `count`, `count_saturated`, `worst_scheme`, `overflow` (where set, only `optimum` is to be used); with
-        `dynamics`, `dynamics`, `dynamics_scheme`, `dynamics_steps`, `dynamics_ended`; with `fit`, `fit_misalignment`,
-        `fit_weights`, `fit_offset`, `fit_gap`, `fit_violation`, `fit_solved` `[B]` and with `multipliers` `fit_lower`,
-        `fit_upper` `[B, C, R]`; with `outcomes`, `attained` `[B, C, W]` and `optimal` `[B, W]` int64, 64 outcomes to a
-        word (see `unpack_outcomes`). Schemes are int16. With `everywhere`, only what begins with `fit_`.
+        `count`, `count_saturated`, `worst_scheme`, `overflow` (where set, only `optimum` is to be used, and schemes are
+        0); with `dynamics`, `dynamics`, `dynamics_scheme`, `dynamics_steps`, `dynamics_ended`; with `fit`,
+        `fit_misalignment`, `fit_weights`, `fit_offset`, `fit_gap`, `fit_violation`, `fit_solved` `[B]` and with
+        `multipliers` `fit_lower`, `fit_upper` `[B, C, R]`; with `outcomes`, `attained` `[B, C, W]` and `optimal`
+        `[B, W]` int64, 64 outcomes to a word (see `unpack_outcomes`). Schemes are int16. With `everywhere`, only what
+        begins with `fit_`.
 
     Example:
         >>> user, providers = [[0, 1, 2]], [[[2, 0, 1]], [[1, 2, 0]]]
@@ -93,11 +94,11 @@ def select_tables(
         best=np.empty(shape, np.int64),
         count=np.empty(shape, np.int64),
         count_saturated=np.zeros(shape, bool),
-        worst_scheme=np.empty((*shape, states), np.int16),
+        worst_scheme=np.zeros((*shape, states), np.int16),
         dynamics=np.empty(played, np.int64),
-        dynamics_scheme=np.empty((*played, states), np.int16),
+        dynamics_scheme=np.zeros((*played, states), np.int16),
         dynamics_steps=np.empty(played, np.int32),
-        dynamics_ended=np.empty(played, bool),
+        dynamics_ended=np.zeros(played, bool),
         attained=np.empty((seen, committees, words), np.int64),
         optimal=np.empty((seen, words), np.int64),
         overflow=np.empty(games, bool),

@@ -39,7 +39,7 @@ class Anonymous(MarketGame):
     profiles: bool = True
     """Whether to list and compare all profiles; markets that are too large for it have dynamics only."""
 
-    def fields(self, market: Market, masks: np.ndarray, how: Rationality, mesh: Mesh) -> dict[str, Any]:
+    def fields(self, market: Market, masks: np.ndarray, how: Rationality, mesh: Mesh | None) -> dict[str, Any]:
         """All profiles, and dynamics."""
         return solved_fields(self, self.postings(market, how), masks, mesh)
 
@@ -50,7 +50,7 @@ class Anonymous(MarketGame):
         return PostingGame(market, rules, own, rules.exists, False, how)
 
 
-def solved_fields(options: MarketGame, game: PostingGame, masks: np.ndarray, mesh: Mesh) -> dict[str, Any]:
+def solved_fields(options: MarketGame, game: PostingGame, masks: np.ndarray, mesh: Mesh | None) -> dict[str, Any]:
     """Fields of a `MarketResult` of a listed game."""
     turns = options.turns
     limit = turns.step_limit if turns else 0

@@ -11,7 +11,7 @@ from jax.sharding import Mesh
 from equilibrax._core.status import Status
 from equilibrax.games._game import Compared, Game
 from equilibrax.games._options import Dynamics, InTurn, Rationality, Response
-from equilibrax.games.markets.profiles import PostingGame
+from equilibrax.games.markets.profiles import PostingGame, amounts
 from equilibrax.games.markets.result import MarketResult
 from equilibrax.problems.market import Market
 
@@ -66,7 +66,18 @@ class MarketGame(Game[MarketResult]):
         """What `equilibria` counts: "rules" or "profiles"."""
         return "profiles"
 
-    def solve_xla(self, problem: Market, masks: np.ndarray, mesh: Mesh) -> MarketResult:
+    def without_loops(self, problem: Market) -> str:
+        """Nothing where users respond best, unless numbers are too large."""
+        if self.how.quantal:
+            return f"in the {self.name} game with quantal users"
+        large = amounts(problem)[-1] >= 2**53
+        return f"in the {self.name} game with sums of 2**53 or more" if large else ""
+
+    def solve_cpu(self, problem: Market, masks: np.ndarray) -> MarketResult:
+        """The same."""
+        return self.solve_xla(problem, masks, None)
+
+    def solve_xla(self, problem: Market, masks: np.ndarray, mesh: Mesh | None) -> MarketResult:
         """Equilibria of C committees, for one lambda after the other."""
         self.check(problem)
         solved = [self.fields(problem, masks, one, mesh) for one in self.how.each]
@@ -76,8 +87,8 @@ class MarketGame(Game[MarketResult]):
     def check(self, market: Market) -> None:
         """Refuse options that this market has no use for."""
 
-    def fields(self, market: Market, masks: np.ndarray, how: Rationality, mesh: Mesh) -> dict[str, Any]:
-        """Fields of a `MarketResult` for one lambda."""
+    def fields(self, market: Market, masks: np.ndarray, how: Rationality, mesh: Mesh | None) -> dict[str, Any]:
+        """Fields of a `MarketResult` for one lambda; by loops if there is no mesh."""
         raise NotImplementedError
 
     def postings(self, market: Market, how: Rationality) -> PostingGame:

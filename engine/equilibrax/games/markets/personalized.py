@@ -95,7 +95,11 @@ class Personalized(MarketGame):
         """The rules that a user may end up with, in selection games."""
         return "rules" if is_selection(market) else "profiles"
 
-    def fields(self, market: Market, masks: np.ndarray, how: Rationality, mesh: Mesh) -> dict[str, Any]:
+    def without_loops(self, problem: Market) -> str:
+        """Quantal users have loops in selection games."""
+        return "" if self.how.quantal and is_selection(problem) else super().without_loops(problem)
+
+    def fields(self, market: Market, masks: np.ndarray, how: Rationality, mesh: Mesh | None) -> dict[str, Any]:
         """A batch of selection games, or all profiles of all users' games."""
         if is_selection(market):
             return _solve_selections(self, market, masks, how, mesh)
@@ -109,7 +113,7 @@ class Personalized(MarketGame):
 
 
 def _solve_users(
-    options: Personalized, market: Market, masks: np.ndarray, how: Rationality, mesh: Mesh
+    options: Personalized, market: Market, masks: np.ndarray, how: Rationality, mesh: Mesh | None
 ) -> dict[str, Any]:
     """The users' own games, all profiles of each."""
     b, n = len(market), market.users
@@ -187,11 +191,12 @@ def _one_user_each(market: Market, users: list[int]) -> Market:
 # --- one batch of selection games -------------------------------------------------------------------------------------
 
 
-def _solve_selections(options: Personalized, market: Market, masks: np.ndarray, how: Rationality, mesh: Mesh):
+def _solve_selections(options: Personalized, market: Market, masks: np.ndarray, how: Rationality, mesh: Mesh | None):
     turns: Any = options.turns or False
     if options.delegation:
         game = Selection(options.tie_break, turns, misalignment=False)
-        found = game.solve_xla(selection_tables(market), masks, mesh)
+        tables = selection_tables(market)
+        found = game.solve_cpu(tables, masks) if mesh is None else game.solve_xla(tables, masks, mesh)
         worst, end = found.worst_scheme, found.dynamics_scheme
     else:
         response: Any = Quantal(how.values[0], how.tolerance) if how.quantal else "best"

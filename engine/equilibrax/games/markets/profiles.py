@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -12,8 +13,9 @@ from equilibrax_kernels.markets.postings import followed_values, general_posting
 from equilibrax_kernels.markets.profiles import Profiles, profile_equilibria
 from equilibrax_kernels.markets.replies import market_dynamics, replies
 from jax import lax
+from jax.sharding import Mesh
 
-from equilibrax._core.batching import chunk_size, over_batch, run_in_chunks
+from equilibrax._core.batching import chunk_size, cores, over_batch, run_in_chunks
 from equilibrax._core.checks import approximate
 from equilibrax.games._options import Rationality
 from equilibrax.games.markets.rules import RuleList, learned_cells
@@ -68,9 +70,12 @@ class PostingGame:
 
 
 def solve_postings(
-    game: PostingGame, masks: np.ndarray, *, listed: bool, dynamics: bool, step_limit: int, mesh
+    game: PostingGame, masks: np.ndarray, *, listed: bool, dynamics: bool, step_limit: int, mesh: Mesh | None
 ) -> dict[str, np.ndarray]:
-    """All profiles of C committees, as in `Profiles`, and dynamics, as in `Trajectory`, with the rows first."""
+    """All profiles of C committees, as in `Profiles`, and dynamics, as in `Trajectory`, with the rows first.
+
+    By loops if there is no mesh.
+    """
     sizes = [int(mask).bit_count() for mask in masks]
     strategies = game.own.shape[2]
     item = 8
@@ -88,6 +93,8 @@ def solve_postings(
         per_row += needed
     if dynamics:
         per_row += strategies * len(masks) * item * 4
+    if mesh is None:
+        return _loops(game, masks, listed=listed, dynamics=dynamics, step_limit=step_limit)
     program = Program(
         committees=tuple(int(mask) for mask in masks) if listed else (),
         quantal=game.how.quantal,
@@ -102,6 +109,36 @@ def solve_postings(
     with jax.enable_x64(True):
         shared = (_shared(game), jnp.asarray(step_limit, jnp.int32), jnp.asarray(masks, jnp.int32))
         return run_in_chunks(_compiled(program, mesh), batched, shared, chunk, mesh)
+
+
+def _loops(game: PostingGame, masks: np.ndarray, **wanted: Any) -> dict[str, np.ndarray]:
+    from equilibrax_kernels.cpu.market_games import market_games  # compiled when it is needed
+
+    contributions, available, prior, tensor, *rest = _inputs(game)
+    b, k, x = len(prior), game.market.num_providers, game.market.states
+    rules = _sets(game) if not game.delegation else np.repeat(game.rules.rules[None], game.market.users, axis=0)
+    return market_games(
+        contributions,
+        available,
+        prior,
+        None if game.market.separable else tensor.reshape(b, k, x, -1),
+        *rest,
+        game.own,
+        game.exists,
+        rules,
+        masks,
+        quantal=game.how.quantal,
+        resolution=game.market.resolution,
+        delegation=game.delegation,
+        **wanted,
+        threads=cores(),
+    )
+
+
+def _sets(game: PostingGame) -> np.ndarray:
+    """`[N, R, X]` the set that each state is in, as a user learns a rule."""
+    cells, labels = learned_cells(game.market.provider_sees, game.market.user_sees)
+    return np.take_along_axis(cells.swapaxes(1, 2), labels.astype(np.int64), axis=2)
 
 
 def check_postings(game: PostingGame, profile: np.ndarray, mask: int, mesh) -> dict[str, np.ndarray]:
@@ -149,9 +186,8 @@ def _posting_bytes(game: PostingGame) -> int:
     return size
 
 
-def _inputs(game: PostingGame) -> tuple[np.ndarray, ...]:
-    """Contributions, availability, prior, tensor (or a dummy), rationality and tolerances, rows first."""
-    market = game.market
+def amounts(market: Market) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
+    """Contributions, tensor (or a dummy), the factor of weights, and what no sum of anybody's is above."""
     prior = np.asarray(market.prior)
     user = np.asarray(market.user).astype(np.int64)[:, None]
     b, k, n = np.asarray(market.weights).shape
@@ -167,6 +203,14 @@ def _inputs(game: PostingGame) -> tuple[np.ndarray, ...]:
         contributions = np.concatenate([user, parts], axis=1) * prior[:, None, None, :, None]
         bound = int(np.abs(contributions[:, 1:]).max(axis=4).sum(axis=(2, 3)).max())
     bound = max(bound, int(np.abs(contributions[:, 0]).max(axis=3).sum(axis=2).max()))
+    return contributions, tensor, factor, bound
+
+
+def _inputs(game: PostingGame) -> tuple[np.ndarray, ...]:
+    """Contributions, availability, prior, tensor (or a dummy), rationality and tolerances, rows first."""
+    market, prior = game.market, np.asarray(game.market.prior)
+    contributions, tensor, factor, bound = amounts(market)
+    b, k = factor.shape
     kind = np.int32 if bound < 2**29 else np.int64
     if game.how.quantal:
         of_users = game.how.tolerance * market.scale
@@ -185,11 +229,9 @@ def _shared(game: PostingGame) -> tuple[jax.Array, ...]:
     lead = (jnp.asarray(game.own), jnp.asarray(game.exists))
     if game.delegation:
         return (*lead, jnp.asarray(game.rules.rules.astype(np.int32)))
-    cells, labels = learned_cells(game.market.provider_sees, game.market.user_sees)
-    if game.market.separable:
-        return (*lead, jnp.asarray(cells))
-    sets = np.take_along_axis(cells.swapaxes(1, 2), labels.astype(np.int64), axis=2)  # [N, R, X]
-    return (*lead, jnp.asarray(cells), jnp.asarray(sets))
+    cells, _ = learned_cells(game.market.provider_sees, game.market.user_sees)
+    lead = (*lead, jnp.asarray(cells))
+    return lead if game.market.separable else (*lead, jnp.asarray(_sets(game)))
 
 
 @lru_cache(maxsize=32)

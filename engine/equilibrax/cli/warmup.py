@@ -1,0 +1,42 @@
+"""`equilibrax warmup`."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import Console
+
+from equilibrax._core.loops import need_loops
+from equilibrax.games import all_games, solve
+from equilibrax.problems.market import Market, separable_market
+from equilibrax.problems.tables import from_integers
+
+
+@dataclass(frozen=True)
+class Warmup:
+    """Compile the loops for CPUs ahead, for tables of all sizes.
+
+    They are kept in the user's cache folder, or in EQUILIBRAX_CACHE_DIR, and compiled again after an update. Without
+    this, the first call that needs them does it.
+
+    Example: equilibrax warmup
+    """
+
+    def run(self, console: Console) -> int:
+        need_loops()
+        from equilibrax_kernels.cpu.compiling import cache_folder
+
+        started, found = time.perf_counter(), []
+        table = from_integers([[1, 0], [0, 1]], [[[1, 0], [1, 0]], [[1, 0], [0, 1]]])
+        market = separable_market([[[1, 0], [0, 1]]], [[[[1, 0], [0, 1]]]], weights=[[1]])
+        for name, kind in all_games().items():
+            game: Any = kind()
+            problem = market if kind.over == (Market,) else table
+            if not game.without_loops(game.accept(problem)):
+                solve(problem, game, backend="cpu", throw=False)
+                found.append(name)
+        seconds = time.perf_counter() - started
+        console.print(f"loops of {', '.join(found)}: {seconds:.1f} s; kept in {cache_folder()}", markup=False)
+        return 0
