@@ -1,4 +1,4 @@
-"""Results of oblivious providers: all profiles of their optimal partitions, and forgeries that only those can refute."""
+"""Results of oblivious providers: all profiles of their optimal partitions, and forgeries that only they refute."""
 
 from __future__ import annotations
 
@@ -83,15 +83,17 @@ def test_another_partition_as_the_worst_is_found(dataset):
 
 
 def test_profiles_that_are_said_not_to_be_compared_are_found(dataset):
-    """Nor can that excuse a wrong number, nor a rule that partitions do not have."""
+    """Nor can that excuse a wrong number."""
     row = between(dataset)
     value = read(dataset, RESULTS)["best_utility"][row].as_py()
     change(dataset, RESULTS, "status", row, "PROFILES_NOT_COMPARED")
     change(dataset, RESULTS, "worst_utility", row, value)
     assert found(dataset) == {("status", row, "status"), ("worst", row, "worst_utility")}
-    change(dataset, RESULTS, "worst_utility", row, read(dataset, RESULTS)["worst_utility"][row - 1].as_py())
-    change(dataset, RESULTS, "status", row, "RULE_UNCERTIFIED")
-    assert ("status", row, "status") in found(dataset)
+
+
+def test_the_status_of_lotteries_is_none_of_partitions(dataset):
+    change(dataset, RESULTS, "status", 3, "RULE_UNCERTIFIED")
+    assert found(dataset) == {("status", 3, "status")}
 
 
 @pytest.mark.parametrize("large", [False, True], ids=["solved again", "by their number"])
@@ -162,5 +164,5 @@ def _worth(games: Games, player: int, cells: np.ndarray) -> int:
 
 
 def _pattern(marks) -> tuple[int, ...]:
-    marks = [tuple(mask) if isinstance(mask, tuple) else mask for mask in marks]
+    marks = list(marks)
     return tuple(marks.index(mark) for mark in marks)
