@@ -28,6 +28,8 @@ class Warmup:
         need_loops()
         from equilibrax_kernels.cpu.compiling import cache_folder
 
+        if cache_folder() is None:
+            raise ValueError("EQUILIBRAX_CACHE_DIR: expected a folder to write to, where compiled loops can be kept")
         started, found = time.perf_counter(), []
         table = from_integers([[1, 0], [0, 1]], [[[1, 0], [1, 0]], [[1, 0], [0, 1]]])
         market = separable_market([[[1, 0], [0, 1]]], [[[[1, 0], [0, 1]]]], weights=[[1]])

@@ -13,17 +13,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
+from typing import Literal, get_args
 
 import numpy as np
 import pyarrow as pa
 
+from equilibrax._core.batching import batch_mesh
+from equilibrax._core.checks import check_choice
 from equilibrax.datasets._pipeline import Rows, Work, count_statuses
 from equilibrax.datasets._run import MAX_SHARDS, SweepReport, check_share, run_work
 from equilibrax.datasets.config import MAX_SHARD_ROWS, _check_whole, check_licence
 from equilibrax.datasets.splits import DEFAULT_SHARES, check_shares
-from equilibrax.games import MarketGame
+from equilibrax.games import Backend, MarketGame
 from equilibrax.problems import MARKETS_VERSION, Alignment, random_markets
 from equilibrax.problems.market import Market
 from equilibrax.problems.tables import MAX_PROVIDERS
@@ -52,6 +55,8 @@ class MarketSweepConfig:
         shard_size: Markets per shard.
         splits: Shares of train, validation and test, which sum to 1.
         licence: Licence of the dataset, an SPDX name.
+        backend: What solves: loops (cpu), kernels that XLA compiles (xla), or what fits the machine (auto). The one
+            that was taken is in `sweep.json`.
     """
 
     markets: int = 10_000
@@ -68,6 +73,7 @@ class MarketSweepConfig:
     shard_size: int = 1024
     splits: tuple[float, float, float] = DEFAULT_SHARES
     licence: str = "CC0-1.0"
+    backend: Backend = "auto"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "game", market_games(self.game))
@@ -150,6 +156,7 @@ def validate_markets(config: MarketSweepConfig) -> None:
         raise ValueError(f"promises: expected True or False, got {config.promises!r}")
     check_shares(config.splits)
     check_licence(config.licence)
+    check_choice("backend", config.backend, get_args(Backend))
     rows = config.rows_per_market
     if min(config.shard_size, config.markets) * rows > MAX_SHARD_ROWS:
         raise ValueError(
@@ -163,6 +170,7 @@ def validate_markets(config: MarketSweepConfig) -> None:
 
 
 def _work(config: MarketSweepConfig) -> Work[tuple[Market, list[MarketOutcome]]]:
+    config = replace(config, backend=_backend(config))
     described = {**asdict(config), "game": [game.described() for game in config.plays]}
     return Work(
         unit="markets",
@@ -175,6 +183,13 @@ def _work(config: MarketSweepConfig) -> Work[tuple[Market, list[MarketOutcome]]]
         rows=_rows,
         key="market",
     )
+
+
+def _backend(config: MarketSweepConfig) -> Literal["xla", "cpu"]:
+    """The one that all games are solved by."""
+    markets, mesh = _draw(config, range(min(config.shard_size, config.markets))), batch_mesh()
+    chosen = {game.suited(markets).backend_for(markets, config.backend, mesh) for game in config.plays}
+    return "cpu" if chosen == {"cpu"} else "xla"
 
 
 def _draw(config: MarketSweepConfig, ids: range) -> Market:
@@ -195,7 +210,7 @@ def _draw(config: MarketSweepConfig, ids: range) -> Market:
 
 
 def _solve(config: MarketSweepConfig, markets: Market) -> tuple[Market, list[MarketOutcome]]:
-    return markets, solve_games(markets, config.plays, promises=config.promises, throw=False)
+    return markets, solve_games(markets, config.plays, promises=config.promises, backend=config.backend, throw=False)
 
 
 def _rows(solved: tuple[Market, list[MarketOutcome]]) -> Rows:

@@ -115,7 +115,7 @@ def _loops(rows: Rows, program: Program, step_limit: int) -> dict[str, np.ndarra
     from equilibrax_kernels.cpu.joint import joint_games  # compiled when it is needed
 
     options = {"quantal": program.quantal, "resolution": program.resolution, "dynamics": program.dynamics}
-    return joint_games(*rows.leaves(), program.committees, **options, step_limit=step_limit, threads=cores())
+    return joint_games(*rows.leaves(), masks=program.committees, **options, step_limit=step_limit, threads=cores())
 
 
 def _run(rows: Rows, program: Program, step_limit: int, mesh) -> dict[str, np.ndarray]:

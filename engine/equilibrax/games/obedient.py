@@ -136,9 +136,9 @@ def obedient_fields(game: PersuasionGame, masks: np.ndarray, options: Obedient, 
 def _loops(rows: Rows, keys: np.ndarray, labels: np.ndarray, masks: np.ndarray, program: Program) -> dict[str, Any]:
     from equilibrax_kernels.cpu.obedience import obedient_games  # compiled when it is needed
 
-    options = {name: value for name, value in asdict(program).items() if name != "random"}
-    drawn = keys if program.random else None
-    return obedient_games(*rows.leaves(), cells_of(labels).T, masks, drawn, **options, threads=cores())
+    options: dict[str, Any] = {name: value for name, value in asdict(program).items() if name != "random"}
+    options |= {"keys": keys if program.random else None, "threads": cores()}
+    return obedient_games(*rows.leaves(), partitions=cells_of(labels).T, masks=masks, **options)
 
 
 def _run(rows: Rows, keys, labels: np.ndarray, masks: np.ndarray, program: Program, mesh: Mesh) -> dict[str, Any]:

@@ -77,8 +77,11 @@ def prepare(tables: UtilityTables) -> Prepared:
         of_slots = np.argsort(~available, axis=2, kind="stable")[:, :, :slots]
         utilities = np.take_along_axis(utilities, of_slots[:, None], axis=3)
         available = np.take_along_axis(available, of_slots, axis=2)
-    largest = np.abs(utilities).max(axis=3).astype(np.int64)  # [B, K + 1, X]
-    bound = int((largest * prior[:, None].astype(np.int64)).sum(axis=2).max())
+    largest = max(int(utilities.max(initial=0)), -int(utilities.min(initial=0)))
+    bound = largest * int(prior.sum(axis=1, dtype=np.int64).max())
+    if bound >= 2 ** (_VALUE_BITS[0] - 1) - 1:  # too rough
+        of_states = np.abs(utilities).max(axis=3).astype(np.int64)  # [B, K + 1, X]
+        bound = int((of_states * prior[:, None].astype(np.int64)).sum(axis=2).max())
     bits = next(bits for bits in _VALUE_BITS if bound < 2 ** (bits - 1) - 1)
     return Prepared(utilities, prior, available, of_slots, bits, tables.resolution, tables.actions)
 

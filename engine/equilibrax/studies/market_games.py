@@ -16,7 +16,7 @@ from rich.table import Table
 from equilibrax._core.checks import check_choice
 from equilibrax._core.committees import Committees
 from equilibrax._core.text import show_table
-from equilibrax.games import MarketGame, MarketResult, all_games, game_named, solve
+from equilibrax.games import Backend, MarketGame, MarketResult, all_games, game_named, solve
 from equilibrax.problems.market import Market
 from equilibrax.rows.users import user_rows
 from equilibrax.theory.market_guarantees import MarketPromises, market_promises
@@ -54,6 +54,7 @@ def solve_games(
     *,
     promises: bool = True,
     committees: Committees = "all",
+    backend: Backend = "auto",
     devices: Sequence[Any] | None = None,
     throw: bool = True,
 ) -> list[MarketOutcome]:
@@ -64,6 +65,7 @@ def solve_games(
         game: `Personalized(...)`, `Anonymous(...)`, or a list; "both", or the name of one, with default options.
         promises: whether to compute benchmarks and bounds.
         committees: as in `solve`.
+        backend: as in `solve`.
         devices: as in `solve`.
         throw: as in `solve`.
 
@@ -81,7 +83,8 @@ def solve_games(
     """
     found = []
     for one in market_games(game):
-        result = solve(market, one.suited(market), committees=committees, devices=devices, throw=throw)
+        how: Any = {"committees": committees, "backend": backend, "devices": devices, "throw": throw}
+        result = solve(market, one.suited(market), **how)
         found += [MarketOutcome(each, market_promises(each) if promises else None) for each in result.each]
     return found
 

@@ -13,6 +13,7 @@ import logging
 import os
 import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -73,8 +74,9 @@ def spliced(function: Callable[..., Any]) -> Any:
 
 
 def _kept(function: Callable[..., Any], **options: Any) -> Any:
-    with _cached_in(cache_folder()):
-        made = _njit(nogil=True, cache=True, **options)(inspect.unwrap(function))
+    folder = cache_folder()
+    with _cached_in(folder):
+        made = _njit(nogil=True, cache=folder is not None, **options)(inspect.unwrap(function))
     _kept_loops.add(made)
     return made
 
@@ -83,17 +85,20 @@ _kept_loops: set[Any] = set()
 
 
 @cache
-def cache_folder() -> Path:
-    """Where compiled loops of these sources are kept."""
+def cache_folder() -> Path | None:
+    """Where compiled loops of these sources are kept; None if nothing can be written there."""
     sources = hashlib.sha256()
     for path in sorted(Path(__file__).parent.glob("*.py")):
         sources.update(path.read_bytes())
-    folder = _caches() / "loops" / sources.hexdigest()[:16]
-    with suppress(OSError):  # read-only: numba has other places
+    try:
+        folder = _caches() / "loops" / sources.hexdigest()[:16]
         folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except (OSError, RuntimeError):  # the latter where there is no home
+        return None
+    with suppress(OSError):  # another process tidies up, too
         os.utime(folder)
-        others = sorted(folder.parent.iterdir(), key=lambda other: other.stat().st_mtime)
-        for old in others[:-_KEPT]:
+        for old in sorted(folder.parent.iterdir(), key=lambda other: other.stat().st_mtime)[:-_KEPT]:
             shutil.rmtree(old, ignore_errors=True)
     return folder
 
@@ -107,9 +112,9 @@ def _caches() -> Path:
 
 
 @contextmanager
-def _cached_in(folder: Path) -> Iterator[None]:
+def _cached_in(folder: Path | None) -> Iterator[None]:
     """Within it, functions that are decorated are kept in the folder; numba looks only then."""
-    before, _numba.CACHE_DIR = _numba.CACHE_DIR, str(folder)
+    before, _numba.CACHE_DIR = _numba.CACHE_DIR, str(folder or "")
     try:
         yield
     finally:
