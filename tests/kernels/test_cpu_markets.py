@@ -188,7 +188,7 @@ def from_jax(given: Arrays, posted: np.ndarray):
         for name in ("contributions", "available", "prior", "tensor", "of_users", "of_providers")
         if given[name] is not None
     }
-    _quantally, kind = given["quantal"], jnp.float64 if given["quantal"] else jnp.int64
+    kind = jnp.float64 if given["quantal"] else jnp.int64
     lanes |= {name: lanes[name].astype(kind) for name in ("tensor", "of_users", "of_providers") if name in lanes}
     own, rules, general = jnp.asarray(given["own"]), given["rules"], given["tensor"] is not None
     users, _, states = rules.shape
