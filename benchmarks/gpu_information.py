@@ -163,8 +163,8 @@ def market(
             wanted = jnp.asarray(sets) if general else None
             values, does = learned_values(contributions, available, jnp.asarray(cells), response, wanted)
         if general and does is not None:
-            return general_postings(values[0], does, tensor, jnp.asarray(own), here, tolerances, quantal)
-        return separable_postings(values, jnp.asarray(own), here, tolerances, quantal)
+            return general_postings(values[0], does, tensor, jnp.asarray(own), here, tolerances)
+        return separable_postings(values, jnp.asarray(own), here, tolerances)
 
     def kernel(contributions, available, prior, tensor, rationality, profile):
         unit = prior.sum(axis=1).astype(jnp.float64) * RESOLUTION

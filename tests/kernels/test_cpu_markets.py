@@ -188,7 +188,7 @@ def from_jax(given: Arrays, posted: np.ndarray):
         for name in ("contributions", "available", "prior", "tensor", "of_users", "of_providers")
         if given[name] is not None
     }
-    quantally, kind = given["quantal"], jnp.float64 if given["quantal"] else jnp.int64
+    kind = jnp.float64 if given["quantal"] else jnp.int64
     lanes |= {name: lanes[name].astype(kind) for name in ("tensor", "of_users", "of_providers") if name in lanes}
     own, rules, general = jnp.asarray(given["own"]), given["rules"], given["tensor"] is not None
     users, _, states = rules.shape
@@ -209,9 +209,9 @@ def from_jax(given: Arrays, posted: np.ndarray):
     tolerances = (lanes["of_users"], lanes["of_providers"])
     if general:
         tensor = lanes["tensor"].reshape(3, states, *[actions] * users, -1)
-        game = general_postings(values[0], does, tensor, own, exists, tolerances, quantally)
+        game = general_postings(values[0], does, tensor, own, exists, tolerances)
     else:
-        game = separable_postings(values, own, exists, tolerances, quantally)
+        game = separable_postings(values, own, exists, tolerances)
     member = jnp.ones((3, 1), bool)
     each = [replies(game, jnp.asarray(posted.T[:, None], jnp.int32), member, jnp.int32(j)) for j in range(3)]
     reply = {name: jnp.stack([getattr(one, name)[0] for one in each]) for name in ("now", "most", "first")}

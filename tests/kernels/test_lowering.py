@@ -78,7 +78,8 @@ def test_platforms_get_programs_of_their_own():
 
 
 def test_every_kernel_is_in_some_case():
-    names = [module.name for module in pkgutil.walk_packages(equilibrax_kernels.__path__, "equilibrax_kernels.")]
+    walked = pkgutil.walk_packages(equilibrax_kernels.__path__, "equilibrax_kernels.")
+    names = [module.name for module in walked if ".cpu" not in module.name]  # loops are not for accelerators
     kernels = {}
     for name in names:
         for function in vars(importlib.import_module(name)).values():

@@ -7,9 +7,9 @@ against what a sweep can be (`configuration`, `safely`, `parquet`). Tables are d
 every scheme, straight from the definitions, and best-response dynamics is replayed move by move (`enumeration`). For
 larger ones the list of all schemes that some member accepts takes the place of all schemes, and where that is too long,
 equilibria are looked for at random and greedily (`lists`). Games over partitions are solved by listing all partitions
-(`partitions`). Values are sums of int64. Misalignment scores are linear programs for HiGHS (`programs`). Files,
-checksums, records and manifest are in `folder`, card and metadata in `card`, the rows of a shard in `shards`, those of
-results in `results` and `partition_results`.
+(`partitions`), and all profiles of those that oblivious providers may post (`profiles`). Values are sums of int64.
+Misalignment scores are linear programs for HiGHS (`programs`). Files, checksums, records and manifest are in `folder`,
+card and metadata in `card`, the rows of a shard in `shards`, those of results in `results` and `partition_results`.
 
 Letters, here and in the modules: B tables, K providers, X states, A actions, S schemes, C committees.
 """

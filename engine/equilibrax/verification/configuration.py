@@ -69,6 +69,8 @@ class Configuration:
             return game.get(name, "incumbent")
         if name in ("dynamics", "misalignment"):
             return game.get(name, False) is not False
+        if name in ("partitions", "lotteries"):  # which of them providers may post
+            return game.get("rules", "partitions") == name
         if name == "rationality":
             return _lambdas(game.get("response", "best"))
         if name == "tolerance":

@@ -14,7 +14,8 @@ import pyarrow as pa
 from equilibrax.verification import arrays, rules
 from equilibrax.verification.configuration import Configuration, Part
 from equilibrax.verification.games import Games
-from equilibrax.verification.partitions import MOST_STATES, Partitions, all_partitions, labels_of, solve_partitions
+from equilibrax.verification.partitions import MOST_STATES, Partitions, labels_of, solve_partitions
+from equilibrax.verification.profiles import compare_profiles, not_compared
 from equilibrax.verification.report import Verification
 from equilibrax.verification.results import unusual
 
@@ -53,9 +54,11 @@ def check_partitions(
         rows: `[N]` their numbers in the file.
     """
     if games.states > MOST_STATES:
+        _check_status_by_count(report, configuration, file, games.states, results, rows)
         report.leave_out("large", "results of tables that are too large to solve again", len(rows))
         return False
     if not games.available.all() or unusual(configuration, "rules"):
+        _check_status_by_count(report, configuration, file, games.states, results, rows)
         report.leave_out("games", "lotteries, and tables without some of the actions", len(rows))
         return False
     check = _Table(report, configuration, file, results, rows, games)
@@ -64,6 +67,17 @@ def check_partitions(
     for i, rationality in enumerate(lambdas):
         check.of_lambda(rationality, np.arange(i * size, (i + 1) * size))
     return True
+
+
+def _check_status_by_count(report, configuration: Configuration, file: str, states: int, results: pa.Table, rows):
+    """Of rows that are not solved again: whether those that say so have too many profiles, by their own number."""
+    if configuration.game.aware or not configuration["partitions"]:
+        return
+    flags, _ = arrays.statuses(results, configuration)
+    truth = not_compared(arrays.numbers(results, "equilibria")[0], states)
+    expected = np.where(truth, "PROFILES_NOT_COMPARED", "no PROFILES_NOT_COMPARED")
+    names = results["status"].to_numpy()
+    report.compare("status", file, "status", rows, expected, names, (flags & rules.PROFILES > 0) != truth)
 
 
 class _Table:
@@ -130,28 +144,15 @@ class _Table:
             )
 
     def _unaware(self, truth: Partitions, among: np.ndarray) -> None:
-        """Each provider posts the first of its optima that are worst for a user who hears it alone."""
-        listed, places = all_partitions(self.games.states)
-        masks, own = self.games.committees, {}
-        for j in range(self.games.providers):
-            optima = np.flatnonzero(truth.equilibria[(1 << j) - 1])
-            own[j] = len(optima), listed[optima[truth.user[optima].argmin()]]
-        place, count = [], []
-        for mask in masks.tolist():
-            members = [j for j in range(self.games.providers) if mask >> j & 1]
-            heard = [(1 << self.games.states) - 1]
-            for j in members:
-                heard = [part & int(cell) for part in heard for cell in own[j][1] if part & int(cell)]
-            place.append(places[tuple(sorted(heard, key=lambda cell: cell & -cell))])
-            number = 1
-            for j in members:
-                number *= own[j][0]
-            count.append(min(number, 2**63 - 1))
-        for check, name in (("worst", "worst_utility"), ("best", "best_utility")):
-            self._compare_number(check, name, truth.user[place], among, 0.0)
-        self._compare_number("count", "equilibria", np.array(count), among, None)
+        """What all profiles of the providers' optima come to, or one of them where they are too many."""
+        profiles = compare_profiles(self.games, truth)
+        too_many = not_compared(profiles.count, self.games.states)
+        self._status("PROFILES_NOT_COMPARED", rules.PROFILES, too_many, among)
+        self._compare_number("worst", "worst_utility", truth.user[profiles.worst], among, 0.0)
+        self._compare_number("best", "best_utility", truth.user[profiles.best], among, 0.0)
+        self._compare_number("count", "equilibria", profiles.count, among, None)
         labels, here = self._labels(among, np.ones(len(among), bool))
-        expected = labels_of(self.games.states)[place]
+        expected = labels_of(self.games.states)[profiles.worst]
         self._compare("schemes", "worst_partition", expected, labels, (labels != expected).any(axis=1), here, among)
 
     def _dynamics(self, truth: Partitions, among: np.ndarray, near: float, ran: bool) -> None:

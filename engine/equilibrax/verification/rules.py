@@ -65,6 +65,8 @@ GAMES = {
     "obedient": Game(known=True, takes=True, statuses=LIMIT | NONE, of={LIMIT: "dynamics", NONE: "rationality"}),
     "joint": Game(known=True, statuses=LIMIT | CYCLE, of={LIMIT: "dynamics", CYCLE: "dynamics"}),
     "aligned": Game(known=True, alone=True, statuses=0),
-    "oblivious": Game(known=True, aware=False, statuses=RULE | PROFILES),
+    "oblivious": Game(
+        known=True, aware=False, statuses=RULE | PROFILES, of={RULE: "lotteries", PROFILES: "partitions"}
+    ),
 }
 """By name."""
