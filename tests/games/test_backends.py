@@ -151,6 +151,9 @@ MARKETS = [
     (SEPARABLE, eq.Personalized(response=eq.Quantal([1.0, 9.0]))),
     (SEPARABLE, eq.Personalized("delegation", "incumbent")),
     (SEPARABLE, eq.Anonymous()),
+    (SEPARABLE, eq.Anonymous(response=eq.Quantal([0.0, 9.0], 0.01))),
+    (PRIVATE, eq.Personalized(response=eq.Quantal([2.0]))),
+    (GENERAL, eq.Personalized(response=eq.Quantal([float("inf")]), dynamics=False)),
     (PRIVATE, eq.Personalized(dynamics=False)),
     (GENERAL, eq.Anonymous(dynamics=eq.Dynamics(step_limit=1))),
     (GENERAL, eq.Personalized("delegation", dynamics="only")),
@@ -161,9 +164,3 @@ MARKETS = [
 def test_markets(market, game):
     both(market, game)
     assert game.without_loops(market) == ""
-
-
-def test_markets_with_quantal_users_are_for_the_kernels():
-    game = eq.Anonymous(response=eq.Quantal([1.0]))
-    with pytest.raises(ValueError, match="in the anonymous game with quantal users, got"):
-        eq.solve(SEPARABLE, game, backend="cpu")

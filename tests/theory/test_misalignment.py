@@ -255,7 +255,7 @@ def test_a_wrong_sign_in_the_program_would_break_the_bound(monkeypatch, mistake)
     # Its own options, so that no compiled program is shared with other tests.
     limit = 401 + len(mistake.__name__)
     game = eq.Selection(dynamics=False, misalignment=certified.FitOptions(iteration_limit=limit))
-    result = eq.solve(tables, game, throw=False)
+    result = eq.solve(tables, game, backend="xla", throw=False)
     assert violations(result) > 100
 
 

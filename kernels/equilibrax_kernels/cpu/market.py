@@ -5,7 +5,7 @@ herself, and responds to every cell of that, best or quantally. Under delegation
 and users do what it says. Earnings are sums over users, or expectations of a tensor over action profiles in which,
 given the state, users act independently.
 
-All values are float64, and exact integers under best response: see `cells`. Quantal users compare by rank.
+All values are float64, and exact integers under best response: see `cells`.
 
 Letters: P players whose values are wanted, the users themselves first; K providers, N users, X states, A actions, R
 rules, M strategies, B markets.
@@ -21,7 +21,6 @@ from equilibrax_kernels.cpu.cells import best_response_cells, quantal_cells
 from equilibrax_kernels.cpu.compiling import called, spliced
 from equilibrax_kernels.cpu.partitions import worth
 from equilibrax_kernels.cpu.profiles import Postings
-from equilibrax_kernels.cpu.sorting import Sorting, new_sorting, ranks
 
 
 class Markets(NamedTuple):
@@ -55,7 +54,6 @@ class Room(NamedTuple):
         cells, allowed: `[P', 2**X]` and `[2**X]` values of sets for her, and which have an action.
         values: `[P, N, R]` values of rules.
         does: `[N, R, X, A]` how probable every action is, or without rules.
-        rank, largest: `[R]`, and sorting: see `sorting.ranks`.
         partial: `[2, T]`, see `_tabulate`.
     """
 
@@ -65,9 +63,6 @@ class Room(NamedTuple):
     allowed: np.ndarray
     values: np.ndarray
     does: np.ndarray
-    sorting: Sorting
-    rank: np.ndarray
-    largest: np.ndarray
     partial: np.ndarray
 
 
@@ -84,17 +79,14 @@ def new_room(markets: Markets) -> tuple[Room, Postings]:
         np.zeros(1 << states, np.bool_),
         np.zeros((players, users, size)),
         np.zeros((users, size if general else 0, states, actions)),
-        new_sorting(size),
-        np.zeros(size, np.int64),
-        np.zeros(size),
         np.zeros((2, size ** (users - 1) * max(size, actions) * actions ** (users - 1) if general else 0)),
     )
     game = Postings(
         np.zeros((providers, users, strategies)),
-        np.zeros((providers, users, strategies)),
         np.zeros((1 if general else providers, providers, users, strategies)),
         np.zeros((providers, size**users if general else 0)),
         np.zeros((providers, strategies), np.bool_),
+        np.zeros(1),
         np.zeros(providers),
     )
     return room, game
@@ -117,7 +109,8 @@ def set_game(b, markets, of_cells, room, game):
             else:
                 best_response_cells(room.given, room.everywhere, of_cells, room.cells, room.allowed)
             _learn(room.cells, rules, n, room.values, room.does)
-    _post(markets.own, markets.quantal, markets.of_users[b], room, game)
+    _post(markets.own, room, game)
+    game.user_tolerance[0] = markets.of_users[b]
     for k in range(len(game.exists)):
         game.tolerance[k] = markets.of_providers[b, k]
         for m in range(game.exists.shape[1]):
@@ -188,19 +181,16 @@ def _drop_unavailable(available, rules, own, exists):
 
 
 @called
-def _post(own, quantal, tolerance, room, game):
+def _post(own, room, game):
     """What strategies are worth to users, `[K, N, M]`, and to providers; if these look it up, digits of the cell."""
     providers, users, strategies = own.shape
     values, size = room.values, room.values.shape[2]
     stride = 1
     for n in range(users - 1, -1, -1):
-        if quantal:
-            ranks(values[0, n], size, tolerance, room.sorting, room.rank, room.largest)
         for k in range(providers):
             for m in range(strategies):
                 r = own[k, n, m]
                 game.worth[k, n, m] = values[0, n, r]
-                game.order[k, n, m] = room.rank[r] if quantal else values[0, n, r]
                 for q in range(len(game.amounts)):
                     game.amounts[q, k, n, m] = values[1 + q, n, r] if len(values) > 1 else r * stride
         stride *= size

@@ -21,20 +21,20 @@ class Postings(NamedTuple):
     """A game between providers who post strategies to users, in floating point (or integers below 2**53).
 
     Attributes:
-        order: `[K, N, M]` increases with what a strategy is worth to a user who takes it.
-        worth: `[K, N, M]` what it is worth to her.
+        worth: `[K, N, M]` what a strategy is worth to a user who takes it.
         amounts: `[Q, K, N, M]` what the game adds up over users: with Q = K what each provider earns from the user who
             takes that strategy of that provider; with `tables` (Q = 1) digits of a cell's number.
         tables: `[K, T]` what each provider earns in every cell; without cells if earnings are added up.
         exists: `[K, M]` whether the provider has the strategy.
+        user_tolerance: `[1]` a worth that is larger by no more is no better; zero if they are integers.
         tolerance: `[K]` gains that are no larger are none; zero if they are integers.
     """
 
-    order: np.ndarray
     worth: np.ndarray
     amounts: np.ndarray
     tables: np.ndarray
     exists: np.ndarray
+    user_tolerance: np.ndarray
     tolerance: np.ndarray
 
 
@@ -74,27 +74,50 @@ def earnings(game, profile, mask, j, earned):
 
     Strategies that do not exist earn minus infinity; j need not be in the mask.
     """
-    providers, users, strategies = game.order.shape
-    q = 0 if game.tables.shape[1] else j
+    _, users, strategies = game.worth.shape
     for m in range(strategies):
         earned[m] = 0
     for n in range(users):
-        before, after, left = -math.inf, -math.inf, -math.inf
-        for other in range(providers):
-            if other != j and mask >> other & 1:
-                worth = game.order[other, n, profile[other]]
-                if worth > max(before, after):
-                    left = game.amounts[q, other, n, profile[other]]
-                before, after = (max(before, worth), after) if other < j else (before, max(after, worth))
-        mine, my_amount = game.order[j, n], game.amounts[q, j, n]
-        for m in range(strategies):
-            takes = (mine[m] > before) & (mine[m] >= after)
-            earned[m] += my_amount[m] if takes else left
+        if game.user_tolerance[0] > 0:
+            _earn_within_tolerance(game, profile, mask, j, n, earned)
+        else:
+            _earn_exactly(game, profile, mask, j, n, earned)
     for m in range(strategies):
         if game.tables.shape[1]:
             earned[m] = game.tables[j, np.int64(earned[m])]
         if not game.exists[j, m]:
             earned[m] = -math.inf
+
+
+@called
+def _earn_exactly(game, profile, mask, j, n, earned):
+    """Add what provider j earns from user n: she takes j, or whom she would take without j."""
+    q, before, after, left = 0 if game.tables.shape[1] else j, -math.inf, -math.inf, -math.inf
+    for other in range(len(profile)):
+        if other != j and mask >> other & 1:
+            worth = game.worth[other, n, profile[other]]
+            if worth > max(before, after):
+                left = game.amounts[q, other, n, profile[other]]
+            before, after = (max(before, worth), after) if other < j else (before, max(after, worth))
+    mine, my_amount = game.worth[j, n], game.amounts[q, j, n]
+    for m in range(len(earned)):
+        takes = (mine[m] > before) & (mine[m] >= after)
+        earned[m] += my_amount[m] if takes else left
+
+
+@called
+def _earn_within_tolerance(game, profile, mask, j, n, earned):
+    """The same where whom she takes of the others may depend on what j is worth to her."""
+    q, tolerance = 0 if game.tables.shape[1] else j, game.user_tolerance[0]
+    for m in range(len(earned)):
+        has, amount = -math.inf, 0.0
+        for other in range(len(profile)):
+            if other == j or mask >> other & 1:
+                strategy = m if other == j else profile[other]
+                worth = game.worth[other, n, strategy]
+                if worth > has + tolerance:
+                    has, amount = worth, game.amounts[q, other, n, strategy]
+        earned[m] += amount
 
 
 @called
@@ -111,11 +134,11 @@ def first_best(earned, exists, tolerance):
 
 @called
 def taken_by(game, profile, mask, n):
-    """The provider in `mask` that user n takes in a profile `[K]`: the best for her, ties to the lowest index."""
-    best, found = -math.inf, 0
+    """The provider in `mask` that user n takes in a profile `[K]`: from the lowest index up, whoever is better."""
+    has, found = -math.inf, 0
     for j in range(len(profile)):
-        if mask >> j & 1 and game.order[j, n, profile[j]] > best:
-            best, found = game.order[j, n, profile[j]], j
+        if mask >> j & 1 and game.worth[j, n, profile[j]] > has + game.user_tolerance[0]:
+            has, found = game.worth[j, n, profile[j]], j
     return found
 
 
@@ -132,7 +155,7 @@ def profile_equilibria(game, mask, space, worst, best, profile, choice):
             providers that are not members.
         choice: `[N, N]`, filled in: for that equilibrium, the provider that each user takes.
     """
-    providers, users, strategies = game.order.shape
+    providers, users, strategies = game.worth.shape
     total, stable, strides, posted = np.int64(1), space.stable, space.strides, space.posted
     for j in range(providers - 1, -1, -1):  # the lowest member is the most significant
         strides[j] = total if mask >> j & 1 else 0

@@ -67,9 +67,7 @@ class MarketGame(Game[MarketResult]):
         return "profiles"
 
     def without_loops(self, problem: Market) -> str:
-        """Nothing where users respond best, unless numbers are too large."""
-        if self.how.quantal:
-            return f"in the {self.name} game with quantal users"
+        """Nothing, unless numbers are too large."""
         large = amounts(problem)[-1] >= 2**53
         return f"in the {self.name} game with sums of 2**53 or more" if large else ""
 

@@ -95,10 +95,6 @@ class Personalized(MarketGame):
         """The rules that a user may end up with, in selection games."""
         return "rules" if is_selection(market) else "profiles"
 
-    def without_loops(self, problem: Market) -> str:
-        """Quantal users have loops in selection games."""
-        return "" if self.how.quantal and is_selection(problem) else super().without_loops(problem)
-
     def fields(self, market: Market, masks: np.ndarray, how: Rationality, mesh: Mesh | None) -> dict[str, Any]:
         """A batch of selection games, or all profiles of all users' games."""
         if is_selection(market):
