@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from equilibrax.cli import COMMANDS, main
+from equilibrax_kernels.cpu import compiling
 
 TABLE = """state,action,user,Ann,Bob
 rain,umbrella,1,0.2,0.9
@@ -151,3 +152,26 @@ def test_the_installed_module_runs_without_a_traceback():
     done = subprocess.run([sys.executable, "-m", "equilibrax", "solve", "x.csv"], capture_output=True, text=True)
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
+
+
+def test_a_backend_can_be_chosen(table, capsys):
+    def lines(*flags: str) -> str:
+        assert main(["solve", str(table), "--game", "joint", *flags]) == 0
+        return capsys.readouterr().out
+
+    assert lines("--backend", "cpu") == lines("--backend", "xla") == lines()
+    assert main(["solve", str(table), "--game", "oblivious", "--rules", "lotteries", "--backend", "cpu"]) == 2
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert (
+        said == 'equilibrax: error: backend: expected "auto" or "xla" in the oblivious game with lotteries, got "cpu"'
+    )
+
+
+def test_loops_are_compiled_ahead(monkeypatch, capsys):
+    assert main(["warmup"]) == 0
+    assert (
+        "loops of selection, obedient, joint, oblivious, aligned, personalized, anonymous: " in capsys.readouterr().err
+    )
+    monkeypatch.setattr(compiling, "cache_folder", lambda: None)
+    assert main(["warmup"]) == 2
+    assert capsys.readouterr().err.startswith("equilibrax: error: EQUILIBRAX_CACHE_DIR: expected a folder to write to")
