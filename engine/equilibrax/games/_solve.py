@@ -83,7 +83,7 @@ def solve(
         committees: "all" 2**K - 1 of them, or a list of bitmasks (bit j is provider j in column order) and tuples of
             providers' names.
         backend: "xla" compiles kernels for all devices, "cpu" runs loops on the host's cores, "auto" chooses.
-        devices: JAX devices to spread the tables over; default all local devices.
+        devices: JAX devices for the kernels to spread the tables over; default all local devices.
         throw: raise if some table is not solved (otherwise its `status` says so).
 
     Returns:

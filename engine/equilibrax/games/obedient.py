@@ -56,8 +56,8 @@ class Obedient(PartitionGame):
     Example:
         >>> import equilibrax as eq
         >>> result = eq.solve(eq.load_paper_table("synthetic-2"), eq.Obedient(), committees=[0b00001, 0b11111])
-        >>> result.worst_utility.round(4).tolist()
-        [[0.8267, 0.92]]
+        >>> result.worst_utility.round(4).tolist(), result.best_utility.round(4).tolist()
+        ([[0.8267, 0.8267]], [[0.8267, 0.92]])
     """
 
     name: ClassVar[str] = "obedient"
