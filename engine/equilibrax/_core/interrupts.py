@@ -41,8 +41,12 @@ def unwinding(seconds: float) -> Iterator[None]:
     before, _patience[0] = _patience[0], seconds
     try:
         yield
-    finally:
+    except (KeyboardInterrupt, SystemExit):  # the process ends, and the thread that waits may not have asked yet
+        raise
+    except BaseException:
         _patience[0] = before
+        raise
+    _patience[0] = before
 
 
 def _raise_if_patient(*_: object) -> None:
@@ -51,6 +55,8 @@ def _raise_if_patient(*_: object) -> None:
 
 
 def _wait(receiving: int) -> None:
+    if hasattr(signal, "pthread_sigmask"):  # the main thread is to be woken, whatever it waits for
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     while signal.SIGINT not in os.read(receiving, 64):
         pass
     if _patience[0]:

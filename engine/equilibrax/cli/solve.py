@@ -51,8 +51,8 @@ class Solve:
     committees: tuple[int, ...] = ()
     """Committees as bitmasks (bit j is the j-th provider column); none given means all of them."""
     resolution: int | None = None
-    """Fixed-point steps per unit of utility; utilities are rounded to this grid once. Default: 10,000; for raw
-    ratings 1,000,000,000, so that none is rounded by more than 5e-10."""
+    """Fixed-point steps per unit of utility; utilities are rounded to this grid once. Default: the smallest
+    power of ten from 10,000 that represents them; for raw ratings 1,000,000,000, which rounds by at most 5e-10."""
     reading: Annotated[ReadingFlags, tyro.conf.arg(name="")] = field(default_factory=ReadingFlags)
     """How files are read."""
     strict: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
