@@ -64,8 +64,8 @@ class Compare:
     tolerance: float = TOLERANCE
     """Utilities under quantal response that differ by no more are equal."""
     resolution: int | None = None
-    """Fixed-point steps per unit of utility; utilities are rounded to this grid once. Default: 10,000; for raw
-    ratings 1,000,000,000, so that none is rounded by more than 5e-10."""
+    """Fixed-point steps per unit of utility; utilities are rounded to this grid once. Default: the smallest power of
+    ten from 10,000 that represents them; for raw ratings 1,000,000,000, which rounds by at most 5e-10."""
     backend: Backend = "auto"
     """Loops on the cores of this machine (cpu), kernels that XLA compiles (xla), or, for every game, what fits."""
     out: Annotated[Path | None, tyro.conf.arg(metavar="FILE.parquet")] = None
