@@ -84,16 +84,18 @@ def test_every_column_of_every_game_is_solved_again(made, tmp_path, game):
         passed += _unnoticed(made(game), tmp_path / "forged", list(some.values()))
     for one in keys:
         passed += _unnoticed(made(game), tmp_path / "forged", [one])
+    # A list that is longer than any can be is a failure of the file, and ends its checks: the others are tried alone.
+    passed = [one for one in passed if _unnoticed(made(game), tmp_path / "alone", [one], of_file=True)]
     assert passed == []
 
 
-def _unnoticed(sound: Path, folder: Path, forgeries: list[tuple]) -> list[tuple]:
+def _unnoticed(sound: Path, folder: Path, forgeries: list[tuple], *, of_file: bool = False) -> list[tuple]:
     shutil.copytree(sound, folder, dirs_exist_ok=True)
     for row, name, value in forgeries:
         change(folder, RESULTS, name, row, value, close=False)
     close_again(folder)
     rows = {failure.row for failure in verify(folder, programs=None).failures if failure.file == RESULTS}
-    return [one for one in forgeries if one[0] not in rows]
+    return [one for one in forgeries if one[0] not in rows and not (of_file and None in rows)]
 
 
 def _others(column: pa.ChunkedArray, row: int) -> list:
