@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Any, ClassVar, get_args
 
 import jax
@@ -11,13 +11,13 @@ import jax.numpy as jnp
 import numpy as np
 from equilibrax_kernels.partitions.cells import best_response_cells, quantal_cells
 from equilibrax_kernels.partitions.obedience import obedient_selection, partition_values
-from equilibrax_kernels.partitions.splits import key_of_sets
 from equilibrax_kernels.partitions.tolerant import near_ties, tolerant_selection
 from equilibrax_kernels.primitives.lanes import take
 from jax.sharding import Mesh
 
 from equilibrax._core.batching import chunk_size, cores, over_batch, run_in_chunks
 from equilibrax._core.checks import check_choice
+from equilibrax._core.partitions import all_partitions, bell_number, cells_of
 from equilibrax._core.status import Status
 from equilibrax.games._game import Compared, GameLine
 from equilibrax.games._options import Dynamics, Rationality, Response, TieBreak
@@ -184,39 +184,3 @@ def _compiled(program: Program, mesh):
         return results
 
     return jax.jit(over_batch(tables, mesh))
-
-
-# --- all partitions ---------------------------------------------------------------------------------------------------
-
-
-@cache
-def all_partitions(states: int) -> np.ndarray:
-    """`[S, X]` int8 labels of all partitions; lexicographic in their tuples of cells (bitmasks, by lowest state)."""
-    if states == 0:
-        return np.zeros((1, 0), np.int8)
-    parts = []
-    for inner in range(1 << (states - 1)):  # the states other than 0 in the cell of state 0
-        others = np.array([x for x in range(1, states) if not inner >> (x - 1) & 1], np.int64)
-        rest = all_partitions(len(others))
-        labels = np.zeros((len(rest), states), np.int8)
-        labels[:, others] = rest + 1
-        parts.append(labels)
-    return np.concatenate(parts)
-
-
-def cells_of(labels: np.ndarray) -> np.ndarray:
-    """`[X, S]` int32, the cells of partitions as the kernels' sets (state x is bit X - 1 - x); 0 fills up."""
-    states = labels.shape[1]
-    bits = key_of_sets(states)[1 << np.arange(states)]
-    return np.stack([((labels == cell) * bits).sum(axis=1) for cell in range(states)]).astype(np.int32)
-
-
-def bell_number(states: int) -> int:
-    """The number of partitions."""
-    row = [1]
-    for _ in range(states - 1):
-        following = [row[-1]]
-        for number in row:
-            following.append(following[-1] + number)
-        row = following
-    return row[-1]

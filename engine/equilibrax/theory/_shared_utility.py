@@ -24,9 +24,9 @@ from jaxtyping import Bool, Float, Int
 
 from equilibrax._core.checks import check_choice, check_whole
 from equilibrax._core.committees import committee_masks
+from equilibrax._core.partitions import all_partitions
 from equilibrax._core.status import SolveError
 from equilibrax.fits.chebyshev import TOLERANCE
-from equilibrax.games.obedient import all_partitions
 from equilibrax.problems.market import Market, expect_market
 from equilibrax.theory._common_garbling import MESSAGE_LIMIT, Garbling, cells, common_garbling
 from equilibrax.theory._market_alignment import extent

@@ -14,7 +14,8 @@ from typing import Literal
 import numpy as np
 
 from equilibrax._core.checks import approximate
-from equilibrax.games.obedient import MAX_STATES, all_partitions, bell_number, cells_of
+from equilibrax._core.partitions import all_partitions, bell_number, cells_of
+from equilibrax.games.obedient import MAX_STATES
 
 MarketRules = Literal["obedience", "delegation"]
 
