@@ -45,6 +45,7 @@ def test_programs_of_the_user_are_not_forgotten(monkeypatch):
     ours = _programs.jit(lambda x: x + 2)
     ours(jnp.arange(3))
     monkeypatch.setattr(_programs, "_since", _programs._EVERY)
+    monkeypatch.setattr(_programs, "_others", 0)
     monkeypatch.setattr(_programs, "mappings", lambda: (10, 10))
     _programs.make_room()
     assert ours._cache_size() == 0
