@@ -220,6 +220,7 @@ def test_four_processes_one_of_them_killed_make_the_same_bytes(dataset, tmp_path
     assert digests(tmp_path) == digests(dataset)
 
 
+@pytest.mark.slow
 def test_interrupted_twenty_times_at_random(dataset, tmp_path, monkeypatch):
     """At any call to the operating system that writes, by a Ctrl-C, a full disk or a death that cleans nothing up."""
     generator, expected = random.Random(1), digests(dataset)

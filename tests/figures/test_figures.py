@@ -295,6 +295,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypat
     assert os.listdir(tmp_path) == ["figure5.png"]
 
 
+@pytest.mark.slow
 def test_markers_become_a_density_by_their_number(tmp_path, monkeypatch):
     drawn = []
     monkeypatch.setattr(_figure_drawing, "colour_bar", lambda figure, panels, meshes, label: drawn.append(len(meshes)))
