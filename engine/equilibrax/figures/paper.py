@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 from matplotlib.artist import Artist
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import PercentFormatter
 
@@ -52,7 +53,7 @@ _MEDIANS = " Markers are medians over the committees of a size."
 _log = logging.getLogger(__name__)
 
 
-def misalignment(rows: pa.Table, path: str | os.PathLike[str]) -> None:
+def misalignment(rows: pa.Table, path: draw.Target = None) -> Figure:
     """Misalignment against the user's minimum utility at equilibrium (2509.15090, Figure 5).
 
     Dashed red is the guarantee, optimum - 2 misalignment (Theorem 6); dotted green is the user's optimum. Up
@@ -62,24 +63,24 @@ def misalignment(rows: pa.Table, path: str | os.PathLike[str]) -> None:
 
     Args:
         rows: result rows; needs `optimum`, `worst_utility` and `misalignment`.
-        path: the PNG file to write.
+        path: a file to write (.png, .svg, .pdf), a Figure or SubFigure to draw into, or None for a new Figure.
 
     Raises:
-        ValueError: if a column is absent, no row can be shown, or `path` does not end in .png.
+        ValueError: if a column is absent, no row can be shown, or `path` ends in no format.
 
     Example:
         >>> import equilibrax as eq
         >>> rows = eq.rows.committee_rows(eq.solve(eq.load_paper_table("synthetic-2")))
-        >>> eq.figures.misalignment(rows, "figure5.png")
+        >>> figure = eq.figures.misalignment(rows, "figure5.png")
     """
     shown = shown_rows(rows, ("optimum", "worst_utility", "misalignment"))
     if shown.num_tables > MAX_PANELS:
-        _figure5_pooled(shown, path)
+        return _figure5_pooled(shown, path)
     else:
-        _figure5_by_table(shown, path)
+        return _figure5_by_table(shown, path)
 
 
-def _figure5_by_table(shown: ShownRows, path: str | os.PathLike[str]) -> None:
+def _figure5_by_table(shown: ShownRows, path: draw.Target) -> Figure:
     x, worst, broken = shown["misalignment"], shown["worst_utility"], below_bound(shown)
     dense, meshes = _dense(shown), []
     with draw.page(path, shown.num_tables, shown.footnote() + _MEDIANS * dense) as (figure, panels):
@@ -98,9 +99,10 @@ def _figure5_by_table(shown: ShownRows, path: str | os.PathLike[str]) -> None:
         entries = draw.size_entries(shown.sizes) + draw.limit_entries(bound=True)
         draw.legend(figure, entries + draw.broken_entry(broken.sum()))
         draw.colour_bar(figure, panels, meshes, "committees per cell")
+    return figure
 
 
-def _figure5_pooled(shown: ShownRows, path: str | os.PathLike[str]) -> None:
+def _figure5_pooled(shown: ShownRows, path: draw.Target) -> Figure:
     x, gap, broken = shown["misalignment"], shown["worst_utility"] - shown["optimum"], below_bound(shown)
     meshes = []
     with draw.page(path, len(shown.sizes), shown.footnote(), share=True) as (figure, panels):
@@ -114,9 +116,10 @@ def _figure5_pooled(shown: ShownRows, path: str | os.PathLike[str]) -> None:
         draw.axis_labels(panels, _EPSILON, f"minimum utility at equilibrium\n{_GAP}")
         draw.legend(figure, draw.limit_entries(bound=True) + draw.broken_entry(broken.sum()))
         draw.colour_bar(figure, panels, meshes, "committees per cell")
+    return figure
 
 
-def dynamics(rows: pa.Table, path: str | os.PathLike[str]) -> None:
+def dynamics(rows: pa.Table, path: draw.Target = None) -> Figure:
     """Misalignment against the user's utility where best-response dynamics end (2509.15090, Figure 6).
 
     Outlined markers are the minimum utility at any equilibrium, solid ones the utility that the dynamics
@@ -125,24 +128,24 @@ def dynamics(rows: pa.Table, path: str | os.PathLike[str]) -> None:
 
     Args:
         rows: result rows; needs `optimum`, `worst_utility`, `dynamics_utility` and `misalignment`.
-        path: the PNG file to write.
+        path: a file to write (.png, .svg, .pdf), a Figure or SubFigure to draw into, or None for a new Figure.
 
     Raises:
-        ValueError: if a column is absent, no row can be shown, or `path` does not end in .png.
+        ValueError: if a column is absent, no row can be shown, or `path` ends in no format.
 
     Example:
         >>> import equilibrax as eq
         >>> rows = eq.rows.committee_rows(eq.solve(eq.load_paper_table("synthetic-2")))
-        >>> eq.figures.dynamics(rows, "figure6.png")
+        >>> figure = eq.figures.dynamics(rows, "figure6.png")
     """
     shown = shown_rows(rows, ("optimum", "worst_utility", "dynamics_utility", "misalignment"))
     if shown.num_tables > MAX_PANELS:
-        _figure6_pooled(shown, path)
+        return _figure6_pooled(shown, path)
     else:
-        _figure6_by_table(shown, path)
+        return _figure6_by_table(shown, path)
 
 
-def _figure6_by_table(shown: ShownRows, path: str | os.PathLike[str]) -> None:
+def _figure6_by_table(shown: ShownRows, path: draw.Target) -> Figure:
     x, worst, dynamics = (shown[name] for name in ("misalignment", "worst_utility", "dynamics_utility"))
     broken, largest = below_bound(shown), shown.sizes[-1]
     dense, meshes = _dense(shown), []
@@ -170,9 +173,10 @@ def _figure6_by_table(shown: ShownRows, path: str | os.PathLike[str]) -> None:
         entries += draw.limit_entries(bound=False) + draw.broken_entry(broken.sum())
         draw.legend(figure, draw.size_entries(shown.sizes) + entries)
         draw.colour_bar(figure, panels, meshes, "committees per cell (dynamics)")
+    return figure
 
 
-def _figure6_pooled(shown: ShownRows, path: str | os.PathLike[str]) -> None:
+def _figure6_pooled(shown: ShownRows, path: draw.Target) -> Figure:
     x, gain = shown["misalignment"], shown["dynamics_utility"] - shown["worst_utility"]
     shares, broken = by_size(shown, dynamics_above_worst(shown), np.mean), below_bound(shown)
     with draw.page(path, 2, shown.footnote(), panel_width=3.4) as (figure, (left, right)):
@@ -191,9 +195,10 @@ def _figure6_pooled(shown: ShownRows, path: str | os.PathLike[str]) -> None:
         right.set_xlim(0.3, shown.sizes[-1] + 0.7)
         draw.legend(figure, draw.broken_entry(broken.sum()))
         draw.colour_bar(figure, [left], [mesh], "committees per cell")
+    return figure
 
 
-def newcomers(rows: pa.Table, path: str | os.PathLike[str], *, paths: int = 30, seed: int = 0) -> None:
+def newcomers(rows: pa.Table, path: draw.Target = None, *, paths: int = 30, seed: int = 0) -> Figure:
     """The user's minimum utility at equilibrium as random providers enter the market (2509.15090, Figure 7).
 
     Each line is a path that starts at a random provider and gains a random one at every step. Up to six
@@ -204,29 +209,29 @@ def newcomers(rows: pa.Table, path: str | os.PathLike[str], *, paths: int = 30, 
     Args:
         rows: result rows of every committee; needs `optimum` and `worst_utility`. A table of which some row
             has no result is left out whole.
-        path: the PNG file to write.
+        path: a file to write (.png, .svg, .pdf), a Figure or SubFigure to draw into, or None for a new Figure.
         paths: number of paths per table when tables have a panel each.
         seed: seed of the random orders; a table's paths depend on this and its id alone.
 
     Raises:
         ValueError: if a table lacks a committee (the message says which) or has one twice, a column is
-            absent, no row can be shown, `paths` is not positive, or `path` does not end in .png.
+            absent, no row can be shown, `paths` is not positive, or `path` ends in no format.
 
     Example:
         >>> import equilibrax as eq
         >>> rows = eq.rows.committee_rows(eq.solve(eq.load_paper_table("synthetic-2")))
-        >>> eq.figures.newcomers(rows, "figure7.png", paths=10)
+        >>> figure = eq.figures.newcomers(rows, "figure7.png", paths=10)
     """
     if paths < 1:
         raise ValueError(f"paths: expected a positive number; got {paths}")
     shown = shown_rows(rows, ("optimum", "worst_utility"), whole_tables=True)
     if shown.num_tables > MAX_PANELS:
-        _figure7_pooled(shown, path, seed)
+        return _figure7_pooled(shown, path, seed)
     else:
-        _figure7_by_table(shown, path, paths, seed)
+        return _figure7_by_table(shown, path, paths, seed)
 
 
-def _figure7_by_table(shown: ShownRows, path: str | os.PathLike[str], paths: int, seed: int) -> None:
+def _figure7_by_table(shown: ShownRows, path: draw.Target, paths: int, seed: int) -> Figure:
     blocks = worst_by_committee(shown, shown["worst_utility"])
     worst = {table: row for tables, block in blocks for table, row in zip(tables.tolist(), block)}
     with draw.page(path, shown.num_tables, shown.footnote()) as (figure, panels):
@@ -247,9 +252,10 @@ def _figure7_by_table(shown: ShownRows, path: str | os.PathLike[str], paths: int
             Line2D([], [], label="mean over all orders", **draw.SUMMARY),
         ]
         draw.legend(figure, entries + draw.limit_entries(bound=False))
+    return figure
 
 
-def _figure7_pooled(shown: ShownRows, path: str | os.PathLike[str], seed: int) -> None:
+def _figure7_pooled(shown: ShownRows, path: draw.Target, seed: int) -> Figure:
     gap = worst_along_one_path(shown, shown["worst_utility"] - shown["optimum"], seed)
     low, lower, median, upper, high = np.nanquantile(gap, [0.05, 0.25, 0.5, 0.75, 0.95], axis=0)
     sizes = np.arange(1, gap.shape[1] + 1)
@@ -266,6 +272,7 @@ def _figure7_pooled(shown: ShownRows, path: str | os.PathLike[str], seed: int) -
         draw.set_size_axis(panel, len(sizes))
         draw.axis_labels([panel], "market size k", f"minimum utility at equilibrium\n{_GAP}")
         draw.legend(figure, [middle, inner, outer, *draw.limit_entries(bound=False)])
+    return figure
 
 
 def plot_all(rows: pa.Table, directory: str | os.PathLike[str]) -> list[Path]:
@@ -300,7 +307,7 @@ def plot_all(rows: pa.Table, directory: str | os.PathLike[str]) -> list[Path]:
         except CannotShow as reason:
             _log.warning("%s not drawn: %s", path.name, reason)
         else:
-            written.append(path)
+            written += draw.files_of(path)
     return written
 
 
