@@ -87,7 +87,8 @@ Target = str | os.PathLike[str] | FigureBase | None
 _PANEL_HEIGHT, _LEAST_WIDTH = 2.3, 4.2  # inches
 _CELLS = 48
 _DENSITY = LinearSegmentedColormap.from_list("density", ["#D6E6F2", "#56B4E9", "#0072B2", "#00263F"])
-_SHAPES = ("o", "s", "^", "D", "v", "P", "X", "p", "<", "h", ">", "d", "8", (4, 1, 0), (5, 1, 0), (6, 1, 0))
+_NEAR = np.array([0.065, 0.03])  # parts of a panel within which markers hide each other
+_SHAPES = ("o", "s", "^", "D", "v", "p", "P", "X", "<", "h", ">", "d", "8", (4, 1, 0), (5, 1, 0), (6, 1, 0))
 
 
 @dataclass(frozen=True)
@@ -178,7 +179,8 @@ def page(
     files = files_of(to) if isinstance(to, str | os.PathLike) else []
     columns = columns or {4: 2, 7: 4, 8: 4}.get(count, min(count, 3 if count <= 9 else 4))
     rows = ceil(count / columns)
-    width = look.width or max(panel_width * columns, _LEAST_WIDTH) * look.scale
+    grown = look.scale**0.5  # letters grow more than the figure
+    width = look.width or max(panel_width * columns, _LEAST_WIDTH) * grown
     scaled = {name: value * look.scale for name, value in _STYLE.items() if name in _SCALED}
     with matplotlib.style.context(["default", _STYLE, scaled]):
         if isinstance(to, FigureBase):
@@ -186,7 +188,7 @@ def page(
             if isinstance(to, Figure) and to.get_layout_engine() is None:
                 to.set_layout_engine("constrained")
         else:
-            figure = Figure(figsize=(width, (height * rows + 0.7) * look.scale), layout="constrained")
+            figure = Figure(figsize=(width, (height * rows + 0.7) * grown), layout="constrained")
             FigureCanvasAgg(figure)
         grid = figure.subplots(rows, columns, sharex=share is True, sharey=bool(share), squeeze=False).ravel()
         for unused in grid[count:]:
@@ -261,7 +263,7 @@ def marker(size: int, largest: int, *, outlined: bool = False) -> dict[str, Any]
     return {
         "linestyle": "",
         "marker": _SHAPES[(size - 1) % len(_SHAPES)],
-        "markersize": 8.5 - 3.5 * step,
+        "markersize": (9.0 - 4.0 * step) * _look.get().scale,
         "markerfacecolor": "none" if outlined else colour,
         "markeredgecolor": colour if outlined else "white",
         "markeredgewidth": 0.9 if outlined else 0.6,
@@ -269,6 +271,21 @@ def marker(size: int, largest: int, *, outlined: bool = False) -> dict[str, Any]
         "clip_on": False,
         "in_layout": False,
     }
+
+
+def counts(panel: Axes, x: np.ndarray, y: np.ndarray) -> None:
+    """How many committees are at one place, written above it where it is more than one."""
+    (left, right), (low, high) = panel.get_xlim(), panel.get_ylim()
+    places = np.array([(x - left) / (right - left), (y - low) / (high - low)]).T / _NEAR
+    counted = np.zeros(len(places), bool)
+    for one in np.lexsort((places[:, 0], -places[:, 1])):
+        if not counted[one]:
+            here = ~counted & (np.abs(places - places[one]).max(axis=1) < 1)
+            counted |= here
+            if here.sum() > 1:
+                middle, size = (float(x[here].mean()), float(y[here].max())), 5.5 * _look.get().scale
+                style = {"ha": "center", "va": "bottom", "fontsize": size, "color": "#333333", "zorder": 4}
+                panel.annotate(str(here.sum()), middle, xytext=(0, 5), textcoords="offset points", **style)
 
 
 def size_entries(sizes: Sequence[int]) -> list[Artist]:

@@ -48,7 +48,9 @@ MAX_MARKERS = 2000
 _EPSILON = "misalignment ε (utility units)"
 _UTILITY = "(expected utility)"
 _GAP = "− optimum (utility units)"
+_SIZE = " k is the number of providers in a committee."
 _MEDIANS = " Markers are medians over the committees of a size."
+_COUNTS = " Numbers: so many committees are at one place; markers of different k nest."
 
 _log = logging.getLogger(__name__)
 
@@ -83,7 +85,10 @@ def misalignment(rows: pa.Table, path: draw.Target = None) -> Figure:
 def _figure5_by_table(shown: ShownRows, path: draw.Target) -> Figure:
     x, worst, broken = shown["misalignment"], shown["worst_utility"], below_bound(shown)
     dense, meshes = _dense(shown), []
-    with draw.page(path, shown.num_tables, shown.footnote() + _MEDIANS * dense) as (figure, panels):
+    with draw.page(path, shown.num_tables, shown.footnote() + _SIZE + (_MEDIANS if dense else _COUNTS)) as (
+        figure,
+        panels,
+    ):
         for table, panel in enumerate(panels):
             mine = shown.table == table
             optimum = shown["optimum"][mine][0]
@@ -93,6 +98,8 @@ def _figure5_by_table(shown: ShownRows, path: draw.Target) -> Figure:
                 meshes.append(draw.density(panel, x[mine], worst[mine]))
             for size, at, low in _points(shown, mine, dense, x, worst):
                 panel.plot(at, low, **draw.marker(size, shown.sizes[-1]))
+            if not dense:
+                draw.counts(panel, x[mine], worst[mine])
             panel.plot(x[mine & broken], worst[mine & broken], **draw.BROKEN)
             panel.set_title(shown.titles[table])
         draw.axis_labels(panels, _EPSILON, f"minimum utility at equilibrium\n{_UTILITY}")
@@ -105,10 +112,11 @@ def _figure5_by_table(shown: ShownRows, path: draw.Target) -> Figure:
 def _figure5_pooled(shown: ShownRows, path: draw.Target) -> Figure:
     x, gap, broken = shown["misalignment"], shown["worst_utility"] - shown["optimum"], below_bound(shown)
     meshes = []
-    with draw.page(path, len(shown.sizes), shown.footnote(), share=True) as (figure, panels):
+    note = shown.footnote() + _SIZE + " Panels have ranges of their own." * (len(shown.sizes) > 1)
+    with draw.page(path, len(shown.sizes), note) as (figure, panels):
         for size, panel in zip(shown.sizes, panels):
             mine = shown.size == size
-            draw.set_ranges(panel, x, gap, 0.0)
+            draw.set_ranges(panel, x[mine], gap[mine], 0.0)
             draw.limit_lines(panel, 0.0, bound=True)
             meshes.append(draw.density(panel, x[mine], gap[mine]))
             panel.plot(x[mine & broken], gap[mine & broken], **draw.BROKEN)
@@ -149,7 +157,10 @@ def _figure6_by_table(shown: ShownRows, path: draw.Target) -> Figure:
     x, worst, dynamics = (shown[name] for name in ("misalignment", "worst_utility", "dynamics_utility"))
     broken, largest = below_bound(shown), shown.sizes[-1]
     dense, meshes = _dense(shown), []
-    with draw.page(path, shown.num_tables, shown.footnote() + _MEDIANS * dense) as (figure, panels):
+    with draw.page(path, shown.num_tables, shown.footnote() + _SIZE + (_MEDIANS if dense else _COUNTS)) as (
+        figure,
+        panels,
+    ):
         for table, panel in enumerate(panels):
             mine = shown.table == table
             optimum = shown["optimum"][mine][0]
@@ -162,6 +173,8 @@ def _figure6_by_table(shown: ShownRows, path: draw.Target) -> Figure:
                 panel.vlines(at[apart], low[apart], high[apart], color=draw.GREY, linewidth=0.8, zorder=2)
                 panel.plot(at[apart], low[apart], **draw.marker(size, largest, outlined=True))
                 panel.plot(at, high, **draw.marker(size, largest))
+            if not dense:
+                draw.counts(panel, x[mine], dynamics[mine])
             panel.plot(x[mine & broken], worst[mine & broken], **draw.BROKEN)
             panel.set_title(shown.titles[table])
         draw.axis_labels(panels, _EPSILON, f"utility at equilibrium\n{_UTILITY}")
@@ -178,10 +191,14 @@ def _figure6_by_table(shown: ShownRows, path: draw.Target) -> Figure:
 
 def _figure6_pooled(shown: ShownRows, path: draw.Target) -> Figure:
     x, gain = shown["misalignment"], shown["dynamics_utility"] - shown["worst_utility"]
-    shares, broken = by_size(shown, dynamics_above_worst(shown), np.mean), below_bound(shown)
-    with draw.page(path, 2, shown.footnote(), panel_width=3.4) as (figure, (left, right)):
+    better, broken = dynamics_above_worst(shown), below_bound(shown)
+    shares = by_size(shown, better, np.mean)
+    note = f"{shown.footnote()} Left: the {better.sum():,} in which the dynamics beat the minimum."
+    with draw.page(path, 2, note, panel_width=3.4) as (figure, (left, right)):
         draw.set_ranges(left, x, gain, 0.0)
-        mesh = draw.density(left, x, gain)
+        meshes = [draw.density(left, x[better], gain[better])] if better.any() else []
+        if not meshes:
+            left.text(0.5, 0.5, "none", transform=left.transAxes, ha="center", color=draw.GREY)
         left.plot(x[broken], gain[broken], **draw.BROKEN)
         left.set(xlabel=_EPSILON, ylabel="utility the dynamics reach\n− minimum utility (utility units)")
         bars = right.bar(shown.sizes, shares, color=draw.BLUE, width=0.7)
@@ -194,7 +211,7 @@ def _figure6_pooled(shown: ShownRows, path: draw.Target) -> Figure:
         draw.set_size_axis(right, shown.sizes[-1])
         right.set_xlim(0.3, shown.sizes[-1] + 0.7)
         draw.legend(figure, draw.broken_entry(broken.sum()))
-        draw.colour_bar(figure, [left], [mesh], "committees per cell")
+        draw.colour_bar(figure, [left], meshes, "committees per cell")
     return figure
 
 
