@@ -8,6 +8,7 @@ import reprlib
 import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -318,7 +319,7 @@ def _draw(studies: Mapping[str, AlignmentStudy], folder: Path) -> list[Path]:
     wanted += (
         ("error", curve_figure, curves),
         ("sparsity", sparsity_figure, curves),
-        ("noise", noise_figure, noisy),
+        ("noise", partial(noise_figure, left_out=[name for name, one in studies.items() if not one.noise]), noisy),
         ("weak", weak_figure, markets),
         ("transfer", transfer_figure, markets),
         ("subsets", subset_figure, markets),
