@@ -116,7 +116,7 @@ def page(
         yield figure, list(grid[:count])
         _show_as_text(figure)
         with whole_file(path) as file:
-            figure.savefig(file, format="png", metadata={"Software": None})
+            figure.savefig(file, format="png", metadata={"Software": "equilibrax"})
 
 
 def set_ranges(panel: Axes, x: np.ndarray, y: np.ndarray, optimum: float) -> None:

@@ -119,7 +119,8 @@ class MarketShards(ShardCheck):
             wrong = missing | bad | (stored != truth).any(axis=1)
             self.report.compare("tables", name, column, chosen, truth, stored, wrong)
         there = ~some["tensor"].combine_chunks().is_null().to_numpy(zero_copy_only=False)
-        self.report.compare("nulls", name, "tensor", chosen, "none", "a value", there)
+        got = np.where(there, "a value", "none")
+        self.report.compare("nulls", name, "tensor", chosen, "none", got, there)
         for column, value in (("resolution", drawn.resolution), ("weight_resolution", drawn.weight_resolution)):
             self._constant(name, rows, column, value)
 
