@@ -51,14 +51,12 @@ def columns_or_count(providers: tuple[str, ...], drawn: bool, default: int) -> t
     Raises:
         ValueError: if a number is wanted and something else came.
     """
-    if not drawn:
+    if not drawn or not providers:
         return providers or None, default
-    if not providers:
-        return None, default
-    if len(providers) > 1 or not providers[0].isascii() or not providers[0].isdecimal():
-        came = " ".join(providers)
+    came = " ".join(providers)
+    if not came.isascii() or not came.isdecimal():
         raise ValueError(f"--providers: expected a number for random ones, which have no columns, got {came!r}")
-    return None, int(providers[0])
+    return None, int(came)
 
 
 def named_tables(name: str | Path, resolution: int | None, **options: Any) -> UtilityTables:

@@ -21,7 +21,7 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Bool, Float, Int
 
-from equilibrax._core.checks import check_choice, check_whole
+from equilibrax._core.checks import as_array, as_floats, check_choice, check_whole
 from equilibrax.raters._fit_rows import numbers
 from equilibrax.raters._strong_alignment import StrongAlignment
 from equilibrax.raters._subsets import random_orders
@@ -134,7 +134,7 @@ def transfer_factors(alignment: StrongAlignment | Any, providers: Sequence[int] 
     """
     weights = _weights(alignment)[0]
     if providers is not None:
-        chosen = np.asarray(providers)
+        chosen = as_array("providers", providers)
         bad = chosen.ndim != 1 or chosen.size == 0 or chosen.dtype.kind not in "iu"
         if bad or chosen.min() < 0 or chosen.max() >= len(weights):
             raise ValueError(f"providers: expected positions from 0 to {len(weights) - 1}, got {providers!r}")
@@ -264,10 +264,7 @@ def coverage_curve(
 def _weights(alignment: StrongAlignment | Any) -> tuple[np.ndarray, tuple[str, ...]]:
     if isinstance(alignment, StrongAlignment):
         return alignment.weights, alignment.model_names
-    try:
-        weights = np.asarray(alignment, np.float64)
-    except (TypeError, ValueError):
-        weights = np.zeros(0)
+    weights = as_floats("alignment", alignment)
     if weights.ndim != 2 or weights.size == 0 or not (np.isfinite(weights) & (weights >= 0)).all():
         raise ValueError(f"alignment: expected a StrongAlignment or weights [K, N] of at least 0, got {alignment!r}")
     return weights, tuple(f"model {j + 1}" for j in range(len(weights)))
