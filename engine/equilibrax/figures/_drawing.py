@@ -77,10 +77,10 @@ _STYLE = {
 _SCALED = ("font.size", "axes.titlesize", "axes.linewidth", "xtick.major.width", "ytick.major.width", "legend.fontsize")
 _SCALES = {"paper": 1.0, "talk": 1.5}
 FORMATS = ("png", "svg", "pdf")
-_NO_DATES: dict[str, dict[str, Any]] = {
-    "png": {"Software": None},
-    "svg": {"Date": None, "Creator": None},
-    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+_MADE_BY: dict[str, dict[str, Any]] = {
+    "png": {"Software": "equilibrax"},
+    "svg": {"Date": None, "Creator": "equilibrax"},
+    "pdf": {"CreationDate": None, "Creator": "equilibrax", "Producer": None},
 }
 Target = str | os.PathLike[str] | FigureBase | None
 """Where a figure goes: a file to write (.png, .svg, .pdf), a Figure or SubFigure to draw into; None is a new Figure."""
@@ -198,7 +198,7 @@ def page(
         _show_as_text(figure)
         for path in files:
             with whole_file(path) as file:
-                figure.savefig(file, format=path.suffix[1:], metadata=_NO_DATES[path.suffix[1:]])
+                figure.savefig(file, format=path.suffix[1:], metadata=_MADE_BY[path.suffix[1:]])
 
 
 def add_note(figure: Any, text: str) -> None:

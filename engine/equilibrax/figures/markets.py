@@ -157,6 +157,10 @@ def entry_figure(rows: pa.Table, path: draw.Target = None, *, users: Sequence[st
         return _entry_pooled(shown, note, path)
 
 
+MARKET_FIGURES = ("bound.png", "providers.png")
+"""What `plot_markets` may write."""
+
+
 def plot_markets(rows: pa.Table, folder: str | os.PathLike[str]) -> list[Path]:
     """Draw `bound.png` and `providers.png` into a folder, those that the rows hold enough for.
 
