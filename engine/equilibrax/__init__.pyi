@@ -29,6 +29,7 @@ from .games import (
     Anonymous as Anonymous,
     Dynamics as Dynamics,
     Joint as Joint,
+    Nash as Nash,
     Obedient as Obedient,
     Oblivious as Oblivious,
     Personalized as Personalized,
@@ -48,15 +49,18 @@ from .io import (
 from .problems import (
     Labels as Labels,
     Market as Market,
+    NormalForm as NormalForm,
     PersuasionGame as PersuasionGame,
     UtilityTables as UtilityTables,
     concatenate as concatenate,
     from_arrays as from_arrays,
     from_integers as from_integers,
     general_market as general_market,
+    random_games as random_games,
     random_markets as random_markets,
     sample_tables as sample_tables,
     separable_market as separable_market,
+    tragedy_of_power as tragedy_of_power,
 )
 from .raters import (
     alignment_curve as alignment_curve,
