@@ -125,3 +125,119 @@ def test_orders_of_many_players_are_too_many():
         eq.solve(random_games((1,) * 6, 1, 5), ALL)
     with pytest.raises(ValueError, match='committees: expected "all" in the nash game'):
         eq.solve(random_games((2, 2), 1, 5), "nash", committees=[1])
+
+
+# --- efficiency -------------------------------------------------------------------------------------------------------
+
+
+def test_efficiency_of_known_games():
+    def found(*payoffs: list[list[int]]) -> eq.games.ProfileEfficiency:
+        return eq.solve(eq.NormalForm.from_integers(payoffs), "nash").efficiency()
+
+    dilemma = found([[3, 0], [5, 1]], [[3, 5], [0, 1]])
+    assert (dilemma.efficient.tolist(), dilemma.efficient_profiles.tolist()) == ([False], [False])
+    assert dilemma.gap.tolist() == [2.0]
+    np.testing.assert_allclose(dilemma.lottery[0], [[1, 0], [0, 0]], atol=1e-9)
+    meeting = found([[2, 0], [0, 1]], [[2, 0], [0, 1]])
+    assert meeting.profile.tolist() == [[0, 0], [1, 1]]
+    assert meeting.efficient.tolist() == [True, False]
+    assert meeting.gap.tolist() == [0.0, 1.0]
+    tragedy = eq.solve(eq.tragedy_of_power(), "nash").efficiency()
+    assert (tragedy.weakly_efficient.tolist(), tragedy.gap.tolist()) == ([False], [1.0])
+    # No profile is better for both than (2, 2), but half of (5, 0) and half of (0, 5) is.
+    lots = found([[2, 0], [0, 5], [0, 0]], [[2, 0], [0, 0], [0, 5]])
+    at = lots.profile.tolist().index([0, 0])
+    assert (lots.efficient_profiles[at], lots.efficient[at]) == (True, False)
+    assert abs(lots.gap[at] - 0.5) < 1e-9
+    assert len(found([[1, 0], [0, 1]], [[0, 1], [1, 0]]).game) == 0
+
+
+@pytest.mark.parametrize("backend", ["cpu", "xla"])
+def test_weights_of_efficient_equilibria_make_one_agent_of_all(backend):
+    games = random_games((2, 2, 2), 60, 6, seed=1)
+    found = eq.solve(games, "nash").efficiency(backend=backend)
+    assert 0.2 < found.efficient.mean() < 0.99
+    for k, b in enumerate(found.game):
+        payoffs = oracle.payoffs_of(games, b)
+        profile = tuple(found.profile[k].tolist())
+        dominated = [
+            p
+            for p in payoffs[0]
+            if all(own[p] >= own[profile] for own in payoffs) and any(own[p] > own[profile] for own in payoffs)
+        ]
+        assert found.efficient_profiles[k] == (not dominated)
+        total = {p: sum(w * float(own[p]) for w, own in zip(found.weights[k], payoffs)) for p in payoffs[0]}
+        if found.efficient[k]:
+            assert found.weights[k].min() > 0
+            assert max(total.values()) <= total[profile] + 1e-9
+            if all(own[profile] > 0 for own in payoffs):
+                theta = found.welfare_weights[k]
+                welfare = {
+                    p: np.prod([float(max(own[p], 0)) ** t for t, own in zip(theta, payoffs)]) for p in payoffs[0]
+                }
+                assert max(welfare.values()) <= welfare[profile] + 1e-9
+        else:
+            assert np.isnan(found.welfare_weights[k]).all()
+            better = [sum(found.lottery[k][p] * float(own[p]) for p in own) - float(own[profile]) for own in payoffs]
+            assert min(better) >= found.gap[k] - 1e-9
+            assert max(better) > 1e-9
+
+
+# --- quantal response -------------------------------------------------------------------------------------------------
+
+
+def test_the_branch_of_quantal_responses_is_one():
+    """At lambda 0 everybody mixes evenly; strategies respond to each other; far out they are an equilibrium."""
+    lambdas = (40.0, 0.0, 1.0, 400.0)
+    mixed = eq.random_games("random", 12, (3, 2, 2), seed=5)
+    branch = eq.solve(mixed, eq.Nash(logit=lambdas)).logit
+    np.testing.assert_allclose(branch.strategy[:, 1], [[1 / 3] * 3 + [1 / 2] * 4] * 12)
+    assert branch.reached.all()
+    assert branch.residual.max() < 1e-9
+    for b in range(len(mixed)):
+        payoffs = oracle.payoffs_of(mixed, b)
+        for r, rate in enumerate(lambdas):
+            parts = [branch.of(i)[b, r] for i in range(3)]
+            for i, own in enumerate(payoffs):
+                value = np.zeros(len(parts[i]))
+                for p, payoff in own.items():
+                    value[p[i]] += float(payoff) * np.prod([parts[k][p[k]] for k in range(3) if k != i])
+                response = np.exp(rate * (value - value.max()))
+                np.testing.assert_allclose(parts[i], response / response.sum(), atol=1e-8)
+                assert rate == 0 or value.max() - parts[i] @ value <= np.log(len(value)) / rate
+
+
+def test_where_the_branch_turns_back_it_is_passed_first():
+    """Before that, iterated responses for one lambda after the other find it."""
+    games = eq.random_games("coordination", 16, (3, 3), seed=9)[15]
+    tensor = [np.asarray(array) for array in games.to_arrays()]
+    rates = np.arange(1, 41) / 10
+    branch = eq.solve(games, eq.Nash(logit=[2.0, 4.0, 5.0])).logit
+    assert branch.residual.max() < 1e-9
+    first, second = np.full(3, 1 / 3), np.full(3, 1 / 3)
+    for rate in rates:
+        for _ in range(400):
+            values = tensor[0] @ second, first @ tensor[1]
+            new = [np.exp(rate * (v - v.max())) for v in values]
+            first, second = ((1 - 0.5) * old + 0.5 * n / n.sum() for old, n in zip((first, second), new))
+        for r, at in enumerate((2.0, 4.0)):
+            if rate == at:
+                np.testing.assert_allclose(branch.strategy[0, r], [*first, *second], atol=1e-6)
+    # Beyond the fold of the branch, near 4.5, an iteration goes elsewhere: what comes there was checked by Gambit.
+    np.testing.assert_allclose(branch.strategy[0, 2], [0.4038, 0.11763, 0.47857, 0.41481, 0.21145, 0.37373], atol=1e-5)
+
+
+def test_a_branch_that_is_not_followed_says_so(monkeypatch):
+    from equilibrax.games.nash import game
+
+    game._compiled_branch.cache_clear()
+    monkeypatch.setattr(game, "logit_branch", lambda *args, **kw: logit_branch(*args, **kw, step_limit=3))
+    from equilibrax_kernels.normal_form.logit import logit_branch
+
+    games = eq.random_games("random", 2, (2, 2), seed=77)
+    found = eq.solve(games, eq.Nash(logit=[0.001, 50.0]), throw=False)
+    assert found.logit.reached.tolist() == [[True, False]] * 2
+    assert np.isnan(found.logit.strategy[:, 1]).all()
+    assert not np.isnan(found.logit.strategy[:, 0]).any()
+    assert all("BRANCH_LIMIT" in name for name in found.status_names)
+    game._compiled_branch.cache_clear()

@@ -36,7 +36,7 @@ def test_payoffs_are_kept_exactly():
         (np.zeros((3, 4)), r"payoffs: expected shape \[N, A_1, ..., A_N\] or \[B, N"),
         (np.zeros((3, 2, 2, 2)), r"shape \[3, 2, 2, 2\] may be of one game or of 3"),
         ([[Fraction(1, 3**40), 1]], r"payoffs: expected a common denominator .* about 1e19"),
-        ([[10**17, 0]], "payoffs: utility x resolution must fit in 54 bits"),
+        ([[10**17, 0]], "payoffs: utility x resolution must fit in 51 bits"),
         ([[True, 1 + 2j]], "payoffs: expected"),
     ],
 )
@@ -49,7 +49,7 @@ def test_what_is_no_game_is_refused_in_one_line(payoffs, message):
 def test_integers_and_labels_are_checked():
     with pytest.raises(ValueError, match="use from_arrays for real payoffs"):
         eq.NormalForm.from_integers([[0.5, 1]])
-    with pytest.raises(ValueError, match=r"at most 2\*\*53 - 1"):
+    with pytest.raises(ValueError, match=r"at most 2\*\*50 - 1"):
         eq.NormalForm.from_integers([[2**60, 1]])
     with pytest.raises(ValueError, match="labels: expected 2 players with"):
         eq.NormalForm.from_integers(DILEMMA, labels=GameLabels(("A",), (("a", "b"),)))

@@ -35,8 +35,9 @@ from .markets.personalized import Personalized as Personalized
 from .markets.regret import market_regret as market_regret
 from .markets.result import MarketRegret as MarketRegret, MarketResult as MarketResult
 from .markets.rules import MarketRules as MarketRules
-from .nash import Nash as Nash
-from .nash_result import LogitBranch as LogitBranch, NashResult as NashResult
+from .nash.efficiency import ProfileEfficiency as ProfileEfficiency
+from .nash.game import Nash as Nash
+from .nash.result import LogitBranch as LogitBranch, NashResult as NashResult
 from .obedient import Obedient as Obedient
 from .oblivious import Oblivious as Oblivious
 from .partition_result import PartitionResult as PartitionResult

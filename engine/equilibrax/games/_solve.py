@@ -14,8 +14,8 @@ from equilibrax.games.joint import Joint
 from equilibrax.games.markets.anonymous import Anonymous
 from equilibrax.games.markets.personalized import Personalized
 from equilibrax.games.markets.result import MarketResult
-from equilibrax.games.nash import Nash
-from equilibrax.games.nash_result import NashResult
+from equilibrax.games.nash.game import Nash
+from equilibrax.games.nash.result import NashResult
 from equilibrax.games.obedient import Obedient
 from equilibrax.games.oblivious import Oblivious
 from equilibrax.games.partition_result import PartitionResult

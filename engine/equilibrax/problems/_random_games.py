@@ -90,7 +90,7 @@ def game_families() -> dict[str, str]:
 def random_games(
     family: str,
     count: int,
-    actions: Sequence[int] = (3, 3),
+    actions: Sequence[int] | None = None,
     *,
     seed: int = 0,
     start: int = 0,
@@ -102,7 +102,7 @@ def random_games(
     Args:
         family: a name from `eq.problems.game_families()`.
         count: B.
-        actions: A_1..A_N, everybody's number of actions.
+        actions: A_1..A_N, everybody's number of actions; None: (3, 3), or (2, 2) in families of such games.
         seed: 0 to 2**63 - 1.
         start: the first game's id.
         resolution: steps per unit of payoff, at least 4.
@@ -127,6 +127,8 @@ def random_games(
     check_choice("family", family, tuple(_FAMILIES))
     chosen = _FAMILIES[family]
     count = check_whole("count", count, 1)
+    if actions is None:
+        actions = (2, 2) if chosen.shape == "two by two" else (3, 3)
     given = list(actions) if isinstance(actions, list | tuple | np.ndarray) else []
     if not 1 <= len(given) <= MAX_PLAYERS:
         raise ValueError(f"actions: expected the numbers of actions of 1 to {MAX_PLAYERS} players, got {actions!r}")

@@ -24,8 +24,8 @@ from equilibrax.problems._batch import Batch, pytree
 
 Array = Any
 
-MAX_PAYOFF = 2**53 - 1
-"""Largest payoff x resolution: floating-point numbers hold all integers up to here."""
+MAX_PAYOFF = 2**50 - 1
+"""Largest payoff x resolution: floating-point numbers hold sums of a few, and certify efficiency."""
 
 MAX_PLAYERS = 32
 """Arrays have an axis for each."""
@@ -131,7 +131,7 @@ class NormalForm(Batch):
             resolution = lcm(*{value.denominator for value in array.flat})
             if resolution * max(abs(value) for value in array.flat) > MAX_PAYOFF:
                 raise ValueError(
-                    f"payoffs: expected a common denominator with payoff x denominator of at most 2**53 - 1, got "
+                    f"payoffs: expected a common denominator with payoff x denominator of at most 2**50 - 1, got "
                     f"denominator {approximate(resolution)}; give a resolution to round to"
                 )
         everywhere = np.ones(array.shape, bool)
@@ -167,7 +167,7 @@ class NormalForm(Batch):
             raise ValueError(f"payoffs: expected integers, got dtype {array.dtype}; use from_arrays for real payoffs")
         limit = max(int(array.max()), -int(array.min()))
         if limit > MAX_PAYOFF:
-            raise ValueError(f"payoffs: expected integers of at most 2**53 - 1 in size, got {limit}")
+            raise ValueError(f"payoffs: expected integers of at most 2**50 - 1 in size, got {limit}")
         return cls._made(array.astype(np.int64), resolution, labels)
 
     @classmethod

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import permutations
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -13,6 +13,7 @@ from rich.table import Table
 
 from equilibrax._core.checks import check_choice
 from equilibrax.games._result import GameResult
+from equilibrax.games.nash.efficiency import ProfileEfficiency, efficiency_of_profiles
 from equilibrax.problems.normal_form import NormalForm
 
 MOST_SHOWN = 100
@@ -152,6 +153,28 @@ class NashResult(GameResult):
     def dynamics_payoffs(self) -> Float[np.ndarray, "B N"] | None:
         """`[B, N]` what everybody has where best-response dynamics got to, or None if it was not run."""
         return None if self.dynamics_profile is None else self.payoffs_of(self.dynamics_profile)
+
+    def efficiency(self, *, units: Any = None, backend: Literal["auto", "xla", "cpu"] = "auto") -> ProfileEfficiency:
+        """Whether each equilibrium is efficient among profiles, and among lotteries over profiles that may correlate
+        everybody's actions; with the Negishi weights of those that are, and what dominates the others.
+
+        Args:
+            units: `[N]` of payoff in which the gap counts, everybody's own; None: 1 for all.
+            backend: as in `equilibrax.solve`.
+
+        Returns:
+            The answers for all equilibria of all games, game after game, in lexicographic order.
+
+        Raises:
+            ValueError: if units are not positive.
+
+        Example:
+            >>> import equilibrax as eq
+            >>> found = eq.solve(eq.tragedy_of_power(), eq.Nash()).efficiency()
+            >>> found.efficient.tolist(), found.gap.tolist(), found.lottery[0].tolist()
+            ([False], [1.0], [[0.0, 1.0], [0.0, 0.0]])
+        """
+        return efficiency_of_profiles(self.games, self.equilibrium.reshape(len(self.games), -1), units, backend)
 
     # --- commitment
 

@@ -22,7 +22,7 @@ from equilibrax._core.committees import Committees
 from equilibrax._core.status import Status
 from equilibrax.games._game import Compared, Game
 from equilibrax.games._options import Dynamics, InTurn
-from equilibrax.games.nash_result import LogitBranch, NashResult
+from equilibrax.games.nash.result import LogitBranch, NashResult
 from equilibrax.problems.normal_form import NormalForm
 
 MOST_ORDERS = 120
