@@ -41,9 +41,11 @@ from .io import (
     TableFileError as TableFileError,
     load_paper_table as load_paper_table,
     read_market as read_market,
+    read_nfg as read_nfg,
     read_table_groups as read_table_groups,
     read_tables as read_tables,
     write_market as write_market,
+    write_nfg as write_nfg,
     write_table as write_table,
 )
 from .problems import (
