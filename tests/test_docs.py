@@ -30,6 +30,7 @@ NOTHING_RAISED = (
     "user_rows",
     "market_rows",
     "families",
+    "game_families",
     "markdown_table",
 )
 BETWEEN_ROOMS = {  # for other rooms, not for users
