@@ -16,9 +16,9 @@ from .markets import (
     providers_figure as providers_figure,
 )
 from .paper import (
-    figure5 as figure5,
-    figure6 as figure6,
-    figure7 as figure7,
+    dynamics as dynamics,
+    misalignment as misalignment,
+    newcomers as newcomers,
     plot_all as plot_all,
 )
 from .scores import score_figure as score_figure, weights_figure as weights_figure

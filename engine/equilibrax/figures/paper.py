@@ -52,7 +52,7 @@ _MEDIANS = " Markers are medians over the committees of a size."
 _log = logging.getLogger(__name__)
 
 
-def figure5(rows: pa.Table, path: str | os.PathLike[str]) -> None:
+def misalignment(rows: pa.Table, path: str | os.PathLike[str]) -> None:
     """Misalignment against the user's minimum utility at equilibrium (2509.15090, Figure 5).
 
     Dashed red is the guarantee, optimum - 2 misalignment (Theorem 6); dotted green is the user's optimum. Up
@@ -70,7 +70,7 @@ def figure5(rows: pa.Table, path: str | os.PathLike[str]) -> None:
     Example:
         >>> import equilibrax as eq
         >>> rows = eq.rows.committee_rows(eq.solve(eq.load_paper_table("synthetic-2")))
-        >>> eq.figures.figure5(rows, "figure5.png")
+        >>> eq.figures.misalignment(rows, "figure5.png")
     """
     shown = shown_rows(rows, ("optimum", "worst_utility", "misalignment"))
     if shown.num_tables > MAX_PANELS:
@@ -116,7 +116,7 @@ def _figure5_pooled(shown: ShownRows, path: str | os.PathLike[str]) -> None:
         draw.colour_bar(figure, panels, meshes, "committees per cell")
 
 
-def figure6(rows: pa.Table, path: str | os.PathLike[str]) -> None:
+def dynamics(rows: pa.Table, path: str | os.PathLike[str]) -> None:
     """Misalignment against the user's utility where best-response dynamics end (2509.15090, Figure 6).
 
     Outlined markers are the minimum utility at any equilibrium, solid ones the utility that the dynamics
@@ -133,7 +133,7 @@ def figure6(rows: pa.Table, path: str | os.PathLike[str]) -> None:
     Example:
         >>> import equilibrax as eq
         >>> rows = eq.rows.committee_rows(eq.solve(eq.load_paper_table("synthetic-2")))
-        >>> eq.figures.figure6(rows, "figure6.png")
+        >>> eq.figures.dynamics(rows, "figure6.png")
     """
     shown = shown_rows(rows, ("optimum", "worst_utility", "dynamics_utility", "misalignment"))
     if shown.num_tables > MAX_PANELS:
@@ -193,7 +193,7 @@ def _figure6_pooled(shown: ShownRows, path: str | os.PathLike[str]) -> None:
         draw.colour_bar(figure, [left], [mesh], "committees per cell")
 
 
-def figure7(rows: pa.Table, path: str | os.PathLike[str], *, paths: int = 30, seed: int = 0) -> None:
+def newcomers(rows: pa.Table, path: str | os.PathLike[str], *, paths: int = 30, seed: int = 0) -> None:
     """The user's minimum utility at equilibrium as random providers enter the market (2509.15090, Figure 7).
 
     Each line is a path that starts at a random provider and gains a random one at every step. Up to six
@@ -215,7 +215,7 @@ def figure7(rows: pa.Table, path: str | os.PathLike[str], *, paths: int = 30, se
     Example:
         >>> import equilibrax as eq
         >>> rows = eq.rows.committee_rows(eq.solve(eq.load_paper_table("synthetic-2")))
-        >>> eq.figures.figure7(rows, "figure7.png", paths=10)
+        >>> eq.figures.newcomers(rows, "figure7.png", paths=10)
     """
     if paths < 1:
         raise ValueError(f"paths: expected a positive number; got {paths}")
@@ -293,8 +293,8 @@ def plot_all(rows: pa.Table, directory: str | os.PathLike[str]) -> list[Path]:
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     written = []
-    for figure in (figure5, figure6, figure7):
-        path = directory / f"{figure.__name__}.png"
+    for number, figure in ((5, misalignment), (6, dynamics), (7, newcomers)):
+        path = directory / f"figure{number}.png"
         try:
             figure(rows, path)
         except CannotShow as reason:
