@@ -1,3 +1,5 @@
+from ._cells import Cells as Cells, cells_of_game as cells_of_game
+from ._dominating_schemes import dominating_scheme as dominating_scheme
 from ._equilibrium_schemes import equilibrium_schemes as equilibrium_schemes, first_equilibria as first_equilibria
 from ._game import (
     Backend as Backend,
@@ -12,15 +14,20 @@ from ._game import (
 from ._oblivious_rules import ObliviousRules as ObliviousRules, oblivious_rules as oblivious_rules
 from ._oblivious_utility import oblivious_utility as oblivious_utility, oblivious_values as oblivious_values
 from ._options import (
-    TOLERANCE as TOLERANCE,
     Dynamics as Dynamics,
     InTurn as InTurn,
     Quantal as Quantal,
     Response as Response,
+    TOLERANCE as TOLERANCE,
     TieBreak as TieBreak,
     check_tolerance as check_tolerance,
 )
-from ._result import GameResult as GameResult, Result as Result, TableResult as TableResult
+from ._outcome import Of as Of, Outcome as Outcome
+from ._result import (
+    GameResult as GameResult,
+    Result as Result,
+    TableResult as TableResult,
+)
 from ._solve import (
     all_games as all_games,
     game_from as game_from,
