@@ -14,11 +14,11 @@ from ._game import (
 from ._oblivious_rules import ObliviousRules as ObliviousRules, oblivious_rules as oblivious_rules
 from ._oblivious_utility import oblivious_utility as oblivious_utility, oblivious_values as oblivious_values
 from ._options import (
+    TOLERANCE as TOLERANCE,
     Dynamics as Dynamics,
     InTurn as InTurn,
     Quantal as Quantal,
     Response as Response,
-    TOLERANCE as TOLERANCE,
     TieBreak as TieBreak,
     check_tolerance as check_tolerance,
 )
