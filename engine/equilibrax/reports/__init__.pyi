@@ -1,3 +1,7 @@
+from ._explore import (
+    Page as Page,
+    explore as explore,
+)
 from .alignment import (
     AlignmentStudy as AlignmentStudy,
     FigureWarning as FigureWarning,
