@@ -171,6 +171,16 @@ class Browser:
             raise RuntimeError(found["exceptionDetails"]["exception"].get("description"))
         return found["result"].get("value")
 
+    def evaluate_in_frame(self, expression: str) -> Any:
+        """The value of an expression in a frame of the page that is closed to it."""
+        page, self._session = self._session, ""
+        frame = next(t for t in self.call("Target.getTargets")["targetInfos"] if t["type"] == "iframe")["targetId"]
+        self._session = self.call("Target.attachToTarget", targetId=frame, flatten=True)["sessionId"]
+        try:
+            return self.evaluate(expression)
+        finally:
+            self._session = page
+
     def until(self, expression: str) -> Any:
         """Wait until an expression is true."""
         end = time.monotonic() + self._patience

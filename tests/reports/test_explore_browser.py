@@ -372,6 +372,21 @@ def test_names_are_shown_as_they_are(shown):
     same_as_engine(browser)
 
 
+def test_it_works_in_the_frame_of_a_notebook(browser, tmp_path):
+    outer = tmp_path / "notebook.html"
+    tables = eq.load_paper_table("synthetic-2")
+    outer.write_text(f"<!doctype html><meta charset=utf-8>{eq.explore(tables)._repr_html_()}", "utf-8")
+    browser.open(outer)
+    changed = """(() => {
+      const field = document.querySelector('#u-0-0-0');
+      field.value = '0.5';
+      field.dispatchEvent(new Event('change', { bubbles: true }));
+      return [document.querySelector('.figures dd').firstChild.textContent, document.querySelector('#link').hidden];
+    })()"""
+    tables.user[0, 0, 0] = 5000
+    assert browser.evaluate_in_frame(changed) == [f"{eq.solve(tables).optimum_utility[0]:.6g}", True]
+
+
 # --- for everybody ----------------------------------------------------------------------------------------------------
 
 

@@ -76,15 +76,15 @@ export function outline(size, cx, cy, r) {
   return `M${corners(...shapes[size])}Z`;
 }
 
-/** Where marks go that would hide each other: those at one place are spread around it. */
-export function spread(places, distance = 6) {
+/** Where marks go that would hide each other: those at one place are spread to its right. */
+export function spread(places, distance = 8) {
   const seen = new Map();
   return places.map(([x, y]) => {
     const key = `${Math.round(x)},${Math.round(y)}`;
     const n = seen.get(key) ?? 0;
     seen.set(key, n + 1);
     const [angle, radius] = [n * 2.399963, distance * Math.sqrt(n)];
-    return [x + radius * Math.cos(angle), y + radius * Math.sin(angle)];
+    return [x + radius * Math.abs(Math.cos(angle)), y + 0.6 * radius * Math.sin(angle)];
   });
 }
 

@@ -53,7 +53,7 @@ export function drawFigure5(view) {
     html("span", {}, svg("svg", { viewBox: "0 0 14 14" }, svg("path", { class: `k${j + 1}`, d: outline(j + 1, 7, 7, 6) })), ` k = ${j + 1}`),
   );
   const about = fitted ? "Dashed: optimum − 2ε, which no equilibrium is below. " : "The score is for the selection game. ";
-  show(byId("sizes"), legend, html("span", {}, `${about}Marks at one place are spread around it.`));
+  show(byId("sizes"), legend, html("span", {}, `${about}Marks at one place are spread to its right.`));
 }
 
 export function drawFigure7(view) {
@@ -72,14 +72,17 @@ export function drawFigure7(view) {
   const path = steps.map((m, k) => [plot.x(k + 1), plot.y(worst(m))]);
   plot.add(svg("path", { class: "path", d: line(path) }));
   const all = [...steps, ...masks.filter((m) => !steps.includes(m))]; // those of the path stay in their places
-  const places = spread(all.map((m) => [plot.x(sizeOf(m)), plot.y(worst(m))]), 7.5);
+  const places = spread(all.map((m) => [plot.x(sizeOf(m)), plot.y(worst(m))]), 8.5);
   all.forEach((m, i) => plot.add(mark(view, m, places[i], i < providers ? 6 : 3)));
-  const room = (plot.inner.right - plot.inner.left) / providers / 6.5;
+  // Labels are below and above by turns, so that each has the room of two; at the top all are below, in two rows.
+  const room = Math.floor((2 * (plot.inner.right - plot.inner.left)) / providers / 7);
   steps.forEach((m, k) => {
-    if (room < 7) return; // the order is below the picture, too
-    const rises = k + 1 < providers && path[k + 1][1] < path[k][1] - 8;
-    const below = rises || path[k][1] < plot.inner.top + 30;
-    plot.add(svg("text", { x: path[k][0], y: path[k][1] + (below ? 22 : -12), "text-anchor": "middle", class: "halo" }, shortened(`+${market.providers[order[k]]}`, Math.floor(room))));
+    if (room < 14) return; // too narrow: the order is in words below
+    const [x, y] = path[k];
+    const down = y < plot.inner.top + 30 ? 22 + 13 * (k % 2) : k % 2 ? -12 : 22;
+    const anchor = k === 0 ? "start" : k === providers - 1 ? "end" : "middle";
+    const from = { start: -12, middle: 0, end: 12 }[anchor];
+    plot.add(svg("text", { x: x + from, y: y + down, "text-anchor": anchor, class: "halo" }, shortened(`+${market.providers[order[k]]}`, room)));
   });
   const [cx, cy] = places[all.indexOf(view.mask)];
   plot.add(svg("circle", { class: "now", cx, cy, r: 9 }));

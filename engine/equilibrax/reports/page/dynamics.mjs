@@ -11,7 +11,7 @@ export function drawDynamics(view) {
   const last = path.length - 1;
   const series = [0, ...view.members.map((j) => j + 1)].map((p) => path.map(({ point }) => view.utility(result.values[p][point])));
   const names = ["user", ...view.members.map((j) => market.providers[j])];
-  const xs = [-0.15, Math.max(1, last) + 0.15];
+  const xs = last ? [-0.03 * last, last * 1.03] : [-0.5, 0.5];
   const title = `Utilities over ${last} steps of best responses; the user ends at ${view.text(result.values[0][path[last].point])}`;
   const plot = chart(byId("dynamics"), { title, xs, ys: padded(series.flat()), xLabel: "step", yLabel: "expected utility", whole: true, right: 84 });
   const ends = apart(series.map((own) => plot.y(own[last])), 13, plot.inner.top + 4, plot.inner.bottom);
@@ -19,7 +19,7 @@ export function drawDynamics(view) {
     const points = own.map((value, n) => [plot.x(n), plot.y(value)]);
     plot.add(svg("path", { class: p ? "thin" : "path", "stroke-dasharray": p ? DASHES[p - 1] : null, d: line(points) }));
     plot.add(svg("text", { x: plot.x(last) + 8, y: ends[p] + 4, class: "halo" }, shortened(names[p], last ? 13 : 20)));
-    if (p) return;
+    if (p) return plot.add(...points.map(([cx, cy]) => svg("circle", { class: "small", cx, cy, r: 2.2 })));
     points.forEach(([cx, cy], n) => {
       const text = said(view, n);
       const { point } = path[n];
@@ -32,6 +32,7 @@ export function drawDynamics(view) {
         }),
       );
     });
+    return undefined;
   });
   plot.add(svg("path", { class: "cursor", d: `M${plot.x(step)} ${plot.inner.top}V${plot.inner.bottom}` }));
   const slider = byId("step");
