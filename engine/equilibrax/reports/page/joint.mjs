@@ -126,14 +126,16 @@ export function solveJoint(market, weights) {
     return path;
   };
 
+  const stable = (n, mask) => {
+    const members = membersOf(mask);
+    if (members.length === 1) return values[members[0] + 1][n] >= best[members[0]][full];
+    return (strict[n] & mask) === mask;
+  };
   const committees = [null];
   for (let mask = 1; mask < 1 << market.utilities.length; mask++) {
     const here = { worst: Infinity, best: -Infinity, count: 0, point: -1, path: dynamics(mask) };
-    const members = membersOf(mask);
-    const single = members.length === 1 ? members[0] : -1;
     listed.forEach((_, n) => {
-      const counts = single < 0 ? (strict[n] & mask) === mask : values[single + 1][n] >= best[single][full];
-      if (!counts) return;
+      if (!stable(n, mask)) return;
       here.count += 1;
       here.best = Math.max(here.best, values[0][n]);
       if (values[0][n] < here.worst) [here.worst, here.point] = [values[0][n], n];
@@ -164,7 +166,7 @@ export function solveJoint(market, weights) {
     committees,
     describe: labels,
     numberOf: (label) => listed.findIndex((_, n) => labels(n).join() === label.join()),
-    stable: (n, mask) => deviations(n, mask).length === 0,
+    stable,
     deviations,
   };
 }
