@@ -239,7 +239,7 @@ class Browser:
         data = {"items": [], "files": [str(path.resolve()) for path in paths], "dragOperationsMask": 1}
         for kind in ("dragEnter", "dragOver", "dragOver", "drop"):
             self.call("Input.dispatchDragEvent", type=kind, x=200, y=200, data=data)
-            time.sleep(0.1)  # what the page answers to a drag is not awaited, and a drop before that is none
+            time.sleep(0.05)  # what the page answers to a drag is not awaited, and a drop before that is none
 
     def resize(self, width: int, height: int, dark: bool = False, medium: str = "") -> None:
         """A window of that size, light or dark, on a screen or on paper."""

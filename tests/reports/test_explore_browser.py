@@ -9,9 +9,6 @@ from fractions import Fraction
 import equilibrax as eq
 import numpy as np
 import pytest
-from chromium import Browser, find_browser, why_no_browser
-
-pytestmark = pytest.mark.skipif(bool(why_no_browser()), reason=why_no_browser())
 
 GAMES = {
     "incumbent": eq.Selection(),
@@ -33,34 +30,10 @@ SUMMARY = """(market) => Object.fromEntries(['incumbent', 'lowest_index', 'joint
 ONE = eq.from_integers([[3, 1], [0, 2]], [[[1, 5], [2, 2]], [[4, 0], [0, 4]]], labels=NAMES)
 
 
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    with Browser(find_browser() or "", tmp_path_factory.mktemp("browser")) as found:
-        yield found
-
-
-@pytest.fixture(autouse=True)
-def _quiet(browser):
-    """Whatever a test does, the page asks no network for anything and says nothing on its console."""
-    browser.said.clear()
-    browser.asked.clear()
-    browser.resize(1280, 900)
-    yield
-    assert browser.said == []
-    assert browser.asked == []
-
-
 @pytest.fixture
-def shown(browser, tmp_path):
-    """Open the page of tables, as a file."""
-
-    def open_page(*tables, fragment=""):
-        path = tmp_path / "page.html"
-        eq.explore(*tables).save(path)
-        browser.open(path, fragment)
-        return browser
-
-    return open_page
+def shown(shown):
+    """Open the page of tables."""
+    return lambda *tables, fragment="": shown(eq.explore(*tables), fragment)
 
 
 def expected(tables, game):

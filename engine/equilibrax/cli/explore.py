@@ -10,7 +10,7 @@ import tyro
 from rich.console import Console
 
 from equilibrax.cli.games import ReadingFlags, named_groups
-from equilibrax.reports import explore
+from equilibrax.reports import Page, explore, explore_sweep
 
 
 @dataclass(frozen=True)
@@ -23,11 +23,16 @@ class Explore:
 
     Example: equilibrax explore movielens --out movielens.html
     Example: equilibrax explore market.csv --out market.html
+
+    Of the folder of a sweep it makes a page of the dataset: Figures 5 and 6 as densities, of which a part can be
+    chosen, and the tables behind it, which open in the same page.
+
+    Example: equilibrax explore my-sweep --out my-sweep.html
     """
 
     tables: Annotated[tyro.conf.Positional[tuple[Path, ...]], tyro.conf.arg(metavar="TABLE...")]
     """CSV or npz files, folders or zip files of MovieLens, or names of the paper's tables: synthetic-1, synthetic-2,
-    movielens."""
+    movielens; or the folder of one sweep."""
     out: Annotated[Path, tyro.conf.arg(metavar="PAGE.html")] = Path("market.html")
     """File to write."""
     resolution: int | None = None
@@ -40,7 +45,14 @@ class Explore:
             raise ValueError("TABLE: expected at least one CSV or npz file, got none")
         if self.out.suffix != ".html":
             raise ValueError(f"--out: expected a file that ends in .html, got {str(self.out)!r}")
-        groups = [named_groups(path, self.resolution, **self.reading.options()) for path in self.tables]
-        explore(*(batch for one in groups for batch in one)).save(self.out)
+        sweeps = [path for path in self.tables if (path / "sweep.json").exists()]
+        if sweeps and len(self.tables) > 1:
+            raise ValueError(f"TABLE: expected the folder of a sweep alone, got {len(self.tables)} places")
+        page = explore_sweep(sweeps[0]) if sweeps else self._page()
+        page.save(self.out)
         console.print(f"written to {self.out}; open it in a browser", markup=False)
         return 0
+
+    def _page(self) -> Page:
+        groups = [named_groups(path, self.resolution, **self.reading.options()) for path in self.tables]
+        return explore(*(batch for one in groups for batch in one))

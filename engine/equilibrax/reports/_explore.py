@@ -101,11 +101,12 @@ def explore(*tables: UtilityTables) -> Page:
     return built_page({"markets": found, "game": "incumbent"})
 
 
-def built_page(given: dict[str, Any]) -> Page:
-    """The page with what it shows."""
+def built_page(given: dict[str, Any], most: int = MAX_BYTES) -> Page:
+    """The page with what it shows, of at most so many bytes; with a dataset above the market if there is one."""
     folder = resources.files("equilibrax.reports").joinpath("page")
     style = folder.joinpath("page.css").read_text("utf-8")
-    script = "\n".join(_inlined(folder.joinpath(f"{name}.mjs").read_text("utf-8")) for name in _MODULES)
+    modules = [*_MODULES, "dataset"] if "dataset" in given else _MODULES
+    script = "\n".join(_inlined(folder.joinpath(f"{name}.mjs").read_text("utf-8")) for name in modules)
     data = json.dumps(given, separators=(",", ":"))
     for character in "<>&":  # nothing in the data can end or begin an element
         data = data.replace(character, f"\\u{ord(character):04x}")
@@ -113,12 +114,13 @@ def built_page(given: dict[str, Any]) -> Page:
         f"default-src 'none'; script-src '{_digest(script)}'; style-src '{_digest(style)}'; "
         "base-uri 'none'; form-action 'none'"
     )
-    parts = {"policy": policy, "style": style, "script": script, "data": data}
+    dataset = folder.joinpath("dataset.html").read_text("utf-8") if "dataset" in given else ""
+    parts = {"policy": policy, "style": style, "script": script, "data": data, "dataset": dataset}
     template = folder.joinpath("page.html").read_text("utf-8")
     text = re.sub(r"\{\{(\w+)\}\}", lambda place: parts[place[1]], template)
-    if len(text.encode()) > MAX_BYTES:
+    if len(text.encode()) > most:
         raise ValueError(
-            f"tables: expected few enough for a page of {MAX_BYTES:,} bytes, got {len(text.encode()):,}; choose some"
+            f"tables: expected few enough for a page of {most:,} bytes, got {len(text.encode()):,}; choose some"
         )
     return Page(text)
 

@@ -289,7 +289,7 @@ function play() {
   timer = setInterval(() => {
     if (!view.result || view.step >= view.committee.path.length - 1) return stop();
     return chooseStep(view.step + 1);
-  }, 900);
+  }, 600);
   return undefined;
 }
 
@@ -368,6 +368,19 @@ function openLink(first) {
 function drawTables() {
   byId("which").hidden = markets.length < 2;
   options(byId("tables"), markets.map((market) => market.name), 0);
+}
+
+/** For the page of a dataset: its tables, and a way to open one of them with a committee. */
+export const tablesOfPage = () => given.markets;
+
+export function openTable(number, mask) {
+  markets = given.markets;
+  drawTables();
+  byId("tables").value = String(number);
+  stop();
+  change({ ...fresh(markets[number]), mask });
+  update(true);
+  byId("market").scrollIntoView();
 }
 
 // --- listeners ---------------------------------------------------------------------------------------------------------
