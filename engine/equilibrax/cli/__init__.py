@@ -30,6 +30,7 @@ COMMANDS = {
     "data": ("Data", "Fetch MovieLens, or write its utility table, from raw ratings."),
     "bench": ("Bench", "Measure equilibrax beside its peers, in one run on this machine."),
     "warmup": ("Warmup", "Compile the loops for CPUs ahead, which is done once per installation."),
+    "explore": ("Explore", "Make a page to play with a market: one file, which solves in the browser."),
     "plot": ("Plot", "Draw the figures for any output of the other commands."),
 }
 """Name of each command: the class in `equilibrax.cli.<name>` that runs it, and what it does."""
