@@ -127,9 +127,15 @@ def _said(console: Console) -> Iterator[None]:
 
 
 def _use_all_cores() -> None:
-    """One JAX device per core, unless the user chose otherwise: a kernel's sorts run on one core each."""
+    """One JAX device per core, unless the user chose otherwise: a kernel's sorts run on one core each.
+
+    What is compiled for them is kept for the next command.
+    """
     import jax
 
+    from equilibrax._core.compile_cache import keep_programs
+
+    keep_programs()
     if "XLA_FLAGS" not in os.environ and "JAX_NUM_CPU_DEVICES" not in os.environ:
         available = getattr(os, "sched_getaffinity", None)
         with suppress(RuntimeError):  # JAX runs already, with the devices that it has: `main` was called from Python

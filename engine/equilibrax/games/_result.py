@@ -169,8 +169,9 @@ class Result(GameResult):
         return self.problem.scale
 
     def _utility(self, values: np.ndarray, known: Any = None) -> np.ndarray:
-        scale = self.scale.reshape(-1, *[1] * (values.ndim - 1))
-        return np.where(self.solved if known is None else known, values / scale, np.nan)
+        utilities = values / self.scale.reshape(-1, *[1] * (values.ndim - 1))
+        known = self.solved if known is None else known
+        return utilities if known.all() else np.where(known, utilities, np.nan)
 
     @property
     def worst_utility(self) -> Float[np.ndarray, "..."]:

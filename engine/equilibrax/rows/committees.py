@@ -46,7 +46,11 @@ _OF_TABLES: Extractors = {
 
 
 def committee_rows(
-    result: SelectionResult | PartitionResult, groups: Sequence[Group] = (), equilibria_cap: int = 100
+    result: SelectionResult | PartitionResult,
+    groups: Sequence[Group] = (),
+    equilibria_cap: int = 100,
+    *,
+    encoded: bool = False,
 ) -> pa.Table:
     """One row per (table, committee), in the order of tables, then of committees.
 
@@ -62,6 +66,7 @@ def committee_rows(
         groups: optional columns, of results of the selection game whose actions are all available: "schemes" (worst,
             best and where dynamics ends), "equilibria" (all of them), "weights" (that attain the misalignment).
         equilibria_cap: of all equilibria, at most so many, the lexicographically first, are listed per row.
+        encoded: whether text is in Arrow's dictionaries, for rows that are written at once.
 
     Returns:
         A table of B x C rows with the result's columns, and those of the groups.
@@ -80,7 +85,7 @@ def committee_rows(
         "equilibrium_schemes": lambda result: all_equilibria(result, equilibria_cap),
         "equilibrium_schemes_cap": lambda result: equilibria_cap,
     }
-    return build_rows(columns, result.status.shape, (result, result.tables), own)
+    return build_rows(columns, result.status.shape, (result, result.tables), own, encoded=encoded)
 
 
 def table_rows(tables: UtilityTables) -> pa.Table:
@@ -105,6 +110,13 @@ def table_rows(tables: UtilityTables) -> pa.Table:
 
 
 def as_stored(rows: pa.Table, kind: str, float32: bool = False) -> pa.Table:
-    """The same rows with the types that datasets have: lists of any length, and 32-bit results on request."""
+    """The same rows with the types that datasets have: lists of any length, and 32-bit results on request.
+
+    Text that is in dictionaries stays in them: files are the same.
+    """
     columns = {column.name: column.stored(float32) for column in COLUMNS[kind]}
-    return rows.cast(schema(columns[name] for name in rows.column_names))
+    stored = schema(columns[name] for name in rows.column_names)
+    for position, field in enumerate(rows.schema):
+        if pa.types.is_dictionary(field.type):
+            stored = stored.set(position, field)
+    return rows.cast(stored)
