@@ -31,6 +31,7 @@ NOTHING_RAISED = (
     "market_rows",
     "families",
     "markdown_table",
+    "names_in",
 )
 BETWEEN_ROOMS = {  # for other rooms, not for users
     "batch_names",
@@ -38,7 +39,9 @@ BETWEEN_ROOMS = {  # for other rooms, not for users
     "check_tolerance",
     "first_equilibria",
     "fit_outcomes",
+    "format_of",
     "game_named",
+    "join_rows",
     "market_games",
     "status_words",
     "strong_fits",

@@ -155,12 +155,13 @@ def entry_figure(rows: pa.Table, path: str | os.PathLike[str], *, users: Sequenc
         _entry_pooled(shown, note, path)
 
 
-def plot_markets(rows: pa.Table, folder: str | os.PathLike[str]) -> list[Path]:
+def plot_markets(rows: pa.Table, folder: str | os.PathLike[str], *, users: Sequence[str] = ()) -> list[Path]:
     """Draw `bound.png` and `providers.png` into a folder, those that the rows hold enough for.
 
     Args:
         rows: from `user_rows`.
         folder: an existing folder.
+        users: names of the users by their number.
 
     Returns:
         The files that were written.
@@ -175,10 +176,10 @@ def plot_markets(rows: pa.Table, folder: str | os.PathLike[str]) -> list[Path]:
         ['providers.png']
     """
     written = [Path(folder, "providers.png")]
-    providers_figure(rows, written[0])
+    providers_figure(rows, written[0], users=users)
     if rows["benchmark"].null_count < rows.num_rows:
         written.insert(0, Path(folder, "bound.png"))
-        bound_figure(rows, written[0])
+        bound_figure(rows, written[0], users=users)
     return written
 
 

@@ -16,6 +16,7 @@ from rich.table import Table
 from equilibrax._core.committees import committee_index
 from equilibrax._core.status import SolveError, Status, status_names
 from equilibrax._core.text import show_table
+from equilibrax.games._labelled import Labelled
 
 if TYPE_CHECKING:
     from equilibrax.games._game import Game
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Result:
+class Result(Labelled):
     """Equilibria of a game, for every table (or market) and committee.
 
     Arrays are `[B, C]`, or `[B, R, C]` if users respond quantally with a list of R lambdas; "..." stands for either
@@ -127,13 +128,15 @@ class Result:
         """`[..., C]` statuses as text, `OK` or flags joined by `|`."""
         return status_names(self.status)
 
-    def index(self, committee: int | Sequence[str]) -> int:
-        """Position of a committee, given as a bitmask or by the names of its providers.
+    def index(self, committee: int | str | Sequence[str]) -> int:
+        """Position of a committee, given as a bitmask, by the names of its providers, or as in "Ann+Bob".
 
         Raises:
             ValueError: if a name is not a provider's, or that committee was not solved.
         """
         return committee_index(committee, self.committees, self.problem.provider_names())
+
+    _place = index
 
     def check_solved(self) -> None:
         """Refuse a result with a status that is no answer.

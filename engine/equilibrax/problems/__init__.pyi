@@ -1,4 +1,5 @@
 from ._batch import Batch as Batch, concatenate as concatenate
+from ._describe import Description as Description
 from ._random_markets import (
     MARKETS_VERSION as MARKETS_VERSION,
     Alignment as Alignment,
@@ -30,5 +31,6 @@ from .tables import (
     RoundingWarning as RoundingWarning,
     UtilityTables as UtilityTables,
     from_arrays as from_arrays,
+    from_dict as from_dict,
     from_integers as from_integers,
 )

@@ -27,6 +27,9 @@ from equilibrax._core.columns import declared
 from equilibrax._core.files import whole_file
 from equilibrax._core.version import __version__
 
+NAMES_KEY = b"equilibrax_names"
+"""The names of all that rows are about, as JSON, in the metadata of their schema."""
+
 _ROWS_PER_GROUP = 2**17  # the shard of 4,096 tables of 5 providers is one group
 _SUM_KEY = "equilibrax_sha256"  # in the metadata, which end the file
 _SUM = re.compile(rb"(?<=" + _SUM_KEY[-10:].encode() + rb"..)[0-9a-f]{64}", re.DOTALL)  # two bytes say how long it is
@@ -37,7 +40,8 @@ _AT_ONCE = 2**20  # bytes
 def write_parquet(table: pa.Table, path: str | os.PathLike[str]) -> None:
     """Write `table` to `path`, completely or not at all; a file that was there is replaced.
 
-    The same rows give the same bytes. The schema's metadata is replaced by the version of equilibrax.
+    The same rows give the same bytes. Of the schema's metadata the names of `labelled_rows` stay; all else is replaced
+    by the version of equilibrax.
 
     Args:
         table: any rows.
@@ -59,7 +63,18 @@ def write_parquet(table: pa.Table, path: str | os.PathLike[str]) -> None:
 
 def write_summed(table: pa.Table, path: str | os.PathLike[str]) -> tuple[int, str]:
     """As `write_parquet`; the number of bytes and their SHA-256."""
-    versioned = table.replace_schema_metadata({"equilibrax": __version__})
+    view = memoryview(parquet_bytes(table))
+    with whole_file(path) as file:
+        summing = _Summing(file)
+        for start in range(0, len(view), _AT_ONCE):
+            summing.write(view[start : start + _AT_ONCE])
+    return summing.size, summing.digest.hexdigest()
+
+
+def parquet_bytes(table: pa.Table) -> bytes | memoryview:
+    """What `write_parquet` writes."""
+    kept = {key: value for key, value in (table.schema.metadata or {}).items() if key == NAMES_KEY}
+    versioned = table.replace_schema_metadata({"equilibrax": __version__, **kept})
     options: dict[str, Any] = {"compression": "zstd", "compression_level": 1, "write_page_checksum": True}
     options["use_dictionary"] = _repetitive(table.schema)
     content = io.BytesIO()
@@ -71,11 +86,7 @@ def write_summed(table: pa.Table, path: str | os.PathLike[str]) -> tuple[int, st
     where = _sum_of(view)
     assert where is not None
     view[where[0] : where[0] + len(_NO_SUM)] = hashlib.sha256(view).hexdigest().encode()
-    with whole_file(path) as file:
-        summing = _Summing(file)
-        for start in range(0, len(view), _AT_ONCE):
-            summing.write(view[start : start + _AT_ONCE])
-    return summing.size, summing.digest.hexdigest()
+    return view
 
 
 def _sum_of(content: memoryview) -> tuple[int, bytes] | None:
