@@ -122,7 +122,7 @@ class Batch:
 
     def unique_names(self) -> list[str]:
         """One name each that no other has, in this batch or in one that it is a part of: with its id, if need be."""
-        own: tuple[str, ...] = getattr(self.labels, f"{self._named}s", ())
+        own: Any = getattr(self.labels, f"{self._named}s", ())
         often: Counter[str] = Counter(own)
         ids = np.asarray(getattr(self, f"{self._named}_id")).tolist()
         alone = [i == 0 or (i < len(own) and often[own[i]] == 1) for i in ids]
