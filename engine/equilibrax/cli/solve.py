@@ -39,7 +39,7 @@ class Solve:
     Example: equilibrax solve market.csv
     Example: equilibrax solve market.csv --committees Ann+Bob Ann+Carl
     Example: equilibrax solve market.csv --game joint --rationality 1,10,inf
-    Example: equilibrax solve market.csv --format csv | sort
+    Example: equilibrax solve market.csv --format csv > rows.csv
     Example: equilibrax solve ml-latest-small.zip --out movielens.parquet
     """
 

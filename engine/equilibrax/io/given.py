@@ -40,11 +40,7 @@ def as_problem(given: Any) -> Any:
     if isinstance(given, str | os.PathLike):
         path = Path(given)
         if str(given) not in PAPER_TABLES and not path.exists():
-            known = (*PAPER_TABLES, *(other.name for other in _beside(path)))
-            raise ValueError(
-                f"tables: expected tables, a data frame, a file ({', '.join(READABLE)}) or one of "
-                f"{', '.join(PAPER_TABLES)}, got {str(given)!r}, which is not there{did_you_mean(path.name, known)}"
-            )
+            raise ValueError(f"tables: expected tables, a data frame, {_nothing(path)}")
         return read_market(path) if path.is_file() and _is_market(path) else named_tables(given, None)
     if isinstance(given, dict):
         columns = all(not hasattr(part, "items") for part in given.values())
@@ -63,6 +59,13 @@ def _of_frame(frame: Any) -> Any:
             f"which columns mean these"
         )
     return from_dataframe(frame)
+
+
+def _nothing(path: Path) -> str:
+    """What to say of a name that is neither a table's nor a file's."""
+    known = (*PAPER_TABLES, *(other.name for other in _beside(path)))
+    names = f"a file ({', '.join(READABLE)}) or one of {', '.join(PAPER_TABLES)}"
+    return f"{names}, got {str(path)!r}, which is not there{did_you_mean(path.name, known)}"
 
 
 def _beside(path: Path) -> list[Path]:
@@ -110,6 +113,8 @@ def _built_in(name: str | os.PathLike[str], resolution: int | None) -> UtilityTa
     path = Path(name)
     if str(name) in PAPER_TABLES and not path.exists():
         return load_paper_table(str(name), resolution=RESOLUTION if resolution is None else resolution)
+    if not path.exists() and (not path.suffix or did_you_mean(path.name, [other.name for other in _beside(path)])):
+        raise TableFileError(f"tables: expected {_nothing(path)}")
     if path.is_dir() and not any((path / name).exists() for name in ("ratings.csv", "movies.csv")):
         expected = "a file of tables, or a folder with MovieLens's ratings.csv and movies.csv"
         raise TableFileError(f"{path}: expected {expected}, got a folder without these")
