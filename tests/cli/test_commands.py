@@ -87,7 +87,7 @@ def test_every_command_has_a_manual_page(name, capsys):
     assert stop.value.code == 0
     page = capsys.readouterr().out
     assert f"usage: equilibrax {name}" in page
-    assert "Example: equilibrax" in page
+    assert f"examples:\n  equilibrax {name}" in page
 
 
 def test_overview_and_version(capsys):
@@ -163,7 +163,7 @@ def test_a_backend_can_be_chosen(table, capsys):
     assert main(["solve", str(table), "--game", "oblivious", "--rules", "lotteries", "--backend", "cpu"]) == 2
     said = capsys.readouterr().err.splitlines()[-1]
     assert (
-        said == 'equilibrax: error: backend: expected "auto" or "xla" in the oblivious game with lotteries, got "cpu"'
+        said == 'equilibrax: error: --backend: expected "auto" or "xla" in the oblivious game with lotteries, got "cpu"'
     )
 
 

@@ -201,7 +201,7 @@ def test_the_market_command_prints_and_writes(theorem_4_1, tmp_path, capsys):
     printed = capsys.readouterr().out
     assert "provider 1, provider 2" in printed
     assert "anonymous    │ 0.500000 │  0.500000 │ 0.200000 │ 0.500000" in printed
-    assert pq.read_table(out).equals(pa.concat_tables([one.rows() for one in theorem_4_1]))
+    assert pq.read_table(out).equals(pa.concat_tables([one.rows(names=True) for one in theorem_4_1]))
     assert figure.read_bytes().startswith(b"\x89PNG")
     assert eq.rows.read_users(out).num_rows == 12
     assert {path.name for path in tmp_path.iterdir()} == {"rows.parquet", "bound.png"}
@@ -272,7 +272,7 @@ def test_newcomers_hurt_only_where_rules_are_public(tmp_path, capsys):
         (["market", "theorem-4.1", "--eps", "0.6"], "eps, c: expected 0 < eps < c <= 1"),
         (["market", "theorem-4.1", "--d", "1"], "d: expected a finite number above 1"),
         (["market", "theorem-4.1", "--committees", "4"], "committees: "),
-        (["market", "theorem-4.1", "--out", "rows.csv"], "--out: expected a file that ends in .parquet"),
+        (["market", "theorem-4.1", "--out", "rows.txt"], "--out: expected a file that ends in .parquet"),
         (["market", "theorem-4.1", "--figure", "a.pdf"], "--figure: expected a file that ends in .png"),
         (["market", "theorem-4.1", "--protocol", "delegation"], "--protocol: expected a flag of `"),
         (["market", "theorem-4.1", "--tie-break", "incumbent", "--game", "anonymous"], "--tie-break: expected"),
