@@ -148,7 +148,7 @@ def _parts(folder: Path) -> Iterator[tuple[dict[str, np.ndarray], int]]:
             "loss": optimum - worst,
             "gain": dynamics - worst,
         }
-        keep = np.asarray(pc.fill_null(pc.equal(rows["status"], "OK"), False).combine_chunks())
+        keep = np.asarray(pc.fill_null(pc.equal(rows["status"], "OK"), False).combine_chunks())  # pyright: ignore[reportAttributeAccessIssue]
         keep &= rows["num_providers"].to_numpy() <= MAX_PROVIDERS
         keep &= np.isfinite(eps) & np.isfinite(part["loss"]) & np.isfinite(part["gain"])
         yield {name: column[keep] for name, column in part.items()}, len(keep)
@@ -179,7 +179,7 @@ def _markets(folder: Path, groups: _Groups) -> list[dict[str, Any]]:
         if not found:
             one = len(json.dumps(_market(rows.slice(0, 1).to_pylist()[0])))
             wanted = wanted[: max(1, _TABLE_BYTES // one)]
-        mine = rows.filter(pc.is_in(rows["table_id"], pa.array(wanted, pa.int64())))
+        mine = rows.filter(pc.is_in(rows["table_id"], pa.array(wanted, pa.int64())))  # pyright: ignore[reportAttributeAccessIssue]
         found += [_market(row) for row in mine.to_pylist()]
     return found
 
