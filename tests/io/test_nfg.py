@@ -165,6 +165,27 @@ def test_gambit_finds_the_same_equilibria_in_random_and_exported_games(tmp_path)
 
 
 @pytest.mark.slow
+def test_gambit_solves_exported_tables(tmp_path):
+    """The schemes that the user takes in Gambit's equilibria are those of the selection game."""
+    gambit = pytest.importorskip("pygambit", reason="the extra [gambit] is not installed")
+    path, compared = tmp_path / "game.nfg", 0
+    rng = np.random.default_rng(12)
+    for states, actions, providers, committee in ((2, 2, 2, 0b11), (1, 3, 3, 0b111), (2, 2, 3, 0b101), (1, 4, 2, 0b10)):
+        sizes = (50, states, actions)
+        others = rng.integers(0, 5, (50, providers, states, actions))
+        tables = eq.from_integers(rng.integers(0, 5, sizes), others, prior=[[1, 2][:states]] * 50)
+        for b in range(50):
+            game = tables.to_normal_form(b, committee)
+            eq.write_nfg(game, path)
+            theirs = {int(game.outcome[0][profile]) for profile in _pure(gambit, gambit.read_nfg(path))}
+            ours = eq.games.equilibrium_schemes(tables[b], committee, tie_break="lowest_index")
+            names = {game.outcome_names().index(", ".join(tables.action_names(scheme))) for scheme in ours}
+            assert theirs == names
+            compared += 1
+    assert compared == 200
+
+
+@pytest.mark.slow
 def test_gambit_finds_the_same_branch_of_logit_equilibria():
     """Games whose branch bifurcates are left out: there Gambit leaves it for one of the two that cross it."""
     gambit = pytest.importorskip("pygambit", reason="the extra [gambit] is not installed")
