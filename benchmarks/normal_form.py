@@ -43,35 +43,34 @@ def peers(games: eq.NormalForm) -> dict[str, Callable[[], list[int]]]:
     return found
 
 
-def main() -> None:
-    for family, actions, count in SIZES:
-        games = eq.random_games(family, count, actions, seed=1)
-        rows = {}
-        for backend in ("cpu", "xla"):
-            game = eq.Nash(dynamics=False)
-            expected = eq.solve(games, game, backend=backend).equilibria.tolist()
-            rows[f"equilibrax {backend}"] = seconds(lambda b=backend, g=game: eq.solve(games, g, backend=b))
-        for name, work in peers(games).items():
-            counts: list[int] = []
-            rows[name] = seconds(lambda w=work, c=counts: c.extend(w()))
-            assert counts == expected, name
-        for name, taken in rows.items():
-            print(
-                f"{count} games {actions}: {name:<15} {taken * 1e3:9.2f} ms, {count / taken:12,.0f} games/s", flush=True
-            )
+def compared(family: str, actions: tuple[int, ...], count: int) -> None:
+    """One size, by everybody."""
+    games, game = eq.random_games(family, count, actions, seed=1), eq.Nash(dynamics=False)
+    expected = eq.solve(games, game).equilibria.tolist()
+    rows: dict[str, Callable[[], list[int]]] = {
+        "equilibrax cpu": lambda: eq.solve(games, game, backend="cpu").equilibria.tolist(),
+        "equilibrax xla": lambda: eq.solve(games, game, backend="xla").equilibria.tolist(),
+    }
+    for name, work in (rows | peers(games)).items():
+        assert work() == expected, name
+        taken = seconds(work)
+        print(f"{count} games {actions}: {name:<15} {taken * 1e3:9.2f} ms, {count / taken:10,.0f} games/s", flush=True)
+
+
+def a_million() -> None:
+    """Time, and the most memory that the process ever had, which includes drawing the games."""
     games = eq.random_games("random", 1_000_000, seed=1)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    for backend in ("cpu", "xla"):
-        for dynamics in (False, True):
+    for dynamics in (False, True):
+        for backend in ("cpu", "xla"):
             game = eq.Nash(dynamics=dynamics)
             eq.solve(games[:4096], game, backend=backend)
             taken = seconds(lambda b=backend, g=game: eq.solve(games, g, backend=b))
-            grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 2**10
-            print(
-                f"1,000,000 games (3, 3), dynamics {dynamics}: {backend} {taken:.2f} s, {grown:.0f} MiB more",
-                flush=True,
-            )
+            most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+            said = f"1,000,000 games (3, 3), dynamics {dynamics}: {backend} {taken:.2f} s"
+            print(f"{said}, at most {most:.0f} MiB, {games.payoffs.nbytes / 2**20:.0f} of them payoffs", flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    for size in SIZES:
+        compared(*size)
+    a_million()
