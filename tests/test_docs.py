@@ -36,7 +36,10 @@ NOTHING_RAISED = (
 BETWEEN_ROOMS = {  # for other rooms, not for users
     "batch_names",
     "build_rows",
+    "cells_of_game",
     "check_tolerance",
+    "dominating_scheme",
+    "files_of",
     "first_equilibria",
     "fit_outcomes",
     "game_named",

@@ -73,6 +73,7 @@ from .studies import (
 )
 from .theory import (
     bounds as bounds,
+    efficiency as efficiency,
     misalignment as misalignment,
 )
 from .verification import (

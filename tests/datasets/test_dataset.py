@@ -627,6 +627,15 @@ def test_mlcroissant_validates_it(dataset):
     assert rows[0]["committees-train/equilibrium_schemes"] == rows_of(dataset, "committees")[0]["equilibrium_schemes"]
 
 
+def test_metadata_say_what_conferences_ask_for(dataset):
+    described = json.loads((dataset / "croissant.json").read_text())
+    asked = ("dataLimitations", "dataBiases", "personalSensitiveInformation", "dataUseCases", "dataSocialImpact")
+    assert all(len(described[f"rai:{name}"].split()) > 8 for name in asked)
+    assert described["rai:hasSyntheticData"] is True
+    assert FULL.family in described["rai:dataCollection"]
+    assert "equilibrax" in described["prov:wasGeneratedBy"]["prov:label"]
+
+
 def test_a_licence_of_ones_own(tmp_path):
     run_sweep(replace(FULL, tables=8, licence="CC-BY-4.0"), tmp_path)
     assert "license: cc-by-4.0" in (tmp_path / "README.md").read_text()

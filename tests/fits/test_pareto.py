@@ -142,7 +142,6 @@ def test_loops_and_kernels_find_the_same():
         ({"unit": 0.0}, "unit: expected positive numbers, got 0.0"),
         ({"payoffs": np.ones((1, 2, 1, 2))}, "payoffs: expected whole numbers"),
         ({"payoffs": np.full((1, 2, 1, 2), 2**51)}, "payoffs: expected whole numbers"),
-        ({"actions": np.zeros((0, 1), int)}, "actions: expected at least one outcome, got none"),
     ],
 )
 def test_what_is_refused(change, message):

@@ -39,6 +39,12 @@ class Status(IntFlag):
     BRANCH_LIMIT = 1024
     """The branch of quantal-response equilibria was not followed up to every lambda: it takes more steps, or bends more
     sharply, than is provided for; the strategies there are NaN. Ask for smaller lambdas."""
+    EFFICIENCY_UNCERTIFIED = 256
+    """Neither the batched solver nor HiGHS proved the efficiency gap to its tolerance; the gap is attained by the
+    dominating lottery, and the largest that it can be is more by `slack`."""
+    RULES_NOT_COMPARED = 512
+    """Whether a rule of the same kind dominates an outcome was not found out: there are more than 10 states, too many
+    partial schemes would have to be kept, or it was not asked for. `efficient` is exact all the same."""
 
 
 def status_names(status: np.ndarray) -> np.ndarray:

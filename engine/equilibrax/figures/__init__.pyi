@@ -1,3 +1,4 @@
+from ._drawing import files_of as files_of, printed as printed
 from .comparison import comparison_figure as comparison_figure
 from .coverage import (
     subset_figure as subset_figure,

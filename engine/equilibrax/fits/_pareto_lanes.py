@@ -82,7 +82,7 @@ def solver_for(backend: Literal["auto", "xla", "cpu"], devices: Sequence[Any] | 
     if backend == "cpu" or (backend == "auto" and on_cpu and loops_available()):
         from equilibrax_kernels.cpu.efficiency import weigh_programs  # compiled when it is needed
 
-        return lambda *arrays: weigh_programs(*arrays, _PIVOTS, threads=cores())._asdict()
+        return lambda *arrays: weigh_programs(*arrays, limit=_PIVOTS, threads=cores())._asdict()
 
     def solve(*arrays: np.ndarray) -> dict[str, np.ndarray]:
         row = sum(array[0].nbytes for array in arrays) * 4
@@ -94,7 +94,7 @@ def solver_for(backend: Literal["auto", "xla", "cpu"], devices: Sequence[Any] | 
 
 @lru_cache(maxsize=8)
 def _compiled(mesh):
-    return jax.jit(over_batch(lambda lanes, _: weigh_lanes(*lanes, _PIVOTS)._asdict(), mesh))
+    return jax.jit(over_batch(lambda lanes, _: weigh_lanes(*lanes, limit=_PIVOTS)._asdict(), mesh))
 
 
 def fitted(lanes: Lanes, solver: Solver) -> dict[str, Any]:
@@ -158,7 +158,7 @@ def _maximized(lanes: Lanes, gains: np.ndarray, found: dict[str, np.ndarray]) ->
     size = np.einsum("ln,lnsa->lsa", np.abs(inside), np.abs(gains))
     positive = np.where(lanes.member, inside > 0, True).all(axis=1)
     proved = np.where(counted, (slack > size * (_ROUNDING * gains.shape[1])) & ~lanes.held, True)
-    return positive & proved.all(axis=(1, 2))
+    return np.logical_and(positive, proved.all(axis=(1, 2)))
 
 
 def _bounds(lanes: Lanes, gains: np.ndarray, lottery: np.ndarray, shares: np.ndarray):

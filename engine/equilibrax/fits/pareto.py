@@ -125,10 +125,14 @@ def pareto_fits(
             fitted(Lanes.of(payoffs[of], available[of], outcomes[here], member[here], unit[of], spread[of]), solver)
         )
     if not pieces:
-        raise ValueError("actions: expected at least one outcome, got none")
-    together: dict[str, Any] = {name: [piece[name] for piece in pieces] for name in pieces[0]}
-    counts = {name: sum(together.pop(name)) for name in ("exact", "resolved")}
-    return ParetoFits(**counts, **{name: np.concatenate(parts) for name, parts in together.items()})
+        no, none = np.zeros(0, bool), np.zeros(0)
+        nothing = np.zeros((0, agents)), np.zeros((0, cells, choices))
+        return ParetoFits(no, no, none, none, *nothing, certified=no, exact=0, resolved=0)
+    joined: dict[str, Any] = {}
+    for name in pieces[0]:
+        parts = [piece[name] for piece in pieces]
+        joined[name] = sum(parts) if name in ("exact", "resolved") else np.concatenate(parts)
+    return ParetoFits(**joined)
 
 
 def _exist(available: np.ndarray, outcomes: np.ndarray) -> np.ndarray:

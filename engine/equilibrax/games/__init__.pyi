@@ -1,3 +1,5 @@
+from ._cells import Cells as Cells, cells_of_game as cells_of_game
+from ._dominating_schemes import dominating_scheme as dominating_scheme
 from ._equilibrium_schemes import equilibrium_schemes as equilibrium_schemes, first_equilibria as first_equilibria
 from ._game import (
     Backend as Backend,
@@ -20,7 +22,12 @@ from ._options import (
     TieBreak as TieBreak,
     check_tolerance as check_tolerance,
 )
-from ._result import GameResult as GameResult, Result as Result, TableResult as TableResult
+from ._outcome import Of as Of, Outcome as Outcome
+from ._result import (
+    GameResult as GameResult,
+    Result as Result,
+    TableResult as TableResult,
+)
 from ._solve import (
     all_games as all_games,
     game_from as game_from,

@@ -159,6 +159,22 @@ class Game(Generic[R]):
         """By compiled loops on the host's cores."""
         raise NotImplementedError
 
+    def equilibrium_rules(
+        self, problem: Any, b: int, masks: np.ndarray, how: Rationality, limit: int
+    ) -> list[np.ndarray]:
+        """All equilibria of problem b of an accepted batch for committees, with the best response or one lambda.
+
+        Returns:
+            For every mask `[E, X]`, rules as in `Outcome`, in lexicographic order; of partitions, in the order of their
+            tuples of cells.
+
+        Raises:
+            ValueError: if they cannot be listed, or a committee has more than `limit`.
+        """
+        raise ValueError(
+            f'of: expected "worst", "best" or "dynamics" in the {self.name} game, whose equilibria are not listed'
+        )
+
     # --- what others need to know of it
 
     @property

@@ -16,6 +16,7 @@ from rich.table import Table
 from equilibrax._core.committees import committee_index
 from equilibrax._core.status import SolveError, Status, status_names
 from equilibrax._core.text import show_table
+from equilibrax.games._outcome import Of, Outcome, no_outcome
 
 if TYPE_CHECKING:
     from equilibrax.games._game import Game
@@ -151,6 +152,14 @@ class Result(GameResult):
     @property
     def _rationality(self) -> Rationality:
         return self.game.how
+
+    def outcome(self, of: Of) -> Outcome:
+        """What is played in an equilibrium of every committee.
+
+        Raises:
+            ValueError: if the result does not name such an outcome.
+        """
+        raise no_outcome(of, f"in the {self.game.name} game")
 
     # --- numbers
 

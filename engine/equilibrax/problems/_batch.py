@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Self, TypeVar
 import jax
 import numpy as np
 
-from equilibrax._core.checks import ON_THE_HOST, refuse_traced
+from equilibrax._core.checks import ON_THE_HOST, as_array, refuse_traced
 from equilibrax._core.committees import mask_of
 
 
@@ -68,7 +68,7 @@ class Batch:
         Raises:
             ValueError: if they are neither, or a position is not in the batch.
         """
-        rows, size = np.asarray(rows), len(self)
+        rows, size = as_array("rows", rows), len(self)
         whole = rows.dtype.kind in "iu" and rows.ndim == 1 and bool(((rows >= -size) & (rows < size)).all())
         if not whole and not (rows.dtype == bool and rows.shape == (size,)):
             raise ValueError(
