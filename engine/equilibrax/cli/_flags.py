@@ -190,12 +190,12 @@ def _game(kind: type[Any], flags: Any, names: Sequence[str]) -> Any:
 # --- texts ------------------------------------------------------------------------------------------------------------
 
 
-def parse_rationality(text: str) -> tuple[float, ...]:
+def parse_rationality(text: str, option: str = "--rationality") -> tuple[float, ...]:
     """Numbers joined by commas, such as `1,3,10,inf`; none from an empty text."""
     try:
         return tuple(float(part) for part in text.split(",")) if text else ()
     except ValueError:
-        raise ValueError(f"--rationality: expected numbers joined by commas, such as 1,10,inf, got {text!r}") from None
+        raise ValueError(f"{option}: expected numbers joined by commas, such as 1,10,inf, got {text!r}") from None
 
 
 def parse_numbers(option: str, text: str, count: int) -> tuple[float, ...]:
