@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from equilibrax._core.checks import as_array
+
 Committees = Literal["all"] | Sequence[int | Sequence[str]]
 """All committees, or a list of them: bitmasks (bit j is provider j), or tuples of providers' names."""
 
@@ -22,7 +24,7 @@ def committee_masks(committees: Committees, providers: int, names: Sequence[str]
         members = list(committees)
         if any(isinstance(one, tuple | list) for one in members):
             committees = [mask_of(one, names) if isinstance(one, tuple | list) else one for one in members]
-    masks = np.asarray(committees)
+    masks = as_array("committees", committees)
     if masks.ndim != 1 or masks.size == 0 or masks.dtype.kind not in "iu":
         raise ValueError(f'committees: expected "all" or a non-empty list of bitmasks, got {committees!r}')
     if masks.min() < 1 or masks.max() > most:

@@ -15,7 +15,7 @@ from equilibrax._core.interrupts import INTERRUPTED, exit_interrupted
 from equilibrax._core.messages import shortened
 from equilibrax._core.status import SolveError
 from equilibrax._core.text import Screen
-from equilibrax.cli._failures import NO_MEMORY, is_out_of_memory
+from equilibrax.cli._failures import NO_MEMORY, is_out_of_memory, say_when_aborted
 
 COMMANDS = {
     "reproduce": ("Reproduce", "Recompute Figures 5, 6 and 7 of the paper, exactly, and for random tables."),
@@ -148,6 +148,7 @@ def run() -> None:
     """Run the command line and end with its exit status."""
     from equilibrax.cli._streams import with_streams
 
+    say_when_aborted()
     try:
         status = with_streams(main)
     except KeyboardInterrupt:  # after the command was done

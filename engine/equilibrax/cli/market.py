@@ -12,6 +12,7 @@ import pyarrow as pa
 import tyro
 from rich.console import Console
 
+from equilibrax.cli._folders import check_new
 from equilibrax.cli.games import ReadingFlags
 from equilibrax.games import MarketGame
 from equilibrax.io.markets import read_market
@@ -124,6 +125,8 @@ def check_outputs(out: str, figure: Path | None) -> None:
         raise ValueError(f"--out: expected a file that ends in .parquet, got {out!r}")
     if figure is not None and figure.suffix != ".png":
         raise ValueError(f"--figure: expected a file that ends in .png, got {str(figure)!r}")
+    check_new("--out", [out])
+    check_new("--figure", [figure])
 
 
 def numbered(parts: Sequence[Sequence[pa.Table]]) -> pa.Table:

@@ -12,6 +12,7 @@ import pyarrow as pa
 import tyro
 from rich.console import Console
 
+from equilibrax.cli._folders import check_new
 from equilibrax.cli.games import ReadingFlags, named_groups
 from equilibrax.games import Backend, Game, solve
 from equilibrax.problems.tables import UtilityTables
@@ -69,6 +70,7 @@ class Solve:
             raise ValueError("TABLE: expected at least one CSV or npz file, got none")
         if self.out != "-" and Path(self.out).suffix != ".parquet":
             raise ValueError(f"--out: expected a file that ends in .parquet, or - to print, got {self.out!r}")
+        check_new("--out", [self.out])
         options = {**self.reading.options(), "strict": self.strict}
         files = [named_groups(path, self.resolution, **options) for path in self.tables]
         results = [[self._solve(tables) for tables in groups] for groups in files]

@@ -14,15 +14,15 @@ from typing import Any, ClassVar, Self, TypeVar
 import jax
 import numpy as np
 
-from equilibrax._core.checks import ON_THE_HOST, refuse_traced
+from equilibrax._core.checks import ON_THE_HOST, as_array, refuse_traced
 from equilibrax._core.committees import mask_of
 
 
 class Batch:
     """A batch of problems of the same shape. The fields that are not static are arrays with a leading axis B, or None.
 
-    A subclass is a frozen dataclass with `user`, `providers` (or its own `num_providers`), `prior` (or its own
-    `scale`), `resolution`, `family` and `labels`.
+    A subclass is a frozen dataclass with `resolution`, `family`, `labels` and an array first; one between a user and
+    providers has `user`, `providers` (or its own `num_providers`) and `prior` (or its own `scale`), too.
     """
 
     _one: ClassVar[str]  # what one of the batch is called
@@ -45,7 +45,7 @@ class Batch:
                     f"{self._one}s: expected {name} of {wanted}, got {came or type(array).__name__}; JAX cuts "
                     f"integers to 32 bits, so make it anew from the numbers"
                 )
-        return self.user.shape[0]
+        return getattr(self, array_fields(type(self))[0]).shape[0]
 
     def __getitem__(self, index: int | slice) -> Self:
         """What is at `index`, still batched: `batch[3]` is a batch of one."""
@@ -68,7 +68,7 @@ class Batch:
         Raises:
             ValueError: if they are neither, or a position is not in the batch.
         """
-        rows, size = np.asarray(rows), len(self)
+        rows, size = as_array("rows", rows), len(self)
         whole = rows.dtype.kind in "iu" and rows.ndim == 1 and bool(((rows >= -size) & (rows < size)).all())
         if not whole and not (rows.dtype == bool and rows.shape == (size,)):
             raise ValueError(
