@@ -17,6 +17,7 @@ from ._options import (
     InTurn as InTurn,
     Quantal as Quantal,
     Response as Response,
+    SelectionDynamics as SelectionDynamics,
     TieBreak as TieBreak,
     check_tolerance as check_tolerance,
 )
@@ -29,6 +30,7 @@ from ._solve import (
 )
 from .aligned import Aligned as Aligned
 from .joint import Joint as Joint
+from .lottery_result import LotteryResult as LotteryResult
 from .markets.anonymous import Anonymous as Anonymous
 from .markets.game import MarketDynamics as MarketDynamics, MarketGame as MarketGame
 from .markets.personalized import Personalized as Personalized

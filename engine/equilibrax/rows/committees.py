@@ -23,7 +23,7 @@ from equilibrax.games.partition_result import PartitionResult
 from equilibrax.games.selection_result import SelectionResult
 from equilibrax.problems.tables import UtilityTables
 from equilibrax.rows._building import Extractors, along_batch, batch_names, build_rows, sizes, status_words
-from equilibrax.rows.optional_columns import all_equilibria, best_schemes
+from equilibrax.rows.optional_columns import all_equilibria, best_schemes, interval_lists
 
 _OF_RESULT: Extractors = {
     "table_id": lambda result: along_batch(result.table_id, result.status.ndim),
@@ -35,6 +35,7 @@ _OF_RESULT: Extractors = {
     "game": lambda result: result.game.name,
     "rationality": lambda result: np.array([np.nan if r is None else r for r in result.rationalities])[:, None],
     "status": lambda result: status_words(result.status),
+    "intervals": lambda result: interval_lists(result),
     "best_scheme": lambda result: np.where(result.solved[..., None], best_schemes(result), np.int16(-1)),
     "misalignment_weights": lambda result: result.fit.weights,
     "misalignment_offset": lambda result: result.fit.offset,

@@ -16,8 +16,6 @@ from equilibrax._core.committees import Committees, committee_masks
 from equilibrax._core.status import SolveError
 from equilibrax.fits.chebyshev import CertifiedFit, FitOptions, Rows, Weights, certify, fit_lanes
 from equilibrax.games import Selection
-from equilibrax.games.selection import program_of
-from equilibrax.games.selection_engine import solve_growing
 from equilibrax.problems.slots import Prepared, prepare
 from equilibrax.problems.tables import UtilityTables
 
@@ -80,9 +78,7 @@ def misalignment(
     if rows == "table":
         raw, skip = _fit_tables(prepared, masks, options, mesh), np.zeros(len(tables), bool)
     else:
-        program, keys = program_of(prepared, game, options), np.zeros((len(tables), 2), np.uint32)
-        raw, _ = solve_growing(prepared, keys, masks, program, game.max_capacity, mesh)
-        skip = raw["overflow"]
+        raw, skip = game.outcomes_to_fit(prepared, masks, options, mesh)
     fit = certify(prepared, raw, masks, options, skip)
     if throw and not fit.certified.all():
         table, committee = (int(i) for i in np.argwhere(~fit.certified)[0])
