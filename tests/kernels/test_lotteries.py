@@ -58,6 +58,65 @@ def test_loops_and_the_product_over_breakpoints(shape, tie_break):
     compare(games, by_loops(games, tie_break == "lowest_index"), tie_break)
 
 
+@pytest.mark.parametrize("tie_break", RULES)
+def test_utilities_of_32_bits_need_no_more_than_64(tie_break):
+    """Products of differences reach (2**32 - 2)**2, and ratios differ in their last digit."""
+    rng, most = random.Random(5), 2**31 - 1
+    near = [-most, 1 - most, 2 - most, most - 2, most - 1, most]
+
+    def draw(count: int) -> list[list[int]]:
+        return [[rng.choice(near) for _ in range(3)] for _ in range(count)]
+
+    games = [
+        oracles.Table(draw(2), [draw(2), draw(2)], [1, rng.randint(1, 2)], [[True] * 3, [True] * 3]) for _ in range(40)
+    ]
+    compare(games, by_loops(games, tie_break == "lowest_index"), tie_break)
+    compare(games[:12], by_kernels(games[:12], tie_break == "lowest_index"), tie_break)
+
+
+@pytest.mark.parametrize("solve", [by_loops, lambda games, ties, intervals: by_kernels(games, ties, intervals)])
+def test_intervals_that_find_no_room_are_counted(solve):
+    """Those that do are the highest, so that a caller sees how much more to ask for."""
+    games = games_of(9, (3, 4, 3), 20, 30)
+    few, many = solve(games, False, 1), solve(games, False, 16)
+    assert many["interval_count"].max() > 1
+    np.testing.assert_array_equal(few["interval_count"], many["interval_count"])
+    np.testing.assert_array_equal(few["intervals"][:, :, 0], many["intervals"][:, :, 0])
+    np.testing.assert_array_equal(few["worst"], many["worst"])
+
+
+@pytest.mark.slow
+def test_a_thousand_tables_and_the_product_over_breakpoints():
+    """Ties, priors, missing actions, one to four providers."""
+    for seed, shape in enumerate([(3, 3, 1), (2, 3, 2), (3, 2, 3), (2, 3, 4), (3, 3, 3)]):
+        for ties in (False, True):
+            games = games_of(seed + 100 * ties, shape, 70) + games_of(seed + 10, shape, 30, 12)
+            compare(games, by_loops(games, ties), RULES[ties])
+
+
+@pytest.mark.slow
+def test_two_hundred_tables_and_linear_programs():
+    """No breakpoints: HiGHS finds equilibria at ends and inside of intervals, and none in the middle of gaps."""
+    asked = 0
+    for seed, shape in enumerate([(2, 3, 2), (3, 3, 2), (2, 4, 3), (1, 4, 3)]):
+        games = games_of(seed + 50, shape, 50, 12)
+        found = by_loops(games, False)
+        everybody = 2 ** shape[2] - 1
+        for i, game in enumerate(games):
+            count = found["interval_count"][i, everybody - 1]
+            intervals = [tuple(row) for row in found["intervals"][i, everybody - 1, :count][::-1].tolist()]
+            lowest = oracles_lotteries.lowest_value(game)
+            scan = oracles_lotteries.Scan(game, everybody)
+            for value, expected in oracles_lotteries.scan_points(intervals, lowest):
+                if value == found["optimum"][i]:
+                    continue  # there nothing is better for her, and it is an equilibrium
+                slack = scan.slack(float(value))
+                assert slack <= 1e-9
+                assert (slack >= -1e-9) == expected, (game, value, slack)
+                asked += 1
+    assert asked > 250
+
+
 def by_kernels(games, ties: bool, intervals: int = 16) -> dict[str, Any]:
     providers = len(games[0].providers)
     utilities = np.array([[game.user, *game.providers] for game in games], np.int64)

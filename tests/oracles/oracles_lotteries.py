@@ -148,6 +148,11 @@ class Scan:
         return float(-found.fun)
 
 
+def lowest_value(table: Table) -> int:
+    """The least that the user can get at all."""
+    return range_of(table, tuple(frozenset(a for a, there in enumerate(row) if there) for row in table.available))[0]
+
+
 def scan_points(intervals: list[Interval], lowest: int) -> Iterator[tuple[Fraction, bool]]:
     """Values to ask about, and whether an equilibrium is expected: ends, middles, and the middles of gaps."""
     for i, (low, high) in enumerate(intervals):
