@@ -9,6 +9,7 @@ from ._game import (
     register_bounds as register_bounds,
     register_guarantee as register_guarantee,
 )
+from ._lottery_regret import LotteryRegret as LotteryRegret, lottery_regret as lottery_regret
 from ._oblivious_rules import ObliviousRules as ObliviousRules, oblivious_rules as oblivious_rules
 from ._oblivious_utility import oblivious_utility as oblivious_utility, oblivious_values as oblivious_values
 from ._options import (
