@@ -15,7 +15,17 @@ import tyro
 from equilibrax._core.suggestions import did_you_mean
 from equilibrax.cli._usage import one_line
 from equilibrax.fits.chebyshev import FitOptions
-from equilibrax.games import TOLERANCE, Dynamics, Game, InTurn, MarketDynamics, Quantal, Response, all_games
+from equilibrax.games import (
+    TOLERANCE,
+    Dynamics,
+    Game,
+    InTurn,
+    MarketDynamics,
+    Quantal,
+    Response,
+    SelectionDynamics,
+    all_games,
+)
 from equilibrax.problems.market import Market
 
 C = TypeVar("C")
@@ -62,9 +72,20 @@ class _DynamicsFlags(_TurnFlags):
         return {"order": order, "seed": self.random_order, "deviation": self.deviation}
 
 
+@dataclass(frozen=True)
+class _SelectionFlags(_DynamicsFlags):
+    dynamics: bool = True
+    """Whether to run best-response dynamics; with lotteries there is none."""
+
+    def value(self) -> Any:
+        found = super().value()
+        return None if found is True else found  # what the rules have by default
+
+
 _FLAGS: dict[Any, Any] = {
     Response: (Annotated[_ResponseFlags, tyro.conf.arg(name="")], _ResponseFlags()),
     InTurn: (Annotated[_TurnFlags, tyro.conf.arg(name="")], _TurnFlags()),
+    SelectionDynamics: (Annotated[_SelectionFlags, tyro.conf.arg(name="")], _SelectionFlags()),
     bool | Dynamics: (Annotated[_DynamicsFlags, tyro.conf.arg(name="")], _DynamicsFlags()),
     MarketDynamics: (Annotated[_TurnFlags, tyro.conf.arg(name="")], _TurnFlags()),
     bool | FitOptions: (bool, True),
