@@ -11,7 +11,7 @@ from importlib import import_module
 
 from rich.console import Console
 
-from equilibrax._core.interrupts import INTERRUPTED, exit_interrupted
+from equilibrax._core.interrupts import INTERRUPTED, end_as_done, exit_interrupted
 from equilibrax._core.messages import shortened
 from equilibrax._core.status import SolveError
 from equilibrax._core.text import Screen
@@ -154,4 +154,5 @@ def run() -> None:
         exit_interrupted()
     if status == 130:
         os._exit(130)  # threads that are still at work would be waited for
+    end_as_done()
     sys.exit(status)

@@ -6,7 +6,10 @@ game's own file gives them. So a flag that does not apply is none.
 
 from __future__ import annotations
 
+import io
+import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import redirect_stderr
 from dataclasses import MISSING, dataclass, field, fields, make_dataclass, replace
 from typing import Annotated, Any, TypeVar, get_type_hints
 
@@ -118,7 +121,14 @@ def parsed(command: type[C], args: Sequence[str], prog: str) -> C:
     command = command.variant(args) if hasattr(command, "variant") else command  # pyright: ignore[reportAttributeAccessIssue]
     kinds = _chosen(command, args)
     composed = _with_games(command, kinds) if kinds else command
-    found, unknown = tyro.cli(composed, prog=prog, args=list(args), return_unknown_args=True)
+    said = io.StringIO()
+    try:
+        with redirect_stderr(said):
+            found, unknown = tyro.cli(composed, prog=prog, args=list(args), return_unknown_args=True)
+    except SystemExit as end:
+        if not end.code:
+            raise
+        raise ValueError(_in_one_line(said.getvalue(), prog)) from None
     if unknown:
         of = f"{prog} --game {found.game}" if kinds else prog  # pyright: ignore[reportAttributeAccessIssue]
         raise ValueError(f"{unknown[0]}: expected a flag of `{of}`, which has none of that name; --help lists them")
@@ -127,6 +137,15 @@ def parsed(command: type[C], args: Sequence[str], prog: str) -> C:
     flags: Any = found.plays  # pyright: ignore[reportAttributeAccessIssue]
     names = _common(kinds)
     return replace(found, plays=tuple(_game(kind, flags, names) for kind in kinds))  # pyright: ignore[reportArgumentType]
+
+
+def _in_one_line(said: str, prog: str) -> str:
+    """What tyro says between its first and its second rule, as a line."""
+    said = re.sub("\x1b\\[[0-9;]*m", "", said)  # colours
+    lines = [line.strip(" │|┃") for line in said.splitlines()]
+    rules = [i for i, line in enumerate(lines) if line[:1] in ("╭", "╰", "+") or not line.strip("─-━")]
+    first, second = (*rules, -1, len(lines))[:2] if len(rules) < 2 else rules[:2]
+    return f"{' '.join(lines[first + 1 : second]) or 'flags that cannot be read'}; {prog} --help lists them"
 
 
 def _chosen(command: type[Any], args: Sequence[str]) -> tuple[type[Game[Any]], ...]:
