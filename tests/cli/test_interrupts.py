@@ -167,3 +167,13 @@ def test_a_library_that_aborts_is_a_line_that_says_what_would_help(abort):
         pytest.skip("no C++ runtime of its own")
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1].startswith("equilibrax: error: a compiled library gave up")
+
+
+@posix
+def test_ctrl_c_while_python_ends_changes_nothing():
+    """After the command is done its exit status stands."""
+    code = "import os, sys; sys.argv = ['equilibrax', '--version']\n"
+    code += "class Late:\n def __del__(self, os=os, time=time):\n  os.write(1, b'ready\\n'); time.sleep(1)\n"
+    code += "late = Late()\nfrom equilibrax.cli import run\nrun()"
+    done = interrupt(START + code, after=0.3)
+    assert (done.returncode, done.stderr) == (0, "")

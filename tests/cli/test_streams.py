@@ -133,3 +133,23 @@ def test_a_platform_that_the_machine_lacks_is_one_line(platform):
     assert done.stdout == ""
     assert done.stderr.startswith("equilibrax: error: JAX_PLATFORMS: ")
     assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["sweep", "--tables", "[/b]"], "Error parsing --tables"),
+        (["sweep", "--tables"], "Missing value for argument '--tables'"),
+        (["solve", "t.csv", "--backend", "\x1b[31m"], "--backend"),
+        (["merge"], "Missing from equilibrax merge: DIR"),
+        (["data"], "movielens-table"),
+        (["sweep", "--out", "s", "--states", "9" * 5000], "states"),
+    ],
+)
+def test_flags_that_cannot_be_read_are_one_line(args, said, capsys):
+    assert main(args) == 2
+    error = capsys.readouterr().err
+    assert len(error.splitlines()) == 1
+    assert said in error
+    assert len(error) <= 640
+    assert "\x1b" not in error

@@ -79,6 +79,7 @@ def test_comments_before_the_header_are_skipped_and_counted(write, caplog):
 # --- columns ----------------------------------------------------------------------------------------------------------
 
 ROW_NUMBERS = ["Unnamed: 0", "Unnamed: 0.1", "", "index", "Index", "id", "ID", "row_id", "__index_level_0__", "...1"]
+ROW_NUMBERS += ["Unnamed: 0_level_0", "_id", "row.names", "rownum", "__index__"]
 
 
 @pytest.mark.parametrize("kind", READERS)

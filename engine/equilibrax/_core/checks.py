@@ -69,7 +69,10 @@ def check_numbers(
     """Real numbers from `low` to `high` as float64; infinity only with `infinite`; broadcast to a shape, if any."""
     array = as_array(name, value)
     fractions = array.dtype == object and all(isinstance(v, Real) and not isinstance(v, bool) for v in array.flat)
-    array = array.astype(np.float64) if array.dtype.kind in "iuf" or fractions else np.asarray(math.nan)
+    try:
+        array = array.astype(np.float64) if array.dtype.kind in "iuf" or fractions else np.asarray(math.nan)
+    except OverflowError:  # a whole number that is too large
+        array = np.asarray(math.nan)
     endless = bool(np.isinf(array).any()) and not infinite
     if endless or not ((low <= array) & (array <= high)).all():
         kind = "finite numbers" if endless or low == -math.inf else f"numbers of at least {low:g}"

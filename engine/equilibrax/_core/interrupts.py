@@ -32,6 +32,12 @@ def end_at_once() -> None:
     signal.signal(signal.SIGINT, _raise_if_patient)
 
 
+def end_as_done() -> None:
+    """From now on Ctrl-C changes nothing: the command is done, and Python's own end would die of it without a line."""
+    with suppress(ValueError):  # not in the main thread
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 @contextmanager
 def unwinding(seconds: float) -> Iterator[None]:
     """While the block runs, Ctrl-C is a `KeyboardInterrupt`, and ends the process if that takes longer than this.

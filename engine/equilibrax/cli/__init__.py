@@ -181,6 +181,7 @@ def _use_all_cores() -> None:
 
 def run() -> None:
     """Run the command line and end with its exit status."""
+    from equilibrax._core.interrupts import end_as_done, exit_interrupted
     from equilibrax.cli._failures import say_when_aborted
     from equilibrax.cli._streams import with_streams
 
@@ -188,9 +189,8 @@ def run() -> None:
     try:
         status = with_streams(main)
     except KeyboardInterrupt:  # after the command was done
-        from equilibrax._core.interrupts import exit_interrupted
-
         exit_interrupted()
     if status == 130:
         os._exit(130)  # threads that are still at work would be waited for
+    end_as_done()
     sys.exit(status)

@@ -23,8 +23,8 @@ SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 
 # What pandas, R, Spark and spreadsheets call the number of a row when they write it as a column.
 _ROW_NUMBER = re.compile(
-    r"|unnamed: ?[0-9]+(\.[0-9]+)*|__index_level_[0-9]+__|level_[0-9]+|\.\.\.[0-9]+|#"
-    r"|index|id|idx|row|row[ _]?(number|nr|no|id|idx|index|names?)|rownames?",
+    r"|unnamed: ?_?[0-9]+((\.|_level_)[0-9]+)*|__index(_level_[0-9]+)?__|level_[0-9]+|\.\.\.[0-9]+|#"
+    r"|index|_?id|idx|row|row[ ._]?(number|num|nr|no|id|idx|index|names?)",
     re.IGNORECASE,
 )
 
