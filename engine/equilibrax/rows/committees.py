@@ -13,17 +13,21 @@ Letters: B tables, K providers, X states, A actions, C committees.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from equilibrax._core.column import schema
 from equilibrax._core.columns import COLUMNS, Group, declared
+from equilibrax.games import Backend
 from equilibrax.games.partition_result import PartitionResult
 from equilibrax.games.selection_result import SelectionResult
 from equilibrax.problems.tables import UtilityTables
 from equilibrax.rows._building import Extractors, along_batch, batch_names, build_rows, sizes, status_words
 from equilibrax.rows.optional_columns import all_equilibria
+from equilibrax.theory import efficiency
 
 _OF_RESULT: Extractors = {
     "table_id": lambda result: along_batch(result.table_id, result.status.ndim),
@@ -45,8 +49,35 @@ _OF_TABLES: Extractors = {
 }
 
 
+class _Efficiency:
+    """Columns of the worst equilibria's efficiency, worked out when the first is wanted."""
+
+    def __init__(self, result: Any, backend: Backend) -> None:
+        self.result = result
+        self.backend: Backend = backend
+
+    @cached_property
+    def found(self) -> Any:
+        return efficiency(self.result, rules=False, backend=self.backend)
+
+    @property
+    def efficient(self) -> pa.Array:
+        return pa.array(self.found.efficient.reshape(-1), mask=~self.found.known.reshape(-1))
+
+    @property
+    def efficiency_gap(self) -> np.ndarray:
+        return self.found.gap
+
+    @property
+    def negishi_weights(self) -> np.ndarray:
+        return self.found.weights
+
+
 def committee_rows(
-    result: SelectionResult | PartitionResult, groups: Sequence[Group] = (), equilibria_cap: int = 100
+    result: SelectionResult | PartitionResult,
+    groups: Sequence[Group] = (),
+    equilibria_cap: int = 100,
+    backend: Backend = "auto",
 ) -> pa.Table:
     """One row per (table, committee), in the order of tables, then of committees.
 
@@ -59,9 +90,11 @@ def committee_rows(
 
     Args:
         result: B tables and C committees.
-        groups: optional columns, of results of the selection game whose actions are all available: "schemes" (worst,
-            best and where dynamics ends), "equilibria" (all of them), "weights" (that attain the misalignment).
+        groups: optional columns, those of `result.game.groups`: "schemes" (worst, best and where dynamics ends),
+            "equilibria" (all of them, of tables whose actions are all available), "weights" (that attain the
+            misalignment), "efficiency" (of the worst equilibrium).
         equilibria_cap: of all equilibria, at most so many, the lexicographically first, are listed per row.
+        backend: what works out efficiency; as in `solve`.
 
     Returns:
         A table of B x C rows with the result's columns, and those of the groups.
@@ -80,7 +113,7 @@ def committee_rows(
         "equilibrium_schemes": lambda result: all_equilibria(result, equilibria_cap),
         "equilibrium_schemes_cap": lambda result: equilibria_cap,
     }
-    return build_rows(columns, result.status.shape, (result, result.tables), own)
+    return build_rows(columns, result.status.shape, (result, result.tables, _Efficiency(result, backend)), own)
 
 
 def table_rows(tables: UtilityTables) -> pa.Table:

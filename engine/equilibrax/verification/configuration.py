@@ -141,7 +141,7 @@ class Configuration:
 
     def columns(self, kind: str) -> list[Column]:
         """The columns of `tables` or `committees`, in order."""
-        groups = set(self["columns"]).intersection(get_args(Group)) if self.game.schemes else {"partitions"}
+        groups = set(self["columns"]).intersection(get_args(Group)) | (set() if self.game.schemes else {"partitions"})
         return [column.stored(self["float32"]) for column in declared(kind, *groups)]
 
 

@@ -112,7 +112,7 @@ def read_rows(
     if rows > most * (configuration.rows_each(part) if kind == "committees" else 1):
         report.fail("records", record_name(shard), "rows of the shard's tables", rows, column=name)
         return None
-    letters = {"K": part.providers, "X": part.states, "A": part.actions}
+    letters = {"K": part.providers, "1+K": 1 + part.providers, "X": part.states, "A": part.actions}
     widths = {}
     for column in configuration.columns(kind):
         widths[column.name] = 1

@@ -39,6 +39,7 @@ CHECKS = {
     "programs": "scores against HiGHS",
     "weights": "misalignment weights attain the score",
     "bound": "bound = optimum - 2 misalignment",
+    "efficiency": "weights prove the efficiency gap of the worst equilibrium, and a lottery attains it",
     "strata": "tables of a stratified sweep are in their bins",
 }
 """Name of each check and what it makes sure of."""
