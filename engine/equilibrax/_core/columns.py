@@ -18,7 +18,7 @@ from equilibrax._core.column import Column, type_name
 if TYPE_CHECKING:
     import pyarrow as pa
 
-Group = Literal["schemes", "equilibria", "weights", "efficiency"]
+Group = Literal["schemes", "equilibria", "weights", "efficiency", "robustness"]
 """Optional columns of a sweep."""
 
 _COMPETITION, _PERSONALIZATION = "2509.15090", "2602.13451"
@@ -122,6 +122,9 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
         Column("negishi_weights", "list of float64", size="1+K", nullable=True, group="efficiency",
                meaning="weights of the user and the providers, 0 outside the committee, whose sum the worst "
                "equilibrium maximizes if it is efficient, and that prove the gap if it is not"),
+        Column("losses_survived", "int32", unit="members", nullable=True, group="robustness",
+               meaning="how many members may leave, whoever they are, before the misalignment of those who stay "
+               "exceeds 1e-6; null if it does with all of them"),
     ),
     "markets": (
         *_identity("market", "market"), *_SIZES, _USERS,

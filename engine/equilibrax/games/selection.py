@@ -94,8 +94,8 @@ class Selection(Game[SelectionResult]):
 
     @property
     def groups(self) -> tuple[str, ...]:
-        """Schemes, all equilibria, efficiency and, if misalignment is computed, the weights that attain it."""
-        return ("schemes", "equilibria", "efficiency", "weights")[: 4 if self.fit else 3]
+        """Schemes, all equilibria, efficiency and, if misalignment is computed, its weights and what it survives."""
+        return ("schemes", "equilibria", "efficiency", "weights", "robustness")[: 5 if self.fit else 3]
 
     def without_loops(self, problem: UtilityTables) -> str:
         """Nothing: it has."""

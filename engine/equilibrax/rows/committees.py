@@ -27,7 +27,7 @@ from equilibrax.games.selection_result import SelectionResult
 from equilibrax.problems.tables import UtilityTables
 from equilibrax.rows._building import Extractors, along_batch, batch_names, build_rows, sizes, status_words
 from equilibrax.rows.optional_columns import all_equilibria
-from equilibrax.theory import efficiency
+from equilibrax.theory import efficiency, robustness
 
 _OF_RESULT: Extractors = {
     "table_id": lambda result: along_batch(result.table_id, result.status.ndim),
@@ -49,8 +49,8 @@ _OF_TABLES: Extractors = {
 }
 
 
-class _Efficiency:
-    """Columns of the worst equilibria's efficiency, worked out when the first is wanted."""
+class _Welfare:
+    """Columns of the worst equilibria's efficiency, and of losses, worked out when the first is wanted."""
 
     def __init__(self, result: Any, backend: Backend) -> None:
         self.result = result
@@ -67,6 +67,10 @@ class _Efficiency:
     @property
     def efficiency_gap(self) -> np.ndarray:
         return self.found.gap
+
+    @property
+    def losses_survived(self) -> np.ndarray:
+        return robustness(self.result).losses
 
     @property
     def negishi_weights(self) -> np.ndarray:
@@ -92,7 +96,7 @@ def committee_rows(
         result: B tables and C committees.
         groups: optional columns, those of `result.game.groups`: "schemes" (worst, best and where dynamics ends),
             "equilibria" (all of them, of tables whose actions are all available), "weights" (that attain the
-            misalignment), "efficiency" (of the worst equilibrium).
+            misalignment), "efficiency" (of the worst equilibrium), "robustness" (of all committees' misalignment).
         equilibria_cap: of all equilibria, at most so many, the lexicographically first, are listed per row.
         backend: what works out efficiency; as in `solve`.
 
@@ -113,7 +117,7 @@ def committee_rows(
         "equilibrium_schemes": lambda result: all_equilibria(result, equilibria_cap),
         "equilibrium_schemes_cap": lambda result: equilibria_cap,
     }
-    return build_rows(columns, result.status.shape, (result, result.tables, _Efficiency(result, backend)), own)
+    return build_rows(columns, result.status.shape, (result, result.tables, _Welfare(result, backend)), own)
 
 
 def table_rows(tables: UtilityTables) -> pa.Table:

@@ -39,6 +39,7 @@ CHECKS = {
     "programs": "scores against HiGHS",
     "weights": "misalignment weights attain the score",
     "bound": "bound = optimum - 2 misalignment",
+    "robustness": "losses that a market survives are those of the scores of its committees",
     "efficiency": "weights prove the efficiency gap of the worst equilibrium, and a lottery attains it",
     "strata": "tables of a stratified sweep are in their bins",
 }
