@@ -164,8 +164,11 @@ def test_float32_stores_the_nearest(dataset, tmp_path):
     ("changes", "message"),
     [
         ({"columns": ("colours",)}, "columns: expected some of schemes, equilibria, weights"),
-        ({"game": eq.Selection(misalignment=False)}, "columns: expected of schemes, equilibria, which this game"),
-        ({"game": "joint"}, "columns: expected of none, which this game"),
+        (
+            {"game": eq.Selection(misalignment=False)},
+            "columns: expected of schemes, equilibria, efficiency, which",
+        ),
+        ({"game": "joint"}, "columns: expected of efficiency, which this game"),
         ({"columns": (), "game": "joint", "stratify": "misalignment"}, "stratify: expected a game whose misalignment"),
         ({"tables": 10**6, "shard_size": 2**20, "equilibria_cap": 10**4}, "equilibria_cap: expected"),
         ({"licence": "my own!"}, "licence: expected the SPDX name"),

@@ -18,10 +18,11 @@ from equilibrax._core.column import Column, type_name
 if TYPE_CHECKING:
     import pyarrow as pa
 
-Group = Literal["schemes", "equilibria", "weights"]
+Group = Literal["schemes", "equilibria", "weights", "efficiency", "robustness"]
 """Optional columns of a sweep."""
 
 _COMPETITION, _PERSONALIZATION = "2509.15090", "2602.13451"
+_PARETO = "Pallavi Sudhir and Tran-Thanh, Section 1"
 
 # fmt: off
 
@@ -121,6 +122,17 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
         _utility("misalignment_offset", meaning="the constant that goes with them", group="weights"),
         _name("table_name", meaning="the table's name, with its id if several have the same"),
         _COMMITTEE_NAMES,
+        Column("efficient", "bool", nullable=True, group="efficiency", source=_PARETO,
+               meaning="whether no lottery over actions is at least as good as the worst equilibrium for the user and "
+               "all members, and better for one"),
+        _utility("efficiency_gap", group="efficiency",
+                 meaning="the most that some lottery gives all of them beyond the worst equilibrium"),
+        Column("negishi_weights", "list of float64", size="1+K", nullable=True, group="efficiency",
+               meaning="weights of the user and the providers, 0 outside the committee, whose sum the worst "
+               "equilibrium maximizes if it is efficient, and that prove the gap if it is not"),
+        Column("losses_survived", "int32", unit="members", nullable=True, group="robustness",
+               meaning="how many members may leave, whoever they are, before the misalignment of those who stay "
+               "exceeds 1e-6; null if it does with all of them"),
     ),
     "markets": (
         *_identity("market", "market"), *_SIZES, _USERS,

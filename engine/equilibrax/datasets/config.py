@@ -39,8 +39,9 @@ class SweepConfig:
         resolution: Fixed-point steps per unit of utility.
         shard_size: Tables per shard, of at most 2**22 rows together: the default up to 10 providers, 64 for 16.
         splits: Shares of train, validation and test, which sum to 1. A table's split depends on seed and id alone.
-        columns: Optional columns of the selection game: schemes (worst, best and where dynamics ends), equilibria (all
-            of a committee), weights (that attain the misalignment).
+        columns: Optional columns: efficiency (of the worst equilibrium); in the selection game also schemes (worst,
+            best and where dynamics ends), equilibria (all of a committee), weights (that attain the misalignment),
+            robustness (how many providers may leave).
         equilibria_cap: With the columns of equilibria: list at most so many per committee.
         float32: Store utilities and results in 32 bits.
         mixture: Several families and sizes in proportions, instead of the options of those names; a file of them has

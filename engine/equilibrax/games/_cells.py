@@ -20,6 +20,8 @@ from equilibrax.problems.persuasion import PersuasionGame
 MAX_STATES = 10
 """Most states whose partitions are listed on the host: 115,975."""
 
+_MOST_SETS = 16  # states whose sets are held in memory
+
 
 @dataclass(frozen=True)
 class Cells:
@@ -101,7 +103,25 @@ def first_cells(whole: int, sets: Int[np.ndarray, " N"]) -> Int[np.ndarray, " n"
 
 
 def cells_of_game(game: PersuasionGame, b: int, how: Rationality) -> Cells:
-    """Game b of a batch, with the best response or one lambda; ties to the lowest action."""
+    """What sets of states are worth as cells in game b of a batch.
+
+    Args:
+        game: B games.
+        b: the number of one.
+        how: the best response, ties to the lowest action, or quantal response with one lambda.
+
+    Raises:
+        ValueError: if there are more than 16 states: the sets are held in memory.
+
+    Example:
+        >>> import equilibrax as eq
+        >>> tables = eq.from_integers([[2, 1], [0, 2]], [[[0, 1], [0, 1]]], resolution=1)
+        >>> cells = cells_of_game(eq.PersuasionGame.from_tables(tables), 0, eq.Joint().how)
+        >>> cells.values.tolist(), cells.labels.tolist()
+        ([[0.0, 2.0, 2.0, 3.0], [0.0, 0.0, 1.0, 2.0]], [[0, 1], [0, 0]])
+    """
+    if game.states > _MOST_SETS:
+        raise ValueError(f"game: expected at most {_MOST_SETS} states, got {game.states}")
     sets = np.arange(1 << game.states)
     inside = (sets[:, None] >> np.arange(game.states)) & 1  # [N, X]
     players = np.concatenate([np.asarray(game.user)[b][None], np.asarray(game.providers)[b]])

@@ -32,8 +32,12 @@ def dominating_scheme(
 
     Args:
         contributions: what each action in each state adds to the agents' values.
+        available: which actions exist.
         target: the values of a scheme.
         members: agents for whom, with agent 0, the user, the scheme of the target is an equilibrium; none if it is not.
+
+    Raises:
+        ValueError: if there is not a value for each agent.
 
     Returns:
         None if more than `CAPACITY` partial schemes would have to be kept.
@@ -43,6 +47,8 @@ def dominating_scheme(
         >>> dominating_scheme(two, np.ones((1, 3), bool), np.array([1, 1]), [])
         (True, False)
     """
+    if target.shape != contributions.shape[2:]:
+        raise ValueError(f"target: expected {contributions.shape[2]} values, got {target.size}")
     lowest = np.iinfo(np.int64).min
     most = np.where(available[..., None], contributions, lowest).max(axis=1)  # [X, N]
     left = most[::-1].cumsum(axis=0)[::-1]

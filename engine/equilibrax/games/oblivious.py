@@ -54,6 +54,11 @@ class Oblivious(PartitionGame):
     def __post_init__(self) -> None:
         check_choice("rules", self.rules, get_args(Rules))
 
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Efficiency, of partitions: what lotteries come to is not named."""
+        return super().groups if self.rules == "partitions" else ()
+
     def without_loops(self, problem: PersuasionGame) -> str:
         """Nothing for partitions, unless numbers are too large."""
         return f"in the {self.name} game with lotteries" if self.rules == "lotteries" else self.beyond_loops(problem)

@@ -28,6 +28,11 @@ class PartitionGame(Game[PartitionResult]):
         problem = super().accept(problem)
         return problem if isinstance(problem, PersuasionGame) else PersuasionGame.from_tables(problem)
 
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Efficiency."""
+        return ("efficiency",)
+
     def allowance(self, states: int) -> int:
         """That much in every cell."""
         return states

@@ -117,9 +117,9 @@ class Selection(Game[SelectionResult]):
 
     @property
     def groups(self) -> tuple[str, ...]:
-        """Schemes, all equilibria if they are that, and the weights that attain misalignment, if it is computed."""
+        """Schemes, all equilibria if they are that, efficiency and, if misalignment is known, weights and robustness."""
         listed = ("schemes", "equilibria") if self.rules == "schemes" else ("schemes",)
-        return (*listed, "weights") if self.fit else listed
+        return (*listed, "efficiency", *(("weights", "robustness") if self.fit else ()))
 
     def without_loops(self, problem: UtilityTables) -> str:
         """Nothing: it has."""

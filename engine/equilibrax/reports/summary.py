@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from equilibrax._core.text import markdown
+from equilibrax.theory import robustness
 
 TOLERANCE = 1e-9
 """Utilities are exact; misalignment is certified to this, so comparisons with the bound allow for it."""
@@ -29,6 +30,9 @@ class Summary:
         dynamics_above_worst: committees in which best-response dynamics ends above the worst equilibrium.
         correlation: Pearson correlation of eps with worst utility minus optimum, or NaN.
         loss_by_size: mean of optimum minus worst utility, per committee size 1, 2, ...
+        aligned_after: share of tables whose market of all providers has a misalignment of at most 1e-6 after any 0, 1,
+            ... providers leave; of tables all of whose committees are there, and have as many providers as most.
+        missed_most: of one table, who leaves when the first k is too many, or the most that can: a bitmask; else 0.
     """
 
     name: str
@@ -43,6 +47,8 @@ class Summary:
     dynamics_above_worst: int
     correlation: float
     loss_by_size: tuple[float, ...]
+    aligned_after: tuple[float, ...] = ()
+    missed_most: int = 0
 
 
 def summarize(rows: pa.Table, name: str) -> Summary:
@@ -79,6 +85,7 @@ def summarize(rows: pa.Table, name: str) -> Summary:
     distinct = np.unique(eps[tight].round(9))
     varied = eps.std() > 0 and (worst - optimum).std() > 0
     ids, first = np.unique(ok["table_id"].to_numpy(), return_index=True)
+    aligned_after, missed_most = _losses(ok)
     return Summary(
         name=name,
         tables=len(ids),
@@ -92,7 +99,26 @@ def summarize(rows: pa.Table, name: str) -> Summary:
         dynamics_above_worst=int((dynamics > worst).sum()),
         correlation=float(np.corrcoef(eps, worst - optimum)[0, 1]) if varied else float("nan"),
         loss_by_size=tuple(float((optimum - worst)[size == k].mean()) for k in range(1, int(size.max()) + 1)),
+        aligned_after=aligned_after,
+        missed_most=missed_most,
     )
+
+
+def _losses(ok: pa.Table) -> tuple[tuple[float, ...], int]:
+    """`aligned_after` and `missed_most` of solved rows."""
+    identity = np.stack([ok[name].to_numpy() for name in ("seed", "table_id", "num_providers")], axis=1)
+    tables, place = np.unique(identity, axis=0, return_inverse=True)
+    providers = int(np.bincount(tables[:, 2].astype(int)).argmax())
+    scores = np.full((len(tables), 2**providers - 1), np.nan)
+    mine = tables[place.reshape(-1), 2] == providers
+    scores[place.reshape(-1)[mine], ok["committee"].to_numpy()[mine] - 1] = ok["misalignment"].to_numpy()[mine]
+    scores = scores[np.isfinite(scores).all(axis=1)]
+    if not len(scores):
+        return (), 0
+    found = robustness(scores)
+    losses = found.losses[:, -1]
+    shares = tuple(float((losses >= k).mean()) for k in range(providers))
+    return shares, int(found.leaving[0, -1, min(losses[0] + 1, providers - 1)]) if len(scores) == 1 else 0
 
 
 def markdown_table(summaries: list[Summary]) -> str:
@@ -126,12 +152,20 @@ def markdown_table(summaries: list[Summary]) -> str:
         row("dynamics ends above the worst equilibrium", [share(s.dynamics_above_worst, s) for s in summaries]),
         row("correlation of ε with worst utility − optimum", [f"{s.correlation:.2f}" for s in summaries]),
     ]
+    if any(s.aligned_after for s in summaries):
+        lines.append(row("aligned (ε ≤ 1e-6) after any 0, 1, … providers leave", [_aligned(s) for s in summaries]))
     for k in range(1, max(len(s.loss_by_size) for s in summaries) + 1):
         losses = [f"{s.loss_by_size[k - 1]:.6f}" if k <= len(s.loss_by_size) else "" for s in summaries]
         lines.append(row(f"mean loss to the optimum, k = {k}", losses))
     if any(s.unsolved for s in summaries):
         lines.append(row("rows left out (status not OK)", [f"{s.unsolved:,}" for s in summaries]))
     return "\n".join(lines) + "\n"
+
+
+def _aligned(summary: Summary) -> str:
+    said = ", ".join(f"{100 * share:.3g} %" for share in summary.aligned_after)
+    missed = [str(j) for j in range(summary.missed_most.bit_length()) if summary.missed_most >> j & 1]
+    return said + (f"; most is lost with {' and '.join(missed)}" if missed else "")
 
 
 def _tight(summary: Summary) -> str:

@@ -13,13 +13,15 @@ Letters: B tables, K providers, X states, A actions, C committees.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from functools import cached_property
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
 
 from equilibrax._core.column import schema
 from equilibrax._core.columns import COLUMNS, Group, declared
+from equilibrax.games import Backend
 from equilibrax.games.partition_result import PartitionResult
 from equilibrax.games.selection_result import SelectionResult
 from equilibrax.problems.tables import UtilityTables
@@ -34,6 +36,7 @@ from equilibrax.rows._building import (
     unique_names,
 )
 from equilibrax.rows.optional_columns import all_equilibria, interval_lists
+from equilibrax.theory import efficiency, robustness
 
 _OF_RESULT: Extractors = {
     "table_id": lambda result: along_batch(result.table_id, result.status.ndim),
@@ -58,10 +61,39 @@ _OF_TABLES: Extractors = {
 }
 
 
+class _Welfare:
+    """Columns of the worst equilibria's efficiency, and of losses, worked out when the first is wanted."""
+
+    def __init__(self, result: Any, backend: Backend) -> None:
+        self.result = result
+        self.backend: Backend = backend
+
+    @cached_property
+    def found(self) -> Any:
+        return efficiency(self.result, rules=False, backend=self.backend)
+
+    @property
+    def efficient(self) -> pa.Array:
+        return pa.array(self.found.efficient.reshape(-1), mask=~self.found.known.reshape(-1))
+
+    @property
+    def efficiency_gap(self) -> np.ndarray:
+        return self.found.gap
+
+    @property
+    def losses_survived(self) -> np.ndarray:
+        return robustness(self.result).losses
+
+    @property
+    def negishi_weights(self) -> np.ndarray:
+        return self.found.weights
+
+
 def committee_rows(
     result: SelectionResult | PartitionResult,
     groups: Sequence[Group | Literal["names"]] = (),
     equilibria_cap: int = 100,
+    backend: Backend = "auto",
     *,
     encoded: bool = False,
 ) -> pa.Table:
@@ -76,10 +108,12 @@ def committee_rows(
 
     Args:
         result: B tables and C committees.
-        groups: optional columns, of results of the selection game whose actions are all available: "schemes" (worst,
-            best and where dynamics ends), "equilibria" (all of them), "weights" (that attain the misalignment); and of
-            all results, "names" (of tables and committees).
+        groups: optional columns, those of `result.game.groups`: "schemes" (worst, best and where dynamics ends),
+            "equilibria" (all of them, of tables whose actions are all available), "weights" (that attain the
+            misalignment), "efficiency" (of the worst equilibrium), "robustness" (of all committees' misalignment); and
+            of all results, "names" (of tables and committees).
         equilibria_cap: of all equilibria, at most so many, the lexicographically first, are listed per row.
+        backend: what works out efficiency; as in `solve`.
         encoded: whether text is in Arrow's dictionaries, for rows that are written at once.
 
     Returns:
@@ -99,7 +133,8 @@ def committee_rows(
         "equilibrium_schemes": lambda result: all_equilibria(result, equilibria_cap),
         "equilibrium_schemes_cap": lambda result: equilibria_cap,
     }
-    return build_rows(columns, result.status.shape, (result, result.tables), own, encoded=encoded)
+    of = (result, result.tables, _Welfare(result, backend))
+    return build_rows(columns, result.status.shape, of, own, encoded=encoded)
 
 
 def table_rows(tables: UtilityTables) -> pa.Table:

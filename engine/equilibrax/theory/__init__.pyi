@@ -72,3 +72,4 @@ from .transcripts import (
     sample_transcript as sample_transcript,
 )
 from .welfare.efficiency import Efficiency as Efficiency, EfficiencyShares as EfficiencyShares, efficiency as efficiency
+from .welfare.robustness import Robustness as Robustness, robustness as robustness

@@ -143,7 +143,7 @@ class Configuration:
 
     def letters(self, part: Part) -> dict[str, int]:
         """What the letters in the sizes of columns stand for."""
-        return {"K": part.providers, "X": part.states, "A": part.actions}
+        return {"K": part.providers, "1+K": 1 + part.providers, "X": part.states, "A": part.actions}
 
     def split_of(self, table_id: np.ndarray) -> np.ndarray:
         """`[B]` positions in `splits`: splitmix64 of the seed, plus the id, splitmix64 again, against the shares."""

@@ -13,9 +13,11 @@ import pyarrow as pa
 
 from equilibrax.verification import arrays, rules
 from equilibrax.verification.configuration import Configuration, Part
+from equilibrax.verification.efficiency import Outcomes, compare_efficiency
 from equilibrax.verification.games import Games
-from equilibrax.verification.partitions import MOST_STATES, Partitions, labels_of, solve_partitions
+from equilibrax.verification.partitions import MOST_STATES, Partitions, labels_of, solve_partitions, taken
 from equilibrax.verification.profiles import compare_profiles, not_compared
+from equilibrax.verification.programs import Programs
 from equilibrax.verification.report import Verification
 from equilibrax.verification.results import unusual
 
@@ -42,7 +44,14 @@ def check_setting(report: Verification, configuration: Configuration, name: str,
 
 
 def check_partitions(
-    report: Verification, configuration: Configuration, file: str, games: Games, results: pa.Table, rows: np.ndarray
+    report: Verification,
+    configuration: Configuration,
+    file: str,
+    games: Games,
+    results: pa.Table,
+    rows: np.ndarray,
+    picked: np.ndarray,
+    solver: Programs,
 ) -> bool:
     """Check every column of one table's rows; whether they could be solved again.
 
@@ -52,6 +61,8 @@ def check_partitions(
         games: one table.
         results: its N rows.
         rows: `[N]` their numbers in the file.
+        picked: `[N]` which efficiency gaps to give to HiGHS.
+        solver: HiGHS.
     """
     if games.states > MOST_STATES:
         _check_status_by_count(report, configuration, file, games.states, results, rows)
@@ -65,7 +76,10 @@ def check_partitions(
     lambdas = configuration["rationality"] or [None]
     size = len(rows) // len(lambdas)
     for i, rationality in enumerate(lambdas):
-        check.of_lambda(rationality, np.arange(i * size, (i + 1) * size))
+        among = np.arange(i * size, (i + 1) * size)
+        check.of_lambda(rationality, among)
+        if "efficiency" in configuration["columns"]:
+            check.efficiency(rationality, among, picked[among], solver)
     return True
 
 
@@ -120,6 +134,29 @@ class _Table:
             self._dynamics(truth, among, near, dynamics)
         for name in ("misalignment", "bound"):
             self._nulls(name, among, np.zeros(len(among), bool))
+
+    def efficiency(self, rationality: float | None, among: np.ndarray, picked: np.ndarray, solver: Programs) -> None:
+        """Check the efficiency of what is played after the stored partitions; other checks have looked at those."""
+        labels, missing, bad = arrays.lists(self.results, "worst_partition", self.games.states)
+        lotteries = np.stack([taken(self.games, label, rationality) for label in labels[among]])
+        bits = self.game.committees(self.games.providers)[:, None] >> np.arange(self.games.providers) & 1
+        compare_efficiency(
+            self.report,
+            self.file,
+            self.rows[among],
+            self.results.take(pa.array(among)),
+            Outcomes(
+                contributions=self.games.contributions,
+                available=self.games.available,
+                scale=self.games.scale,
+                values=np.einsum("pxa,cxa->cp", self.games.contributions[0], lotteries)[None],
+                member=np.concatenate([np.ones((len(bits), 1), bool), bits == 1], axis=1),
+                known=~(missing | bad)[among],
+                picked=picked,
+            ),
+            ~missing[among],
+            solver,
+        )
 
     def _equilibria(self, truth: Partitions, among: np.ndarray, near: float, tolerance: float) -> None:
         there: Any = truth.equilibria.any(axis=1)

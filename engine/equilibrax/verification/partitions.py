@@ -94,6 +94,18 @@ def cell_values(games: Games, rationality: float | None) -> np.ndarray:
     return (sums * odds).sum(axis=2) / odds.sum(axis=1)
 
 
+def taken(games: Games, labels: np.ndarray, rationality: float | None) -> np.ndarray:
+    """`[X, A]` what the user does in every state after a partition, as in `cell_values`."""
+    together = (labels[:, None] == labels).astype(np.int64)
+    sums, weight = together @ games.contributions[0, 0], together @ games.prior[0]
+    below = sums - sums.max(axis=1, keepdims=True)
+    if rationality is None:
+        return (np.arange(sums.shape[1]) == below.argmax(axis=1)[:, None]).astype(float)
+    with np.errstate(invalid="ignore"):
+        odds = np.where(below == 0, 1.0, np.exp(rationality * (below / (weight * float(games.resolution))[:, None])))
+    return odds / odds.sum(axis=1, keepdims=True)
+
+
 def solve_partitions(
     games: Games, rationality: float | None, tolerance: float, takes: bool, limit: int | None
 ) -> Partitions:

@@ -96,6 +96,43 @@ class Programs:
         found, _ = self._solve(_model(cost, rows, low, high, lowest, highest))
         return float(found[-1])
 
+    def gains(self, utilities: np.ndarray, available: np.ndarray, own: np.ndarray) -> tuple[float, float]:
+        """What a lottery can give every agent beyond what it has, and what all together if nobody may lose.
+
+        Args:
+            utilities: `[N, X, A]` of agents, times the probabilities of the states.
+            available: `[X, A]` bool.
+            own: `[N]` what they have.
+
+        Returns:
+            What the lotteries that HiGHS finds give: the truth is not less.
+        """
+        agents, (state, action) = len(utilities), np.nonzero(available)
+        given = utilities[:, state, action]
+        least = self._lottery(given, state, own, together=False)
+        most = self._lottery(given, state, own, together=True)
+        everybody = given @ most - own
+        return float((given @ least - own).min()), float(everybody.sum()) if everybody.min() > -1e-9 * agents else 0.0
+
+    def _lottery(self, given: np.ndarray, state: np.ndarray, own: np.ndarray, together: bool) -> np.ndarray:
+        agents, outcomes = given.shape
+        states, more = int(state.max()) + 1, np.eye(agents) if together else np.ones((agents, 1))
+        sums = np.concatenate([np.eye(states)[:, state], np.zeros((states, more.shape[1]))], axis=1)
+        matrix = np.concatenate([np.concatenate([given, -more], axis=1), sums])
+        problem = highspy.HighsLp()
+        problem.num_col_, problem.num_row_ = matrix.shape[1], len(matrix)
+        problem.col_cost_ = np.concatenate([np.zeros(outcomes), -np.ones(more.shape[1])])
+        problem.col_lower_ = np.concatenate([np.zeros(outcomes), np.full(more.shape[1], 0.0 if together else -np.inf)])
+        problem.col_upper_ = np.full(matrix.shape[1], np.inf)
+        problem.row_lower_ = np.concatenate([own, np.ones(states)])
+        problem.row_upper_ = np.concatenate([np.full(agents, np.inf), np.ones(states)])
+        problem.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
+        problem.a_matrix_.start_ = np.arange(len(matrix) + 1) * matrix.shape[1]
+        problem.a_matrix_.index_ = np.tile(np.arange(matrix.shape[1]), len(matrix))
+        problem.a_matrix_.value_ = matrix.ravel()
+        found = np.maximum(self._solve(problem)[0][:outcomes], 0.0)
+        return found / np.bincount(state, found)[state]
+
     def _solve(self, problem: highspy.HighsLp) -> tuple[np.ndarray, np.ndarray]:
         """Values of the variables and multipliers of the rows; `RuntimeError` if HiGHS has none."""
         _check("passModel", self._solver.passModel(problem))

@@ -41,6 +41,8 @@ CHECKS = {
     "weights": "misalignment weights attain the score",
     "benchmark": "what members can share with a user",
     "bound": "bounds are what their theorems promise (of tables: optimum - 2 misalignment), and hold",
+    "robustness": "losses that a market survives are those of the scores of its committees",
+    "efficiency": "weights prove the efficiency gap of the worst equilibrium, and a lottery attains it",
     "strata": "tables of a stratified sweep are in their bins",
 }
 """Name of each check and what it makes sure of."""

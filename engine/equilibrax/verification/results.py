@@ -22,6 +22,7 @@ from equilibrax.verification.report import Verification
 from equilibrax.verification.safely import short
 
 _MOST = 2**63 - 1
+_ALIGNED = 1e-6  # scores up to this count as none
 _TIGHT = 1e-8  # of a score, on the range of the user's utilities: ten times what certificates allow
 
 
@@ -379,6 +380,30 @@ def _misalignment(block: Block, solved: np.ndarray, flags: np.ndarray) -> None:
     if "weights" in block.configuration["columns"]:
         _weights(block, there, score, sure, utilities, upper, lower, slack)
     _programs(block, score, sure, flags, utilities, upper, lower, slack)
+
+
+@checks("losses_survived")
+def _robustness(block: Block, solved: np.ndarray, flags: np.ndarray) -> None:
+    """From the stored scores, which are checked by themselves: every subset of every committee."""
+    scores = arrays.numbers(block.results, "misalignment")[0].reshape(block.shape).astype(np.float64)
+    scores = np.where(solved.reshape(block.shape), scores, np.nan)
+    masks = block.games.committees.tolist()
+    place = {mask: c for c, mask in enumerate(masks)}
+    expected = np.empty(block.shape, np.int64)
+    for c, mask in enumerate(masks):
+        aligned = np.ones((block.shape[0], mask.bit_count()), bool)
+        inner = mask
+        while inner:
+            aligned[:, mask.bit_count() - inner.bit_count()] &= scores[:, place[inner]] <= _ALIGNED
+            inner = (inner - 1) & mask
+        expected[:, c] = np.cumprod(aligned, axis=1).sum(axis=1) - 1
+    truth = expected.reshape(-1)
+    near = np.abs(scores - _ALIGNED).min(axis=1) <= block.slack * _ALIGNED * 8
+    sure = ~np.repeat(near, block.shape[1])
+    block.report.leave_out("ties", "losses of markets with scores that rounding decides", int((~sure).sum()))
+    stored, missing = arrays.numbers(block.results, "losses_survived")
+    got = np.where(missing, -1, stored)
+    block.compare("robustness", "losses_survived", truth, got, got != truth, sure)
 
 
 def _weights(block: Block, there, score, sure, utilities, upper, lower, slack) -> None:

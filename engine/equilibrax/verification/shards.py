@@ -327,8 +327,16 @@ class ShardCheck:
         for i, table in enumerate(chosen.tolist()):
             rows = table * each + np.arange(each)
             with self._on_error(f"results whose check ended in an error, in {name}", each):
+                picked = self.choice.generator.random(each) < self.choice.programs
                 done = check_partitions(
-                    self.report, self.configuration, name, games[i : i + 1], results.slice(table * each, each), rows
+                    self.report,
+                    self.configuration,
+                    name,
+                    games[i : i + 1],
+                    results.slice(table * each, each),
+                    rows,
+                    picked,
+                    self.solver,
                 )
                 self.report.tables_checked += done
 

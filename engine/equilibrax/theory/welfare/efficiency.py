@@ -171,10 +171,10 @@ def efficiency(
 
     Example:
         >>> import equilibrax as eq
-        >>> prisoners = eq.from_integers([[3, 0, 5, 1]], [[[3, 5, 0, 1]], [[0, 0, 0, 9]]], resolution=1)
-        >>> found = eq.efficiency(eq.solve(prisoners, committees=[0b01, 0b11]))
-        >>> found.efficient.tolist(), found.weights.tolist()
-        ([[True, True]], [[[0.5, 0.5, 0.0], [0.3333333333333333, 0.3333333333333333, 0.3333333333333333]]])
+        >>> table = eq.from_integers([[2, 1, 2]], [[[0, 1, 2]], [[1, 1, 1]]], resolution=1)
+        >>> found = eq.efficiency(eq.solve(table, committees=[0b01, 0b11]))
+        >>> found.efficient.tolist(), found.weakly_efficient.tolist(), found.dominating_rule[0, 1].tolist()
+        ([[True, False]], [[True, True]], [[[0.0, 0.0, 1.0]]])
     """
     check_choice("of", of, (*get_args(Of), "all"))
     if not isinstance(result, TableResult):
