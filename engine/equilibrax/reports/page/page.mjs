@@ -149,6 +149,14 @@ function update(structure = true) {
   drawCommittee();
   drawNumbers();
   drawPictures();
+  byId("summary").textContent = view.result ? summary() : view.why;
+}
+
+/** What has changed, in a sentence for those who hear the page. */
+function summary() {
+  const { committee, result, point, mask } = view;
+  const chosen = result.stable(point, mask) ? "is an equilibrium" : "is no equilibrium";
+  return `Worst equilibrium ${view.text(committee.worst)}, best ${view.text(committee.best)}, ${committee.count} in all; the chosen ${result.kind} ${chosen}.`;
 }
 
 function drawPictures() {
@@ -441,7 +449,7 @@ function listen() {
   });
   on("slide", "input", () => nudge(cell, Number(byId("slide").value)));
   addEventListener("keydown", (event) => {
-    if ((event.ctrlKey || event.metaKey) && event.key === "z" && !event.target.matches?.("input:not([type=range]):not([type=checkbox])")) {
+    if ((event.ctrlKey || event.metaKey) && event.key === "z" && !event.target.matches?.("input:not([type=range]):not([type=checkbox]), textarea")) {
       event.preventDefault();
       undo();
     }
