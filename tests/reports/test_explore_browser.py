@@ -363,6 +363,19 @@ def test_names_are_shown_as_they_are(shown):
 
 
 @pytest.mark.slow
+def test_names_that_are_given_are_taken(shown):
+    """The same names twice, and empty ones, are no reason to refuse a change; a new name must be another."""
+    labels = eq.Labels(("s", "S"), ("", ""), ("x", "x"))
+    browser = shown(eq.from_integers([[3, 1], [0, 2]], [[[1, 5], [2, 2]], [[4, 0], [0, 4]]], labels=labels))
+    browser.type("#u-1-0-0", "7")
+    assert browser.evaluate("equilibrax.state().market.utilities[0][0][0]") == 7
+    browser.type("#states-0", "s ")
+    browser.until("document.querySelector('#said').classList.contains('bad')")
+    assert browser.text("#said") == 'expected another name than "S", got "s "'
+    browser.click("#save")
+    assert "not saved: " in browser.text("#said")
+
+
 def test_it_works_in_the_frame_of_a_notebook(browser, tmp_path):
     outer = tmp_path / "notebook.html"
     tables = eq.load_paper_table("synthetic-2")

@@ -318,10 +318,18 @@ async function openFile(file) {
 }
 
 function saveFile() {
-  const address = URL.createObjectURL(new Blob([writeMarket(state.market)], { type: "text/csv" }));
-  const link = html("a", { href: address, download: `${state.market.name.replace(/[^\p{L}\p{N} _.-]+/gu, "_")}.csv` });
+  const file = `${state.market.name.replace(/[^\p{L}\p{N} _.-]+/gu, "_") || "market"}.csv`;
+  const text = writeMarket(state.market);
+  try {
+    readMarkets(new TextEncoder().encode(text), file); // whoever opens it later would be refused
+  } catch (error) {
+    return say(`not saved: ${error.message}`, true);
+  }
+  const address = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
+  const link = html("a", { href: address, download: file });
   link.click();
   setTimeout(() => URL.revokeObjectURL(address), 1000);
+  return undefined;
 }
 
 function linkOf(what) {
@@ -408,7 +416,7 @@ function listen() {
   on("open", "change", (event) => event.target.files.length && openFile(event.target.files[0]).finally(() => (event.target.value = "")));
   on("save", "click", saveFile);
   on("link", "click", makeLink);
-  byId("link").hidden = location.protocol === "about:"; // inside a notebook there is no address
+  byId("link").hidden = byId("print").hidden = location.protocol === "about:"; // a notebook's frame can do neither
   on("print", "click", () => print());
   on("game", "change", () => change({ game: GAME_NAMES[Number(byId("game").value)], rule: null, step: 0 }));
   on("axis", "change", () => change({ axis: Number(byId("axis").value) }));
