@@ -163,6 +163,8 @@ class Browser:
             self._events.clear()
             self.call("Page.navigate", url=address)
             self.wait_for("Page.loadEventFired")
+        # Until it has been laid out, with scroll bars.
+        self.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
     def evaluate(self, expression: str) -> Any:
         """The value of an expression in the page; of a promise, what it brings."""
@@ -240,6 +242,10 @@ class Browser:
         for kind in ("dragEnter", "dragOver", "dragOver", "drop"):
             self.call("Input.dispatchDragEvent", type=kind, x=200, y=200, data=data)
             time.sleep(0.05)  # what the page answers to a drag is not awaited, and a drop before that is none
+
+    def keep_downloads(self, folder: Path) -> None:
+        """Keep what the page saves."""
+        self.call("Page.setDownloadBehavior", behavior="allow", downloadPath=str(folder.resolve()))
 
     def resize(self, width: int, height: int, dark: bool = False, medium: str = "") -> None:
         """A window of that size, light or dark, on a screen or on paper."""

@@ -85,6 +85,7 @@ def test_a_notebook_shows_it_in_a_frame_that_can_do_little():
     assert html.unescape(re.findall(r'srcdoc="([^"]*)"', shown)[0]) == page.html
 
 
+@pytest.mark.slow
 def test_what_does_not_fit_is_refused():
     many = eq.sample_tables("uniform", 1, states=2, actions=2, providers=7, seed=0)
     with pytest.raises(ValueError, match="expected at most 6 providers in a page, got 7"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from dataclasses import replace
 from fractions import Fraction
 
@@ -147,6 +148,7 @@ def test_what_is_shown_is_what_was_solved(name, shown):
     assert "holds" in browser.text(".figures .yes")
 
 
+@pytest.mark.slow
 def test_why_a_scheme_is_no_equilibrium(shown):
     """Whoever is said to deviate gains by it, and so does the user; nobody is said to where nobody can."""
     tables = eq.load_paper_table("synthetic-2")
@@ -204,6 +206,7 @@ def test_utilities_are_edited_by_text_keys_and_slider(shown):
     assert figures(browser) != before
 
 
+@pytest.mark.slow
 def test_providers_states_and_actions_come_and_go(shown):
     browser = shown(eq.load_paper_table("synthetic-2"))
     browser.click("[data-add=providers]")
@@ -245,6 +248,7 @@ def test_committees_and_games_are_chosen(shown):
     assert "at least one provider" in browser.text("#said")
 
 
+@pytest.mark.slow
 def test_dynamics_play_and_rewind(shown):
     tables = eq.load_paper_table("movielens")
     result = eq.solve(tables, committees=[0b111111], backend="cpu")
@@ -263,7 +267,7 @@ def test_pictures_are_linked(shown):
     """What is pointed at in one is lit in the others; a click takes it."""
     browser = shown(eq.load_paper_table("synthetic-2"))
     browser.hover("#figure5 [data-mask='5']")
-    assert browser.evaluate("document.querySelectorAll(\"[data-mask='5'].lit\").length") == 2
+    browser.until("document.querySelectorAll(\"[data-mask='5'].lit\").length === 2")
     assert "AI 1, AI 3" in browser.text("#tip")
     assert browser.evaluate("document.querySelectorAll('tr.lit').length") == 3  # its worst recommendation in each state
     browser.click("#figure7 [data-mask='5']")
@@ -288,6 +292,7 @@ def test_a_bad_csv_is_refused_with_its_line(shown, tmp_path):
     assert browser.text("h1") == "Market synthetic-1"
 
 
+@pytest.mark.slow
 def test_a_csv_is_read_as_the_engine_reads_it(shown, tmp_path):
     browser = shown(eq.load_paper_table("synthetic-1"))
     files = {
@@ -313,6 +318,18 @@ def test_a_csv_is_read_as_the_engine_reads_it(shown, tmp_path):
         assert (eq.read_tables(again).user == read.user).all()
         assert (eq.read_tables(again).providers == read.providers).all()
         assert (eq.read_tables(again).prior == read.prior).all()
+
+
+def test_a_market_is_saved_as_a_file(shown, tmp_path):
+    browser = shown(eq.load_paper_table("movielens"))
+    browser.keep_downloads(tmp_path)
+    browser.click("#save")
+    path = tmp_path / "movielens.csv"
+    for _ in range(200):
+        if path.exists():
+            break
+        time.sleep(0.05)
+    assert (eq.read_tables(path).providers == eq.load_paper_table("movielens").providers).all()
 
 
 def test_a_link_holds_everything(shown):
@@ -345,6 +362,20 @@ def test_names_are_shown_as_they_are(shown):
     same_as_engine(browser)
 
 
+@pytest.mark.slow
+def test_names_that_are_given_are_taken(shown):
+    """The same names twice, and empty ones, are no reason to refuse a change; a new name must be another."""
+    labels = eq.Labels(("s", "S"), ("", ""), ("x", "x"))
+    browser = shown(eq.from_integers([[3, 1], [0, 2]], [[[1, 5], [2, 2]], [[4, 0], [0, 4]]], labels=labels))
+    browser.type("#u-1-0-0", "7")
+    assert browser.evaluate("equilibrax.state().market.utilities[0][0][0]") == 7
+    browser.type("#states-0", "s ")
+    browser.until("document.querySelector('#said').classList.contains('bad')")
+    assert browser.text("#said") == 'expected another name than "S", got "s "'
+    browser.click("#save")
+    assert "not saved: " in browser.text("#said")
+
+
 def test_it_works_in_the_frame_of_a_notebook(browser, tmp_path):
     outer = tmp_path / "notebook.html"
     tables = eq.load_paper_table("synthetic-2")
@@ -363,6 +394,7 @@ def test_it_works_in_the_frame_of_a_notebook(browser, tmp_path):
 # --- for everybody ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_market_that_is_too_large_is_told_so(shown):
     browser = shown(eq.sample_tables("uniform", 1, states=9, actions=3, providers=2, seed=0))
     assert "up to 6,561 schemes; this market has 19,683" in browser.text("#numbers")
@@ -373,6 +405,7 @@ def test_a_market_that_is_too_large_is_told_so(shown):
     same_as_engine(browser)
 
 
+@pytest.mark.slow
 def test_the_largest_market_answers_at_once(shown):
     """6,561 schemes, 8 states: the promise is 100 ms; a busy machine gets some more."""
     browser = shown(eq.sample_tables("uniform", 1, states=8, actions=3, providers=6, seed=0))
@@ -407,6 +440,7 @@ def test_every_control_has_a_name(shown):
     assert [node for node in found if not node["name"]["value"].strip()] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [320, 700, 1280, 2560])
 def test_it_fits_every_window(width, shown):
     browser = shown(eq.load_paper_table("movielens"))
@@ -416,6 +450,7 @@ def test_it_fits_every_window(width, shown):
     assert browser.evaluate(wide) == 0
 
 
+@pytest.mark.slow
 def test_it_prints_on_one_page(shown):
     browser = shown(eq.load_paper_table("movielens"))
     assert len(re.findall(rb"/Type\s*/Page\b", browser.printed())) == 1

@@ -54,6 +54,7 @@ def test_every_row_is_in_its_bin(folder, rows):
     assert min(groups["t"]) >= 0  # a small dataset is whole in the page
 
 
+@pytest.mark.slow
 def test_it_takes_sweeps_that_it_can_show(tmp_path, folder, capsys):
     with pytest.raises(ValueError, match="expected the folder of a sweep"):
         explore_sweep(tmp_path)

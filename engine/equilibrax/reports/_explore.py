@@ -95,7 +95,8 @@ def explore(*tables: UtilityTables) -> Page:
     for batch in tables:
         if batch.num_providers > MAX_PROVIDERS:
             raise ValueError(
-                f"tables: expected at most {MAX_PROVIDERS} providers in a page, got {batch.num_providers}; choose some"
+                f"tables: expected at most {MAX_PROVIDERS} providers in a page, got {batch.num_providers}; choose some "
+                f"when reading the file, with providers=[...] (--providers)"
             )
     found = [_market(batch, place, count) for batch in tables for place in range(len(batch))]
     return built_page({"markets": found, "game": "incumbent"})

@@ -20,12 +20,10 @@ export const GAMES = {
 
 /** What is wrong with something that should be a market, or null. */
 export function problemOf(market) {
-  const texts = (list) => Array.isArray(list) && list.length > 0 && list.every((name) => typeof name === "string" && name.trim());
+  const texts = (list) => Array.isArray(list) && list.length > 0 && list.every((name) => typeof name === "string");
   if (!market || typeof market !== "object" || typeof market.name !== "string") return "expected a market";
   for (const kind of ["states", "actions", "providers"]) {
-    if (!texts(market[kind])) return `${kind}: expected names, none of them empty`;
-    const twice = repeated(market[kind]);
-    if (twice) return `${kind}: expected different names, got ${quoted(twice)} again`;
+    if (!texts(market[kind])) return `${kind}: expected names`;
   }
   const { resolution, states, actions, providers } = market;
   if (!Number.isInteger(resolution) || resolution < 1 || resolution > INT32_MAX) return "resolution: expected a whole number of steps";
@@ -45,12 +43,6 @@ export function problemOf(market) {
   }
   const weights = weightsOf(market);
   return typeof weights === "string" ? weights : tooLarge(market, weights);
-}
-
-/** The name that comes twice, up to case, blanks and Unicode normalization. */
-export function repeated(names) {
-  const known = new Set();
-  return names.find((name) => known.size === known.add(alike(name)).size);
 }
 
 /** The same text for names that are easily taken for each other. */
@@ -139,7 +131,9 @@ export function withWeight(market, x, text) {
 export function withName(market, kind, i, name) {
   const changed = copy(market);
   changed[kind][i] = name.trim();
-  return orProblem(changed);
+  if (!name.trim()) return "expected a name, got an empty field";
+  const other = market[kind].find((known, k) => k !== i && alike(known) === alike(name));
+  return other === undefined ? orProblem(changed) : `expected another name than ${quoted(other)}, got ${quoted(name)}`;
 }
 
 /** An action added to a state, with utilities of zero, or taken from it. */

@@ -149,6 +149,14 @@ function update(structure = true) {
   drawCommittee();
   drawNumbers();
   drawPictures();
+  byId("summary").textContent = view.result ? summary() : view.why;
+}
+
+/** What has changed, in a sentence for those who hear the page. */
+function summary() {
+  const { committee, result, point, mask } = view;
+  const chosen = result.stable(point, mask) ? "is an equilibrium" : "is no equilibrium";
+  return `Worst equilibrium ${view.text(committee.worst)}, best ${view.text(committee.best)}, ${committee.count} in all; the chosen ${result.kind} ${chosen}.`;
 }
 
 function drawPictures() {
@@ -310,10 +318,18 @@ async function openFile(file) {
 }
 
 function saveFile() {
-  const address = URL.createObjectURL(new Blob([writeMarket(state.market)], { type: "text/csv" }));
-  const link = html("a", { href: address, download: `${state.market.name.replace(/[^\p{L}\p{N} _.-]+/gu, "_")}.csv` });
+  const file = `${state.market.name.replace(/[^\p{L}\p{N} _.-]+/gu, "_") || "market"}.csv`;
+  const text = writeMarket(state.market);
+  try {
+    readMarkets(new TextEncoder().encode(text), file); // whoever opens it later would be refused
+  } catch (error) {
+    return say(`not saved: ${error.message}`, true);
+  }
+  const address = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
+  const link = html("a", { href: address, download: file });
   link.click();
   setTimeout(() => URL.revokeObjectURL(address), 1000);
+  return undefined;
 }
 
 function linkOf(what) {
@@ -400,7 +416,7 @@ function listen() {
   on("open", "change", (event) => event.target.files.length && openFile(event.target.files[0]).finally(() => (event.target.value = "")));
   on("save", "click", saveFile);
   on("link", "click", makeLink);
-  byId("link").hidden = location.protocol === "about:"; // inside a notebook there is no address
+  byId("link").hidden = byId("print").hidden = location.protocol === "about:"; // a notebook's frame can do neither
   on("print", "click", () => print());
   on("game", "change", () => change({ game: GAME_NAMES[Number(byId("game").value)], rule: null, step: 0 }));
   on("axis", "change", () => change({ axis: Number(byId("axis").value) }));
@@ -441,7 +457,7 @@ function listen() {
   });
   on("slide", "input", () => nudge(cell, Number(byId("slide").value)));
   addEventListener("keydown", (event) => {
-    if ((event.ctrlKey || event.metaKey) && event.key === "z" && !event.target.matches?.("input:not([type=range]):not([type=checkbox])")) {
+    if ((event.ctrlKey || event.metaKey) && event.key === "z" && !event.target.matches?.("input:not([type=range]):not([type=checkbox]), textarea")) {
       event.preventDefault();
       undo();
     }
