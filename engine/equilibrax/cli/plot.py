@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -13,7 +14,7 @@ from rich.console import Console
 
 from equilibrax.figures.markets import plot_markets
 from equilibrax.figures.paper import plot_all
-from equilibrax.rows.parquet import read_committees, read_users
+from equilibrax.rows.parquet import iter_committees, read_committees, read_users
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,12 @@ class Plot:
 
     def run(self, console: Console) -> int:
         market = _is_market(self.source)
-        rows = read_users(self.source) if market else read_committees(self.source)
+        if market:
+            rows = read_users(self.source)
+        elif (self.source / "committees").is_dir():  # of a sweep, whose shards do not share tables
+            rows = partial(iter_committees, self.source)
+        else:
+            rows = read_committees(self.source)
         folder = self.out or (self.source if self.source.is_dir() else self.source.parent)
         folder.mkdir(parents=True, exist_ok=True)
         for path in (plot_markets if market else plot_all)(rows, folder):
