@@ -449,3 +449,21 @@ def test_bad_configurations_are_refused_at_the_door(tmp_path, changes, message):
 def test_games_that_make_no_sense_are_refused_when_they_are_named(game, message):
     with pytest.raises(ValueError, match=f"^{message}"):
         replace(SMALL, game=game())
+
+
+@pytest.mark.parametrize(
+    ("states", "actions"), [(70, 1), (1100, 1), pytest.param(1100, 2, marks=pytest.mark.slow)], ids=str
+)
+def test_equilibria_of_tables_of_many_states_are_listed(tmp_path, states, actions):
+    """More states than an array has axes, and more than calls may be nested."""
+    config = replace(
+        SweepConfig(tables=1, resolution=1, providers=1, columns=("equilibria",), equilibria_cap=2),
+        states=states, actions=actions, game=eq.Selection(misalignment=False),
+    )  # fmt: skip
+    assert run_sweep(config, tmp_path).closed
+    rows = pq.ParquetFile(
+        next(file for file in tmp_path.rglob("committees/*") if pq.read_metadata(file).num_rows)
+    ).read()
+    listed = rows["equilibrium_schemes"][0].as_py()
+    assert [len(scheme) for scheme in listed] == [states] * (1 if actions == 1 else 2)
+    assert listed == sorted(listed)

@@ -1,10 +1,11 @@
-"""Compiled programs: kept on disk for the next process, and in memory forgotten in time.
+"""The programs that equilibrax compiles: kept on disk for the next process, and in memory forgotten in time.
 
-Every one of them holds hundreds of memory mappings of the process.
+Each holds hundreds of memory mappings of the process.
 
 XLA maps the code of every small kernel of a program by itself, and Linux lets a process have 65,530 mappings
 (`vm.max_map_count`). Where they end, so does the process, with a segmentation fault inside the compiler: after about a
-hundred solves of different shapes. Programs that are needed again are compiled again.
+hundred solves of different shapes. Programs that are needed again are compiled again. Programs of the user, in the
+same process, stay: only what `jit` of this module made is forgotten.
 """
 
 from __future__ import annotations
@@ -13,8 +14,11 @@ import gc
 import hashlib
 import platform
 import tempfile
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
+from weakref import WeakSet
 
 import jax
 from equilibrax_kernels.caches import caches
@@ -25,6 +29,15 @@ _MOST_KEPT = 2**28  # bytes on disk; those that were not used for longest go
 _WORTH_KEEPING = 0.1  # seconds that a program takes to compile
 
 _since = 0  # programs compiled since the last look
+_others = 0  # mappings that were left when ours were forgotten
+_ours: WeakSet[Any] = WeakSet()
+
+
+def jit(function: Callable, **options: Any) -> Any:
+    """`jax.jit(function, **options)`, whose programs `make_room` may forget."""
+    compiled = jax.jit(function, **options)
+    _ours.add(compiled)
+    return compiled
 
 
 def _note(event: str, duration_secs: float, **_: str | int) -> None:
@@ -71,12 +84,14 @@ def mappings() -> tuple[int, int]:
 
 
 def make_room() -> None:
-    """Forget all compiled programs once the process uses half of the mappings that it may have."""
-    global _since
+    """Forget the programs of equilibrax once they use half of the mappings that others leave to this process."""
+    global _since, _others
     if _since < _EVERY:
         return
     _since = 0
     used, allowed = mappings()
-    if 2 * used > allowed:
-        jax.clear_caches()
+    if 2 * (used - _others) > allowed - _others:
+        for compiled in list(_ours):
+            compiled.clear_cache()
         gc.collect()
+        _others = mappings()[0]

@@ -37,7 +37,7 @@ class Pool:
         tables, committees: how many are shown.
         sizes: committee sizes that occur, and how often.
         left_out: rows that are not shown, by reason.
-        right: the largest misalignment; low, high: the range of what is drawn against it.
+        ranges: by size the largest misalignment, and the range of what is drawn against it.
         broken: misalignment, that and size of the rows that are marked, `[3, n]` of each part.
     """
 
@@ -46,9 +46,7 @@ class Pool:
     committees: int = 0
     sizes: Counter[int] = field(default_factory=Counter)
     left_out: Counter[str] = field(default_factory=Counter)
-    right: float = -np.inf
-    low: float = np.inf
-    high: float = -np.inf
+    ranges: dict[int, np.ndarray] = field(default_factory=dict)
     broken: list[np.ndarray] = field(default_factory=list)
 
     def add(self, shown: ShownRows) -> None:
@@ -61,9 +59,16 @@ class Pool:
     def add_points(self, shown: ShownRows, x: np.ndarray, y: np.ndarray, broken: np.ndarray) -> None:
         """Count a part of a figure of points."""
         self.add(shown)
-        if len(x):
-            self.right, self.low, self.high = max(self.right, x.max()), min(self.low, y.min()), max(self.high, y.max())
+        for size in shown.sizes:
+            mine = shown.size == size
+            found = np.array([x[mine].max(), -y[mine].min(), y[mine].max()])
+            self.ranges[size] = np.maximum(self.ranges.get(size, found), found)
         self.broken.append(np.stack([x[broken], y[broken], shown.size[broken]]))
+
+    def range(self, *sizes: int) -> tuple[np.ndarray, np.ndarray]:
+        """As far out as any of these sizes, or of all: misalignment, and the ends of what is drawn against it."""
+        right, low, high = np.max([self.ranges[size] for size in sizes or self.ranges], axis=0)
+        return np.array([right]), np.array([-low, high])
 
     def footnote(self) -> str:
         """What is shown and what is not."""

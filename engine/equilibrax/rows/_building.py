@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from equilibrax._core.column import Column, schema
+from equilibrax._core.committees import committee_text
 from equilibrax._core.status import Status, status_names
 
 Extractors = Mapping[str, Callable[[Any], Any]]
@@ -82,6 +83,17 @@ def batch_names(named: Any, axes: int) -> tuple[np.ndarray, list[str]]:
     names = named.names()
     words = {name: number for number, name in enumerate(dict.fromkeys(names))}
     return along_batch([words[name] for name in names], axes), list(words)
+
+
+def unique_names(batch: Any, axes: int) -> tuple[np.ndarray, list[str]]:
+    """The same, with ids where several have the same name."""
+    return along_batch(np.arange(len(batch)), axes), batch.unique_names()
+
+
+def committee_names(result: Any) -> tuple[np.ndarray, list[str]]:
+    """Committees by the names of their providers."""
+    names = result.problem.provider_names()
+    return np.arange(len(result.committees)), [committee_text(mask, names) for mask in result.committees.tolist()]
 
 
 def along_batch(values: Any, axes: int) -> np.ndarray:

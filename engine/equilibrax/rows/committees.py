@@ -13,6 +13,7 @@ Letters: B tables, K providers, X states, A actions, C committees.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
@@ -22,8 +23,17 @@ from equilibrax._core.columns import COLUMNS, Group, declared
 from equilibrax.games.partition_result import PartitionResult
 from equilibrax.games.selection_result import SelectionResult
 from equilibrax.problems.tables import UtilityTables
-from equilibrax.rows._building import Extractors, along_batch, batch_names, build_rows, sizes, status_words
-from equilibrax.rows.optional_columns import all_equilibria, best_schemes
+from equilibrax.rows._building import (
+    Extractors,
+    along_batch,
+    batch_names,
+    build_rows,
+    committee_names,
+    sizes,
+    status_words,
+    unique_names,
+)
+from equilibrax.rows.optional_columns import all_equilibria
 
 _OF_RESULT: Extractors = {
     "table_id": lambda result: along_batch(result.table_id, result.status.ndim),
@@ -35,9 +45,10 @@ _OF_RESULT: Extractors = {
     "game": lambda result: result.game.name,
     "rationality": lambda result: np.array([np.nan if r is None else r for r in result.rationalities])[:, None],
     "status": lambda result: status_words(result.status),
-    "best_scheme": lambda result: np.where(result.solved[..., None], best_schemes(result), np.int16(-1)),
     "misalignment_weights": lambda result: result.fit.weights,
     "misalignment_offset": lambda result: result.fit.offset,
+    "table_name": lambda result: unique_names(result.tables, result.status.ndim),
+    "committee_names": committee_names,
 }
 _OF_TABLES: Extractors = {
     "family": lambda tables: batch_names(tables, 1),
@@ -48,7 +59,7 @@ _OF_TABLES: Extractors = {
 
 def committee_rows(
     result: SelectionResult | PartitionResult,
-    groups: Sequence[Group] = (),
+    groups: Sequence[Group | Literal["names"]] = (),
     equilibria_cap: int = 100,
     *,
     encoded: bool = False,
@@ -65,7 +76,8 @@ def committee_rows(
     Args:
         result: B tables and C committees.
         groups: optional columns, of results of the selection game whose actions are all available: "schemes" (worst,
-            best and where dynamics ends), "equilibria" (all of them), "weights" (that attain the misalignment).
+            best and where dynamics ends), "equilibria" (all of them), "weights" (that attain the misalignment); and of
+            all results, "names" (of tables and committees).
         equilibria_cap: of all equilibria, at most so many, the lexicographically first, are listed per row.
         encoded: whether text is in Arrow's dictionaries, for rows that are written at once.
 

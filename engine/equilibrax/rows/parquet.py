@@ -26,6 +26,9 @@ from equilibrax._core.columns import declared
 from equilibrax._core.files import whole_file
 from equilibrax._core.version import __version__
 
+NAMES_KEY = b"equilibrax_names"
+"""The names of all that rows are about, as JSON, in the metadata of their schema."""
+
 _ROWS_PER_GROUP = 2**17  # the shard of 4,096 tables of 5 providers is one group
 _SUM_KEY = "equilibrax_sha256"  # in the metadata, which end the file
 _SUM = re.compile(rb"(?<=" + _SUM_KEY[-10:].encode() + rb"..)[0-9a-f]{64}", re.DOTALL)  # two bytes say how long it is
@@ -36,7 +39,8 @@ _AT_ONCE = 2**20  # bytes
 def write_parquet(table: pa.Table, path: str | os.PathLike[str]) -> None:
     """Write `table` to `path`, completely or not at all; a file that was there is replaced.
 
-    The same rows give the same bytes. The schema's metadata is replaced by the version of equilibrax.
+    The same rows give the same bytes. Of the schema's metadata the names of `labelled_rows` stay; all else is replaced
+    by the version of equilibrax.
 
     Args:
         table: any rows.
@@ -58,11 +62,26 @@ def write_parquet(table: pa.Table, path: str | os.PathLike[str]) -> None:
 
 def write_summed(table: pa.Table, path: str | os.PathLike[str]) -> tuple[int, str]:
     """As `write_parquet`; the number of bytes and their SHA-256."""
+    view, digest = _summed(table)
+    with whole_file(path) as file:
+        for start in range(0, len(view), _AT_ONCE):
+            _write(file, view[start : start + _AT_ONCE])
+    return len(view), digest
+
+
+def parquet_bytes(table: pa.Table) -> memoryview:
+    """What `write_parquet` writes."""
+    return _summed(table)[0]
+
+
+def _summed(table: pa.Table) -> tuple[memoryview, str]:
+    """A whole file, which holds its own sum, and the SHA-256 of all of it."""
     for position, column in enumerate(table.columns):
         if pa.types.is_dictionary(column.type) and any(len(c.dictionary) > table.num_rows for c in column.chunks):
             table = table.set_column(position, table.field(position).name, column.cast(column.type.value_type))
     encoded = any(pa.types.is_dictionary(field.type) for field in table.schema)
-    versioned = table.replace_schema_metadata({"equilibrax": __version__})
+    kept = {key: value for key, value in (table.schema.metadata or {}).items() if key == NAMES_KEY}
+    versioned = table.replace_schema_metadata({"equilibrax": __version__, **kept})
     content = pa.BufferOutputStream()  # of Arrow: nothing has to wait for the interpreter
     with pq.ParquetWriter(content, versioned.schema, store_schema=not encoded, **_options(table.schema)) as writer:
         if table.num_rows:  # else no row group: some readers stumble over empty ones
@@ -77,10 +96,7 @@ def write_summed(table: pa.Table, path: str | os.PathLike[str]) -> tuple[int, st
     own.update(view[where[0] :])
     view[where[0] : where[0] + len(_NO_SUM)] = own.hexdigest().encode()
     digest.update(view[where[0] :])
-    with whole_file(path) as file:
-        for start in range(0, len(view), _AT_ONCE):
-            _write(file, view[start : start + _AT_ONCE])
-    return len(view), digest.hexdigest()
+    return view, digest.hexdigest()
 
 
 def _write(file: BinaryIO, part: memoryview) -> None:

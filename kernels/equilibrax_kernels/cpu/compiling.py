@@ -144,7 +144,7 @@ class _Parts(events.Listener):
     def __init__(self) -> None:
         self.levels: list[tuple[Any, Any]] = []
         self.collecting = False
-        codegen = cpu_target.target_context.codegen()
+        codegen = cpu_target.target_context.codegen()  # pyright: ignore[reportAttributeAccessIssue]
         add_module, set_env = codegen._add_module, codegen.set_env
         codegen._add_module = lambda module: None if self.in_part else add_module(module)
         codegen.set_env = lambda name, env: None if self.in_part else set_env(name, env)  # of machine code
