@@ -309,3 +309,21 @@ def test_pyplot_is_not_imported():
     code = "import sys, equilibrax.figures.paper; sys.exit('matplotlib.pyplot' in sys.modules)"
     path = os.pathsep.join(p for p in sys.path if p)
     assert subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": path}).returncode == 0
+
+
+def test_rows_that_come_in_parts_are_drawn_as_rows_that_come_together(tmp_path):
+    """More tables than panels, some of whose rows are left out, and fewer."""
+    many = make_rows(9, 3)
+    many = many.set_column(many.column_names.index("misalignment"), "misalignment", _some_null(many["misalignment"]))
+    for name, rows in (("many", many), ("few", make_rows(3, 3))):
+        each = 7 * (2 if name == "few" else 4)
+        parts = [rows.slice(start, each) for start in range(0, rows.num_rows, each)]
+        for folder, given in (("whole", rows), ("parts", lambda parts=parts: iter(parts))):
+            figures.plot_all(given, tmp_path / name / folder)
+        for number in (5, 6, 7):
+            drawn = [(tmp_path / name / folder / f"figure{number}.png").read_bytes() for folder in ("whole", "parts")]
+            assert drawn[0] == drawn[1], (name, number)
+
+
+def _some_null(column):
+    return pa.array([None if i % 17 == 5 else value for i, value in enumerate(column.to_pylist())], pa.float64())

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -14,7 +15,7 @@ from rich.console import Console
 from equilibrax.cli._folders import check_folder, check_new
 from equilibrax.figures.markets import MARKET_FIGURES, plot_markets
 from equilibrax.figures.paper import PAPER_FIGURES, plot_all
-from equilibrax.rows import names_in, read_committees, read_users
+from equilibrax.rows import iter_committees, names_in, read_committees, read_users
 
 
 @dataclass(frozen=True)
@@ -41,12 +42,22 @@ class Plot:
         folder = self.out or (self.source if self.source.is_dir() else self.source.parent)
         check_folder("--out", folder)
         check_new("--out", [folder / name for name in (MARKET_FIGURES if market else PAPER_FIGURES)])
-        rows = read_users(self.source) if market else read_committees(self.source)
+        if market:
+            draw = partial(plot_markets, read_users(self.source), users=_user_names(self.source))
+        else:
+            draw = partial(plot_all, _rows(self.source))
         folder.mkdir(parents=True, exist_ok=True)
-        paths = plot_markets(rows, folder, users=_user_names(self.source)) if market else plot_all(rows, folder)
-        for path in paths:
+        for path in draw(folder):
             console.print(str(path), markup=False)
         return 0
+
+
+def _rows(source: Path) -> Any:
+    """Rows of a sweep part by part, since its shards have no table in common; others together."""
+    if not (source / "committees").is_dir():
+        return read_committees(source)
+    iter_committees(source)  # which says at once that there is nothing
+    return partial(iter_committees, source)
 
 
 def _user_names(source: Path) -> tuple[str, ...]:

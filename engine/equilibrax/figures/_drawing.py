@@ -301,7 +301,17 @@ def size_entries(sizes: Sequence[int]) -> list[Artist]:
 
 def density(panel: Axes, x: np.ndarray, y: np.ndarray) -> QuadMesh:
     """The number of points in every cell of the panel; cells without any stay blank."""
-    counts, x_edges, y_edges = np.histogram2d(x, y, bins=_CELLS, range=(panel.get_xlim(), panel.get_ylim()))
+    return density_of(panel, counted(panel, x, y))
+
+
+def counted(panel: Axes, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """The numbers of points, which may be added up."""
+    return np.histogram2d(x, y, bins=_CELLS, range=(panel.get_xlim(), panel.get_ylim()))[0]
+
+
+def density_of(panel: Axes, counts: np.ndarray) -> QuadMesh:
+    """As `density`, of points that were counted."""
+    x_edges, y_edges = (np.linspace(*limits, _CELLS + 1) for limits in (panel.get_xlim(), panel.get_ylim()))
     counts = np.ma.masked_equal(counts.T, 0)
     return panel.pcolormesh(x_edges, y_edges, counts, vmax=float(counts.max()), cmap=_DENSITY, linewidth=0, zorder=1)
 

@@ -7,7 +7,7 @@ Letters: N rows that are shown, B tables, K providers, P paths. A committee is a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,25 +67,33 @@ class ShownRows:
 
     def footnote(self) -> str:
         """What is shown and what is not, in one sentence or two."""
-        text = f"{_count(self.num_tables, 'table')}, {_count(len(self), 'committee')}."
-        if self.left_out:
-            total = sum(rows for _, rows in self.left_out)
-            reasons = ", ".join(f"{rows:,} {reason}" for reason, rows in self.left_out)
-            text += f" {_count(total, 'row')} left out: {reasons}."
-        return text
+        return footnote(self.num_tables, len(self), self.left_out)
+
+
+def footnote(tables: int, committees: int, left_out: Iterable[tuple[str, int]]) -> str:
+    """What is shown and what is not, in one sentence or two."""
+    text, left_out = f"{_count(tables, 'table')}, {_count(committees, 'committee')}.", list(left_out)
+    if left_out:
+        total = sum(rows for _, rows in left_out)
+        reasons = ", ".join(f"{rows:,} {reason}" for reason, rows in left_out)
+        text += f" {_count(total, 'row')} left out: {reasons}."
+    return text
 
 
 def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def shown_rows(rows: pa.Table, columns: tuple[str, ...], *, whole_tables: bool = False) -> ShownRows:
+def shown_rows(
+    rows: pa.Table, columns: tuple[str, ...], *, whole_tables: bool = False, or_none: bool = False
+) -> ShownRows:
     """The rows with status "OK" and a finite value in every one of `columns`, and a count of the others.
 
     Args:
         rows: result rows, one per (table, committee).
         columns: float columns that the figure needs.
         whole_tables: leave out every row of a table of which one row is left out.
+        or_none: whether all may be left out, as of a part of the rows.
 
     Raises:
         ValueError: if a column is absent, or no row is left.
@@ -117,9 +125,8 @@ def shown_rows(rows: pa.Table, columns: tuple[str, ...], *, whole_tables: bool =
         leave_out(~np.isfinite(values[name]), f"without {name.replace('_', ' ')}")
     if whole_tables and left_out:
         leave_out(np.isin(table, np.unique(table[~keep])), "of the same tables")
-    if not keep.any():
-        why = ", ".join(f"{number:,} {reason}" for reason, number in left_out) or "no rows at all"
-        raise CannotShow(f"rows: expected rows with status OK and {', '.join(columns)}; got {why}")
+    if not keep.any() and not or_none:
+        raise nothing_shown(columns, left_out)
 
     order = np.flatnonzero(keep)
     order = order[np.lexsort([identity[name][order] for name in ("committee", "committee_size")] + [table[order]])]
@@ -136,6 +143,12 @@ def shown_rows(rows: pa.Table, columns: tuple[str, ...], *, whole_tables: bool =
         titles=_titles([families[i] for i in family_codes[heads]], table_id, seed),
         left_out=tuple(left_out),
     )
+
+
+def nothing_shown(columns: Iterable[str], left_out: Iterable[tuple[str, int]]) -> CannotShow:
+    """What to say where all rows are left out."""
+    why = ", ".join(f"{number:,} {reason}" for reason, number in left_out) or "no rows at all"
+    return CannotShow(f"rows: expected rows with status OK and {', '.join(columns)}; got {why}")
 
 
 def _integers(rows: pa.Table, name: str) -> np.ndarray:
@@ -155,6 +168,8 @@ def _family_codes(rows: pa.Table) -> tuple[np.ndarray, list[str]]:
 
 def _first_appearance(*columns: np.ndarray) -> np.ndarray:
     """`[N]` a number per distinct combination, counted in the order in which they first appear."""
+    if all((column[1:] == column[:-1]).all() for column in columns[:-1]) and (np.diff(columns[-1]) >= 0).all():
+        return np.cumsum(np.diff(columns[-1], prepend=columns[-1][:1]) > 0)  # as in every shard of a sweep
     code = np.zeros(len(columns[0]), np.int64)
     for column in columns:
         distinct, inverse = np.unique(column, return_inverse=True)

@@ -16,22 +16,23 @@ from __future__ import annotations
 
 import logging
 import os
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import pyarrow as pa
 from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import PercentFormatter
 
 import equilibrax.figures._drawing as draw
+from equilibrax.figures._parts import Pool, Rows, parts_of, whole
 from equilibrax.figures._statistics import (
     CannotShow,
     ShownRows,
     below_bound,
-    by_size,
     dynamics_above_worst,
     entry_paths,
     shown_rows,
@@ -55,7 +56,7 @@ _COUNTS = " Numbers: so many committees are at one place; markers of different k
 _log = logging.getLogger(__name__)
 
 
-def misalignment(rows: pa.Table, path: draw.Target = None) -> Figure:
+def misalignment(rows: Rows, path: draw.Target = None) -> Figure:
     """Misalignment against the user's minimum utility at equilibrium (2509.15090, Figure 5).
 
     Dashed red is the guarantee, optimum - 2 misalignment (Theorem 6); dotted green is the user's optimum. Up
@@ -75,11 +76,15 @@ def misalignment(rows: pa.Table, path: draw.Target = None) -> Figure:
         >>> rows = eq.rows.committee_rows(eq.solve(eq.load_paper_table("synthetic-2")))
         >>> figure = eq.figures.misalignment(rows, "figure5.png")
     """
-    shown = shown_rows(rows, ("optimum", "worst_utility", "misalignment"))
-    if shown.num_tables > MAX_PANELS:
-        return _figure5_pooled(shown, path)
+    columns = ("optimum", "worst_utility", "misalignment")
+    pool = Pool(columns)
+    for shown in parts_of(rows, columns):
+        pool.add_points(shown, shown["misalignment"], shown["worst_utility"] - shown["optimum"], below_bound(shown))
+    pool.check()
+    if pool.tables > MAX_PANELS:
+        return _figure5_pooled(rows, pool, path)
     else:
-        return _figure5_by_table(shown, path)
+        return _figure5_by_table(shown_rows(whole(rows), columns), path)
 
 
 def _figure5_by_table(shown: ShownRows, path: draw.Target) -> Figure:
@@ -109,25 +114,30 @@ def _figure5_by_table(shown: ShownRows, path: draw.Target) -> Figure:
     return figure
 
 
-def _figure5_pooled(shown: ShownRows, path: draw.Target) -> Figure:
-    x, gap, broken = shown["misalignment"], shown["worst_utility"] - shown["optimum"], below_bound(shown)
-    meshes = []
-    note = shown.footnote() + _SIZE + " Panels have ranges of their own." * (len(shown.sizes) > 1)
-    with draw.page(path, len(shown.sizes), note) as (figure, panels):
-        for size, panel in zip(shown.sizes, panels):
-            mine = shown.size == size
-            draw.set_ranges(panel, x[mine], gap[mine], 0.0)
+def _figure5_pooled(rows: Rows, pool: Pool, path: draw.Target) -> Figure:
+    sizes, (x, gap, size) = sorted(pool.sizes), np.concatenate(pool.broken, axis=1)
+    note = pool.footnote() + _SIZE + " Panels have ranges of their own." * (len(sizes) > 1)
+    with draw.page(path, len(sizes), note) as (figure, panels):
+        for k, panel in zip(sizes, panels):
+            draw.set_ranges(panel, *pool.range(k), 0.0)
             draw.limit_lines(panel, 0.0, bound=True)
-            meshes.append(draw.density(panel, x[mine], gap[mine]))
-            panel.plot(x[mine & broken], gap[mine & broken], **draw.BROKEN)
-            panel.set_title(f"committee size k = {size}")
+        counts: list[Any] = [0] * len(sizes)
+        for part in parts_of(rows, pool.columns):
+            below = part["worst_utility"] - part["optimum"]
+            for number, panel in enumerate(panels):
+                mine = part.size == sizes[number]
+                counts[number] += draw.counted(panel, part["misalignment"][mine], below[mine])
+        meshes = [draw.density_of(panel, count) for panel, count in zip(panels, counts)]
+        for k, panel in zip(sizes, panels):
+            panel.plot(x[size == k], gap[size == k], **draw.BROKEN)
+            panel.set_title(f"committee size k = {k}")
         draw.axis_labels(panels, _EPSILON, f"minimum utility at equilibrium\n{_GAP}")
-        draw.legend(figure, draw.limit_entries(bound=True) + draw.broken_entry(broken.sum()))
+        draw.legend(figure, draw.limit_entries(bound=True) + draw.broken_entry(len(x)))
         draw.colour_bar(figure, panels, meshes, "committees per cell")
     return figure
 
 
-def dynamics(rows: pa.Table, path: draw.Target = None) -> Figure:
+def dynamics(rows: Rows, path: draw.Target = None) -> Figure:
     """Misalignment against the user's utility where best-response dynamics end (2509.15090, Figure 6).
 
     Outlined markers are the minimum utility at any equilibrium, solid ones the utility that the dynamics
@@ -146,11 +156,17 @@ def dynamics(rows: pa.Table, path: draw.Target = None) -> Figure:
         >>> rows = eq.rows.committee_rows(eq.solve(eq.load_paper_table("synthetic-2")))
         >>> figure = eq.figures.dynamics(rows, "figure6.png")
     """
-    shown = shown_rows(rows, ("optimum", "worst_utility", "dynamics_utility", "misalignment"))
-    if shown.num_tables > MAX_PANELS:
-        return _figure6_pooled(shown, path)
+    columns = ("optimum", "worst_utility", "dynamics_utility", "misalignment")
+    pool, above = Pool(columns), Counter()
+    for shown in parts_of(rows, columns):
+        gain = shown["dynamics_utility"] - shown["worst_utility"]
+        pool.add_points(shown, shown["misalignment"], gain, below_bound(shown))
+        above.update(shown.size[dynamics_above_worst(shown)].tolist())
+    pool.check()
+    if pool.tables > MAX_PANELS:
+        return _figure6_pooled(rows, pool, above, path)
     else:
-        return _figure6_by_table(shown, path)
+        return _figure6_by_table(shown_rows(whole(rows), columns), path)
 
 
 def _figure6_by_table(shown: ShownRows, path: draw.Target) -> Figure:
@@ -189,33 +205,37 @@ def _figure6_by_table(shown: ShownRows, path: draw.Target) -> Figure:
     return figure
 
 
-def _figure6_pooled(shown: ShownRows, path: draw.Target) -> Figure:
-    x, gain = shown["misalignment"], shown["dynamics_utility"] - shown["worst_utility"]
-    better, broken = dynamics_above_worst(shown), below_bound(shown)
-    shares = by_size(shown, better, np.mean)
-    note = f"{shown.footnote()} Left: the {better.sum():,} in which the dynamics beat the minimum."
+def _figure6_pooled(rows: Rows, pool: Pool, above: Counter[int], path: draw.Target) -> Figure:
+    sizes, (x, gain, _) = sorted(pool.sizes), np.concatenate(pool.broken, axis=1)
+    shares = np.array([above[size] / pool.sizes[size] for size in sizes])
+    note = f"{pool.footnote()} Left: the {above.total():,} in which the dynamics beat the minimum."
     with draw.page(path, 2, note, panel_width=3.4) as (figure, (left, right)):
-        draw.set_ranges(left, x, gain, 0.0)
-        meshes = [draw.density(left, x[better], gain[better])] if better.any() else []
+        draw.set_ranges(left, *pool.range(), 0.0)
+        counts: Any = 0
+        for part in parts_of(rows, pool.columns) if above else ():
+            better = dynamics_above_worst(part)
+            gained = (part["dynamics_utility"] - part["worst_utility"])[better]
+            counts += draw.counted(left, part["misalignment"][better], gained)
+        meshes = [draw.density_of(left, counts)] if above else []
         if not meshes:
             left.text(0.5, 0.5, "none", transform=left.transAxes, ha="center", color=draw.GREY)
-        left.plot(x[broken], gain[broken], **draw.BROKEN)
+        left.plot(x, gain, **draw.BROKEN)
         left.set(xlabel=_EPSILON, ylabel="utility the dynamics reach\n− minimum utility (utility units)")
-        bars = right.bar(shown.sizes, shares, color=draw.BLUE, width=0.7)
+        bars = right.bar(sizes, shares, color=draw.BLUE, width=0.7)
         turned = len(shares) > 6
         labels = [f"{100 * share:{'.0f' if share >= 0.1 else '.2g'}} %" for share in shares]
         right.bar_label(bars, labels, padding=2, fontsize=6.5, rotation=90 if turned else 0)
         right.set(xlabel="committee size k", ylabel="share of committees in which\nthe dynamics beat the minimum")
         right.set_ylim(0, max((1.35 if turned else 1.15) * shares.max(), 0.01))
         right.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
-        draw.set_size_axis(right, shown.sizes[-1])
-        right.set_xlim(0.3, shown.sizes[-1] + 0.7)
-        draw.legend(figure, draw.broken_entry(broken.sum()))
+        draw.set_size_axis(right, sizes[-1])
+        right.set_xlim(0.3, sizes[-1] + 0.7)
+        draw.legend(figure, draw.broken_entry(len(x)))
         draw.colour_bar(figure, [left], meshes, "committees per cell")
     return figure
 
 
-def newcomers(rows: pa.Table, path: draw.Target = None, *, paths: int = 30, seed: int = 0) -> Figure:
+def newcomers(rows: Rows, path: draw.Target = None, *, paths: int = 30, seed: int = 0) -> Figure:
     """The user's minimum utility at equilibrium as random providers enter the market (2509.15090, Figure 7).
 
     Each line is a path that starts at a random provider and gains a random one at every step. Up to six
@@ -241,11 +261,18 @@ def newcomers(rows: pa.Table, path: draw.Target = None, *, paths: int = 30, seed
     """
     if paths < 1:
         raise ValueError(f"paths: expected a positive number; got {paths}")
-    shown = shown_rows(rows, ("optimum", "worst_utility"), whole_tables=True)
-    if shown.num_tables > MAX_PANELS:
-        return _figure7_pooled(shown, path, seed)
+    columns = ("optimum", "worst_utility")
+    pool, along, providers = Pool(columns), [], set[int]()
+    for shown in parts_of(rows, columns, whole_tables=True):
+        pool.add(shown)
+        if len(shown):
+            providers |= set(shown.providers.tolist())
+            along.append(worst_along_one_path(shown, shown["worst_utility"] - shown["optimum"], seed))
+    pool.check()
+    if pool.tables > MAX_PANELS:
+        return _figure7_pooled(pool, along, min(providers), path)
     else:
-        return _figure7_by_table(shown, path, paths, seed)
+        return _figure7_by_table(shown_rows(whole(rows), columns, whole_tables=True), path, paths, seed)
 
 
 def _figure7_by_table(shown: ShownRows, path: draw.Target, paths: int, seed: int) -> Figure:
@@ -272,12 +299,14 @@ def _figure7_by_table(shown: ShownRows, path: draw.Target, paths: int, seed: int
     return figure
 
 
-def _figure7_pooled(shown: ShownRows, path: draw.Target, seed: int) -> Figure:
-    gap = worst_along_one_path(shown, shown["worst_utility"] - shown["optimum"], seed)
-    low, lower, median, upper, high = np.nanquantile(gap, [0.05, 0.25, 0.5, 0.75, 0.95], axis=0)
-    sizes = np.arange(1, gap.shape[1] + 1)
-    note = f"{shown.footnote()} One random path per table."
-    if (fewest := shown.providers.min()) < len(sizes):
+def _figure7_pooled(pool: Pool, along: list[np.ndarray], fewest: int, path: draw.Target) -> Figure:
+    sizes = np.arange(1, max(gaps.shape[1] for gaps in along) + 1)
+    # A size at a time, of the tables that have as many providers.
+    columns = (np.concatenate([gaps[:, k - 1] for gaps in along if gaps.shape[1] >= k]) for k in sizes)
+    quantiles = [np.nanquantile(column, [0.05, 0.25, 0.5, 0.75, 0.95], overwrite_input=True) for column in columns]
+    low, lower, median, upper, high = np.array(quantiles).T
+    note = f"{pool.footnote()} One random path per table."
+    if fewest < len(sizes):
         note += f" Tables have {fewest} to {len(sizes)} providers, and their paths end there."
     with draw.page(path, 1, note) as (figure, (panel,)):
         draw.set_ranges(panel, sizes, np.append(low, high), 0.0)
@@ -296,14 +325,15 @@ PAPER_FIGURES = ("figure5.png", "figure6.png", "figure7.png")
 """What `plot_all` may write."""
 
 
-def plot_all(rows: pa.Table, directory: str | os.PathLike[str]) -> list[Path]:
+def plot_all(rows: Rows, directory: str | os.PathLike[str]) -> list[Path]:
     """Write figure5.png, figure6.png and figure7.png into `directory`, as far as the rows allow.
 
     A figure is skipped, with a warning in the log, if no row has all the values it needs (misalignment was
     not computed, say) or, for Figure 7, if some committees were not asked for.
 
     Args:
-        rows: result rows.
+        rows: result rows, or a function that begins to read them part by part, as often as it is called; of many tables
+            no more than a part is then in memory.
         directory: where to write; made if it does not exist.
 
     Returns:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import io
 import os
 import re
 from collections.abc import Iterator
@@ -83,13 +82,13 @@ def _summed(table: pa.Table) -> tuple[memoryview, str]:
     encoded = any(pa.types.is_dictionary(field.type) for field in table.schema)
     kept = {key: value for key, value in (table.schema.metadata or {}).items() if key == NAMES_KEY}
     versioned = table.replace_schema_metadata({"equilibrax": __version__, **kept})
-    content = io.BytesIO()
+    content = pa.BufferOutputStream()  # of Arrow: nothing has to wait for the interpreter
     with pq.ParquetWriter(content, versioned.schema, store_schema=not encoded, **_options(table.schema)) as writer:
         if table.num_rows:  # else no row group: some readers stumble over empty ones
             writer.write_table(versioned, row_group_size=_ROWS_PER_GROUP)
         writer.add_key_value_metadata({"equilibrax": __version__} if encoded else {})
         writer.add_key_value_metadata({_SUM_KEY: _NO_SUM.decode()})
-    view = content.getbuffer()
+    view = memoryview(content.getvalue()).cast("B")
     where = _sum_of(view)
     assert where is not None
     digest = hashlib.sha256(view[: where[0]])  # so far the same with and without the sum
