@@ -241,3 +241,42 @@ def test_a_branch_that_is_not_followed_says_so(monkeypatch):
     assert not np.isnan(found.logit.strategy[:, 0]).any()
     assert all("BRANCH_LIMIT" in name for name in found.status_names)
     game._compiled_branch.cache_clear()
+
+
+# --- laws -------------------------------------------------------------------------------------------------------------
+
+
+def test_who_leads_one_follower_has_what_any_equilibrium_gives():
+    """She can choose what she does there; a follower who is indifferent does as she likes (Stackelberg)."""
+    games = random_games((4, 3), 300, 7, seed=9)
+    found = eq.solve(games, ALL)
+    for o, order in enumerate(found.orders):
+        leads = found.commitment_payoffs[:, o, :, order[0]]  # ties for her, and against her
+        assert (leads[:, 0] >= leads[:, 1]).all()
+        known = found.equilibria > 0
+        assert (leads[known, 0] >= found.best_utility[known, order[0]]).all()
+
+
+def test_units_and_constants_change_no_equilibrium():
+    games = random_games((3, 2, 2), 50, 9, seed=3)
+    factor, constant = np.array([2, 5, 1]), np.array([-7, 0, 100])
+    axes = (1, 3, 1, 1, 1)
+    moved = games.payoffs * factor.reshape(axes) + constant.reshape(axes)
+    before, after = eq.solve(games, ALL), eq.solve(eq.NormalForm.from_integers(moved, batched=True), ALL)
+    for name in ("equilibrium", "dynamics_profile", "dynamics_cycle", "committed"):
+        np.testing.assert_array_equal(getattr(before, name), getattr(after, name))
+    assert before.efficiency().efficient.tolist() == after.efficiency().efficient.tolist()
+
+
+def test_players_may_change_places():
+    games = random_games((3, 2, 4), 50, 9, seed=4)
+    order = [2, 0, 1]
+    moved = games.payoffs[:, order].transpose(0, 1, *(2 + i for i in order))
+    other = eq.NormalForm.from_integers(moved, batched=True, resolution=games.resolution)
+    before, after = eq.solve(games, ALL), eq.solve(other, ALL)
+    turned = before.equilibrium.transpose(0, *(1 + i for i in order))
+    np.testing.assert_array_equal(after.equilibrium, turned)
+    played = before.committed[:, before.orders.index((1, 2, 0))]
+    same_order = tuple(order.index(i) for i in (1, 2, 0))
+    worth = before.payoffs_of(played)[..., order]
+    np.testing.assert_array_equal(after.commitment_payoffs[:, after.orders.index(same_order), 0], worth[:, 0])

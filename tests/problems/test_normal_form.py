@@ -194,3 +194,12 @@ def test_tables_that_are_no_normal_form_are_refused():
         tables.to_normal_form(1, 3)
     with pytest.raises(ValueError, match="committee: expected providers among"):
         tables.to_normal_form(0, ("nobody",))
+
+
+def test_jax_refuses_what_it_would_cut():
+    import jax
+
+    games = eq.random_games("random", 2, seed=1)
+    with pytest.raises(ValueError, match="64-bit integers, which JAX would cut to 32 bits"):
+        jax.device_put(games)
+    assert len(jax.tree.map(lambda leaf: np.repeat(leaf, 2, axis=0), eq.tragedy_of_power())) == 2

@@ -30,21 +30,21 @@ class Status(IntFlag):
     `certified.TOLERANCE`; see `oblivious_rules(throw=False).gap`."""
     NO_EQUILIBRIUM = 64
     """A game has no equilibrium in deterministic rules: all profiles were compared, and `equilibria` is 0. In the games
-    of markets there is nothing to do. In the obedient game it can only come with quantal response and ties that go to
-    the lowest index, where values lie within the tolerance of each other: change it."""
+    of markets and in normal forms there is nothing to do. In the obedient game it can only come with quantal response
+    and ties that go to the lowest index, where values lie within the tolerance of each other: change it."""
     PROFILES_NOT_COMPARED = 128
     """Oblivious providers have more than 4,096 profiles of optimal partitions, or there are more than 12 states: the
     utilities are those of one profile, in which each provider plays what is worst for a user who hears it alone. Of all
     profiles, the worst may be worse and the best better."""
-    BRANCH_LIMIT = 1024
-    """The branch of quantal-response equilibria was not followed up to every lambda: it takes more steps, or bends more
-    sharply, than is provided for; the strategies there are NaN. Ask for smaller lambdas."""
     EFFICIENCY_UNCERTIFIED = 256
     """Neither the batched solver nor HiGHS proved the efficiency gap to its tolerance; the gap is attained by the
     dominating lottery, and the largest that it can be is more by `slack`."""
     RULES_NOT_COMPARED = 512
     """Whether a rule of the same kind dominates an outcome was not found out: there are more than 10 states, too many
     partial schemes would have to be kept, or it was not asked for. `efficient` is exact all the same."""
+    BRANCH_LIMIT = 1024
+    """The branch of quantal-response equilibria was not followed up to every lambda: it takes more steps, or bends more
+    sharply, than is provided for; the strategies there are NaN. Ask for smaller lambdas."""
 
 
 def status_names(status: np.ndarray) -> np.ndarray:

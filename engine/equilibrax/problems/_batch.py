@@ -227,8 +227,8 @@ class HostIntegers(np.lib.mixins.NDArrayOperatorsMixin):
     @property
     def __jax_array__(self) -> Any:
         raise ValueError(
-            f"a persuasion game or market has 64-bit integers, which JAX would cut to 32 bits; keep it on the host "
-            f"({ON_THE_HOST})"
+            f"persuasion games, markets and normal forms have 64-bit integers, which JAX would cut to 32 bits; keep "
+            f"them on the host ({ON_THE_HOST})"
         )
 
 
