@@ -117,7 +117,7 @@ class Selection(Game[SelectionResult]):
 
     @property
     def groups(self) -> tuple[str, ...]:
-        """Schemes, all equilibria if they are that, efficiency and, if misalignment is known, weights and robustness."""
+        """Schemes, all equilibria if they can be listed, efficiency; with misalignment its weights and robustness."""
         listed = ("schemes", "equilibria") if self.rules == "schemes" else ("schemes",)
         return (*listed, "efficiency", *(("weights", "robustness") if self.fit else ()))
 
