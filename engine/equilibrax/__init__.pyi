@@ -28,6 +28,7 @@ from .games import (
     Aligned as Aligned,
     Anonymous as Anonymous,
     Dynamics as Dynamics,
+    InformationMarket as InformationMarket,
     Joint as Joint,
     Obedient as Obedient,
     Oblivious as Oblivious,
@@ -46,6 +47,8 @@ from .io import (
     write_table as write_table,
 )
 from .problems import (
+    DecisionLabels as DecisionLabels,
+    DecisionProblem as DecisionProblem,
     Labels as Labels,
     Market as Market,
     PersuasionGame as PersuasionGame,
@@ -55,6 +58,7 @@ from .problems import (
     from_integers as from_integers,
     general_market as general_market,
     random_markets as random_markets,
+    random_problems as random_problems,
     sample_tables as sample_tables,
     separable_market as separable_market,
 )

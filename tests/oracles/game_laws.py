@@ -16,7 +16,7 @@ from typing import Any
 import equilibrax as eq
 import numpy as np
 import pytest
-from equilibrax.games import Game, Result, game_from
+from equilibrax.games import Game, Solution, game_from
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,8 @@ def variants(kind: type[Game[Any]]) -> list[Game[Any]]:
     found += [kind(response=QUANTAL)] if "response" in names else []
     found += [kind(tie_break="lowest_index")] if "tie_break" in names else []
     found += [kind(rules="lotteries")] if "rules" in names else []
+    found += [kind(buyer="bayesian"), kind(buyer="bayesian", rounds="fixed_point")] if "buyer" in names else []
+    found += [kind(mechanism="naive")] if "mechanism" in names else []
     return list(dict.fromkeys(found))
 
 
@@ -72,19 +74,26 @@ def tables(count: int = COUNT, size: int = 2**20) -> eq.UtilityTables:
     return replace(drawn, labels=eq.Labels(("x", "y", "z"), ("a", "b", "c"), ("Ann", "Bob", "Cid"), tuple(named)))
 
 
+OTHER_PROBLEMS: dict[type, Callable[[int], Any]] = {
+    eq.Market: lambda count: eq.random_markets(count, 2, 2, 3, 2, seed=4),
+    eq.DecisionProblem: lambda count: eq.random_problems("costly", count, states=4, items=2, acts=2, seed=4),
+}
+"""What is played where it is not tables: so many of them."""
+
+
 def problem(game: Game[Any], count: int = COUNT) -> Any:
-    return eq.random_markets(count, 2, 2, 3, 2, seed=4) if eq.Market in game.over else tables(count)
+    return next((make(count) for kind, make in OTHER_PROBLEMS.items() if kind in game.over), None) or tables(count)
 
 
 @cache
-def solved(game: Game[Any]) -> Result:
+def solved(game: Game[Any]) -> Solution:
     return eq.solve(problem(game), game)
 
 
-def arrays(result: Result) -> dict[str, np.ndarray]:
+def arrays(result: Solution) -> dict[str, np.ndarray]:
     """Everything that a result says of its tables, by name."""
-    names = [f.name for f in fields(result)] + ["worst_utility", "best_utility", "solved", "optimum", "table_id"]
-    found = {name: getattr(result, name) for name in names}
+    names = [f.name for f in fields(result)] + ["worst_utility", "best_utility", "solved", "optimum", "table_id"]  # pyright: ignore
+    found = {name: getattr(result, name, None) for name in names}
     count = len(result.problem)
     return {
         name: value
@@ -106,7 +115,7 @@ def same(found: np.ndarray, expected: np.ndarray, name: str) -> None:
 def a_batch_is_its_tables_one_by_one(game: Any) -> None:
     batch = problem(game)
     together = solved(game)
-    assert isinstance(together, Result)
+    assert isinstance(together, Solution)
     assert together.game == game
     for name, values in arrays(eq.solve(batch[2], game)).items():
         same(values, arrays(together)[name][2:3], name)

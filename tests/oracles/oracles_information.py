@@ -8,11 +8,10 @@ dictionaries from (depth, context, state) to an item or None.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cache
-from itertools import combinations
 from typing import Any
 
 Items = frozenset[int]
@@ -53,24 +52,28 @@ class Problem:
         return self.stakes[self.owner(item)][state][act] if self.stakes else 0
 
 
-def cell(problem: Problem, known: Iterable[int], state: int) -> list[int]:
+States = tuple[int, ...]
+
+
+@cache
+def cell(problem: Problem, known: Items, state: int) -> States:
     """The states that agree with `state` on all known items."""
-    known = list(known)
-    return [v for v in problem.states if all(problem.items[m][v] == problem.items[m][state] for m in known)]
+    return tuple(v for v in problem.states if all(problem.items[m][v] == problem.items[m][state] for m in known))
 
 
-def expected(problem: Problem, states: list[int], worth: Callable[[int], Any]) -> Fraction:
+def expected(problem: Problem, states: States, worth: Callable[[int], Any]) -> Fraction:
     """The expectation of `worth(state)` given that the state is among these."""
-    return Fraction(sum(problem.prior[v] * worth(v) for v in states)) / sum(problem.prior[v] for v in states)
+    return Fraction(sum(problem.prior[v] * worth(v) for v in states), sum(problem.prior[v] for v in states))
 
 
-def best(problem: Problem, states: list[int]) -> int:
+@cache
+def best(problem: Problem, states: States) -> int:
     """The act that is best given that the state is among these; ties to the lowest."""
-    acts = range(len(problem.utility[0]))
-    return max(acts, key=lambda a: (expected(problem, states, lambda v: problem.utility[v][a]), -a))
+    worth = [sum(problem.prior[v] * problem.utility[v][a] for v in states) for a in range(len(problem.utility[0]))]
+    return worth.index(max(worth))
 
 
-def act_on(problem: Problem, known: Iterable[int], state: int) -> int:
+def act_on(problem: Problem, known: Items, state: int) -> int:
     """x*(S, w)."""
     return best(problem, cell(problem, known, state))
 
@@ -78,22 +81,20 @@ def act_on(problem: Problem, known: Iterable[int], state: int) -> int:
 # --- the value of information -----------------------------------------------------------------------------------------
 
 
-def realized_value(problem: Problem, known: Iterable[int], state: int) -> int:
+def realized_value(problem: Problem, known: Items, state: int) -> int:
     """Equation 1."""
     utility = problem.utility[state]
-    return utility[act_on(problem, known, state)] - utility[act_on(problem, (), state)]
+    return utility[act_on(problem, known, state)] - utility[act_on(problem, NOTHING, state)]
 
 
-def ex_post_value(problem: Problem, known: Iterable[int], state: int) -> Fraction:
+def ex_post_value(problem: Problem, known: Items, state: int) -> Fraction:
     """Equation 2: the expectation of equation 1 given what the items say in this state."""
-    known = list(known)
     return expected(problem, cell(problem, known, state), lambda v: realized_value(problem, known, v))
 
 
-def value_of_experiment(problem: Problem, known: Iterable[int]) -> Fraction:
+def value_of_experiment(problem: Problem, known: Items) -> Fraction:
     """The mean of equation 2."""
-    known = list(known)
-    return expected(problem, list(problem.states), lambda v: ex_post_value(problem, known, v))
+    return expected(problem, tuple(problem.states), lambda v: ex_post_value(problem, known, v))
 
 
 def ex_ante_value(problem: Problem, belief: dict[Items, Fraction]) -> Fraction:
@@ -127,15 +128,15 @@ class FaceValue:
     problem: Problem
     choice: Choice
 
-    def told(self, depth: int, context: Items, state: int) -> list[int]:
+    def told(self, depth: int, context: Items, state: int) -> States:
         """What she thinks possible after a market."""
         return cell(self.problem, known_after(self.choice, depth, context, state), state)
 
-    def if_shown(self, depth: int, context: Items, state: int, item: int) -> list[int]:
+    def if_shown(self, depth: int, context: Items, state: int, item: int) -> States:
         """What she thinks possible when she is shown the item, and has consulted the shallower market about it."""
         return self.told(depth - 1, context | {item}, state)
 
-    def if_silent(self, depth: int, context: Items, state: int) -> list[int]:
+    def if_silent(self, depth: int, context: Items, state: int) -> States:
         """What she thinks possible when nothing is shown."""
         return cell(self.problem, context, state)
 
@@ -144,17 +145,18 @@ class FaceValue:
 class Bayesian(FaceValue):
     """A buyer who knows the choice, and learns from what is shown and what is not."""
 
-    def told(self, depth: int, context: Items, state: int) -> list[int]:
+    def told(self, depth: int, context: Items, state: int) -> States:
         shown = path(self.choice, depth, context, state)
-        return [v for v in super().told(depth, context, state) if path(self.choice, depth, context, v) == shown]
+        after = super().told(depth, context, state)
+        return tuple(v for v in after if path(self.choice, depth, context, v) == shown)
 
-    def if_shown(self, depth: int, context: Items, state: int, item: int) -> list[int]:
+    def if_shown(self, depth: int, context: Items, state: int, item: int) -> States:
         after = self.told(depth - 1, context | {item}, state)
-        return [v for v in after if self.choice[depth, context, v] == item] or after
+        return tuple(v for v in after if self.choice[depth, context, v] == item) or after
 
-    def if_silent(self, depth: int, context: Items, state: int) -> list[int]:
+    def if_silent(self, depth: int, context: Items, state: int) -> States:
         before = cell(self.problem, context, state)
-        return [v for v in before if self.choice[depth, context, v] is None] or before
+        return tuple(v for v in before if self.choice[depth, context, v] is None) or before
 
 
 def price(buyer: FaceValue, depth: int, context: Items, state: int, item: int) -> Fraction:
@@ -223,7 +225,7 @@ class Outcome:
 
 def bazaar(buyer: FaceValue, depth: int) -> Outcome:
     problem = buyer.problem
-    silence = best(problem, list(problem.states))
+    silence = best(problem, tuple(problem.states))
     total = sum(problem.prior)
     utility, nothing, shown, first = Fraction(0), Fraction(0), [], []
     revenue = [Fraction(0)] * problem.sellers
@@ -243,12 +245,12 @@ def bazaar(buyer: FaceValue, depth: int) -> Outcome:
 def naive(problem: Problem, depth: int) -> Outcome:
     """The cheapest item comes, whatever the state, and the buyer knows that."""
     lemon = min(problem.all_items, key=lambda m: (problem.cost(m), m))
-    worth = value_of_experiment(problem, {lemon})
+    worth = value_of_experiment(problem, frozenset({lemon}))
     sold = depth > 0 and worth > problem.cost(lemon)
     known: Items = frozenset({lemon}) if sold else NOTHING
-    states = list(problem.states)
+    states = tuple(problem.states)
     utility = expected(problem, states, lambda v: problem.utility[v][act_on(problem, known, v)])
-    nothing = expected(problem, states, lambda v: problem.utility[v][act_on(problem, (), v)])
+    nothing = expected(problem, states, lambda v: problem.utility[v][act_on(problem, NOTHING, v)])
     revenue = [Fraction(0)] * problem.sellers
     if sold:
         revenue[problem.owner(lemon)] = worth
@@ -259,7 +261,7 @@ def naive(problem: Problem, depth: int) -> Outcome:
 def first_best(problem: Problem) -> Fraction:
     """With all items."""
     return expected(
-        problem, list(problem.states), lambda v: problem.utility[v][act_on(problem, problem.all_items, v)]
+        problem, tuple(problem.states), lambda v: problem.utility[v][act_on(problem, frozenset(problem.all_items), v)]
     )
 
 

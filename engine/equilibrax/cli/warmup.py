@@ -10,7 +10,8 @@ from rich.console import Console
 
 from equilibrax._core.loops import need_loops
 from equilibrax.games import all_games, solve
-from equilibrax.problems.market import Market, separable_market
+from equilibrax.problems.decision_problem import DecisionProblem
+from equilibrax.problems.market import separable_market
 from equilibrax.problems.tables import from_integers
 
 
@@ -33,9 +34,10 @@ class Warmup:
         started, found = time.perf_counter(), []
         table = from_integers([[1, 0], [0, 1]], [[[1, 0], [1, 0]], [[1, 0], [0, 1]]])
         market = separable_market([[[1, 0], [0, 1]]], [[[[1, 0], [0, 1]]]], weights=[[1]])
+        others = market, DecisionProblem.from_arrays(None, [[1, 0], [0, 1]], [[0, 1]])
         for name, kind in all_games().items():
             game: Any = kind()
-            problem = market if kind.over == (Market,) else table
+            problem = next((other for other in others if isinstance(other, kind.over)), table)
             if not game.without_loops(game.accept(problem)):
                 solve(problem, game, backend="cpu", throw=False)
                 found.append(name)

@@ -9,6 +9,7 @@ from ._game import (
     register_bounds as register_bounds,
     register_guarantee as register_guarantee,
 )
+from ._information_result import InformationMarketResult as InformationMarketResult
 from ._oblivious_rules import ObliviousRules as ObliviousRules, oblivious_rules as oblivious_rules
 from ._oblivious_utility import oblivious_utility as oblivious_utility, oblivious_values as oblivious_values
 from ._options import (
@@ -21,6 +22,7 @@ from ._options import (
     check_tolerance as check_tolerance,
 )
 from ._result import Result as Result, TableResult as TableResult
+from ._solution import Solution as Solution
 from ._solve import (
     all_games as all_games,
     game_from as game_from,
@@ -28,6 +30,7 @@ from ._solve import (
     solve as solve,
 )
 from .aligned import Aligned as Aligned
+from .information_market import InformationMarket as InformationMarket
 from .joint import Joint as Joint
 from .markets.anonymous import Anonymous as Anonymous
 from .markets.game import MarketDynamics as MarketDynamics, MarketGame as MarketGame

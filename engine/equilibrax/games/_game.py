@@ -19,14 +19,15 @@ from equilibrax._core.committees import Committees, committee_masks
 from equilibrax._core.loops import loops_available, need_loops
 from equilibrax._core.status import Status
 from equilibrax.games._options import Rationality
-from equilibrax.games._result import Result
+from equilibrax.games._solution import Solution
+from equilibrax.problems.decision_problem import DecisionProblem
 from equilibrax.problems.market import Market
 from equilibrax.problems.persuasion import PersuasionGame
 from equilibrax.problems.tables import UtilityTables
 
-Problem = UtilityTables | PersuasionGame | Market
+Problem = UtilityTables | PersuasionGame | Market | DecisionProblem
 Backend = Literal["auto", "xla", "cpu"]
-R = TypeVar("R", bound=Result, covariant=True)
+R = TypeVar("R", bound=Solution, covariant=True)
 
 GAMES: dict[str, type[Game[Any]]] = {}
 """All games that have a name."""
@@ -104,7 +105,7 @@ class Game(Generic[R]):
         """
         if not isinstance(problem, self.over):
             expected = " or ".join(kind.__name__ for kind in reversed(self.over))
-            article = "a " if self.over == (Market,) else ""
+            article = "" if UtilityTables in self.over else "a "
             raise ValueError(
                 f"tables: expected {article}{expected} in the {self.name} game, got {type(problem).__name__}"
             )

@@ -14,8 +14,8 @@ from jaxtyping import Float, Int, Num
 from rich.table import Table
 
 from equilibrax._core.committees import committee_index
-from equilibrax._core.status import SolveError, Status, status_names
-from equilibrax._core.text import show_table
+from equilibrax._core.status import Status
+from equilibrax.games._solution import Solution
 
 if TYPE_CHECKING:
     from equilibrax.games._game import Game
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Result:
+class Result(Solution):
     """Equilibria of a game, for every table (or market) and committee.
 
     Arrays are `[B, C]`, or `[B, R, C]` if users respond quantally with a list of R lambdas; "..." stands for either
@@ -50,11 +50,6 @@ class Result:
     status: Int[np.ndarray, "..."]
 
     # --- of the game
-
-    @property
-    def problem(self) -> Any:
-        """What was solved: tables, or markets."""
-        raise NotImplementedError
 
     @property
     def response(self) -> str:
@@ -94,11 +89,6 @@ class Result:
         return self.problem.scale
 
     @property
-    def table_id(self) -> Int[np.ndarray, " B"]:
-        """`[B]` int64, ids."""
-        return np.asarray(self.problem.table_id)
-
-    @property
     def solved(self) -> np.ndarray:
         """`[..., C]` bool, whether equilibria were found (the status has no FRONTIER_OVERFLOW)."""
         return self.status & int(Status.FRONTIER_OVERFLOW) == 0
@@ -122,11 +112,6 @@ class Result:
         """`[..., C]` the user's expected utility where best-response dynamics ends, or None if it was skipped."""
         return None if self.dynamics_value is None else self._utility(self.dynamics_value)
 
-    @property
-    def status_names(self) -> np.ndarray:
-        """`[..., C]` statuses as text, `OK` or flags joined by `|`."""
-        return status_names(self.status)
-
     def index(self, committee: int | Sequence[str]) -> int:
         """Position of a committee, given as a bitmask or by the names of its providers.
 
@@ -135,41 +120,10 @@ class Result:
         """
         return committee_index(committee, self.committees, self.problem.provider_names())
 
-    def check_solved(self) -> None:
-        """Refuse a result with a status that is no answer.
-
-        Raises:
-            SolveError: naming the first one.
-        """
-        bad = self.status & ~int(self.game.answers)
-        if not bad.any():
-            return
-        where = tuple(np.argwhere(bad)[0].tolist())
-        name = str(status_names(bad[where]).item())
-        unsolved = int((bad != 0).reshape(len(bad), -1).any(axis=1).sum())
-        raise SolveError(
-            f"{unsolved} of {len(bad)} {self._unit}s are not solved; the first is {self._unit} "
-            f"{int(self.table_id[where[0]])}, committee {int(self.committees[where[-1]])}: {name}. "
-            f"Status.{name.split('|')[0]} says what to do; throw=False returns the others."
-        )
-
-    @property
-    def failures(self) -> int:
-        """How many rows have a status that is no answer."""
-        return int((self.status & ~int(self.game.answers) != 0).sum())
+    def _row(self, where: tuple[int, ...]) -> str:
+        return f"committee {int(self.committees[where[-1]])}"
 
     # --- printing
-
-    _unit = "table"
-
-    def show(self, table: int = 0, *, width: int | None = None) -> None:
-        """Print the results of one table (or market) of the batch, a line per committee (and user, and lambda).
-
-        Args:
-            table: position in the batch.
-            width: characters per line; default is the terminal's.
-        """
-        show_table(lambda decimals: self._table(table, decimals), width)
 
     def _table(self, table: int, decimals: int) -> Table:
         numbers = {heading: values for heading, values in self._numbers().items() if values is not None}

@@ -1,7 +1,7 @@
-"""Information markets as loops: `equilibrax_kernels.information.market`, which says what is computed, a problem a time.
+"""Information markets as loops: what `equilibrax_kernels.information.market` says, one problem at a time.
 
-A set of states that the buyer cannot tell apart is named by its lowest state. Prices are fractions of integers, compared
-by cross-multiplying into two words (`_larger`).
+A set of states that the buyer cannot tell apart is named by its lowest state. Prices are fractions of integers,
+compared by cross-multiplying into two words (`_larger`).
 
 Letters: M items, N = 2**M sets of items, W states, A acts, J sellers, D the depth, B problems.
 """
@@ -206,7 +206,7 @@ def _read(room):
 
 @called
 def _add(b, problems, room, d, s, w, told, item):
-    """Sums over the states that look like w in `told`, where the choice is `item`, or over all of them if there is none.
+    """Sums over the states that look like w in `told` and where the choice is `item`; over all of them if none is left.
 
     Returns the weight.
     """
@@ -345,7 +345,7 @@ def information_markets(
 
     Args:
         prior: `[B, W]` positive weights, whose sum is below 2**31.
-        utility: `[B, W, A]` integers; with the largest of utility, cost and stake, weights times these stay below 2**60.
+        utility: `[B, W, A]` integers; weights times the largest utility, cost and stake together are below 2**60.
         items: `[B, M, W]` labels.
         costs: `[B, M]` integers in units of utility.
         owners: `[M]` numbers of sellers.
@@ -371,7 +371,9 @@ def information_markets(
         >>> found["value"].tolist(), found["shown"].tolist(), found["price"].tolist()
         ([[1, 2]], [[[0, 0], [0, 1]]], [[[0, 0], [0, 1]]])
     """
-    problems = Problems(*(plain(np.asarray(array, np.int64)) for array in (prior, utility, items, costs, owners, stakes)))
+    problems = Problems(
+        *(plain(np.asarray(array, np.int64)) for array in (prior, utility, items, costs, owners, stakes))
+    )
     count, states, acts = problems.utility.shape
     shape = (count, depth + 1)
     answers = Answers(

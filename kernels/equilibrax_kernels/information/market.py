@@ -104,9 +104,11 @@ def information_market(
     rounds, settled = jnp.zeros(lanes, jnp.int64), jnp.full(lanes, depth + 1)
     if bayesian and most_rounds:
         choice, rounds, settled = _repeated(problem, choice, most_rounds)
-    after, told = _reading(problem, choice, bayesian)
-    found = [_outcome(problem, choice, after, told, d, owners, sellers) for d in range(depth + 1)]
-    value, shown, price, weight, revenue = (jnp.stack(part) for part in zip(*found))
+    markets = _reading(problem, choice, bayesian)
+    belongs = jnp.asarray(owners)
+    value, shown, price, weight, revenue = lax.map(
+        lambda d: _outcome(problem, choice, markets, d, belongs, sellers), jnp.arange(depth + 1)
+    )
     converged = jnp.arange(depth + 1)[:, None] < settled
     return InformationMarket(value, shown, price, weight, revenue, converged, rounds)
 
@@ -123,13 +125,9 @@ def _what_is_known(prior: Array, utility: Array, items: Array) -> _Known:
 
 def _sums(possible: Array, prior: Array, utility: Array) -> tuple[Array, Array]:
     """`[N, W, A, L]` weight times utility and `[N, W, L]` weight, over the states `possible` `[N, W, W, L]`."""
-    worth: Any = 0
-    weight: Any = 0
-    for v in range(len(prior)):
-        here = possible[:, :, v]
-        weight = weight + jnp.where(here, prior[v], 0)
-        worth = worth + jnp.where(here[:, :, None], prior[v] * utility[v], 0)
-    return worth, weight
+    weighted = prior[:, None] * utility
+    worth = jnp.where(possible[:, :, :, None], weighted[:, None], 0).sum(axis=1)
+    return worth, jnp.where(possible, prior[:, None], 0).sum(axis=1)
 
 
 def _larger(value: Array, weight: Array, other: Array, other_weight: Array) -> Array:
@@ -141,9 +139,8 @@ def _larger(value: Array, weight: Array, other: Array, other_weight: Array) -> A
 
 
 def _at(table: Array, sets: Array) -> Array:
-    """`table[sets[n, w], w]` for `table` `[N, W, ..., L]` and `sets` `[N, W, L]`."""
-    shape = (*sets.shape[:2], *(1,) * (table.ndim - 3), sets.shape[2])
-    return jnp.take_along_axis(table, sets.reshape(shape), axis=0, mode="promise_in_bounds")
+    """`table[sets]` along the first axis, the sets of items; the others broadcast."""
+    return jnp.take_along_axis(table, sets, axis=0, mode="promise_in_bounds")
 
 
 def _of_act(worth: Array, act: Array) -> Array:
@@ -151,26 +148,39 @@ def _of_act(worth: Array, act: Array) -> Array:
     return jnp.take_along_axis(worth, act[:, :, None], axis=2, mode="promise_in_bounds")[:, :, 0]
 
 
-def _with(sets: int, item: int) -> np.ndarray:
+class _Market(NamedTuple):
+    """What is known at the end of a market in every context, and what a Bayesian buyer cannot tell apart then."""
+
+    known: Array  # [N, W, L]
+    told: Array  # [N, W, W, L]; nothing of a buyer at face value
+
+
+def _most_gained(problem: _Problem, offer: Any) -> Array:
+    """`[N, W, L]` int8: the item of the largest gain that is positive, the lowest of those; -1 for none.
+
+    Args:
+        problem: with M items.
+        offer: from the number of an item to what is gained by showing it `[N, W, L]` and its weight, whose ratio it is.
+    """
+    like = problem.known.weight
+    in_set = jnp.arange(len(like))[:, None, None]
+
+    def one_item(best, item):
+        chosen, value, weight = best
+        gain, here = offer(item)
+        better = (in_set >> item & 1 == 0) & _larger(gain, here, value, weight)
+        return tuple(jnp.where(better, new, old) for new, old in ((item, chosen), (gain, value), (here, weight))), None
+
+    start = jnp.full(like.shape, -1, jnp.int8), jnp.zeros_like(like), jnp.ones_like(like)
+    return lax.scan(one_item, start, jnp.arange(len(problem.costs), dtype=jnp.int8))[0][0]
+
+
+def _with(sets: int, item: Array) -> Array:
     """`[N]` every set with an item added."""
-    return np.arange(sets) | 1 << item
+    return jnp.arange(sets) | jnp.left_shift(1, item.astype(jnp.int64))
 
 
-class _Gains:
-    """The item of the largest gain so far, and the gain as a fraction; it has to be positive."""
-
-    def __init__(self, like: Array):
-        self.item = jnp.full(like.shape, -1, jnp.int8)
-        self.value, self.weight = jnp.zeros_like(like), jnp.ones_like(like)
-
-    def offer(self, item: int, value: Array, weight: Array) -> None:
-        without = (np.arange(len(value)) >> item & 1 == 0)[:, None, None]
-        better = without & _larger(value, weight, self.value, self.weight)
-        self.item = jnp.where(better, jnp.int8(item), self.item)
-        self.value, self.weight = jnp.where(better, value, self.value), jnp.where(better, weight, self.weight)
-
-
-def _own(problem: _Problem, item: int, act: Array, silent: Array) -> Array:
+def _own(problem: _Problem, item: Array, act: Array, silent: Array) -> Array:
     """`[N, W, L]` less the cost, and what the owner's stake in the act is above that in `silent`."""
     gain = jnp.broadcast_to(-problem.costs[item], act.shape)
     if problem.stakes is None:
@@ -179,79 +189,88 @@ def _own(problem: _Problem, item: int, act: Array, silent: Array) -> Array:
     return gain + _of_act(mine, act) - _of_act(mine, silent)
 
 
-def _next_known(choice: Array, known: Array) -> Array:
-    """`[N, W, L]` known at the end of markets with this choice, if `known` is at the end of shallower ones."""
-    sets = len(choice)
-    here = jnp.broadcast_to(jnp.arange(sets)[:, None, None], choice.shape)
-    with_item = jnp.where(choice < 0, here, here | jnp.left_shift(1, jnp.maximum(choice, 0).astype(here.dtype)))
-    return jnp.where(choice < 0, here, _at(known, with_item))
+def _no_market(problem: _Problem, bayesian: bool) -> _Market:
+    act, agree = problem.known.act, problem.known.agree
+    known = jnp.broadcast_to(jnp.arange(len(act))[:, None, None], act.shape)
+    return _Market(known, agree if bayesian else agree[:, :0])
 
 
-def _no_market(problem: _Problem) -> Array:
-    """`[N, W, L]` every set itself."""
-    act = problem.known.act
-    return jnp.broadcast_to(jnp.arange(len(act))[:, None, None], act.shape)
+def _after(problem: _Problem, choice: Array, shallower: _Market) -> _Market:
+    """The market with this choice `[N, W, L]`, in which the shallower one is consulted."""
+    sets = jnp.broadcast_to(jnp.arange(len(choice))[:, None, None], choice.shape)
+    silent, bit = choice < 0, jnp.left_shift(1, jnp.maximum(choice, 0).astype(jnp.int64))
+    known = jnp.where(silent, sets, _at(shallower.known, sets | bit))
+    told = shallower.told
+    if told.shape[1]:
+        inside = _at(told, (sets | bit)[:, None])
+        same = choice[:, :, None] == choice[:, None]
+        told = same & jnp.where(silent[:, None], problem.known.agree, inside)
+    return _Market(known, told)
 
 
 def _face_value(problem: _Problem, depth: int) -> Array:
     """`[D + 1, N, W, L]` int8: what is shown, -1 for nothing."""
     known, sets = problem.known, len(problem.known.act)
-    ends = _no_market(problem)
-    choices = [jnp.full(ends.shape, -1, jnp.int8)]
-    for _ in range(depth):
-        best = _Gains(known.weight)
-        for m in range(len(problem.costs)):
-            end = ends[_with(sets, m)]
-            act, without = _at(known.act, end), _at(known.act, end & ~(1 << m))
-            worth, weight = _at(known.worth, end), _at(known.weight, end)
+
+    def one_depth(market, _):
+        def offer(item):
+            end = market.known[_with(sets, item)]
+            without = _at(known.act, end & ~jnp.left_shift(1, item.astype(jnp.int64)))
+            act, weight = _at(known.act, end), _at(known.weight, end)
+            worth = _at(known.worth, end[:, :, None])
             paid = _of_act(worth, act) - _of_act(worth, without)
-            best.offer(m, paid + _own(problem, m, act, known.act) * weight, weight)
-        choices.append(best.item)
-        ends = _next_known(best.item, ends)
-    return jnp.stack(choices)
+            return paid + _own(problem, item, act, known.act) * weight, weight
+
+        choice = _most_gained(problem, offer)
+        return _after(problem, choice, market), choice
+
+    nothing = jnp.full((1, *known.act.shape), -1, jnp.int8)
+    _, choice = lax.scan(one_depth, _no_market(problem, False), length=depth)
+    return jnp.concatenate([nothing, choice])
 
 
 # --- a Bayesian buyer -------------------------------------------------------------------------------------------------
 
 
-def _reading(problem: _Problem, choice: Array, bayesian: bool) -> tuple[Array, Array | None]:
-    """What is known `[D + 1, N, W, L]` and told `[D + 1, N, W, W, L]` (pairs of states) at the end of all markets."""
-    ends = [_no_market(problem)]
-    told = [problem.known.agree]
-    for shown in choice[1:]:
-        ends.append(_next_known(shown, ends[-1]))
-        if bayesian:
-            with_item = jnp.arange(len(shown))[:, None, None]
-            with_item = with_item | jnp.left_shift(1, jnp.maximum(shown, 0).astype(with_item.dtype))
-            inside = jnp.where((shown < 0)[:, :, None], problem.known.agree, _at(told[-1], with_item))
-            told.append(inside & (shown[:, :, None] == shown[:, None]))
-    return jnp.stack(ends), jnp.stack(told) if bayesian else None
+def _reading(problem: _Problem, choice: Array, bayesian: bool) -> _Market:
+    """Markets of all depths with this choice `[D + 1, N, W, L]`: fields with an axis of depths."""
+
+    def one_depth(market, shown):
+        after = _after(problem, shown, market)
+        return after, after
+
+    first = _no_market(problem, bayesian)
+    _, deeper = lax.scan(one_depth, first, choice[1:])
+    return _Market(*(jnp.concatenate([one[None], more]) for one, more in zip(first, deeper)))
 
 
 def _kept(possible: Array, shown: Array, item: Array | int) -> Array:
     """The possible states in which `item` is shown, all if there is none."""
-    kept = possible & (shown[:, None] == item)
-    return jnp.where(kept.any(axis=2, keepdims=True), kept, possible)
+    kept = possible & (shown[:, :, None] == item)
+    return jnp.where(kept.any(axis=1, keepdims=True), kept, possible)
 
 
 def _chosen_again(problem: _Problem, choice: Array) -> Array:
     """What sellers show a buyer who takes `choice` for theirs."""
     sets = len(problem.known.act)
-    ends, told = _reading(problem, choice, True)
-    assert told is not None
-    after = [choice[0]]
-    for d in range(1, len(choice)):
-        best = _Gains(problem.known.weight)
-        silence = _sums(_kept(problem.known.agree, choice[d], -1), problem.prior, problem.utility)[0].argmax(axis=2)
-        for m in range(len(problem.costs)):
-            possible = _kept(told[d - 1][_with(sets, m)], choice[d], m)
-            worth, weight = _sums(possible, problem.prior, problem.utility)
+    markets = _reading(problem, choice, True)
+
+    def one_depth(given):
+        shown, known, told = given
+        silence = _sums(_kept(problem.known.agree, shown, -1), problem.prior, problem.utility)[0].argmax(axis=2)
+
+        def offer(item):
+            with_item = _with(sets, item)
+            worth, weight = _sums(_kept(told[with_item], shown, item), problem.prior, problem.utility)
             act = worth.argmax(axis=2)
-            without = _at(problem.known.act, ends[d - 1][_with(sets, m)] & ~(1 << m))
+            without = _at(problem.known.act, known[with_item] & ~jnp.left_shift(1, item.astype(jnp.int64)))
             paid = _of_act(worth, act) - _of_act(worth, without)
-            best.offer(m, paid + _own(problem, m, act, silence) * weight, weight)
-        after.append(best.item)
-    return jnp.stack(after)
+            return paid + _own(problem, item, act, silence) * weight, weight
+
+        return _most_gained(problem, offer)
+
+    after = lax.map(one_depth, (choice[1:], markets.known[:-1], markets.told[:-1]))
+    return jnp.concatenate([choice[:1], after])
 
 
 def _repeated(problem: _Problem, choice: Array, most_rounds: int) -> tuple[Array, Array, Array]:
@@ -281,33 +300,35 @@ def _repeated(problem: _Problem, choice: Array, most_rounds: int) -> tuple[Array
 # --- what comes of it -------------------------------------------------------------------------------------------------
 
 
-def _outcome(problem: _Problem, choice, ends, told, depth: int, owners: tuple[int, ...], sellers: int):
+def _outcome(problem: _Problem, choice: Array, markets: _Market, depth: Array, belongs: Array, sellers: int):
     """Value, items shown, first price as a fraction, and revenue, of markets of one depth without context."""
-    known, prior = problem.known, problem.prior
-    end = ends[depth, :1]  # [1, W, L]
-    here, nothing = jnp.zeros_like(end), jnp.zeros_like(prior)[None]
+    known, prior, bayesian = problem.known, problem.prior, bool(markets.told.shape[2])
+    end = markets.known[depth, :1]  # [1, W, L]
     act = _at(known.act, end)
-    if told is not None:
-        act = _sums(told[depth, :1], prior, problem.utility)[0].argmax(axis=2)
+    if bayesian:
+        act = _sums(markets.told[depth, :1], prior, problem.utility)[0].argmax(axis=2)
     value = (prior * _of_act(problem.utility[None], act)[0]).sum(axis=0)
-    price, weight = nothing, nothing + 1
-    revenue = jnp.zeros((sellers, prior.shape[-1]), jnp.float64)
-    belongs = jnp.asarray(owners)
-    shown = here == here
-    for k in range(depth, 0, -1):
-        item = _at(choice[k], here)
+
+    def one_step(state, back):
+        context, shown, first, revenue = state
+        level = jnp.maximum(depth - back, 0)
+        item = _at(choice[level], context)
         shown = shown & (item >= 0)  # where nothing is shown it has ended
-        bit = jnp.left_shift(1, jnp.maximum(item, 0).astype(end.dtype))
+        bit = jnp.left_shift(1, jnp.maximum(item, 0).astype(jnp.int64))
         without = _at(known.act, end & ~bit)
-        if told is None:
-            worth, of_cell, best = _at(known.worth, end), _at(known.weight, end), act
-        else:
-            worth, of_cell = _sums(_at(told[k], here), prior, problem.utility)
+        if bayesian:
+            worth, weight = _sums(_at(markets.told[level], context[:, None]), prior, problem.utility)
             best = worth.argmax(axis=2)
+        else:
+            worth, weight, best = _at(known.worth, end[:, :, None]), _at(known.weight, end), act
         paid = jnp.where(shown, _of_act(worth, best) - _of_act(worth, without), 0)
-        if k == depth:
-            price, weight = paid, jnp.where(shown, of_cell, 1)
+        now = paid, jnp.where(shown, weight, 1)
+        first = tuple(jnp.where(back == 0, new, old) for new, old in zip(now, first))
         mine = (belongs[jnp.maximum(item[0], 0)] == jnp.arange(sellers)[:, None, None]) & shown[0]
-        revenue = revenue + jnp.where(mine, prior * (paid[0] / of_cell[0]), 0.0).sum(axis=1)
-        here = jnp.where(shown, here | bit, here)
+        revenue = revenue + jnp.where(mine, prior * (paid[0] / weight[0]), 0.0).sum(axis=1)
+        return (jnp.where(shown, context | bit, context), shown, first, revenue), None
+
+    zero = jnp.zeros_like(end)
+    start = zero, zero == 0, (zero, zero + 1), jnp.zeros((sellers, prior.shape[-1]), jnp.float64)
+    (_, _, (price, weight), revenue), _ = lax.scan(one_step, start, jnp.arange(len(choice) - 1))
     return value, end[0].astype(jnp.int32), price[0], weight[0], revenue
