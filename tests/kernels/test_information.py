@@ -135,11 +135,10 @@ def test_fractions_are_compared_exactly_where_products_need_two_words():
 
 
 def test_large_weights_and_utilities_decide_exactly():
-    """Two prices that differ by one part in 2**70 or so: floating point, or 64 bits, would take the wrong item."""
-    prior = [2**29 + 1, 2**29 + 3, 2**29 - 5, 2**29]
-    problems = []
-    for extra in range(3):
-        utility = [[0, 1000], [extra, 1000 - 3], [1000, 1], [1000, 0]]
-        problems.append(oracle.Problem(prior, utility, [[0, 1, 1, 1], [0, 0, 1, 1], [0, 1, 0, 1]]))
+    """Prices whose products need 72 bits: in 64 they would wrap, and the wrong item be shown."""
+    rng = np.random.default_rng(6)
+    prior, utility = rng.integers(2**28, 2**29, (20, 4)).tolist(), rng.integers(0, 1000, (20, 4, 2)).tolist()
+    items = [[0, 1, 1, 1], [0, 0, 1, 1], [0, 1, 0, 1]]
+    problems = [oracle.Problem(weights, of_acts, items) for weights, of_acts in zip(prior, utility)]
     check(by_loops(problems, 3, "face value"), problems, 3, "face value")
     same(by_kernel(problems, 3, "face value"), by_loops(problems, 3, "face value"))
