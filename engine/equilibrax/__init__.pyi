@@ -72,6 +72,7 @@ from .studies import (
 from .theory import (
     bounds as bounds,
     misalignment as misalignment,
+    value_of_information as value_of_information,
 )
 from .verification import (
     verify as verify,

@@ -31,12 +31,13 @@ def committee_masks(committees: Committees, providers: int, names: Sequence[str]
     return masks.astype(np.int32)
 
 
-def mask_of(members: Sequence[Any], names: Sequence[str]) -> int:
-    """The bitmask of the providers with these names."""
+def mask_of(members: Sequence[Any], names: Sequence[str], what: str = "providers") -> int:
+    """The bitmask of the providers (or whatever they are) with these names."""
     mask = 0
     for name in members:
         if name not in names:
-            raise ValueError(f"committee: expected providers among {', '.join(names)}, got {name!r}")
+            argument = "committee" if what == "providers" else what
+            raise ValueError(f"{argument}: expected {what} among {', '.join(names)}, got {name!r}")
         mask |= 1 << names.index(name)
     return mask
 

@@ -10,7 +10,7 @@ Letters: B problems, W states, A acts, M items, J sellers.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -134,9 +134,9 @@ class DecisionProblem(Batch):
         Args:
             known: `[S]` sets of items, as bitmasks. Of several best acts the lowest is taken.
         """
-        return np.stack([sums.argmax(axis=2) for sums, _ in self._cells(known)], axis=1)
+        return np.stack([sums.argmax(axis=2) for sums, _ in self.cells_knowing(known)], axis=1)
 
-    def _cells(self, known: Any) -> Any:
+    def cells_knowing(self, known: Sequence[int] | np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """For every set of items: `[B, W, A]` weight times utility, and `[B, W]` weight, over the cell of w."""
         prior, items = np.asarray(self.prior), np.asarray(self.items)
         weighted = prior[..., None] * np.asarray(self.utility).astype(np.int64)
