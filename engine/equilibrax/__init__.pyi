@@ -41,6 +41,7 @@ from .io import (
     TableFileError as TableFileError,
     load_paper_table as load_paper_table,
     read_market as read_market,
+    read_problems as read_problems,
     read_table_groups as read_table_groups,
     read_tables as read_tables,
     write_market as write_market,

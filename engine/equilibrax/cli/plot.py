@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import tyro
 from rich.console import Console
 
+from equilibrax.figures.information import depth_figure
 from equilibrax.figures.markets import plot_markets
 from equilibrax.figures.paper import plot_all
-from equilibrax.rows.parquet import read_committees, read_users
+from equilibrax.rows.parquet import read_committees, read_depths, read_users
 
 
 @dataclass(frozen=True)
@@ -25,34 +27,49 @@ class Plot:
     one. Up to six tables have a panel each; more are drawn as densities, relative to each table's optimum.
 
     Of markets (`users*.parquet`, from a sweep with --users): bound.png, every user's worst utility against her bound,
-    and providers.png, utility against the number of providers, in both games side by side.
+    and providers.png, utility against the number of providers, in both games side by side. Of markets of information
+    (`depths*.parquet`, from a sweep with --items): depth.png, the buyer's utility against the depth of the market.
 
     Example: equilibrax plot my-sweep
     """
 
     source: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="DIR")]
-    """The folder of a sweep, one with `committees*.parquet` or `users*.parquet`, or one such file."""
+    """The folder of a sweep, one with `committees*.parquet`, `users*.parquet` or `depths*.parquet`, or one such file."""
     out: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
     """Folder for the figures; default is beside the data."""
 
     def run(self, console: Console) -> int:
-        market = _is_market(self.source)
-        rows = read_users(self.source) if market else read_committees(self.source)
+        read, drawn = _KINDS[_kind_of(self.source)]
+        rows = read(self.source)
         folder = self.out or (self.source if self.source.is_dir() else self.source.parent)
         folder.mkdir(parents=True, exist_ok=True)
-        for path in (plot_markets if market else plot_all)(rows, folder):
+        for path in drawn(rows, folder):
             console.print(str(path), markup=False)
         return 0
 
 
-def _is_market(source: Path) -> bool:
-    """Whether the rows are of users."""
+def _plot_depths(rows: pa.Table, folder: Path) -> list[Path]:
+    depth_figure(rows, folder / "depth.png")
+    return [folder / "depth.png"]
+
+
+_KINDS: dict[str, tuple[Callable[[Path], pa.Table], Callable[[pa.Table, Path], Any]]] = {
+    "committees": (read_committees, plot_all),
+    "users": (read_users, plot_markets),
+    "depths": (read_depths, _plot_depths),
+}
+"""What rows are of, how they are read and drawn."""
+
+_TELLING = {"users": ("committee", "user", "market"), "depths": ("problem", "depth", "harmed")}
+
+
+def _kind_of(source: Path) -> str:
+    """What the rows are of; "committees" if nothing else, whose reader says what is wrong."""
     if source.is_dir():
-        found = {
-            kind for kind in ("users", "committees") if (source / kind).is_dir() or any(source.glob(f"{kind}*.parquet"))
-        }
-        return found == {"users"}
+        found = [kind for kind in _KINDS if (source / kind).is_dir() or any(source.glob(f"{kind}*.parquet"))]
+        return found[0] if len(found) == 1 else "committees"
     try:
-        return "committee" in (names := pq.read_schema(source).names) and "user" in names and "market" in names
+        names = pq.read_schema(source).names
     except (OSError, pa.ArrowInvalid):
-        return False  # whoever reads it says what is wrong
+        names = []
+    return next((kind for kind, told in _TELLING.items() if all(name in names for name in told)), "committees")

@@ -1,3 +1,4 @@
+from .decision_problems import read_problems as read_problems
 from .markets import read_market as read_market, write_market as write_market
 from .movielens import (
     MovieLens as MovieLens,

@@ -4,9 +4,11 @@ from ._building import (
     status_words as status_words,
 )
 from .committees import committee_rows as committee_rows, table_rows as table_rows
+from .information import depth_rows as depth_rows, problem_rows as problem_rows
 from .parquet import (
     iter_committees as iter_committees,
     read_committees as read_committees,
+    read_depths as read_depths,
     read_users as read_users,
     write_parquet as write_parquet,
 )

@@ -10,6 +10,8 @@ equilibria are looked for at random and greedily (`lists`). Games over partition
 (`partitions`), and all profiles of those that oblivious providers may post (`profiles`). Values are sums of int64.
 Misalignment scores are linear programs for HiGHS (`programs`). Files, checksums, records and manifest are in `folder`,
 card and metadata in `card`, the rows of a shard in `shards`, those of results in `results` and `partition_results`.
+Decision problems and markets of information are drawn and solved again in `information`, their rows are in
+`information_shards`.
 
 Letters, here and in the modules: B tables, K providers, X states, A actions, S schemes, C committees.
 """
@@ -26,8 +28,15 @@ import numpy as np
 
 from equilibrax.verification.configuration import Configuration, NoDataset, read_configuration
 from equilibrax.verification.folder import Manifest, check_extra, check_manifest, read_record
+from equilibrax.verification.information_shards import ProblemCheck, ProblemConfiguration
 from equilibrax.verification.report import ALLOWABLE, CHECKS, WORDS, Failure, Verification
 from equilibrax.verification.shards import Choice, ShardCheck
+
+_SHARDS: dict[type[Configuration], type[ShardCheck]] = {
+    Configuration: ShardCheck,
+    ProblemConfiguration: ProblemCheck,
+}
+"""What checks the shards of a dataset, by what it is of."""
 
 __all__ = ["ALLOWABLE", "CHECKS", "Failure", "NoDataset", "Verification", "verify"]
 
@@ -91,7 +100,7 @@ def verify(
     if manifest_sha256 is not None and not re.fullmatch("[0-9a-fA-F]{64}", manifest_sha256):
         raise ValueError(f"manifest_sha256: expected 64 hexadecimal digits, got {manifest_sha256[:80]!r}")
     folder = Path(directory)
-    configuration = read_configuration(folder)
+    configuration = read_configuration(folder, tuple(_SHARDS))
     chosen_by_caller = ["sample"] * (sample is not None or programs is not None)
     report = Verification(str(folder), seed=secrets.randbits(32) if seed is None else seed)
     report.allowed = frozenset({WORDS, *allow, *chosen_by_caller})
@@ -100,7 +109,8 @@ def verify(
     if manifest_sha256 is not None:
         check_manifest(report, folder, manifest_sha256)
     manifest = Manifest(report, configuration, folder)
-    shards = ShardCheck(report, configuration, folder, _choice(report, configuration, present, sample, programs))
+    choice = _choice(report, configuration, present, sample, programs)
+    shards = _SHARDS[type(configuration)](report, configuration, folder, choice)
     for number, shard in enumerate(present):
         record = read_record(report, configuration, folder, shard)
         if record is not None:
@@ -109,9 +119,10 @@ def verify(
         if progress is not None:
             progress(number + 1, configuration.shards)
     manifest.close()
-    for column in configuration.columns("committees") if report.tables_checked else ():
-        if ("committees", column.name) not in report.looked_at:
-            what = f"the column {column.name} of committees, which nothing checks"
+    results = configuration.kinds[1]
+    for column in configuration.columns(results) if report.tables_checked else ():
+        if (results, column.name) not in report.looked_at:
+            what = f"the column {column.name} of {results}, which nothing checks"
             report.leave_out("columns", what, report.rows)
     return report
 
@@ -122,7 +133,7 @@ def _choice(
     """Which tables and scores are worked out again, of those of the shards that are there."""
     generator = np.random.default_rng(report.seed)
     size = configuration["shard_size"]
-    count = sum(min(size, configuration["tables"] - shard * size) for shard in present)
+    count = sum(min(size, configuration.count - shard * size) for shard in present)
     chosen = None
     if sample is not None and sample < count:
         chosen = np.sort(generator.choice(count, sample, replace=False, shuffle=False))

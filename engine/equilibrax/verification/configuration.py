@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, ClassVar, get_args
 
 import numpy as np
 
@@ -56,9 +56,19 @@ class Part:
 
 @dataclass(frozen=True)
 class Configuration:
-    """`sweep.json`."""
+    """`sweep.json`.
+
+    Attributes:
+        unit: what is counted, and the name of its number.
+        kinds: the folders of inputs and results.
+        key: the column of both that holds the id.
+    """
 
     description: Mapping[str, Any]
+
+    unit: ClassVar[str] = "tables"
+    kinds: ClassVar[tuple[str, str]] = ("tables", "committees")
+    key: ClassVar[str] = "table_id"
 
     def __getitem__(self, name: str) -> Any:
         config = self.description["config"]
@@ -82,8 +92,13 @@ class Configuration:
         return config[name]
 
     @property
+    def count(self) -> int:
+        """How many tables, or whatever is solved, there are."""
+        return self.description["config"][self.unit]
+
+    @property
     def shards(self) -> int:
-        return -(-self["tables"] // self["shard_size"])
+        return -(-self.count // self["shard_size"])
 
     @property
     def game(self) -> Game:
@@ -94,7 +109,7 @@ class Configuration:
     def fingerprint(self) -> str:
         """What shards must have been made with: everything but the number of tables and the git revision."""
         same = {name: value for name, value in self.description.items() if name != "git_revision"}
-        same["config"] = {name: value for name, value in same["config"].items() if name != "tables"}
+        same["config"] = {name: value for name, value in same["config"].items() if name != self.unit}
         return hashlib.sha256(json.dumps(same, sort_keys=True).encode()).hexdigest()
 
     @property
@@ -106,10 +121,10 @@ class Configuration:
         """The numbers of a shard's tables, or of its candidates if the sweep is stratified."""
         size = self["shard_size"]
         times = self["candidates"] if self["stratify"] else 1
-        return range(shard * size * times, min((shard + 1) * size, self["tables"]) * times)
+        return range(shard * size * times, min((shard + 1) * size, self.count) * times)
 
-    def part(self, shard: int) -> Part:
-        """What a shard's tables are."""
+    def part(self, shard: int) -> Any:
+        """What a shard's tables are, a `Part`."""
         versions = self.description["family_version"]
         if "mixture" not in self.description["config"]:
             return self._part(self.description["config"], versions)
@@ -122,7 +137,11 @@ class Configuration:
         states, actions, providers = (int(said[name]) for name in ("states", "actions", "providers"))
         return Part(said["family"], states, actions, providers, said["parameters"], version)
 
-    def rows_each(self, part: Part) -> int:
+    def letters(self, part: Any) -> dict[str, int]:
+        """The lengths of lists, by the letters that columns are declared with."""
+        return {"K": part.providers, "X": part.states, "A": part.actions}
+
+    def rows_each(self, part: Any) -> int:
         """Rows of results of each table."""
         return len(self.game.committees(part.providers)) * max(1, len(self["rationality"]))
 
@@ -140,16 +159,24 @@ class Configuration:
         return position
 
     def columns(self, kind: str) -> list[Column]:
-        """The columns of `tables` or `committees`, in order."""
+        """The columns of inputs or results, in order."""
         groups = set(self["columns"]).intersection(get_args(Group)) if self.game.schemes else {"partitions"}
         return [column.stored(self["float32"]) for column in declared(kind, *groups)]
 
+    def check_limits(self) -> None:
+        """Whether sizes are sizes that a sweep can have; what is checked later is bounded by them.
 
-def read_configuration(folder: Path) -> Configuration:
-    """`sweep.json` of a folder.
+        Raises:
+            ValueError, TypeError: if they are not.
+        """
+        _check_limits(self)
+
+
+def read_configuration(folder: Path, known: Sequence[type[Configuration]] = (Configuration,)) -> Configuration:
+    """`sweep.json` of a folder, as the class of those that are `known` that has its unit.
 
     Raises:
-        NoDataset: if there is none, or of another format, or of other work than tables, or of more than can be.
+        NoDataset: if there is none, or of another format, or of other work, or of more than can be.
     """
     file = folder / "sweep.json"
     if not folder.is_dir():
@@ -163,14 +190,16 @@ def read_configuration(folder: Path) -> Configuration:
         raise NoDataset(f"{file}: expected the description of a dataset, got {short(error)}") from None
     if version != FORMAT:
         raise NoDataset(f"{file}: expected format {FORMAT}, got {short(version)}")
-    configuration = Configuration(found)
     try:
         unit = found["layout"]["unit"]
-        if unit != "tables":
-            raise NoDataset(f"{file}: expected a dataset of tables, got one of {short(unit)}")
-        _check_limits(configuration)
+        fitting = [kind for kind in known if kind.unit == unit]
+        if not fitting:
+            units = " or ".join(kind.unit for kind in known)
+            raise NoDataset(f"{file}: expected a dataset of {units}, got one of {short(unit)}")
+        configuration = fitting[0](found)
+        configuration.check_limits()
         configuration.split_of(np.zeros(1, np.int64))
-        configuration.columns("committees")
+        configuration.columns(configuration.kinds[1])
         json.dumps(found)  # as fingerprints need it
     except NoDataset:
         raise
@@ -180,7 +209,6 @@ def read_configuration(folder: Path) -> Configuration:
 
 
 def _check_limits(configuration: Configuration) -> None:
-    """Whether sizes are sizes that a sweep can have; what is checked later is bounded by them."""
     for name, low, high in (
         ("tables", 1, 2**50),
         ("shard_size", 1, 2**22),
@@ -190,7 +218,7 @@ def _check_limits(configuration: Configuration) -> None:
         ("bins", 1, 2**20),
         ("candidates", 1, 2**50),
     ):
-        _check_whole(name, configuration[name], low, high)
+        check_whole(name, configuration[name], low, high)
     if configuration.shards > MOST_SHARDS:
         raise ValueError(f"tables: {configuration.shards:,} shards, more than {MOST_SHARDS:,}")
     if configuration.ids(configuration.shards - 1).stop > 2**62:
@@ -202,9 +230,7 @@ def _check_limits(configuration: Configuration) -> None:
         low, high = map(float, configuration["bin_range"])
         if not low < high:
             raise ValueError(f"bin_range: {low} to {high}")
-    shares = [Fraction(repr(share)) for share in configuration["splits"]]
-    if len(shares) != len(SPLITS) or min(shares) < 0 or abs(sum(shares) - 1) > Fraction(1, 10**6):
-        raise ValueError("splits: no shares of train, validation and test")
+    check_shares(configuration)
     parts = configuration.description["config"].get("mixture", [configuration.description["config"]])
     if not 0 < len(parts) <= 1000:
         raise ValueError(f"mixture: {len(parts)} parts")
@@ -215,7 +241,7 @@ def _check_limits(configuration: Configuration) -> None:
     for number in range(min(configuration.shards, MOST_TURNS)) if len(parts) > 1 else (0,):
         part = configuration.part(number)
         for name, high in (("states", 2**16), ("actions", 2**16), ("providers", 16), ("version", 2**31)):
-            _check_whole(name, getattr(part, name), 1, high)
+            check_whole(name, getattr(part, name), 1, high)
         if part.states * part.actions * part.providers > MOST_CELLS:
             raise ValueError(f"tables of more than {MOST_CELLS:,} utilities")
         if min(configuration["shard_size"], configuration["tables"]) * configuration.rows_each(part) > MOST_ROWS:
@@ -226,7 +252,14 @@ def _check_limits(configuration: Configuration) -> None:
             raise TypeError("parameters: no numbers")
 
 
-def _check_whole(name: str, value: Any, low: int, high: int) -> None:
+def check_shares(configuration: Configuration) -> None:
+    """Whether the shares of the splits sum to one."""
+    shares = [Fraction(repr(share)) for share in configuration["splits"]]
+    if len(shares) != len(SPLITS) or min(shares) < 0 or abs(sum(shares) - 1) > Fraction(1, 10**6):
+        raise ValueError("splits: no shares of train, validation and test")
+
+
+def check_whole(name: str, value: Any, low: int, high: int) -> None:
     if type(value) is not int or not low <= value <= high:
         raise ValueError(f"{name}: {short(value, 50)}, not a whole number from {low} to {high}")
 

@@ -57,25 +57,31 @@ def draw_again(
         >>> user.shape, offered.shape
         ((1, 1, 2), (1, 1, 1, 2))
     """
-    ids = np.asarray(table_id, np.int64).astype(np.uint64)
+    key = keys_of(family, _VERSION, table_id, seed)
+    return _FAMILIES[family](key, (states, actions), providers, resolution, dict(parameters))
+
+
+def keys_of(family: str, version: int, ids: np.ndarray, seed: int) -> np.ndarray:
+    """`[B, 2]` uint32, the keys of tables or problems of a family, which is any text."""
+    ids = np.asarray(ids, np.int64).astype(np.uint64)
     key = np.broadcast_to(_halves(np.array([seed], np.uint64)), (len(ids), 2))
-    name = np.array([crc32(family.encode()), _VERSION], np.uint32)
+    name = np.array([crc32(family.encode()), version], np.uint32)
     for word in (name[0], name[1], *_halves(ids).T):
         key = _fold(key, word)
-    return _FAMILIES[family](key, (states, actions), providers, resolution, dict(parameters))
+    return key
 
 
 # --- families ---------------------------------------------------------------------------------------------------------
 
 
 def _uniform(key, cells, providers, resolution, parameters) -> Drawn:
-    utilities = _utility(_words(key, (1 + providers, *cells)), resolution)
+    utilities = _utility(words_of(key, (1 + providers, *cells)), resolution)
     return utilities[:, 0], utilities[:, 1:]
 
 
 def _noisy(key, cells, providers, resolution, parameters) -> Drawn:
     noise = round(parameters.get("noise", 0.5) * resolution)
-    words = _words(key, (1 + providers, *cells))
+    words = words_of(key, (1 + providers, *cells))
     user = _utility(words[:, 0], resolution)
     return user, user[:, None] + _symmetric(words[:, 1:], _room(user, resolution, noise)[:, None])
 
@@ -83,7 +89,7 @@ def _noisy(key, cells, providers, resolution, parameters) -> Drawn:
 def _biased(key, cells, providers, resolution, parameters) -> Drawn:
     noise = round(parameters.get("noise", 0.5) * resolution)
     share = round(math.sqrt(parameters.get("correlation", 0.5)) * 2**31)
-    words = _words(key, (2 + 2 * providers, *cells))
+    words = words_of(key, (2 + 2 * providers, *cells))
     user = _utility(words[:, 0], resolution)
     room = _room(user, resolution, noise)
     common = _symmetric(words[:, 1], room)
@@ -94,25 +100,25 @@ def _biased(key, cells, providers, resolution, parameters) -> Drawn:
 
 def _systematic(key, cells, providers, resolution, parameters) -> Drawn:
     bonus = round(parameters.get("bonus", 0.3) * resolution)
-    user = _utility(_words(_fold(key, 0), cells), resolution)
-    favourite = _below(_words(_fold(key, 1), (providers,)), cells[1])
+    user = _utility(words_of(_fold(key, 0), cells), resolution)
+    favourite = below(words_of(_fold(key, 1), (providers,)), cells[1])
     likes = favourite[:, :, None] == np.arange(cells[1])
     return user, user[:, None] + bonus * likes[:, :, None, :].astype(np.int64)
 
 
 def _hull(key, cells, providers, resolution, parameters) -> Drawn:
-    words = _words(_fold(key, 0), (providers, *cells))
+    words = words_of(_fold(key, 0), (providers, *cells))
     if providers == 1:
         utilities = _utility(words, resolution)
         return utilities[:, 0], utilities
-    mixing = _words(_fold(key, 1), (providers,))
+    mixing = words_of(_fold(key, 1), (providers,))
     weights = _run_lengths(mixing[:, :-1], providers)[:, :, None, None]
     others = _utility(words[:, :-1], resolution)
     target = mixing[:, -1].astype(np.int64)[:, None, None] % _UNITS
     inverse = np.array([pow(w, -1, _UNITS) for w in weights[:, -1, 0, 0].tolist()], np.int64)[:, None, None]
     remainder = inverse * (target - (weights[:, :-1] * others).sum(axis=1)) % _UNITS
     choices = (resolution - remainder) // _UNITS + 1
-    last = remainder + _UNITS * _below(words[:, -1], choices)
+    last = remainder + _UNITS * below(words[:, -1], choices)
     utilities = np.concatenate([others, last[:, None]], axis=1)
     return (weights * utilities).sum(axis=1) // _UNITS, utilities
 
@@ -120,13 +126,13 @@ def _hull(key, cells, providers, resolution, parameters) -> Drawn:
 def _near_hull(key, cells, providers, resolution, parameters) -> Drawn:
     noise = round(parameters.get("misalignment", 0.05) * resolution)
     user, utilities = _hull(key, cells, providers, resolution, {})
-    words = _words(_fold(key, 2), cells)
+    words = words_of(_fold(key, 2), cells)
     return user + _symmetric(words, _room(user, resolution, noise)), utilities
 
 
 def _zero_sum(key, cells, providers, resolution, parameters) -> Drawn:
     half = round(parameters.get("spread", 0.3) * resolution) // 2
-    words = _words(key, (1 + providers, *cells))
+    words = words_of(key, (1 + providers, *cells))
     user = _utility(words[:, 0], resolution)
     own = _symmetric(words[:, 1:], half)
     return user, user[:, None] + own - np.roll(own, -1, axis=1)
@@ -146,20 +152,20 @@ _FAMILIES: Mapping[str, Callable[..., Drawn]] = {
 # --- integers from random words ---------------------------------------------------------------------------------------
 
 
-def _below(words: np.ndarray, count: np.ndarray | int) -> np.ndarray:
+def below(words: np.ndarray, count: np.ndarray | int) -> np.ndarray:
     """`floor(word / 2**32 x count)`: uniform on 0..count - 1. `count` is at most 2**32 - 1."""
     product = words.astype(np.uint64) * np.asarray(count).astype(np.uint64)
     return (product >> np.uint64(32)).astype(np.int64)
 
 
 def _utility(words: np.ndarray, resolution: int) -> np.ndarray:
-    return _below(words, resolution + 1)
+    return below(words, resolution + 1)
 
 
 def _symmetric(words: np.ndarray, half_width: np.ndarray | int) -> np.ndarray:
     """Uniform on -half_width..half_width; the lowest bit is the sign."""
     sign = words & np.uint32(1)
-    size = _below(words - sign, 2 * np.asarray(half_width) + 1) - half_width
+    size = below(words - sign, 2 * np.asarray(half_width) + 1) - half_width
     return np.where(sign == 1, size, -size)
 
 
@@ -172,7 +178,7 @@ def _run_lengths(words: np.ndarray, providers: int) -> np.ndarray:
     rows = np.arange(len(words))
     cut = np.zeros((len(words), _UNITS - 1), bool)
     for i, last in enumerate(range(_UNITS - providers, _UNITS - 1)):
-        pick = _below(words[:, i], last + 1)
+        pick = below(words[:, i], last + 1)
         cut[rows, np.where(cut[rows, pick], last, pick)] = True
     owner = np.concatenate([np.zeros((len(words), 1), np.int64), np.cumsum(cut, axis=1)], axis=1)
     weights = (owner[:, None] == np.arange(providers)[:, None]).sum(axis=2)
@@ -196,7 +202,7 @@ def _fold(key: np.ndarray, word: np.ndarray | int) -> np.ndarray:
     return np.stack(_threefry(key[:, 0], key[:, 1], np.zeros_like(word), word), axis=1)
 
 
-def _words(key: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+def words_of(key: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """`[B, *shape]` random words of `[B, 2]` keys."""
     counter = np.arange(math.prod(shape), dtype=np.uint64)
     high, low = _halves(counter).T

@@ -39,6 +39,8 @@ CHECKS = {
     "programs": "scores against HiGHS",
     "weights": "misalignment weights attain the score",
     "bound": "bound = optimum - 2 misalignment",
+    "utility": "the buyer's utility in markets of information, and whether she is harmed",
+    "shown": "what is shown and paid in them, and how often sellers chose again",
     "strata": "tables of a stratified sweep are in their bins",
 }
 """Name of each check and what it makes sure of."""

@@ -19,7 +19,7 @@ from equilibrax.verification import arrays
 from equilibrax.verification.configuration import Configuration, Part
 from equilibrax.verification.draws import draw_again, known_family
 from equilibrax.verification.enumeration import MOST_SCHEMES, block_size, enumerate_games
-from equilibrax.verification.folder import KINDS, file_name, read_rows, record_name
+from equilibrax.verification.folder import file_name, read_rows, record_name
 from equilibrax.verification.games import Answers, Games
 from equilibrax.verification.lists import TooLong, solve_table
 from equilibrax.verification.partition_results import check_partitions, check_setting
@@ -81,11 +81,12 @@ class ShardCheck:
             self.report.leave_out("errors", f"{what} ({short(e)})", number)
 
     def _check(self, shard: int, record: dict[str, Any] | None) -> None:
+        of_inputs, of_results = self.configuration.kinds
         part = self.configuration.part(shard)
         files = record["files"] if record else {}
         read: dict[str, dict[str, pa.Table | None]] = {}
         for split in self.configuration.splits:
-            names = {kind: file_name(kind, split, shard) for kind in KINDS}
+            names = {kind: file_name(kind, split, shard) for kind in self.configuration.kinds}
             read[split] = {
                 kind: read_rows(self.report, self.configuration, self.folder, name, shard, files.get(name))
                 for kind, name in names.items()
@@ -95,13 +96,13 @@ class ShardCheck:
         chosen = self.choice.of_next(len(ids))
         wanted = np.unique(ids)[chosen[: len(np.unique(ids))]]
         for position, split in enumerate(self.configuration.splits):
-            tables, results = read[split]["tables"], read[split]["committees"]
+            tables, results = read[split][of_inputs], read[split][of_results]
             if tables is not None:
                 self.report.tables += tables.num_rows
                 self._check_tables(shard, part, split, position, tables, wanted)
             if results is not None:
                 self.report.rows += results.num_rows
-                self._check_constants(file_name("committees", split, shard), part, results)
+                self._check_constants(file_name(of_results, split, shard), part, results)
             if tables is not None and results is not None:
                 if self._aligned(shard, part, split, tables, results):
                     self._check_results(shard, part, split, tables, results, wanted)
@@ -113,7 +114,7 @@ class ShardCheck:
             self._check_strata(shard, part, record, read)
 
     def _check_counts(self, shard: int, record: dict[str, Any] | None, read) -> None:
-        results = [kinds["committees"] for kinds in read.values()]
+        results = [kinds[self.configuration.kinds[1]] for kinds in read.values()]
         if record is None or any(rows is None for rows in results):
             return
         count = Counter(status for rows in results for status in rows["status"].to_pylist())
@@ -126,22 +127,23 @@ class ShardCheck:
     def _check_ids(self, shard: int, record: dict[str, Any] | None, read) -> np.ndarray:
         """`[N]` all ids of the shard's tables, sorted."""
         span, seen = self.configuration.ids(shard), []
+        inputs, key = self.configuration.kinds[0], self.configuration.key
         whole = True
         for split, kinds in read.items():
-            rows, name = kinds["tables"], file_name("tables", split, shard)
+            rows, name = kinds[inputs], file_name(inputs, split, shard)
             if rows is None:
                 whole = False
                 continue
-            ids, missing = arrays.numbers(rows, "table_id")
+            ids, missing = arrays.numbers(rows, key)
             number = np.arange(len(ids))
             said = f"an id from {span.start} to {span.stop - 1}"
-            self.report.compare("ids", name, "table_id", number, said, ids, (ids < span.start) | (ids >= span.stop))
-            self.report.compare("ids", name, "table_id", number, "an id", ids, missing)
+            self.report.compare("ids", name, key, number, said, ids, (ids < span.start) | (ids >= span.stop))
+            self.report.compare("ids", name, key, number, "an id", ids, missing)
             falling = np.zeros(len(ids), bool)
             falling[1:] = ids[1:] <= ids[:-1]
-            self.report.compare("ids", name, "table_id", number, "rising ids, each once", ids, falling)
+            self.report.compare("ids", name, key, number, "rising ids, each once", ids, falling)
             here = np.isin(ids, np.concatenate(seen)) if seen else np.zeros(len(ids), bool)
-            self.report.compare("ids", name, "table_id", number, "an id that no other split has", ids, here)
+            self.report.compare("ids", name, key, number, "an id that no other split has", ids, here)
             seen.append(ids)
         ids = np.sort(np.concatenate(seen)) if seen else np.zeros(0, np.int64)
         if whole and not self.configuration["stratify"]:
@@ -149,26 +151,33 @@ class ShardCheck:
             if len(absent):
                 some = ", ".join(map(str, absent[:5].tolist()))
                 got = f"none with the ids {some}" + (f" and {len(absent) - 5} others" if len(absent) > 5 else "")
-                self.report.fail("ids", record_name(shard), f"{len(span)} tables", got, column="table_id")
+                self.report.fail("ids", record_name(shard), f"{len(span)} {self.configuration.unit}", got, column=key)
         return ids
 
     def _aligned(self, shard: int, part: Part, split: str, tables: pa.Table, results: pa.Table) -> bool:
-        """Whether there is a row for each table, lambda and committee, in this order."""
-        name, each = file_name("committees", split, shard), self.configuration.rows_each(part)
-        ids, _ = arrays.numbers(tables, "table_id")
-        found, _ = arrays.numbers(results, "table_id")
-        mask, _ = arrays.numbers(results, "committee")
+        """Whether the rows of every table are there, in order."""
+        key = self.configuration.key
+        name, each = file_name(self.configuration.kinds[1], split, shard), self.configuration.rows_each(part)
+        ids, _ = arrays.numbers(tables, key)
+        found, _ = arrays.numbers(results, key)
+        column, repeating = self._within(part)
+        place, _ = arrays.numbers(results, column)
         if len(found) != len(ids) * each:
             got = f"{len(found)}"
-            self.report.fail("ids", name, f"{len(ids) * each} rows, {each} for each of {len(ids)} tables", got)
+            self.report.fail(
+                "ids", name, f"{len(ids) * each} rows, {each} for each of {len(ids)} {self.configuration.unit}", got
+            )
             return False
         number = np.arange(len(found))
         repeated = np.repeat(ids, each)
-        committees = self.configuration.game.committees(part.providers)
-        masks = np.tile(committees, len(found) // len(committees))
-        self.report.compare("ids", name, "table_id", number, repeated, found, found != repeated)
-        self.report.compare("ids", name, "committee", number, masks, mask, mask != masks)
-        return bool((found == repeated).all() and (mask == masks).all())
+        places = np.tile(repeating, len(found) // len(repeating))
+        self.report.compare("ids", name, key, number, repeated, found, found != repeated)
+        self.report.compare("ids", name, column, number, places, place, place != places)
+        return bool((found == repeated).all() and (place == places).all())
+
+    def _within(self, part: Any) -> tuple[str, np.ndarray]:
+        """The column that tells the rows of one table apart, and its values in order, which may repeat."""
+        return "committee", self.configuration.game.committees(part.providers)
 
     # --- tables -----------------------------------------------------------------------------------------------------
 
@@ -340,7 +349,7 @@ class ShardCheck:
     def _check_strata(self, shard: int, part: Part, record: dict[str, Any], read) -> None:
         """Whether as many tables as the record says are in each bin, and as many as the shard's numbers want."""
         configuration, name, number = self.configuration, record_name(shard), self.configuration["bins"]
-        results = [kinds["committees"] for kinds in read.values()]
+        results = [kinds[self.configuration.kinds[1]] for kinds in read.values()]
         if any(rows is None for rows in results):
             return
         everyone = 2**part.providers - 1
