@@ -34,7 +34,7 @@ class Plot:
     """
 
     source: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="DIR")]
-    """The folder of a sweep, one with `committees*.parquet`, `users*.parquet` or `depths*.parquet`, or one such file."""
+    """The folder of a sweep, one with `committees*.parquet`, `users*.parquet` or `depths*.parquet`, or such a file."""
     out: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
     """Folder for the figures; default is beside the data."""
 
