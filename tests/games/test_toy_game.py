@@ -93,7 +93,7 @@ def test_it_is_in_comparisons_with_a_line_of_its_own(tmp_path):
     line = found.index("veto")
     assert found.lines[line] == GameLine("veto", "veto")
     assert found.worst[:, line].tolist() == eq.solve(tables, Veto(), committees=[3]).worst_utility[:, 0].tolist()
-    assert found.bound_names[line] == ""
+    assert found.bound_sources[line] == ""
     eq.figures.comparison_figure(found, tmp_path / "veto.png")
 
 

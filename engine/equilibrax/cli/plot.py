@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import tyro
 from rich.console import Console
 
-from equilibrax.figures.information import depth_figure
+from equilibrax.figures.information import plot_depths
 from equilibrax.figures.markets import plot_markets
 from equilibrax.figures.paper import plot_all
 from equilibrax.rows.parquet import read_committees, read_depths, read_users
@@ -48,15 +48,10 @@ class Plot:
         return 0
 
 
-def _plot_depths(rows: pa.Table, folder: Path) -> list[Path]:
-    depth_figure(rows, folder / "depth.png")
-    return [folder / "depth.png"]
-
-
 _KINDS: dict[str, tuple[Callable[[Path], pa.Table], Callable[[pa.Table, Path], Any]]] = {
     "committees": (read_committees, plot_all),
     "users": (read_users, plot_markets),
-    "depths": (read_depths, _plot_depths),
+    "depths": (read_depths, plot_depths),
 }
 """What rows are of, how they are read and drawn."""
 

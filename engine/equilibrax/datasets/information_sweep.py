@@ -81,7 +81,7 @@ def run_information_sweep(
     config: InformationSweepConfig,
     directory: str | os.PathLike[str],
     *,
-    shard: tuple[int, int] = (0, 1),
+    worker: tuple[int, int] = (0, 1),
     progress: Callable[[int, int], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
     allow_versions: bool = False,
@@ -93,7 +93,7 @@ def run_information_sweep(
     Args:
         config: what to solve.
         directory: the folder, made if need be; an empty one, or one of this sweep.
-        shard: i and n, 0 <= i < n: do only the shards whose number is i modulo n.
+        worker: i and n, 0 <= i < n: do only the shards whose number is i modulo n.
         progress: called with the number of problems done and of all problems, at the start and after each shard.
         should_stop: asked before every shard; if true, the call ends early, with a report that is not `complete`.
         allow_versions: as in `run_sweep`.
@@ -117,9 +117,9 @@ def run_information_sweep(
         >>> report.tables, report.rows, report.complete
         (5, 15, True)
     """
-    check_share(shard)
+    check_share(worker)
     validate_problems(config)
-    return run_work(_work(config), directory, progress, should_stop, shard, allow_versions=allow_versions)
+    return run_work(_work(config), directory, progress, should_stop, worker, allow_versions=allow_versions)
 
 
 def validate_problems(config: InformationSweepConfig) -> None:

@@ -1,3 +1,4 @@
+from ._drawing import files_of as files_of, printed as printed
 from .comparison import comparison_figure as comparison_figure
 from .coverage import (
     subset_figure as subset_figure,
@@ -9,7 +10,7 @@ from .curves import (
     noise_figure as noise_figure,
     sparsity_figure as sparsity_figure,
 )
-from .information import depth_figure as depth_figure
+from .information import depth_figure as depth_figure, plot_depths as plot_depths
 from .markets import (
     bound_figure as bound_figure,
     entry_figure as entry_figure,
@@ -17,9 +18,9 @@ from .markets import (
     providers_figure as providers_figure,
 )
 from .paper import (
-    figure5 as figure5,
-    figure6 as figure6,
-    figure7 as figure7,
+    dynamics as dynamics,
+    misalignment as misalignment,
+    newcomers as newcomers,
     plot_all as plot_all,
 )
 from .scores import score_figure as score_figure, weights_figure as weights_figure

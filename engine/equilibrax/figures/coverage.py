@@ -9,7 +9,6 @@ marked with the sign of infinity, over the axis's numbers.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,6 +16,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
@@ -41,7 +41,7 @@ _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _DECADE_OF_INFINITY = 0.35  # of the axis's decades, between its largest number and infinity
 
 
-def weak_figure(fits: Fits, path: str | os.PathLike[str]) -> None:
+def weak_figure(fits: Fits, path: draw.Target = None) -> Figure:
     """Error of weak alignment against the number of providers: by method, and by user (Figures 1, 5, 6 and 7).
 
     Above is the mean over users of the root mean squared error on held-out questions, for NNLS with an intercept and
@@ -49,16 +49,16 @@ def weak_figure(fits: Fits, path: str | os.PathLike[str]) -> None:
 
     Args:
         fits: one market, or a mapping from titles to markets.
-        path: the PNG file to write.
+        path: a file to write (.png, .svg, .pdf), a Figure or SubFigure to draw into, or None for a new Figure.
 
     Raises:
-        ValueError: if there is no market, or `path` does not end in .png.
+        ValueError: if there is no market, or `path` ends in no format.
 
     Example:
         >>> import equilibrax as eq
         >>> answers = eq.raters.simulate_answers(users=2, models=3, questions=20, options=3, seed=1)
         >>> fit = eq.raters.market_fit(answers, scores=[])
-        >>> eq.figures.weak_figure(fit, "weak.png")
+        >>> figure = eq.figures.weak_figure(fit, "weak.png")
     """
     named = named_fits(fits)
     models = max(len(fit.curve.model_names) for fit in named.values())
@@ -72,9 +72,10 @@ def weak_figure(fits: Fits, path: str | os.PathLike[str]) -> None:
             _draw_users(below, fit.curve)
         _labels(columns, "number of models K", ("mean RMSE over users", "RMSE of NNLS, by user"))
         draw.legend(figure, [*method_entries(), band_entry("±1 s.e. over folds")])
+    return figure
 
 
-def transfer_figure(fits: Fits, path: str | os.PathLike[str]) -> None:
+def transfer_figure(fits: Fits, path: draw.Target = None) -> Figure:
     """Transfer factors against the number of providers, and what more users do (Figures 2 and 8).
 
     Above are 1 / lambda*_i, on a logarithmic axis: mean over users solid, worst user dashed; each the median over sets
@@ -83,16 +84,16 @@ def transfer_figure(fits: Fits, path: str | os.PathLike[str]) -> None:
 
     Args:
         fits: one market, or a mapping from titles to markets.
-        path: the PNG file to write.
+        path: a file to write (.png, .svg, .pdf), a Figure or SubFigure to draw into, or None for a new Figure.
 
     Raises:
-        ValueError: if there is no market, or `path` does not end in .png.
+        ValueError: if there is no market, or `path` ends in no format.
 
     Example:
         >>> import equilibrax as eq
         >>> answers = eq.raters.simulate_answers(users=2, models=3, questions=20, options=3, seed=1)
         >>> fit = eq.raters.market_fit(answers, scores=[])
-        >>> eq.figures.transfer_figure(fit, "transfer.png")
+        >>> figure = eq.figures.transfer_figure(fit, "transfer.png")
     """
     named = named_fits(fits)
     note = (
@@ -118,9 +119,10 @@ def transfer_figure(fits: Fits, path: str | os.PathLike[str]) -> None:
         for right in {*rights[beside - 1 :: beside], rights[-1]}:
             right.set_ylabel("error of strong alignment", color=draw.BLUE)
         draw.legend(figure, [*coverage_entries(draw.BLUE), infinity_entry()])
+    return figure
 
 
-def subset_figure(fits: Fits, path: str | os.PathLike[str]) -> None:
+def subset_figure(fits: Fits, path: draw.Target = None) -> Figure:
     """The worst user's transfer factor against the size of the set of providers (Figures 3 and 9).
 
     Over all sets of a size: the best is green, the mean blue, the worst red. Where some set leaves a user uncovered the
@@ -129,16 +131,16 @@ def subset_figure(fits: Fits, path: str | os.PathLike[str]) -> None:
 
     Args:
         fits: one market, or a mapping from titles to markets.
-        path: the PNG file to write.
+        path: a file to write (.png, .svg, .pdf), a Figure or SubFigure to draw into, or None for a new Figure.
 
     Raises:
-        ValueError: if there is no market, or `path` does not end in .png.
+        ValueError: if there is no market, or `path` ends in no format.
 
     Example:
         >>> import equilibrax as eq
         >>> answers = eq.raters.simulate_answers(users=2, models=3, questions=20, options=3, seed=1)
         >>> fit = eq.raters.market_fit(answers, scores=[])
-        >>> eq.figures.subset_figure(fit, "subsets.png")
+        >>> figure = eq.figures.subset_figure(fit, "subsets.png")
     """
     named = named_fits(fits)
     note = (
@@ -170,6 +172,7 @@ def subset_figure(fits: Fits, path: str | os.PathLike[str]) -> None:
         ]
         entries.append(Line2D([], [], label="mean of covering T", color=draw.BLUE, linestyle=":"))
         draw.legend(figure, [*entries, infinity_entry()])
+    return figure
 
 
 def draw_methods(panel: Axes, curve: WeakCurve) -> None:
@@ -281,7 +284,7 @@ def named_fits(fits: Fits) -> dict[str, MarketFit]:
 class _Pairs:
     """A page of columns of two panels, at most three columns beside each other, then the next block below."""
 
-    def __init__(self, path: str | os.PathLike[str], named: Mapping[str, MarketFit], note: str):
+    def __init__(self, path: draw.Target, named: Mapping[str, MarketFit], note: str):
         self.count = len(named)
         self.across = across(self.count)
         self.blocks = -(-self.count // self.across)

@@ -7,7 +7,6 @@ curves give the same bytes. Letters: N targets, M methods, S sizes, P permutatio
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Mapping, Sequence
 from math import ceil
 from typing import Any, Literal, get_args
@@ -15,6 +14,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
@@ -52,7 +52,7 @@ _SHADE = 0.18
 _EVERY = {"color": draw.GREY, "linestyle": ":", "linewidth": 1, "zorder": 1}
 
 
-def curve_figure(curves: Curves, path: str | os.PathLike[str], *, band: Band | None = None) -> None:
+def curve_figure(curves: Curves, path: draw.Target = None, *, band: Band | None = None) -> Figure:
     """Error against the number of raters, by method (2509.15090, Figures 1, 3 and 4).
 
     The vertical axis is the mean squared error on held-out items. Lines are means over permutations (or subsets) and
@@ -60,17 +60,17 @@ def curve_figure(curves: Curves, path: str | os.PathLike[str], *, band: Band | N
 
     Args:
         curves: one curve, or a mapping from panel titles to curves.
-        path: the PNG file to write.
+        path: a file to write (.png, .svg, .pdf), a Figure or SubFigure to draw into, or None for a new Figure.
         band: the shaded region: "permutations" is one standard deviation over permutations to either side (Figures 1
             and 3), "targets" one standard error over targets (Figure 4). Default: "targets" if a curve has several.
 
     Raises:
-        ValueError: if there is no curve, none has a number, the option is unknown or `path` does not end in .png.
+        ValueError: if there is no curve, none has a number, the option is unknown or `path` ends in no format.
 
     Example:
         >>> import equilibrax as eq
         >>> raters = eq.raters.simulate_raters("independent", items=60, raters=4, seed=1)
-        >>> eq.figures.curve_figure(eq.alignment_curve(raters, permutations=3), "error.png")
+        >>> figure = eq.figures.curve_figure(eq.alignment_curve(raters, permutations=3), "error.png")
     """
     panels = by_name(curves)
     if band is not None:
@@ -90,9 +90,10 @@ def curve_figure(curves: Curves, path: str | os.PathLike[str], *, band: Band | N
             panel.set_title(name)
         draw.axis_labels(axes, "number of raters K", "alignment error (MSE)")
         draw.legend(figure, [method_entry(m) for m in METHOD_NAMES if m in used])
+    return figure
 
 
-def sparsity_figure(curves: Curves, path: str | os.PathLike[str]) -> None:
+def sparsity_figure(curves: Curves, path: draw.Target = None) -> Figure:
     """Number of raters with weight against the number of raters, for NNLS and simplex (2509.15090, Figure 2).
 
     A weight counts if it is more than 1e-6. Shaded: one standard deviation over permutations to either side. The dotted
@@ -100,15 +101,15 @@ def sparsity_figure(curves: Curves, path: str | os.PathLike[str]) -> None:
 
     Args:
         curves: one curve, or a mapping from panel titles to curves.
-        path: the PNG file to write.
+        path: a file to write (.png, .svg, .pdf), a Figure or SubFigure to draw into, or None for a new Figure.
 
     Raises:
-        ValueError: if there is no curve, none has either method or a number, or `path` does not end in .png.
+        ValueError: if there is no curve, none has either method or a number, or `path` ends in no format.
 
     Example:
         >>> import equilibrax as eq
         >>> raters = eq.raters.simulate_raters("independent", items=60, raters=4, seed=1)
-        >>> eq.figures.sparsity_figure(eq.alignment_curve(raters, permutations=3), "weights.png")
+        >>> figure = eq.figures.sparsity_figure(eq.alignment_curve(raters, permutations=3), "weights.png")
     """
     panels = by_name(curves)
     if not any(set(curve.methods) & {"nnls", "simplex"} for curve in panels.values()):
@@ -134,16 +135,17 @@ def sparsity_figure(curves: Curves, path: str | os.PathLike[str]) -> None:
         draw.axis_labels(axes, "number of raters K", "raters with weight")
         every = Line2D([], [], label="all K", **_EVERY)
         draw.legend(figure, [method_entry("nnls"), method_entry("simplex"), every])
+    return figure
 
 
 def noise_figure(
     raters: RaterMatrix | Mapping[str, RaterMatrix],
-    path: str | os.PathLike[str],
+    path: draw.Target = None,
     *,
     permutations: int = 20,
     seed: int = 0,
     failure: float = FAILURE,
-) -> None:
+) -> Figure:
     """The simple average's largest miss beside what Proposition 3 of 2509.15090 promises.
 
     If K raters are independent draws around the user, unbiased, with all numbers in [0, 1], their average is nowhere
@@ -153,18 +155,18 @@ def noise_figure(
 
     Args:
         raters: one target each; or a mapping from line names to such matrices.
-        path: the PNG file to write.
+        path: a file to write (.png, .svg, .pdf), a Figure or SubFigure to draw into, or None for a new Figure.
         permutations: random orders of the raters; the line is their mean, the shade their range.
         seed: of the orders.
         failure: probability, above 0 and below 1.
 
     Raises:
-        ValueError: if there is no matrix, a number is out of range or `path` does not end in .png.
+        ValueError: if there is no matrix, a number is out of range or `path` ends in no format.
 
     Example:
         >>> import equilibrax as eq
         >>> raters = eq.raters.simulate_raters("independent", items=60, raters=8, seed=1)
-        >>> eq.figures.noise_figure(raters, "proposition-3.png")
+        >>> figure = eq.figures.noise_figure(raters, "proposition-3.png")
     """
     given = {"largest miss of the average": raters} if isinstance(raters, RaterMatrix) else dict(raters)
     if not given:
@@ -196,6 +198,7 @@ def noise_figure(
         panel.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
         draw.axis_labels([panel], "number of raters K", "largest miss of the average")
         draw.legend(figure, [*entries, line])
+    return figure
 
 
 def promised_distance(cells: int, raters: int, failure: float) -> float:

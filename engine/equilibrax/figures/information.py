@@ -7,9 +7,11 @@ point of a line is about the same problems; the footnote counts them. The same r
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, PercentFormatter
@@ -23,22 +25,22 @@ _NEEDED = ("problem", "family", "mechanism", "buyer", "rounds", "depth", "first_
 _BARS = {"color": draw.VERMILLION, "alpha": 0.45, "width": 0.6}
 
 
-def depth_figure(rows: pa.Table, path: str | os.PathLike[str]) -> None:
+def depth_figure(rows: pa.Table, path: draw.Target = None) -> Figure:
     """The buyer's mean utility against the depth of the market, and the share of buyers whom it harms.
 
     A panel for each family of problems, mechanism and kind of buyer in the rows.
 
     Args:
         rows: from `depth_rows`, of one sweep or of several put together.
-        path: the PNG file to write, whole or not at all.
+        path: a file to write (.png, .svg, .pdf), a Figure or SubFigure to draw into, or None for a new Figure.
 
     Raises:
-        ValueError: if a column is absent, no row can be shown, or `path` does not end in .png.
+        ValueError: if a column is absent, no row can be shown, or `path` ends in no format.
 
     Example:
         >>> import equilibrax as eq
         >>> result = eq.solve(eq.random_problems("uniform", 500), eq.InformationMarket())
-        >>> eq.figures.depth_figure(eq.rows.depth_rows(result), "depth.png")
+        >>> figure = eq.figures.depth_figure(eq.rows.depth_rows(result), "depth.png")
     """
     for name in _NEEDED:
         if name not in rows.column_names:
@@ -66,6 +68,31 @@ def depth_figure(rows: pa.Table, path: str | os.PathLike[str]) -> None:
                 Patch(label="buyers harmed (right)", color=draw.VERMILLION, alpha=0.45, linewidth=0),
             ],
         )
+    return figure
+
+
+def plot_depths(rows: pa.Table, folder: str | os.PathLike[str]) -> list[Path]:
+    """`depth.png` for any rows of markets of information.
+
+    Args:
+        rows: from `depth_rows`.
+        folder: where to write it.
+
+    Returns:
+        The files that were written.
+
+    Raises:
+        ValueError: as `depth_figure`.
+
+    Example:
+        >>> import equilibrax as eq
+        >>> result = eq.solve(eq.random_problems("nested", 500), eq.InformationMarket(depth=2))
+        >>> [path.name for path in eq.figures.plot_depths(eq.rows.depth_rows(result), ".")]
+        ['depth.png']
+    """
+    path = Path(folder, "depth.png")
+    depth_figure(rows, path)
+    return draw.files_of(path)
 
 
 def _kind(family: str, mechanism: str, buyer: str, rounds: str) -> str:

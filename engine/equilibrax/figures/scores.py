@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 import equilibrax.figures._drawing as draw
@@ -30,7 +30,7 @@ _CELL = 0.24  # inches
 _MOST_NUMBERS = 14  # columns of a heat map with numbers in its cells
 
 
-def score_figure(fits: Fits, path: str | os.PathLike[str]) -> None:
+def score_figure(fits: Fits, path: draw.Target = None) -> Figure:
     """Weak alignment and coverage under other scores (2602.13451, Figure 4).
 
     One panel for each score but the market's own: error of weak alignment against the number of providers. One more
@@ -38,15 +38,15 @@ def score_figure(fits: Fits, path: str | os.PathLike[str]) -> None:
 
     Args:
         fits: one market, or a mapping from titles to markets, with the same scores.
-        path: the PNG file to write.
+        path: a file to write (.png, .svg, .pdf), a Figure or SubFigure to draw into, or None for a new Figure.
 
     Raises:
-        ValueError: if there is no market, one has no other score, or `path` does not end in .png.
+        ValueError: if there is no market, one has no other score, or `path` ends in no format.
 
     Example:
         >>> import equilibrax as eq
         >>> answers = eq.raters.simulate_answers(users=2, models=3, questions=20, options=3, seed=1)
-        >>> eq.figures.score_figure(eq.raters.market_fit(answers, scores=["log"]), "scores.png")
+        >>> figure = eq.figures.score_figure(eq.raters.market_fit(answers, scores=["log"]), "scores.png")
     """
     named = named_fits(fits)
     scores: dict[Score, None] = {score: None for fit in named.values() for score in fit.scores if score != fit.score}
@@ -74,9 +74,10 @@ def score_figure(fits: Fits, path: str | os.PathLike[str]) -> None:
         ]
         entries = [*method_entries(), band_entry("±1 s.e. over folds"), *lines]
         draw.legend(figure, [*entries, *coverage_entries(draw.GREY), infinity_entry()])
+    return figure
 
 
-def weights_figure(fits: Fits, path: str | os.PathLike[str]) -> None:
+def weights_figure(fits: Fits, path: draw.Target = None) -> Figure:
     """Heat maps of the learned weights, with names (2602.13451, Figure 10).
 
     On the left w[j, i] of weak alignment, a row for each user and a column for each model: which models explain a user.
@@ -85,16 +86,16 @@ def weights_figure(fits: Fits, path: str | os.PathLike[str]) -> None:
 
     Args:
         fits: one market, or a mapping from titles to markets.
-        path: the PNG file to write.
+        path: a file to write (.png, .svg, .pdf), a Figure or SubFigure to draw into, or None for a new Figure.
 
     Raises:
-        ValueError: if there is no market, or `path` does not end in .png.
+        ValueError: if there is no market, or `path` ends in no format.
 
     Example:
         >>> import equilibrax as eq
         >>> answers = eq.raters.simulate_answers(users=2, models=3, questions=20, options=3, seed=1)
         >>> fit = eq.raters.market_fit(answers, scores=[])
-        >>> eq.figures.weights_figure(fit, "weights.png")
+        >>> figure = eq.figures.weights_figure(fit, "weights.png")
     """
     named = named_fits(fits)
     largest = max(max(fit.strong.weights.shape) for fit in named.values())
@@ -104,7 +105,7 @@ def weights_figure(fits: Fits, path: str | os.PathLike[str]) -> None:
     )
     note += "alignment, whom a model covers. Blank: no weight."
     height = 1.3 + _CELL * largest
-    with draw.page(path, 2 * len(named), note, panel_width=width, height=height, columns=2) as (_, panels):
+    with draw.page(path, 2 * len(named), note, panel_width=width, height=height, columns=2) as (figure, panels):
         for row, (name, fit) in enumerate(named.items()):
             users, models = fit.strong.user_names, fit.strong.model_names
             left, right = panels[2 * row : 2 * row + 2]
@@ -114,6 +115,7 @@ def weights_figure(fits: Fits, path: str | os.PathLike[str]) -> None:
             ):
                 _heat_map(panel, values, *names)
                 panel.set_title(_title(name, label))
+    return figure
 
 
 def _heat_map(panel: Axes, values: np.ndarray, rows: Sequence[str], columns: Sequence[str]) -> None:

@@ -151,4 +151,4 @@ def _compiled(program: Program, mesh):
         )
         return {name: leaf for name, leaf in found._asdict().items() if leaf is not None}
 
-    return jax.jit(over_batch(tables, mesh))
+    return over_batch(tables, mesh)

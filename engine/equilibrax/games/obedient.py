@@ -183,4 +183,4 @@ def _compiled(program: Program, mesh):
             results |= {"dynamics_steps": end[1], "dynamics_ended": end[2]}
         return results
 
-    return jax.jit(over_batch(tables, mesh))
+    return over_batch(tables, mesh)

@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from equilibrax._core.files import write_whole
 from equilibrax._core.status import SolveError
+from equilibrax.figures import files_of
 from equilibrax.figures.coverage import subset_figure, transfer_figure, weak_figure
 from equilibrax.figures.curves import curve_figure, noise_figure, sparsity_figure
 from equilibrax.figures.scores import score_figure, weights_figure
@@ -331,7 +332,7 @@ def _draw(studies: Mapping[str, AlignmentStudy], folder: Path) -> list[Path]:
         path = folder / f"{name}.png"
         try:
             figure(drawn, path)
-            written.append(path)
+            written += files_of(path)
         except Exception as error:  # whatever it is, the numbers are written, and other figures can be
             reason = " ".join(str(error).split()) or "no reason given"
             warnings.warn(f"{path}: not drawn: {type(error).__name__}: {reason[:300]}", FigureWarning, stacklevel=3)
