@@ -67,9 +67,7 @@ def smallest() -> None:
 
 def beside_selection(count: int) -> None:
     """A line per family of tables, number of providers, and stake."""
-    print(
-        "\n| tables | providers | stake | worst, best equilibrium | bazaar, depth 1 | depth 2 | as good | same | harmed |"
-    )
+    print("\n| tables | providers | stake | worst, best equilibrium | depth 1 | depth 2 | as good | same | harmed |")
     print("|---|---|---|---|---|---|---|---|---|")
     for family in ("uniform", "near_hull", "systematic"):
         for providers in (1, 2, 3):

@@ -99,6 +99,30 @@ def test_nested_items_never_mislead():
     assert result.reaches_first_best[:, 2:].all()
 
 
+def test_one_item_never_misleads_and_two_tell_all_without_ties():
+    """Proved in docs/economics.md; without ties because utilities are drawn from 10,001 levels."""
+    one = eq.solve(eq.random_problems("uniform", 200, states=5, items=1, levels=3), DEEP)
+    assert not one.harmed.any()
+    assert one.reaches_first_best[:, 1].all()
+    two = eq.solve(eq.random_problems("uniform", 10_000, items=2, levels=10_000), DEEP)
+    assert two.harmed[:, 1].any()
+    tied = np.zeros(10_000, bool)
+    for worth, _ in two.problems.cells_knowing(range(4)):
+        tied |= (np.diff(np.sort(worth, axis=2), axis=2) == 0).any(axis=(1, 2))
+    assert tied.mean() < 0.05
+    assert two.reaches_first_best[~tied, 2].all()
+
+
+def test_the_smallest_examples_of_the_documents():
+    items = [[0, 1, 0], [0, 1, 1]]
+    gaslit = eq.DecisionProblem.from_arrays(None, [[0, 2], [0, 2], [3, 0]], items)
+    np.testing.assert_allclose(eq.solve(gaslit, DEEP).utility, [[4 / 3, 1, 7 / 3]])
+    silent = eq.DecisionProblem.from_arrays(None, [[0, 1], [0, 1], [1, 0]], items)
+    result = eq.solve(silent, DEEP)
+    assert not result.shown.any()
+    np.testing.assert_allclose([*result.utility[0], *result.first_best], [2 / 3, 2 / 3, 2 / 3, 1])
+
+
 def test_choices_that_go_round_in_a_circle_say_so():
     problems = eq.random_problems("uniform", 200, states=5, items=3, seed=7)
     result = eq.solve(problems, eq.InformationMarket(buyer="bayesian", rounds="fixed_point"))

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import FixedLocator, PercentFormatter
+from matplotlib.ticker import FixedLocator, MaxNLocator, PercentFormatter
 
 import equilibrax.figures._drawing as draw
 
@@ -54,11 +55,12 @@ def depth_figure(rows: pa.Table, path: draw.Target = None) -> Figure:
     of_kind = np.array([titles.index(kind) for kind in kinds])
     missing = np.isnan(numbers["utility"])
     unsettled = {(kind, one) for kind, one in zip(of_kind[missing].tolist(), columns["problem"][missing].tolist())}
+    parts = (columns["problem"], columns["depth"], *numbers.values(), columns["harmed"])
+    lines = [_lines(title, *(part[of_kind == number] for part in parts)) for number, title in enumerate(titles)]
+    most = max(0.04, 3 * max(float(one.harmed.max()) for one in lines))
     with draw.page(path, len(titles), _said(len(unsettled)), panel_width=2.6) as (figure, panels):
-        for number, (panel, title) in enumerate(zip(panels, titles)):
-            mine = of_kind == number
-            parts = (columns["problem"], columns["depth"], *numbers.values(), columns["harmed"])
-            _panel(panel, title, *(part[mine] for part in parts))
+        for panel, title, one in zip(panels, titles, lines):
+            _panel(panel, title, one, most)
         draw.axis_labels(panels, "depth of the market", "utility")
         draw.legend(
             figure,
@@ -95,31 +97,43 @@ def plot_depths(rows: pa.Table, folder: str | os.PathLike[str]) -> list[Path]:
     return draw.files_of(path)
 
 
+class _Lines(NamedTuple):
+    depths: np.ndarray
+    utility: np.ndarray
+    harmed: np.ndarray
+    first_best: float
+
+
+def _lines(title: str, problem, depth, utility, first_best, harmed) -> _Lines:
+    """Means of one kind of market by depth, over the problems that settle."""
+    keep = ~np.isin(problem, problem[np.isnan(utility)])
+    if not keep.any():
+        raise ValueError(f"rows: expected problems that settle among {title}, got none")
+    depths = np.unique(depth[keep])
+    means, shares = (np.array([values[keep & (depth == d)].mean() for d in depths]) for values in (utility, harmed))
+    return _Lines(depths, means, shares, float(first_best[keep].mean()))
+
+
 def _kind(family: str, mechanism: str, buyer: str, rounds: str) -> str:
     if mechanism == "naive":
         return f"{family}, naive"
     return f"{family}, {buyer.replace('_', ' ')}" + (", fixed point" if rounds != "1" else "")
 
 
-def _panel(panel, title: str, problem, depth, utility, first_best, harmed) -> None:
-    """Draw one kind of market."""
-    keep = ~np.isin(problem, problem[np.isnan(utility)])
-    if not keep.any():
-        raise ValueError(f"rows: expected problems that settle among {title}, got none")
-    depths = np.unique(depth[keep])
-    means = [utility[keep & (depth == d)].mean() for d in depths]
-    shares = [harmed[keep & (depth == d)].mean() for d in depths]
+def _panel(panel, title: str, lines: _Lines, most: float) -> None:
+    """Draw one kind of market; `most` is the end of the axis of shares."""
+    depths, means, best = lines.depths, lines.utility, lines.first_best
     panel.plot(depths, means, **draw.SUMMARY, zorder=4)
-    best = float(first_best[keep].mean())
     panel.axhline(best, **draw.OPTIMUM)
-    low, high = min(means), max(best, *means)
+    low, high = means.min(), max(best, means.max())
     room = (high - low) or abs(high) or 1.0
     panel.set(title=title, xlim=(depths[0] - 0.5, depths[-1] + 0.5), ylim=(low - 0.35 * room, high + 0.08 * room))
     panel.xaxis.set_major_locator(FixedLocator(depths[:: max(1, len(depths) // 9)].tolist()))
     right = panel.twinx()
-    right.bar(depths, shares, zorder=1, **_BARS)
-    right.set_ylim(0, max(0.04, 3 * max(shares)))
-    right.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    right.bar(depths, lines.harmed, zorder=1, **_BARS)
+    right.set_ylim(0, most)
+    right.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
+    right.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=int(most <= 0.04)))
     right.spines["right"].set_visible(True)
     panel.set_zorder(right.get_zorder() + 1)
     panel.patch.set_visible(False)
