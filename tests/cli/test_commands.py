@@ -170,7 +170,8 @@ def test_a_backend_can_be_chosen(table, capsys):
 def test_loops_are_compiled_ahead(monkeypatch, capsys):
     assert main(["warmup"]) == 0
     assert (
-        "loops of selection, obedient, joint, oblivious, aligned, personalized, anonymous: " in capsys.readouterr().err
+        "loops of selection, obedient, joint, oblivious, aligned, personalized, anonymous, information_market: "
+        in capsys.readouterr().err
     )
     monkeypatch.setattr(compiling, "cache_folder", lambda: None)
     assert main(["warmup"]) == 2

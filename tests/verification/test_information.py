@@ -15,7 +15,7 @@ import pytest
 from equilibrax.datasets import InformationSweepConfig, run_information_sweep
 from equilibrax.verification import NoDataset, verify
 from equilibrax.verification.information import Problems, draw_problems, solve_markets
-from forging import change, close_again, read
+from forging import change, close_again, read, write
 
 SMALL = InformationSweepConfig(problems=24, states=4, acts=2, items=2, levels=9, shard_size=16, splits=(1.0, 0.0, 0.0))
 MADE = {
@@ -53,7 +53,9 @@ def test_what_a_sweep_makes_holds(made, name):
     assert sampled.tables_checked == 5
 
 
-@pytest.mark.parametrize("name", MADE)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[] if name == "circle" else pytest.mark.slow) for name in MADE]
+)
 def test_every_column_is_worked_out_again(made, tmp_path, name):
     """Another value in every column, each in a row of its own."""
     for file, rows in ((RESULTS, read(made(name), RESULTS)), (PROBLEMS, read(made(name), PROBLEMS))):
@@ -92,8 +94,6 @@ def test_a_forged_settings_file_is_refused(made, tmp_path):
 def test_a_problem_that_is_missing_is_missed(made, tmp_path):
     folder = Path(shutil.copytree(made("costly"), tmp_path / "short"))
     rows = read(folder, RESULTS)
-    from forging import write
-
     write(folder, RESULTS, rows.slice(3), close=False)
     close_again(folder)
     assert {failure.check for failure in verify(folder).failures} == {"ids"}
