@@ -29,6 +29,8 @@ NOTHING_RAISED = (
     "table_rows",
     "user_rows",
     "market_rows",
+    "depth_rows",
+    "problem_rows",
     "families",
     "game_families",
     "markdown_table",

@@ -12,22 +12,15 @@ from . import (
     theory as theory,
     verification as verification,
 )
-from ._core.status import (
-    SolveError as SolveError,
-    Status as Status,
-)
+from ._core.status import SolveError as SolveError, Status as Status
 from ._core.version import __version__ as __version__
-from .datasets import (
-    SweepConfig as SweepConfig,
-    run_sweep as run_sweep,
-)
-from .fits import (
-    nonnegative_least_squares as nonnegative_least_squares,
-)
+from .datasets import SweepConfig as SweepConfig, run_sweep as run_sweep
+from .fits import nonnegative_least_squares as nonnegative_least_squares
 from .games import (
     Aligned as Aligned,
     Anonymous as Anonymous,
     Dynamics as Dynamics,
+    InformationMarket as InformationMarket,
     Joint as Joint,
     Nash as Nash,
     Obedient as Obedient,
@@ -43,6 +36,7 @@ from .io import (
     load_paper_table as load_paper_table,
     read_market as read_market,
     read_nfg as read_nfg,
+    read_problems as read_problems,
     read_table_groups as read_table_groups,
     read_tables as read_tables,
     write_market as write_market,
@@ -50,6 +44,8 @@ from .io import (
     write_table as write_table,
 )
 from .problems import (
+    DecisionLabels as DecisionLabels,
+    DecisionProblem as DecisionProblem,
     Labels as Labels,
     Market as Market,
     NormalForm as NormalForm,
@@ -62,25 +58,18 @@ from .problems import (
     general_market as general_market,
     random_games as random_games,
     random_markets as random_markets,
+    random_problems as random_problems,
     sample_tables as sample_tables,
     separable_market as separable_market,
     tragedy_of_power as tragedy_of_power,
 )
-from .raters import (
-    alignment_curve as alignment_curve,
-    read_raters as read_raters,
-)
-from .reports import (
-    explore as explore,
-)
-from .studies import (
-    compare as compare,
-)
+from .raters import alignment_curve as alignment_curve, read_raters as read_raters
+from .reports import explore as explore
+from .studies import compare as compare
 from .theory import (
     bounds as bounds,
     efficiency as efficiency,
     misalignment as misalignment,
+    value_of_information as value_of_information,
 )
-from .verification import (
-    verify as verify,
-)
+from .verification import verify as verify

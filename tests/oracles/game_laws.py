@@ -59,6 +59,8 @@ def variants(kind: type[Game[Any]]) -> list[Game[Any]]:
     found += [kind(response=QUANTAL)] if "response" in names else []
     found += [kind(tie_break="lowest_index")] if "tie_break" in names else []
     found += [kind(rules="lotteries")] if "rules" in names else []
+    found += [kind(buyer="bayesian"), kind(buyer="bayesian", rounds="fixed_point")] if "buyer" in names else []
+    found += [kind(mechanism="naive")] if "mechanism" in names else []
     return list(dict.fromkeys(found))
 
 
@@ -76,6 +78,7 @@ def tables(count: int = COUNT, size: int = 2**20) -> eq.UtilityTables:
 PROBLEMS: dict[type[Any], Callable[[int], Any]] = {
     eq.UtilityTables: tables,
     eq.Market: lambda count: eq.random_markets(count, 2, 2, 3, 2, seed=4),
+    eq.DecisionProblem: lambda count: eq.random_problems("costly", count, states=4, items=2, acts=2, seed=4),
     eq.NormalForm: lambda count: eq.random_games("congestion", count, (3, 2, 2), seed=4),
 }
 """What games are played over, each of the kinds with some that have equilibria."""

@@ -15,7 +15,12 @@ MARKETS = eq.separable_market(
     RNG.integers(0, 9, (5, 2, 3, 2)), RNG.integers(0, 9, (5, 4, 2, 3, 2)), RNG.integers(1, 9, (5, 4, 2))
 )
 GENERAL = eq.general_market(RNG.integers(0, 9, (5, 2, 3, 2)), RNG.integers(0, 9, (5, 4, 3, 2, 2)))
-BATCHES = [TABLES, GAMES, MARKETS, GENERAL]
+PROBLEMS = eq.DecisionProblem.from_arrays(
+    RNG.integers(1, 9, (5, 3)), RNG.integers(0, 9, (5, 3, 2)), RNG.integers(0, 2, (5, 4, 3)),
+    stakes=RNG.integers(0, 9, (5, 4, 3, 2)),
+)  # fmt: skip
+BATCHES = [TABLES, GAMES, MARKETS, GENERAL, PROBLEMS]
+NAMES = ["tables", "games", "separable", "general", "problems"]
 
 
 def arrays(batch):
@@ -29,7 +34,7 @@ def same(one, other):
     return all(np.array_equal(mine[name], theirs[name]) for name in mine)
 
 
-@pytest.mark.parametrize("batch", BATCHES, ids=["tables", "games", "separable", "general"])
+@pytest.mark.parametrize("batch", BATCHES, ids=NAMES)
 def test_slices_selections_and_concatenations_agree(batch):
     assert len(batch) == len(list(batch)) == 5
     assert (batch.states, batch.actions, batch.num_providers) == (3, 2, 4)
@@ -42,12 +47,14 @@ def test_slices_selections_and_concatenations_agree(batch):
     assert batch[2].rounding_error == 0.5 / batch.resolution
 
 
-@pytest.mark.parametrize("batch", BATCHES, ids=["tables", "games", "separable", "general"])
+@pytest.mark.parametrize("batch", BATCHES, ids=NAMES)
 def test_positions_outside_are_refused(batch):
     for rows in ([5], [-6], [0.5], [[0]], [True], "ab"):
-        with pytest.raises(ValueError, match=r"^rows: expected positions of 5 (tables|games|markets), or 5 booleans"):
+        with pytest.raises(
+            ValueError, match=r"^rows: expected positions of 5 (tables|games|markets|problems), or 5 booleans"
+        ):
             batch.select(rows)
-    with pytest.raises(IndexError, match=r"^(table|game|market) 5 of a batch of 5$"):
+    with pytest.raises(IndexError, match=r"^(table|game|market|problem) 5 of a batch of 5$"):
         batch[5]
 
 
@@ -62,14 +69,15 @@ def test_unlike_batches_are_not_joined():
         eq.concatenate([MARKETS, blind])
 
 
-@pytest.mark.parametrize("batch", BATCHES, ids=["tables", "games", "separable", "general"])
+@pytest.mark.parametrize("batch", BATCHES, ids=NAMES)
 def test_committees_have_names(batch):
     names = batch.provider_names()
-    assert names == ("provider 1", "provider 2", "provider 3", "provider 4")
+    who = "seller" if batch is PROBLEMS else "provider"
+    assert names == tuple(f"{who} {j}" for j in (1, 2, 3, 4))
     for mask in (1, 6, 15):
         members = [names[j] for j in range(4) if mask >> j & 1]
         assert batch.committee_name(mask) == ", ".join(members)
         assert batch.committee_mask(members[::-1]) == mask
-    with pytest.raises(ValueError, match=r"committee: expected providers among provider 1, .*, got 'nobody'"):
+    with pytest.raises(ValueError, match=rf"committee: expected providers among {who} 1, .*, got 'nobody'"):
         batch.committee_mask(["nobody"])
     assert batch.state_names() == ("0", "1", "2")

@@ -4,7 +4,7 @@ Whatever needs to know a column reads its declaration: schemas and values of row
 documents, verification. A new column is a declaration here; its values are the attribute of the result that has its
 name, or come from an extractor in `equilibrax.rows`. Neither JAX nor Arrow is needed to read this module.
 
-Letters: K providers, N users, X states, A actions.
+Letters: K providers, N users, X states, A actions; in decision problems W states, A acts, M items, J sellers.
 """
 
 from __future__ import annotations
@@ -47,6 +47,12 @@ _SIZES = (
     Column("states", "int32", "number of states, X"),
     Column("actions", "int32", "number of actions, A"),
     Column("num_providers", "int32", "number of providers, K"),
+)
+_PROBLEM_SIZES = (
+    Column("states", "int32", "number of states, W"),
+    Column("acts", "int32", "number of acts, A"),
+    Column("num_items", "int32", "number of items of information, M"),
+    Column("num_sellers", "int32", "number of sellers, J"),
 )
 _USERS = Column("users", "int32", "number of users, N")
 _COMMITTEE = (
@@ -164,6 +170,36 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
         _name("market_name", meaning="the market's name, with its id if several have the same"),
         _COMMITTEE_NAMES,
         _name("user_name", meaning="the user's name"),
+    ),
+    "problems": (
+        *_identity("problem", "problem"), *_PROBLEM_SIZES,
+        Column("resolution", "int64", _RESOLUTION, "steps / utility"),
+        Column("prior", "list of int64", "weights of the states; the probability of w is `prior[w] / sum(prior)`",
+               size="W"),
+        Column("utility", "list of float64", "utilities by state, then act", "utility", size="W A"),
+        Column("items", "list of int32", "what every item says in every state", size="M W"),
+        Column("costs", "list of float64", "what showing an item costs its seller", "utility", size="M"),
+        Column("owners", "list of int32", "the seller of every item", size="M"),
+        Column("stakes", "list of float64", "what acts are worth to sellers, by seller, state and act; null if nothing",
+               "utility", size="J W A", nullable=True),
+    ),
+    "depths": (
+        *_identity("problem", "problem", "problems"), *_PROBLEM_SIZES,
+        Column("mechanism", "string", "whether the buyer inspects before she pays: bazaar, or naive"),
+        Column("buyer", "string", "face_value, or bayesian: she learns from what is shown rather than another"),
+        Column("rounds", "string", "1, or fixed_point: sellers choose again until their choice stays"),
+        Column("depth", "int32", "depth of the market; 0 is none"),
+        _utility("first_best", meaning="the buyer's expected utility if she knows all items"),
+        _utility("utility", meaning="her expected utility, payments apart; null if sellers' choices do not settle"),
+        Column("harmed", "bool", "whether that is less than with no information; false if choices do not settle"),
+        Column("shown", "list of int32", "the items that she knows at the end, by state, as bitmasks", size="W",
+               nullable=True),
+        Column("price", "list of float64", "price of the first item shown, by state; 0 if none is", "utility",
+               size="W", nullable=True),
+        Column("revenue", "list of float64", "what every seller is paid, in expectation", "utility", size="J",
+               nullable=True),
+        Column("choice_rounds", "int64", "how often sellers chose again"),
+        _STATUS,
     ),
     "comparison": (
         *_identity("table_id", "table"), *_SIZES,

@@ -41,13 +41,13 @@ def _is_named(committee: Any) -> bool:
     return isinstance(committee, tuple | list | str)
 
 
-def mask_of(members: str | Sequence[Any], names: Sequence[str]) -> int:
-    """The bitmask of the providers with these names, which may be joined as `committee_text` does."""
+def mask_of(members: str | Sequence[Any], names: Sequence[str], what: str = "providers") -> int:
+    """The bitmask of the providers (or whatever they are) with these names, which may be joined by plus signs."""
     mask = 0
     for name in committee_members(members) if isinstance(members, str) else members:
         if name not in names:
-            hint = did_you_mean(str(name), names)
-            raise ValueError(f"committee: expected providers among {', '.join(names)}, got {name!r}{hint}")
+            argument, hint = "committee" if what == "providers" else what, did_you_mean(str(name), names)
+            raise ValueError(f"{argument}: expected {what} among {', '.join(names)}, got {name!r}{hint}")
         mask |= 1 << list(names).index(name)
     return mask
 

@@ -17,14 +17,16 @@ class Status(IntFlag):
     COUNT_SATURATED = 2
     """There are more than 2**63 - 1 equilibrium schemes; `equilibria` is 2**63 - 1. Everything else is exact."""
     DYNAMICS_LIMIT = 4
-    """Best-response dynamics was stopped after `step_limit` deviations; raise `step_limit`."""
+    """Best-response dynamics was stopped after `step_limit` deviations; raise `step_limit`. In markets of information:
+    sellers were still changing their choice when they were stopped."""
     MISALIGNMENT_UNCERTIFIED = 8
     """Neither the batched solver nor HiGHS proved the misalignment to `certified.TOLERANCE`; see `fit.gap`. The value
     is attained by the weights, so it is an upper bound. Usually a sign of utilities of very different sizes."""
     CYCLE = 16
     """Best-response dynamics came back to postings it had left, and would go on for ever. Possible in markets in which
     providers post to several users at once. Known to be impossible in the other exact games; with quantal response, a
-    sign that differences are of the size of `tolerance`: change it."""
+    sign that differences are of the size of `tolerance`: change it. In markets of information: sellers who answer the
+    Bayesian buyer's reading of their last choice go round in a circle; `rounds=1` stops at her first reading."""
     RULE_UNCERTIFIED = 32
     """Neither the batched solver nor HiGHS proved that a provider's randomized rule is optimal to
     `certified.TOLERANCE`; see `oblivious_rules(throw=False).gap`."""

@@ -22,6 +22,10 @@ COMMANDS = {
     "verify": ("Verify", "Check a dataset by other means than those that made it."),
     "market": ("MarketCommand", "Solve markets of many users: personalized rules, or one public rule for all."),
     "entry": ("EntryCommand", "Let new users enter a market, and show what becomes of those who were there."),
+    "information": (
+        "Information",
+        "Solve markets of information: who shows what to a buyer, and whether it helps her.",
+    ),
     "compare": ("Compare", "Compare the user's utility in every game, for your tables or random ones."),
     "nash": ("NashCommand", "Find the pure equilibria of games in Gambit's files, and whether they are efficient."),
     "align": ("Align", "How closely mixtures of raters match a user, from your ratings or simulated ones."),

@@ -86,8 +86,8 @@ def all_pages(commands: dict[str, tuple[str, str]]) -> dict[str, str]:
     for name, (class_name, _) in commands.items():
         command, prog = getattr(import_module(f"equilibrax.cli.{name}"), class_name), f"equilibrax {name}"
         pages[name] = page_of(command, [], prog)
-        if hasattr(command, "variant"):
-            pages[f"{name}{command.variant_flag}"] = page_of(command, [command.variant_flag], prog)
+        for flag in getattr(command, "variant_flags", ()):
+            pages[f"{name}{flag}"] = page_of(command, [flag], prog)
         for sub, _ in _subcommands(_parser(command, prog)) if not hasattr(command, "over") else ():
             pages[f"{name}.{sub}"] = subpage_of(command, sub, prog)
     return pages

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,9 +14,10 @@ import tyro
 from rich.console import Console
 
 from equilibrax.cli._folders import check_folder, check_new
+from equilibrax.figures.information import plot_depths
 from equilibrax.figures.markets import MARKET_FIGURES, plot_markets
 from equilibrax.figures.paper import PAPER_FIGURES, plot_all
-from equilibrax.rows import iter_committees, names_in, read_committees, read_users
+from equilibrax.rows import iter_committees, names_in, read_committees, read_depths, read_users
 
 
 @dataclass(frozen=True)
@@ -27,25 +29,23 @@ class Plot:
     one. Up to six tables have a panel each; more are drawn as densities, relative to each table's optimum.
 
     Of markets (`users*.parquet`, from a sweep with --users): bound.png, every user's worst utility against her bound,
-    and providers.png, utility against the number of providers, in both games side by side.
+    and providers.png, utility against the number of providers, in both games side by side. Of markets of information
+    (`depths*.parquet`, from a sweep with --items): depth.png, the buyer's utility against the depth of the market.
 
     Example: equilibrax plot my-sweep
     """
 
     source: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="DIR")]
-    """The folder of a sweep, one with `committees*.parquet` or `users*.parquet`, or one such file."""
+    """The folder of a sweep, one with `committees*.parquet`, `users*.parquet` or `depths*.parquet`, or such a file."""
     out: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
     """Folder for the figures; default is beside the data."""
 
     def run(self, console: Console) -> int:
-        market = _is_market(self.source)
+        figures, prepared = _KINDS[_kind_of(self.source)]
         folder = self.out or (self.source if self.source.is_dir() else self.source.parent)
         check_folder("--out", folder)
-        check_new("--out", [folder / name for name in (MARKET_FIGURES if market else PAPER_FIGURES)])
-        if market:
-            draw = partial(plot_markets, read_users(self.source), users=_user_names(self.source))
-        else:
-            draw = partial(plot_all, _rows(self.source))
+        check_new("--out", [folder / name for name in figures])
+        draw = prepared(self.source)
         folder.mkdir(parents=True, exist_ok=True)
         for path in draw(folder):
             console.print(str(path), markup=False)
@@ -66,14 +66,23 @@ def _user_names(source: Path) -> tuple[str, ...]:
     return found.pop() if len(found) == 1 else ()
 
 
-def _is_market(source: Path) -> bool:
-    """Whether the rows are of users."""
+_KINDS: dict[str, tuple[tuple[str, ...], Callable[[Path], Callable[[Path], list[Path]]]]] = {
+    "committees": (PAPER_FIGURES, lambda source: partial(plot_all, _rows(source))),
+    "users": (MARKET_FIGURES, lambda source: partial(plot_markets, read_users(source), users=_user_names(source))),
+    "depths": (("depth.png",), lambda source: partial(plot_depths, read_depths(source))),
+}
+"""What rows are of: their figures, and how they are read and drawn."""
+
+_TELLING = {"users": ("committee", "user", "market"), "depths": ("problem", "depth", "harmed")}
+
+
+def _kind_of(source: Path) -> str:
+    """What the rows are of; "committees" if nothing else, whose reader says what is wrong."""
     if source.is_dir():
-        found = {
-            kind for kind in ("users", "committees") if (source / kind).is_dir() or any(source.glob(f"{kind}*.parquet"))
-        }
-        return found == {"users"}
+        found = [kind for kind in _KINDS if (source / kind).is_dir() or any(source.glob(f"{kind}*.parquet"))]
+        return found[0] if len(found) == 1 else "committees"
     try:
-        return "committee" in (names := pq.read_schema(source).names) and "user" in names and "market" in names
+        names = pq.read_schema(source).names
     except (OSError, pa.ArrowInvalid):
-        return False  # whoever reads it says what is wrong
+        names = []
+    return next((kind for kind, told in _TELLING.items() if all(name in names for name in told)), "committees")

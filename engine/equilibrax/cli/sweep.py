@@ -13,10 +13,12 @@ from rich.console import Console
 from equilibrax._core.interrupts import unwinding
 from equilibrax.cli._flags import built, flags_of, parse_numbers, parse_parameters
 from equilibrax.cli.progress import table_progress
+from equilibrax.datasets.information_sweep import InformationSweepConfig, run_information_sweep
 from equilibrax.datasets.market_sweep import MarketSweepConfig, run_market_sweep
 from equilibrax.datasets.splits import DEFAULT_SHARES
 from equilibrax.datasets.sweep import SweepConfig, SweepReport, read_mixture, run_sweep
-from equilibrax.games import Game, MarketGame
+from equilibrax.games import Game, InformationMarket, MarketGame
+from equilibrax.problems.decision_problem import DecisionProblem
 from equilibrax.problems.market import Market
 from equilibrax.problems.random_tables import families
 from equilibrax.problems.tables import UtilityTables
@@ -38,6 +40,11 @@ _OF_TABLES = flags_of(
 _OF_MARKETS = flags_of(
     MarketSweepConfig,
     {"markets": (Annotated[int, tyro.conf.arg(name="tables")], MarketSweepConfig.markets), "splits": _SPLITS},
+    hidden=["game"],
+)
+_OF_PROBLEMS = flags_of(
+    InformationSweepConfig,
+    {"problems": (Annotated[int, tyro.conf.arg(name="tables")], InformationSweepConfig.problems), "splits": _SPLITS},
     hidden=["game"],
 )
 _READ: dict[str, Callable[[Any], Any]] = {
@@ -62,7 +69,9 @@ class Sweep:
     Families: uniform, noisy, biased, systematic, hull, near_hull, zero_sum; `--list-families` describes them.
 
     With --users, random markets are solved instead of tables: `users/*.parquet` (a row per market, committee, user and
-    game) and `markets/*.parquet`; `equilibrax sweep --users 2 --help` shows their flags.
+    game) and `markets/*.parquet`; `equilibrax sweep --users 2 --help` shows their flags. With --items, random decision
+    problems are, in markets of information: `depths/*.parquet` (a row per problem and depth) and `problems/*.parquet`;
+    `equilibrax sweep --items 4 --help` shows theirs.
 
     Example: equilibrax sweep --family near_hull --tables 100000 --out my-sweep
     Example: equilibrax sweep --tables 1000000 --out big --worker 3/16
@@ -104,12 +113,13 @@ class Sweep:
     """The game with its options."""
 
     over: ClassVar[type[Any]] = UtilityTables
-    variant_flag: ClassVar[str] = "--users"
+    variant_flags: ClassVar[tuple[str, ...]] = ("--users", "--items")
 
     @classmethod
     def variant(cls, args: Sequence[str]) -> type[Any]:
-        """Markets, if users are counted."""
-        return MarketSweep if any(text.partition("=")[0] == cls.variant_flag for text in args) else cls
+        """Markets, if users are counted; decision problems, if items of information are."""
+        counted = {text.partition("=")[0] for text in args}
+        return MarketSweep if "--users" in counted else InformationSweep if "--items" in counted else cls
 
     def run(self, console: Console) -> int:
         if self.list_families:
@@ -186,6 +196,45 @@ class MarketSweep:
                 config, out, worker=parse_worker(self.worker), progress=progress, allow_versions=self.allow_versions
             )
         for line in report_lines(report, "markets"):
+            console.print(line, markup=False)
+        return 0
+
+
+@dataclass(frozen=True)
+class InformationSweep:
+    """Solve markets of information of many random decision problems, in bounded memory, and keep every result.
+
+    Writes `depths/*.parquet` (a row per problem and depth) and `problems/*.parquet`; otherwise as without --items.
+
+    Families: uniform, guess, nested, costly, partisan; docs/economics.md describes them.
+
+    Example: equilibrax sweep --items 4 --tables 10000 --out bazaars
+    Example: equilibrax sweep --items 3 --family costly --buyer bayesian --out wary
+    """
+
+    out: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
+    """Folder to write to."""
+    game: str = InformationMarket.name
+    """What is solved."""
+    worker: Annotated[str, tyro.conf.arg(metavar="I/N")] = "0/1"
+    """Do only the shards whose number is I modulo N, I from 0."""
+    allow_versions: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """Go on with a folder that was made with other versions or on another kind of device; records say so."""
+    config: Annotated[_OF_PROBLEMS, tyro.conf.arg(name="")] = _OF_PROBLEMS()  # noqa: RUF009  # pyright: ignore[reportInvalidTypeForm]
+    """What is solved."""
+    plays: tuple[Game[Any], ...] = ()
+    """The market with its options."""
+
+    over: ClassVar[type[Any]] = DecisionProblem
+
+    def run(self, console: Console) -> int:
+        config = built(InformationSweepConfig, self.config, _READ, game=self.plays[0])
+        out, size = folder_of(self.out), f"{config.family} {config.states}x{config.acts}x{config.items}"
+        with table_progress(console, size, config.problems, "problems") as progress:
+            report = run_information_sweep(
+                config, out, worker=parse_worker(self.worker), progress=progress, allow_versions=self.allow_versions
+            )
+        for line in report_lines(report, "problems"):
             console.print(line, markup=False)
         return 0
 

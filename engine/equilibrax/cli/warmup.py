@@ -10,6 +10,7 @@ from rich.console import Console
 
 from equilibrax._core.loops import need_loops
 from equilibrax.games import all_games, solve
+from equilibrax.problems.decision_problem import DecisionProblem
 from equilibrax.problems.market import Market, separable_market
 from equilibrax.problems.normal_form import NormalForm
 from equilibrax.problems.tables import UtilityTables, from_integers
@@ -36,6 +37,7 @@ class Warmup:
             UtilityTables: from_integers([[1, 0], [0, 1]], [[[1, 0], [1, 0]], [[1, 0], [0, 1]]]),
             Market: separable_market([[[1, 0], [0, 1]]], [[[[1, 0], [0, 1]]]], weights=[[1]]),
             NormalForm: NormalForm.from_integers([[1, 0]]),
+            DecisionProblem: DecisionProblem.from_arrays(None, [[1, 0], [0, 1]], [[0, 1]]),
         }
         for name, kind in all_games().items():
             problem = next(one for over, one in smallest.items() if over in kind.over)

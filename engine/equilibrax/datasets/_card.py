@@ -27,6 +27,18 @@ _SIZES = [(10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "
 _SIZES += [(10**8, "10M<n<100M"), (10**9, "100M<n<1B"), (10**10, "1B<n<10B"), (10**11, "10B<n<100B")]
 _SIZES += [(10**12, "100B<n<1T")]
 
+_PROVIDERS = """\
+A user wants one thing, several AI providers each want another, and they compete for her
+([Emergent Alignment via Competition](https://arxiv.org/abs/2509.15090)). `{inputs}` holds the games, `{results}` what
+happens in them for every committee of providers; `{key}` joins them."""
+_ABOUT = {
+    "problems": """\
+A buyer has a decision to make, and sellers who know the state show her items of information, which she inspects before
+she pays. `{inputs}` holds the decision problems, `{results}` what markets of information of every depth do in them;
+`{key}` joins them."""
+}
+"""What rows are about, by what is counted."""
+
 DEFAULT_LICENCE = "CC0-1.0"
 
 
@@ -52,6 +64,8 @@ def dataset_card(layout: Layout, columns: dict[str, list[Column]], totals: dict[
         for split in layout.splits
     )
     made_with = ", ".join(f"{name} {value}" for name, value in layout.made_with.items() if value is not None)
+    layout_of = layout.description["layout"]
+    about = _ABOUT.get(layout.unit, _PROVIDERS).format(inputs=inputs, results=results, key=layout_of["key"])
     also = f" {others:,} of {totals['shards']:,} shards were made with others, which their records name." * bool(others)
     return f"""\
 ---
@@ -60,9 +74,7 @@ def dataset_card(layout: Layout, columns: dict[str, list[Column]], totals: dict[
 # Equilibria of games between AI providers
 
 {totals[layout.unit]:,} random {layout.unit} and {totals["rows"]:,} rows of results, solved exactly by equilibrax
-{version}. A user wants one thing, several AI providers each want another, and they compete for her
-([Emergent Alignment via Competition](https://arxiv.org/abs/2509.15090)). `{inputs}` holds the games, `{results}` what
-happens in them for every committee of providers; `{layout.description["layout"]["key"]}` joins them.
+{version}. {about}
 
 {sizes}. Splits are by a hash of seed and id, so all rows of a game are in one split. Status of the rows of results:
 {statuses}.

@@ -41,6 +41,12 @@ _PARTS += ("repeated", "replace", "samplingRate", "separator", "source", "subFie
 
 _TYPES = {"float": "sc:Float", "int": "sc:Integer", "bool": "sc:Boolean"}
 
+_PROVIDERS = (
+    "of a user and several AI providers that compete for her, with the exact equilibria of every committee of providers"
+)
+_ABOUT = {"problems": "of a buyer of information, with the exact outcomes of markets of information of every depth"}
+"""What rows are about, by what is counted."""
+
 _CONTEXT: dict[str, Any] = {name: f"cr:{name}" for name in _PARTS} | {
     "@language": "en",
     "@vocab": "https://schema.org/",
@@ -62,10 +68,8 @@ def croissant(layout: Layout, columns: dict[str, list[Column]], totals: dict[str
     """The whole text; the arguments are those of `dataset_card`."""
     version = layout.description["equilibrax"]
     parts = [(kind, split) for kind in layout.kinds for split in filled(layout, totals)]
-    what = (
-        f"{totals[layout.unit]:,} random {layout.unit} of a user and several AI providers that compete for her, with "
-        f"the exact equilibria of every committee of providers: {totals['rows']:,} rows of results."
-    )
+    what = _ABOUT.get(layout.unit, _PROVIDERS)
+    what = f"{totals[layout.unit]:,} random {layout.unit} {what}: {totals['rows']:,} rows of results."
     described = {
         "@context": _CONTEXT,
         "@type": "sc:Dataset",

@@ -20,12 +20,13 @@ from equilibrax._core.loops import loops_available, need_loops
 from equilibrax._core.status import Status
 from equilibrax.games._options import Rationality
 from equilibrax.games._result import GameResult
+from equilibrax.problems.decision_problem import DecisionProblem
 from equilibrax.problems.market import Market
 from equilibrax.problems.normal_form import NormalForm
 from equilibrax.problems.persuasion import PersuasionGame
 from equilibrax.problems.tables import UtilityTables
 
-Problem = UtilityTables | PersuasionGame | Market | NormalForm
+Problem = UtilityTables | PersuasionGame | Market | NormalForm | DecisionProblem
 Backend = Literal["auto", "xla", "cpu"]
 R = TypeVar("R", bound=GameResult, covariant=True)
 

@@ -8,8 +8,10 @@ from typing import Any, Literal, TypedDict, TypeVar, Unpack, overload
 from equilibrax._core.batching import batch_mesh
 from equilibrax._core.committees import Committees
 from equilibrax.games._game import GAMES, Backend, Game, Problem, read_options
+from equilibrax.games._information_result import InformationMarketResult
 from equilibrax.games._result import GameResult
 from equilibrax.games.aligned import Aligned
+from equilibrax.games.information_market import InformationMarket
 from equilibrax.games.joint import Joint
 from equilibrax.games.markets.anonymous import Anonymous
 from equilibrax.games.markets.personalized import Personalized
@@ -22,6 +24,7 @@ from equilibrax.games.partition_result import PartitionResult
 from equilibrax.games.selection import Selection
 from equilibrax.games.selection_result import SelectionResult
 from equilibrax.io.given import as_problem
+from equilibrax.problems.decision_problem import DecisionProblem
 from equilibrax.problems.market import Market
 from equilibrax.problems.normal_form import NormalForm
 from equilibrax.problems.persuasion import PersuasionGame
@@ -29,7 +32,7 @@ from equilibrax.problems.tables import UtilityTables
 
 R = TypeVar("R", bound=GameResult)
 
-_IN_ORDER = (Selection, Obedient, Joint, Oblivious, Aligned, Personalized, Anonymous, Nash)
+_IN_ORDER = (Selection, Obedient, Joint, Oblivious, Aligned, Personalized, Anonymous, Nash, InformationMarket)
 
 
 class How(TypedDict, total=False):
@@ -55,6 +58,10 @@ def solve(
 def solve(tables: Market, game: Literal["personalized", "anonymous"], **how: Unpack[How]) -> MarketResult: ...
 @overload
 def solve(tables: NormalForm, game: Literal["nash"], **how: Unpack[How]) -> NashResult: ...
+@overload
+def solve(
+    tables: DecisionProblem, game: Literal["information_market"], **how: Unpack[How]
+) -> InformationMarketResult: ...
 @overload
 def solve(tables: Problem, game: Game[R], **how: Unpack[How]) -> R: ...
 @overload
@@ -85,6 +92,7 @@ def solve(
     | `Aligned()` | hears one provider, whose utility is her own | partition | Definition 8 |
     | `Personalized()` | of many, each takes the provider best for her | one for each user | 2602.13451, Def. 2.2 |
     | `Anonymous()` | of many, each takes the provider best for her | one for all users | 2602.13451, Def. 2.3 |
+    | `InformationMarket()` | looks at what sellers of information show her, pays and decides | which item to show | |
 
     And `Nash()`, over games in normal form, whose players are neither.
 
@@ -92,9 +100,9 @@ def solve(
 
     Args:
         tables: B tables with K providers, X states and A actions; or, in games over partitions, a `PersuasionGame`,
-            whose users may have private information; or, in the last two games, a `Market`; or, for `Nash()`, a
-            `NormalForm`. Or what these are read from: a data frame (see `from_dataframe`), a file, or the name of one
-            of the paper's tables.
+            whose users may have private information; or, in the next two games, a `Market`; or, for `Nash()`, a
+            `NormalForm`; or, for `InformationMarket()`, a `DecisionProblem`. Or what these are read from: a data frame
+            (see `from_dataframe`), a file, or the name of one of the paper's tables.
         game: the game, or its name ("joint") for its default options.
         committees: "all" 2**K - 1 of them, or a list of bitmasks (bit j is provider j in column order) and tuples of
             providers' names.
@@ -104,7 +112,7 @@ def solve(
 
     Returns:
         The game's result: arrays `[B, C]`, or `[B, R, C]` for a list of lambdas, committees in the order given (all: 1,
-        2, 3, ...); for markets `[B, C, N]` or `[B, R, C, N]`.
+        2, 3, ...); for markets `[B, C, N]` or `[B, R, C, N]`; for markets of information `[B, D + 1]`, by depth.
 
     Raises:
         ValueError: on a game that is not played over such tables, a mask outside 1..2**K - 1, deviation="minimal" for

@@ -8,6 +8,12 @@ from ._random_markets import (
     random_markets as random_markets,
     whole as whole,
 )
+from ._random_problems import (
+    PROBLEM_FAMILIES as PROBLEM_FAMILIES,
+    PROBLEMS_VERSION as PROBLEMS_VERSION,
+    random_problems as random_problems,
+)
+from .decision_problem import DecisionLabels as DecisionLabels, DecisionProblem as DecisionProblem
 from .market import (
     Market as Market,
     MarketLabels as MarketLabels,

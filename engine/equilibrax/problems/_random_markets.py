@@ -129,10 +129,10 @@ def random_markets(
 class MarketDraws:
     """Uniform integers, by market: a function of the seed, the family and the market's id alone."""
 
-    def __init__(self, seed: int, start: int, count: int, family: str, size: int):
+    def __init__(self, seed: int, start: int, count: int, family: str, size: int, version: int = MARKETS_VERSION):
         words = table_id_words(np.arange(count, dtype=np.uint64) + np.uint64(start))
         key = np.array([seed >> 32, seed & 0xFFFFFFFF], np.uint32)
-        stream = np.array([crc32(family.encode()), MARKETS_VERSION], np.uint32)
+        stream = np.array([crc32(family.encode()), version], np.uint32)
         with jax.threefry_partitionable(True):
             self.words = np.asarray(_words(key, stream, words, size)).astype(np.uint64)
         self.used = 0

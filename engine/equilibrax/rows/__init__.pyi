@@ -15,9 +15,11 @@ from .frames import (
     select_rows as select_rows,
     write_rows as write_rows,
 )
+from .information import depth_rows as depth_rows, problem_rows as problem_rows
 from .parquet import (
     iter_committees as iter_committees,
     read_committees as read_committees,
+    read_depths as read_depths,
     read_users as read_users,
     write_parquet as write_parquet,
 )

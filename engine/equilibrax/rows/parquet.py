@@ -231,6 +231,32 @@ def read_users(path: str | os.PathLike[str]) -> pa.Table:
     return pa.concat_tables(iter_rows(path, "users"))
 
 
+def read_depths(path: str | os.PathLike[str]) -> pa.Table:
+    """The rows of `depth_rows` from a Parquet file, from all files `depths*.parquet` of a folder, or from a sweep.
+
+    Args:
+        path: a file, or a folder, whose files are read in the order of their names.
+
+    Returns:
+        A table with the columns of `depth_rows`; other columns are not read.
+
+    Raises:
+        ValueError: naming the file and the column, if there is no such file, it is not a Parquet file, or a
+            column is absent or of another type.
+
+    Example:
+        >>> import tempfile
+        >>> import equilibrax as eq
+        >>> config = eq.datasets.InformationSweepConfig(problems=5, states=3, items=2)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     report = eq.datasets.run_information_sweep(config, folder)
+        ...     rows = eq.rows.read_depths(folder)
+        >>> rows["depth"].to_pylist()[:4]
+        [0, 1, 2, 0]
+    """
+    return pa.concat_tables(iter_rows(path, "depths"))
+
+
 def iter_rows(path: str | os.PathLike[str], kind: str) -> Iterator[pa.Table]:
     """Rows, with the columns that all of their kind have, of a file, of a sweep's shards, or of files `kind*.parquet`.
 

@@ -1,3 +1,7 @@
+from .bazaar import (
+    BazaarBesideSelection as BazaarBesideSelection,
+    bazaar_beside_selection as bazaar_beside_selection,
+)
 from .comparison import (
     Comparison as Comparison,
     GameLine as GameLine,

@@ -19,6 +19,10 @@ from ._strong_program import (
     Utilities as Utilities,
     strong_fits as strong_fits,
 )
+from ._value_of_information import (
+    ValueOfInformation as ValueOfInformation,
+    value_of_information as value_of_information,
+)
 from .agreement import (
     ConversationPromises as ConversationPromises,
     agreement_rounds as agreement_rounds,

@@ -10,6 +10,8 @@ equilibria are looked for at random and greedily (`lists`). Games over partition
 (`partitions`), and all profiles of those that oblivious providers may post (`profiles`). Values are sums of int64.
 Misalignment scores are linear programs for HiGHS (`programs`). Files, checksums, records and manifest are in `folder`,
 card and metadata in `card`, the rows of a shard in `shards`, those of results in `results` and `partition_results`.
+Decision problems and markets of information are drawn and solved again in `information`, their rows are in
+`information_shards`.
 
 Letters, here and in the modules: B tables, K providers, X states, A actions, S schemes, C committees.
 """
@@ -26,12 +28,17 @@ import numpy as np
 
 from equilibrax.verification.configuration import Configuration, NoDataset, read_configuration
 from equilibrax.verification.folder import Manifest, check_extra, check_manifest, read_record
+from equilibrax.verification.information_shards import ProblemCheck, ProblemConfiguration
 from equilibrax.verification.markets.configuration import MarketConfiguration
 from equilibrax.verification.markets.shards import MarketShards
 from equilibrax.verification.report import ALLOWABLE, CHECKS, WORDS, Failure, Verification
 from equilibrax.verification.shards import Choice, ShardCheck
 
-SHARDS: dict[type[Configuration], type[ShardCheck]] = {Configuration: ShardCheck, MarketConfiguration: MarketShards}
+SHARDS: dict[type[Configuration], type[ShardCheck]] = {
+    Configuration: ShardCheck,
+    MarketConfiguration: MarketShards,
+    ProblemConfiguration: ProblemCheck,
+}
 """What checks the shards of each kind of dataset."""
 
 __all__ = ["ALLOWABLE", "CHECKS", "Failure", "NoDataset", "Verification", "verify"]

@@ -70,6 +70,10 @@ class Configuration:
 
     description: Mapping[str, Any]
 
+    unit: ClassVar[str] = "tables"
+    kinds: ClassVar[tuple[str, str]] = ("tables", "committees")
+    key: ClassVar[str] = "table_id"
+
     def __getitem__(self, name: str) -> Any:
         config = self.description["config"]
         game = config["game"]
@@ -123,8 +127,8 @@ class Configuration:
         times = self["candidates"] if self["stratify"] else 1
         return range(shard * size * times, min((shard + 1) * size, self.count) * times)
 
-    def part(self, shard: int) -> Part:
-        """What a shard's tables are."""
+    def part(self, shard: int) -> Any:
+        """What a shard's tables are, a `Part`."""
         versions = self.description["family_version"]
         if "mixture" not in self.description["config"]:
             return self._part(self.description["config"], versions)
@@ -137,7 +141,7 @@ class Configuration:
         states, actions, providers = (int(said[name]) for name in ("states", "actions", "providers"))
         return Part(said["family"], states, actions, providers, said["parameters"], version)
 
-    def rows_each(self, part: Part) -> int:
+    def rows_each(self, part: Any) -> int:
         """Rows of results of each table."""
         return len(self.game.committees(part.providers)) * max(1, len(self["rationality"]))
 
@@ -159,7 +163,7 @@ class Configuration:
         return position
 
     def columns(self, kind: str) -> list[Column]:
-        """The columns of `tables` or `committees`, in order."""
+        """The columns of inputs or results, in order."""
         groups = set(self["columns"]).intersection(get_args(Group)) if self.game.schemes else {"partitions"}
         groups |= {"lotteries"} if self.game.schemes and self["lotteries"] else set()
         return [column.stored(self["float32"]) for column in declared(kind, *groups)]

@@ -43,6 +43,8 @@ CHECKS = {
     "bound": "bounds are what their theorems promise (of tables: optimum - 2 misalignment), and hold",
     "robustness": "losses that a market survives are those of the scores of its committees",
     "efficiency": "weights prove the efficiency gap of the worst equilibrium, and a lottery attains it",
+    "utility": "the buyer's utility in markets of information, and whether she is harmed",
+    "shown": "what is shown and paid in them, and how often sellers chose again",
     "strata": "tables of a stratified sweep are in their bins",
 }
 """Name of each check and what it makes sure of."""

@@ -162,22 +162,29 @@ class ShardCheck:
         self.report.compare("splits", name, key, np.arange(len(ids)), names[belongs], got, belongs != position)
 
     def _aligned(self, shard: int, part: Part, split: str, tables: pa.Table, results: pa.Table) -> bool:
-        """Whether there is a row for each table, lambda and committee, in this order."""
+        """Whether the rows of every table are there, in order."""
+        key = self.configuration.key
         name, each = file_name(self.configuration.kinds[1], split, shard), self.configuration.rows_each(part)
-        ids, _ = arrays.numbers(tables, self.configuration.key)
-        found, _ = arrays.numbers(results, self.configuration.key)
-        mask, _ = arrays.numbers(results, "committee")
+        ids, _ = arrays.numbers(tables, key)
+        found, _ = arrays.numbers(results, key)
+        column, repeating = self._within(part)
+        place, _ = arrays.numbers(results, column)
         if len(found) != len(ids) * each:
             got = f"{len(found)}"
-            self.report.fail("ids", name, f"{len(ids) * each} rows, {each} for each of {len(ids)} tables", got)
+            self.report.fail(
+                "ids", name, f"{len(ids) * each} rows, {each} for each of {len(ids)} {self.configuration.unit}", got
+            )
             return False
         number = np.arange(len(found))
         repeated = np.repeat(ids, each)
-        committees = self.configuration.game.committees(part.providers)
-        masks = np.tile(committees, len(found) // len(committees))
-        self.report.compare("ids", name, self.configuration.key, number, repeated, found, found != repeated)
-        self.report.compare("ids", name, "committee", number, masks, mask, mask != masks)
-        return bool((found == repeated).all() and (mask == masks).all())
+        places = np.tile(repeating, len(found) // len(repeating))
+        self.report.compare("ids", name, key, number, repeated, found, found != repeated)
+        self.report.compare("ids", name, column, number, places, place, place != places)
+        return bool((found == repeated).all() and (place == places).all())
+
+    def _within(self, part: Any) -> tuple[str, np.ndarray]:
+        """The column that tells the rows of one table apart, and its values in order, which may repeat."""
+        return "committee", self.configuration.game.committees(part.providers)
 
     # --- tables -----------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,77 @@
+"""`equilibrax information`."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+import tyro
+from rich.console import Console
+
+from equilibrax.cli.market import check_outputs
+from equilibrax.games import Game, InformationMarket, solve
+from equilibrax.io.decision_problems import read_problems
+from equilibrax.problems.decision_problem import DecisionProblem
+from equilibrax.rows.information import depth_rows
+from equilibrax.rows.parquet import write_parquet
+
+
+@dataclass(frozen=True)
+class Information:
+    """Solve markets of information for decision problems of your own, at every depth.
+
+    A problem is a CSV file with one row per (state, act): columns `state`, `act`, `utility`, and `says:ITEM` for every
+    item of information, what it says in this state. Optional: `prior`, `cost:ITEM`, what showing it costs its seller,
+    `owner:ITEM`, who that is, `stake:SELLER`, what the act is worth to a seller, and `problem`, to keep several in one
+    file. The same columns may be in a .csv.gz or .parquet file.
+
+    Prints for every depth the buyer's expected utility (depth 0 is no information), what sellers are paid, and which
+    items she knows in the end. A buyer who decides worse than with no information is harmed.
+
+    Example: equilibrax information weather.csv
+    Example: equilibrax information weather.csv --buyer bayesian --rounds fixed_point --out weather.parquet
+    Example: equilibrax information weather.csv --mechanism naive
+    """
+
+    problem: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="PROBLEM")]
+    """A CSV or Parquet file."""
+    game: str = InformationMarket.name
+    """What is solved."""
+    resolution: int | None = None
+    """Fixed-point steps per unit of utility; default represents the numbers of the file."""
+    ignore: Annotated[tuple[str, ...], tyro.conf.arg(metavar="COLUMN ...")] = ()
+    """Columns that are left out."""
+    sep: Annotated[str, tyro.conf.arg(metavar="{,;|tab}")] = ","
+    """What is between the fields of a CSV file."""
+    decimal: Annotated[str, tyro.conf.arg(metavar="{.,}")] = "."
+    """What numbers have between whole and part: a point or a comma."""
+    out: Annotated[str, tyro.conf.arg(metavar="FILE.parquet")] = "-"
+    """Parquet file to write, a row per problem and depth; - for none."""
+    figure: Annotated[Path | None, tyro.conf.arg(metavar="FILE.png")] = None
+    """Figure to draw: the buyer's utility against the depth of the market."""
+    plays: tuple[Game[Any], ...] = ()
+    """The market with its options."""
+
+    over: ClassVar[type[Any]] = DecisionProblem
+
+    def run(self, console: Console) -> int:
+        check_outputs(self.out, self.figure)
+        options: dict[str, Any] = {"ignore": self.ignore, "sep": self.sep, "decimal": self.decimal}
+        problems = read_problems(self.problem, resolution=self.resolution, **options)
+        result = solve(problems, self.plays[0], throw=False)
+        for b in range(len(problems)):
+            result.show(b, width=None if sys.stdout.isatty() else 140)
+        rows = depth_rows(result)
+        if self.out != "-":
+            write_parquet(rows, self.out)
+            console.print(f"{rows.num_rows:,} rows written to {self.out}", markup=False)
+        if self.figure is not None:
+            from equilibrax.figures.information import depth_figure
+
+            depth_figure(rows, self.figure)
+            console.print(f"figure drawn to {self.figure}", markup=False)
+        if result.failures:
+            console.print(f"equilibrax: {result.failures} depths are not solved; `status` says why", markup=False)
+        return 1 if result.failures else 0
