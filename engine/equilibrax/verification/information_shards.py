@@ -125,12 +125,9 @@ class ProblemCheck(ShardCheck):
         for column, value in {"seed": self.configuration["seed"], **sizes}.items():
             self._constant(name, rows, column, value)
 
-    def _check_tables(self, shard, part: ProblemPart, split: str, position: int, rows: pa.Table, wanted) -> None:
+    def _check_tables(self, shard, part: ProblemPart, split: str, rows: pa.Table, wanted) -> None:
         name, key = file_name("problems", split, shard), self.configuration.key
         ids, _ = arrays.numbers(rows, key)
-        names, belongs = np.array(self.configuration.splits, object), self.configuration.split_of(ids)
-        got = np.full(len(ids), split, object)
-        self.report.compare("splits", name, key, np.arange(len(ids)), names[belongs], got, belongs != position)
         self._check_constants(name, part, rows)
         self._constant(name, rows, "resolution", 1)
         if part.family not in FAMILIES or part.version != VERSION:
