@@ -12,9 +12,8 @@ import pyarrow.parquet as pq
 
 def close_again(folder: Path) -> None:
     """Make sizes, checksums, counts and manifest true of the files, as a careful forger would."""
-    records = []
-    layout = json.loads((folder / "sweep.json").read_text())["layout"]
-    unit, inputs, results = (layout[name] for name in ("unit", "inputs", "results"))
+    layout, records = json.loads((folder / "sweep.json").read_text())["layout"], []
+    unit, inputs, results = layout["unit"], layout["inputs"], layout["results"]
     for file in sorted((folder / "shards").iterdir()):
         record = json.loads(file.read_text())
         for name, said in record["files"].items():
@@ -22,7 +21,7 @@ def close_again(folder: Path) -> None:
             said |= {"rows": pq.read_metadata(folder / name).num_rows, "bytes": len(content)}
             said |= {"sha256": hashlib.sha256(content).hexdigest()}
         for kind, what in ((inputs, unit), (results, "rows")):
-            record[what] = sum(said["rows"] for name, said in record["files"].items() if name.startswith(kind))
+            record[what] = sum(said["rows"] for name, said in record["files"].items() if name.startswith(kind + "/"))
         status = [
             s for name in record["files"] if name.startswith(results) for s in read(folder, name)["status"].to_pylist()
         ]

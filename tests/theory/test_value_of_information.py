@@ -61,7 +61,7 @@ def test_information_can_mislead_after_the_fact_and_never_before():
         ("some", r'^sets: expected "single", "all" or a list of sets of items, got \'some\'$'),
         ([8], r"^sets: expected bitmasks from 0 to 7 for 3 items, got \[8\]$"),
         ([], r"^sets: expected bitmasks"),
-        ([("item 9",)], r"^items: expected items among item 1, item 2, item 3, got 'item 9'$"),
+        ([("item 9",)], r"^items: expected items among item 1, item 2, item 3, got 'item 9'"),
     ],
 )
 def test_sets_that_are_none_are_refused(sets, message):

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import tyro
 from rich.console import Console
 
-from equilibrax.figures.information import plot_depths
-from equilibrax.figures.markets import plot_markets
-from equilibrax.figures.paper import plot_all
-from equilibrax.rows.parquet import read_committees, read_depths, read_users
+from equilibrax.cli._folders import check_folder, check_new
+from equilibrax.figures.information import DEPTH_FIGURES, plot_depths
+from equilibrax.figures.markets import MARKET_FIGURES, plot_markets
+from equilibrax.figures.paper import PAPER_FIGURES, plot_all
+from equilibrax.rows import names_in, read_committees, read_depths, read_users
 
 
 @dataclass(frozen=True)
@@ -39,29 +39,38 @@ class Plot:
     """Folder for the figures; default is beside the data."""
 
     def run(self, console: Console) -> int:
-        read, drawn = _KINDS[_kind_of(self.source)]
-        rows = read(self.source)
+        kind = _kind_of(self.source)
         folder = self.out or (self.source if self.source.is_dir() else self.source.parent)
+        check_folder("--out", folder)
+        check_new("--out", [folder / name for name in _FIGURES[kind]])
         folder.mkdir(parents=True, exist_ok=True)
-        for path in drawn(rows, folder):
+        for path in _drawn(kind, self.source, folder):
             console.print(str(path), markup=False)
         return 0
 
 
-_KINDS: dict[str, tuple[Callable[[Path], pa.Table], Callable[[pa.Table, Path], Any]]] = {
-    "committees": (read_committees, plot_all),
-    "users": (read_users, plot_markets),
-    "depths": (read_depths, plot_depths),
-}
-"""What rows are of, how they are read and drawn."""
+def _user_names(source: Path) -> tuple[str, ...]:
+    """The users' names, where all markets of a file have the same."""
+    found = {tuple(one.get("users", ())) for one in (names_in(pq.read_schema(source)) if source.is_file() else [])}
+    return found.pop() if len(found) == 1 else ()
+
+
+_FIGURES = {"committees": PAPER_FIGURES, "users": MARKET_FIGURES, "depths": DEPTH_FIGURES}
+"""Names of files, by what the rows are of."""
 
 _TELLING = {"users": ("committee", "user", "market"), "depths": ("problem", "depth", "harmed")}
+
+
+def _drawn(kind: str, source: Path, folder: Path) -> list[Path]:
+    if kind == "users":
+        return plot_markets(read_users(source), folder, users=_user_names(source))
+    return plot_depths(read_depths(source), folder) if kind == "depths" else plot_all(read_committees(source), folder)
 
 
 def _kind_of(source: Path) -> str:
     """What the rows are of; "committees" if nothing else, whose reader says what is wrong."""
     if source.is_dir():
-        found = [kind for kind in _KINDS if (source / kind).is_dir() or any(source.glob(f"{kind}*.parquet"))]
+        found = [kind for kind in _FIGURES if (source / kind).is_dir() or any(source.glob(f"{kind}*.parquet"))]
         return found[0] if len(found) == 1 else "committees"
     try:
         names = pq.read_schema(source).names

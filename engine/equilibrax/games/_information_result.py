@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from rich.table import Table
 
-from equilibrax.games._solution import Solution
+from equilibrax.games._result import GameResult
 from equilibrax.problems.decision_problem import DecisionProblem
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class InformationMarketResult(Solution):
+class InformationMarketResult(GameResult):
     """What comes of markets of all depths from 0, which shows nothing, to D, for B decision problems.
 
     Where a status says that sellers' choices do not settle, utilities and prices are NaN, `shown` is -1 and nobody is
@@ -123,8 +123,8 @@ class InformationMarketResult(Solution):
 
     # --- printing
 
-    def _row(self, where: tuple[int, ...]) -> str:
-        return f"depth {where[1]}"
+    def _where(self, where: tuple[int, ...]) -> str:
+        return f"{super()._where(where)}, depth {where[1]}"
 
     def _table(self, table: int, decimals: int) -> Table:
         names = self.problems.provider_names()

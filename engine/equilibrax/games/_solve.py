@@ -9,27 +9,30 @@ from equilibrax._core.batching import batch_mesh
 from equilibrax._core.committees import Committees
 from equilibrax.games._game import GAMES, Backend, Game, Problem, read_options
 from equilibrax.games._information_result import InformationMarketResult
-from equilibrax.games._result import Result
-from equilibrax.games._solution import Solution
+from equilibrax.games._result import GameResult
 from equilibrax.games.aligned import Aligned
 from equilibrax.games.information_market import InformationMarket
 from equilibrax.games.joint import Joint
 from equilibrax.games.markets.anonymous import Anonymous
 from equilibrax.games.markets.personalized import Personalized
 from equilibrax.games.markets.result import MarketResult
+from equilibrax.games.nash.game import Nash
+from equilibrax.games.nash.result import NashResult
 from equilibrax.games.obedient import Obedient
 from equilibrax.games.oblivious import Oblivious
 from equilibrax.games.partition_result import PartitionResult
 from equilibrax.games.selection import Selection
 from equilibrax.games.selection_result import SelectionResult
+from equilibrax.io.given import as_problem
 from equilibrax.problems.decision_problem import DecisionProblem
 from equilibrax.problems.market import Market
+from equilibrax.problems.normal_form import NormalForm
 from equilibrax.problems.persuasion import PersuasionGame
 from equilibrax.problems.tables import UtilityTables
 
-R = TypeVar("R", bound=Solution)
+R = TypeVar("R", bound=GameResult)
 
-_IN_ORDER = (Selection, Obedient, Joint, Oblivious, Aligned, Personalized, Anonymous, InformationMarket)
+_IN_ORDER = (Selection, Obedient, Joint, Oblivious, Aligned, Personalized, Anonymous, InformationMarket, Nash)
 
 
 class How(TypedDict, total=False):
@@ -58,11 +61,19 @@ def solve(
     tables: DecisionProblem, game: Literal["information_market"], **how: Unpack[How]
 ) -> InformationMarketResult: ...
 @overload
+def solve(tables: NormalForm, game: Literal["nash"], **how: Unpack[How]) -> NashResult: ...
+@overload
 def solve(tables: Problem, game: Game[R], **how: Unpack[How]) -> R: ...
 @overload
-def solve(tables: Problem, game: str, **how: Unpack[How]) -> Result: ...
+def solve(tables: Problem, game: str, **how: Unpack[How]) -> GameResult: ...
+@overload
+def solve(tables: Any, game: Selection | Literal["selection"] = ..., **how: Unpack[How]) -> SelectionResult: ...
+@overload
+def solve(tables: Any, game: Game[R], **how: Unpack[How]) -> R: ...
+@overload
+def solve(tables: Any, game: str, **how: Unpack[How]) -> GameResult: ...
 def solve(
-    tables: Problem,
+    tables: Any,
     game: Game[Any] | str = Selection(),  # noqa: B008 (frozen)
     *,
     committees: Committees = "all",
@@ -81,14 +92,17 @@ def solve(
     | `Aligned()` | hears one provider, whose utility is her own | partition | Definition 8 |
     | `Personalized()` | of many, each takes the provider best for her | one for each user | 2602.13451, Def. 2.2 |
     | `Anonymous()` | of many, each takes the provider best for her | one for all users | 2602.13451, Def. 2.3 |
-    | `InformationMarket()` | looks at what sellers of information show her, pays and decides | which item to show | |
+
+    And `Nash()`, over games in normal form, whose players are neither, and `InformationMarket()`, over decision
+    problems, whose sellers show a buyer items of information.
 
     Their options are theirs: who wins ties, how users respond, whether and how to run best-response dynamics.
 
     Args:
         tables: B tables with K providers, X states and A actions; or, in games over partitions, a `PersuasionGame`,
-            whose users may have private information; or, in the next two games, a `Market`; or, in the last one, a
-            `DecisionProblem`.
+            whose users may have private information; or, in the last two games, a `Market`; or, for `Nash()`, a
+            `NormalForm`; or, for `InformationMarket()`, a `DecisionProblem`. Or what these are read from: a data frame
+            (see `from_dataframe`), a file, or the name of one of the paper's tables.
         game: the game, or its name ("joint") for its default options.
         committees: "all" 2**K - 1 of them, or a list of bitmasks (bit j is provider j in column order) and tuples of
             providers' names.
@@ -98,7 +112,7 @@ def solve(
 
     Returns:
         The game's result: arrays `[B, C]`, or `[B, R, C]` for a list of lambdas, committees in the order given (all: 1,
-        2, 3, ...); for markets `[B, C, N]` or `[B, R, C, N]`; for markets of information `[B, D + 1]`, by depth.
+        2, 3, ...); for markets `[B, C, N]` or `[B, R, C, N]`.
 
     Raises:
         ValueError: on a game that is not played over such tables, a mask outside 1..2**K - 1, deviation="minimal" for
@@ -116,7 +130,7 @@ def solve(
         [[[5, 5], [1, 4]]]
     """
     chosen = game_named(game)
-    problem = chosen.accept(tables)
+    problem = chosen.accept(as_problem(tables))
     mesh = batch_mesh(devices)
     result = chosen.solve(problem, chosen.masks(problem, committees), backend, mesh)
     if throw:
@@ -128,7 +142,7 @@ def all_games(over: type[Any] | None = None) -> dict[str, type[Game[Any]]]:
     """The registered games by name; only those over tables, or over markets.
 
     Args:
-        over: `UtilityTables` or `Market`; None for all.
+        over: `UtilityTables`, `Market` or `NormalForm`; None for all.
 
     Example:
         >>> import equilibrax as eq

@@ -10,8 +10,6 @@ equilibria are looked for at random and greedily (`lists`). Games over partition
 (`partitions`), and all profiles of those that oblivious providers may post (`profiles`). Values are sums of int64.
 Misalignment scores are linear programs for HiGHS (`programs`). Files, checksums, records and manifest are in `folder`,
 card and metadata in `card`, the rows of a shard in `shards`, those of results in `results` and `partition_results`.
-Decision problems and markets of information are drawn and solved again in `information`, their rows are in
-`information_shards`.
 
 Letters, here and in the modules: B tables, K providers, X states, A actions, S schemes, C committees.
 """
@@ -29,14 +27,17 @@ import numpy as np
 from equilibrax.verification.configuration import Configuration, NoDataset, read_configuration
 from equilibrax.verification.folder import Manifest, check_extra, check_manifest, read_record
 from equilibrax.verification.information_shards import ProblemCheck, ProblemConfiguration
+from equilibrax.verification.markets.configuration import MarketConfiguration
+from equilibrax.verification.markets.shards import MarketShards
 from equilibrax.verification.report import ALLOWABLE, CHECKS, WORDS, Failure, Verification
 from equilibrax.verification.shards import Choice, ShardCheck
 
-_SHARDS: dict[type[Configuration], type[ShardCheck]] = {
+SHARDS: dict[type[Configuration], type[ShardCheck]] = {
     Configuration: ShardCheck,
+    MarketConfiguration: MarketShards,
     ProblemConfiguration: ProblemCheck,
 }
-"""What checks the shards of a dataset, by what it is of."""
+"""What checks the shards of each kind of dataset."""
 
 __all__ = ["ALLOWABLE", "CHECKS", "Failure", "NoDataset", "Verification", "verify"]
 
@@ -100,7 +101,7 @@ def verify(
     if manifest_sha256 is not None and not re.fullmatch("[0-9a-fA-F]{64}", manifest_sha256):
         raise ValueError(f"manifest_sha256: expected 64 hexadecimal digits, got {manifest_sha256[:80]!r}")
     folder = Path(directory)
-    configuration = read_configuration(folder, tuple(_SHARDS))
+    configuration = read_configuration(folder, tuple(SHARDS))
     chosen_by_caller = ["sample"] * (sample is not None or programs is not None)
     report = Verification(str(folder), seed=secrets.randbits(32) if seed is None else seed)
     report.allowed = frozenset({WORDS, *allow, *chosen_by_caller})
@@ -110,7 +111,7 @@ def verify(
         check_manifest(report, folder, manifest_sha256)
     manifest = Manifest(report, configuration, folder)
     choice = _choice(report, configuration, present, sample, programs)
-    shards = _SHARDS[type(configuration)](report, configuration, folder, choice)
+    shards = SHARDS[type(configuration)](report, configuration, folder, choice)
     for number, shard in enumerate(present):
         record = read_record(report, configuration, folder, shard)
         if record is not None:

@@ -61,12 +61,12 @@ def draw_again(
     return _FAMILIES[family](key, (states, actions), providers, resolution, dict(parameters))
 
 
-def keys_of(family: str, version: int, ids: np.ndarray, seed: int) -> np.ndarray:
-    """`[B, 2]` uint32, the keys of tables or problems of a family, which is any text."""
-    ids = np.asarray(ids, np.int64).astype(np.uint64)
-    key = np.broadcast_to(_halves(np.array([seed], np.uint64)), (len(ids), 2))
-    name = np.array([crc32(family.encode()), version], np.uint32)
-    for word in (name[0], name[1], *_halves(ids).T):
+def keys_of(stream: str, version: int, ids: np.ndarray, seed: int) -> np.ndarray:
+    """`[B, 2]` uint32, the keys of `[B]` ids in a stream of random words of this name and version."""
+    words = np.asarray(ids, np.int64).astype(np.uint64)
+    key = np.broadcast_to(_halves(np.array([seed], np.uint64)), (len(words), 2))
+    name = np.array([crc32(stream.encode()), version], np.uint32)
+    for word in (name[0], name[1], *_halves(words).T):
         key = _fold(key, word)
     return key
 
@@ -101,7 +101,7 @@ def _biased(key, cells, providers, resolution, parameters) -> Drawn:
 def _systematic(key, cells, providers, resolution, parameters) -> Drawn:
     bonus = round(parameters.get("bonus", 0.3) * resolution)
     user = _utility(words_of(_fold(key, 0), cells), resolution)
-    favourite = below(words_of(_fold(key, 1), (providers,)), cells[1])
+    favourite = _below(words_of(_fold(key, 1), (providers,)), cells[1])
     likes = favourite[:, :, None] == np.arange(cells[1])
     return user, user[:, None] + bonus * likes[:, :, None, :].astype(np.int64)
 
@@ -118,7 +118,7 @@ def _hull(key, cells, providers, resolution, parameters) -> Drawn:
     inverse = np.array([pow(w, -1, _UNITS) for w in weights[:, -1, 0, 0].tolist()], np.int64)[:, None, None]
     remainder = inverse * (target - (weights[:, :-1] * others).sum(axis=1)) % _UNITS
     choices = (resolution - remainder) // _UNITS + 1
-    last = remainder + _UNITS * below(words[:, -1], choices)
+    last = remainder + _UNITS * _below(words[:, -1], choices)
     utilities = np.concatenate([others, last[:, None]], axis=1)
     return (weights * utilities).sum(axis=1) // _UNITS, utilities
 
@@ -152,20 +152,20 @@ _FAMILIES: Mapping[str, Callable[..., Drawn]] = {
 # --- integers from random words ---------------------------------------------------------------------------------------
 
 
-def below(words: np.ndarray, count: np.ndarray | int) -> np.ndarray:
+def _below(words: np.ndarray, count: np.ndarray | int) -> np.ndarray:
     """`floor(word / 2**32 x count)`: uniform on 0..count - 1. `count` is at most 2**32 - 1."""
     product = words.astype(np.uint64) * np.asarray(count).astype(np.uint64)
     return (product >> np.uint64(32)).astype(np.int64)
 
 
 def _utility(words: np.ndarray, resolution: int) -> np.ndarray:
-    return below(words, resolution + 1)
+    return _below(words, resolution + 1)
 
 
 def _symmetric(words: np.ndarray, half_width: np.ndarray | int) -> np.ndarray:
     """Uniform on -half_width..half_width; the lowest bit is the sign."""
     sign = words & np.uint32(1)
-    size = below(words - sign, 2 * np.asarray(half_width) + 1) - half_width
+    size = _below(words - sign, 2 * np.asarray(half_width) + 1) - half_width
     return np.where(sign == 1, size, -size)
 
 
@@ -178,7 +178,7 @@ def _run_lengths(words: np.ndarray, providers: int) -> np.ndarray:
     rows = np.arange(len(words))
     cut = np.zeros((len(words), _UNITS - 1), bool)
     for i, last in enumerate(range(_UNITS - providers, _UNITS - 1)):
-        pick = below(words[:, i], last + 1)
+        pick = _below(words[:, i], last + 1)
         cut[rows, np.where(cut[rows, pick], last, pick)] = True
     owner = np.concatenate([np.zeros((len(words), 1), np.int64), np.cumsum(cut, axis=1)], axis=1)
     weights = (owner[:, None] == np.arange(providers)[:, None]).sum(axis=2)

@@ -15,14 +15,7 @@ import pyarrow as pa
 from equilibrax._core.column import Column
 from equilibrax._core.columns import declared
 from equilibrax.verification import arrays
-from equilibrax.verification.configuration import (
-    MOST_CELLS,
-    MOST_ROWS,
-    MOST_SHARDS,
-    Configuration,
-    check_shares,
-    check_whole,
-)
+from equilibrax.verification.configuration import MOST_CELLS, MOST_ROWS, Configuration, check_common, check_whole
 from equilibrax.verification.folder import file_name
 from equilibrax.verification.information import FAMILIES, VERSION, Problems, draw_problems, solvable, solve_markets
 from equilibrax.verification.rules import CYCLE, LIMIT, Game
@@ -30,6 +23,7 @@ from equilibrax.verification.shards import ShardCheck
 
 _GAME = Game(known=True, statuses=CYCLE | LIMIT, of={CYCLE: "again", LIMIT: "again"})
 _OPTIONS = {"mechanism": ("bazaar", "naive"), "buyer": ("face_value", "bayesian"), "rounds": (1, "fixed_point")}
+_USUAL = {"stratify": "", "float32": False, "equilibria_cap": 1, "resolution": 1}  # what these sweeps do not choose
 _CLOSE = 1e-12  # of prices and revenues, relative to the largest: sums in floating point
 _BLOCK = 2**24  # cells in memory
 
@@ -69,7 +63,7 @@ class ProblemConfiguration(Configuration):
             return config["items"] if depth is None else depth
         if name == "again":
             return self["rounds"] != 1
-        return "" if name == "stratify" else config[name]
+        return _USUAL[name] if name in _USUAL else config[name]
 
     @property
     def game(self) -> Game:
@@ -96,22 +90,17 @@ class ProblemConfiguration(Configuration):
 
     def check_limits(self) -> None:
         """Whether sizes are sizes that a sweep can have."""
-        limits = {"problems": 2**50, "shard_size": 2**22, "states": 2**16, "acts": 2**16, "items": 16}
-        for name, high in {**limits, "levels": 2**31 - 1}.items():
+        check_common(self)
+        for name, high in {"states": 2**16, "acts": 2**16, "items": 16, "levels": 2**31 - 1}.items():
             check_whole(name, self[name], 1, high)
-        check_whole("seed", self["seed"], 0, 2**64 - 1)
         check_whole("depth", self["depth"], 0, 2**22)
         part = self.part(0)
         check_whole("version", part.version, 1, 2**31)
-        for name, kind in (("licence", str), ("family", str)):
-            if type(self[name]) is not kind or len(self[name]) > 200:
-                raise TypeError(f"{name}: no text")
+        if type(part.family) is not str or len(part.family) > 200:
+            raise TypeError("family: no text")
         for name, options in _OPTIONS.items():
             if self[name] not in options:
                 raise ValueError(f"{name}: none of {options}")
-        check_shares(self)
-        if self.shards > MOST_SHARDS:
-            raise ValueError(f"problems: {self.shards:,} shards, more than {MOST_SHARDS:,}")
         if part.states * part.acts * part.items > MOST_CELLS:
             raise ValueError(f"problems of more than {MOST_CELLS:,} numbers")
         if min(self["shard_size"], self.count) * self.rows_each(part) > MOST_ROWS:
@@ -121,8 +110,22 @@ class ProblemConfiguration(Configuration):
 class ProblemCheck(ShardCheck):
     """Checks one shard of decision problems after another."""
 
-    def _within(self, part: ProblemPart) -> tuple[str, np.ndarray]:
-        return "depth", np.arange(self.configuration.rows_each(part))
+    configuration: ProblemConfiguration
+
+    def _aligned(self, shard: int, part: ProblemPart, split: str, tables: pa.Table, results: pa.Table) -> bool:
+        name, each = file_name("depths", split, shard), self.configuration.rows_each(part)
+        ids, _ = arrays.numbers(tables, "problem")
+        if results.num_rows != len(ids) * each:
+            expected = f"{len(ids) * each} rows, {each} for each of {len(ids)} problems"
+            self.report.fail("ids", name, expected, results.num_rows)
+            return False
+        number, whole = np.arange(results.num_rows), True
+        for column, truth in (("problem", np.repeat(ids, each)), ("depth", np.tile(np.arange(each), len(ids)))):
+            stored, missing = arrays.numbers(results, column)
+            wrong = missing | (stored != truth)
+            self.report.compare("ids", name, column, number, truth, stored, wrong)
+            whole &= not wrong.any()
+        return whole
 
     def _check_constants(self, name: str, part: ProblemPart, rows: pa.Table) -> None:
         number = np.arange(rows.num_rows)
@@ -136,12 +139,9 @@ class ProblemCheck(ShardCheck):
         for column, value in {"seed": self.configuration["seed"], **sizes}.items():
             self._constant(name, rows, column, value)
 
-    def _check_tables(self, shard, part: ProblemPart, split: str, position: int, rows: pa.Table, wanted) -> None:
-        name, key = file_name("problems", split, shard), self.configuration.key
-        ids, _ = arrays.numbers(rows, key)
-        names, belongs = np.array(self.configuration.splits, object), self.configuration.split_of(ids)
-        got = np.full(len(ids), split, object)
-        self.report.compare("splits", name, key, np.arange(len(ids)), names[belongs], got, belongs != position)
+    def _check_tables(self, shard: int, part: ProblemPart, split: str, rows: pa.Table, wanted: np.ndarray) -> None:
+        name = file_name("problems", split, shard)
+        ids, _ = arrays.numbers(rows, self.configuration.key)
         self._check_constants(name, part, rows)
         self._constant(name, rows, "resolution", 1)
         if part.family not in FAMILIES or part.version != VERSION:

@@ -81,7 +81,6 @@ class ShardCheck:
             self.report.leave_out("errors", f"{what} ({short(e)})", number)
 
     def _check(self, shard: int, record: dict[str, Any] | None) -> None:
-        of_inputs, of_results = self.configuration.kinds
         part = self.configuration.part(shard)
         files = record["files"] if record else {}
         read: dict[str, dict[str, pa.Table | None]] = {}
@@ -96,13 +95,14 @@ class ShardCheck:
         chosen = self.choice.of_next(len(ids))
         wanted = np.unique(ids)[chosen[: len(np.unique(ids))]]
         for position, split in enumerate(self.configuration.splits):
-            tables, results = read[split][of_inputs], read[split][of_results]
+            tables, results = (read[split][kind] for kind in self.configuration.kinds)
             if tables is not None:
                 self.report.tables += tables.num_rows
-                self._check_tables(shard, part, split, position, tables, wanted)
+                self._check_splits(shard, split, position, tables)
+                self._check_tables(shard, part, split, tables, wanted)
             if results is not None:
                 self.report.rows += results.num_rows
-                self._check_constants(file_name(of_results, split, shard), part, results)
+                self._check_constants(file_name(self.configuration.kinds[1], split, shard), part, results)
             if tables is not None and results is not None:
                 if self._aligned(shard, part, split, tables, results):
                     self._check_results(shard, part, split, tables, results, wanted)
@@ -126,11 +126,10 @@ class ShardCheck:
 
     def _check_ids(self, shard: int, record: dict[str, Any] | None, read) -> np.ndarray:
         """`[N]` all ids of the shard's tables, sorted."""
-        span, seen = self.configuration.ids(shard), []
-        inputs, key = self.configuration.kinds[0], self.configuration.key
+        key, span, seen = self.configuration.key, self.configuration.ids(shard), []
         whole = True
         for split, kinds in read.items():
-            rows, name = kinds[inputs], file_name(inputs, split, shard)
+            rows, name = kinds[self.configuration.kinds[0]], file_name(self.configuration.kinds[0], split, shard)
             if rows is None:
                 whole = False
                 continue
@@ -154,41 +153,36 @@ class ShardCheck:
                 self.report.fail("ids", record_name(shard), f"{len(span)} {self.configuration.unit}", got, column=key)
         return ids
 
+    def _check_splits(self, shard: int, split: str, position: int, rows: pa.Table) -> None:
+        key, name = self.configuration.key, file_name(self.configuration.kinds[0], split, shard)
+        ids, _ = arrays.numbers(rows, key)
+        names, belongs = np.array(self.configuration.splits, object), self.configuration.split_of(ids)
+        got = np.full(len(ids), split, object)
+        self.report.compare("splits", name, key, np.arange(len(ids)), names[belongs], got, belongs != position)
+
     def _aligned(self, shard: int, part: Part, split: str, tables: pa.Table, results: pa.Table) -> bool:
-        """Whether the rows of every table are there, in order."""
-        key = self.configuration.key
+        """Whether there is a row for each table, lambda and committee, in this order."""
         name, each = file_name(self.configuration.kinds[1], split, shard), self.configuration.rows_each(part)
-        ids, _ = arrays.numbers(tables, key)
-        found, _ = arrays.numbers(results, key)
-        column, repeating = self._within(part)
-        place, _ = arrays.numbers(results, column)
+        ids, _ = arrays.numbers(tables, self.configuration.key)
+        found, _ = arrays.numbers(results, self.configuration.key)
+        mask, _ = arrays.numbers(results, "committee")
         if len(found) != len(ids) * each:
             got = f"{len(found)}"
-            self.report.fail(
-                "ids", name, f"{len(ids) * each} rows, {each} for each of {len(ids)} {self.configuration.unit}", got
-            )
+            self.report.fail("ids", name, f"{len(ids) * each} rows, {each} for each of {len(ids)} tables", got)
             return False
         number = np.arange(len(found))
         repeated = np.repeat(ids, each)
-        places = np.tile(repeating, len(found) // len(repeating))
-        self.report.compare("ids", name, key, number, repeated, found, found != repeated)
-        self.report.compare("ids", name, column, number, places, place, place != places)
-        return bool((found == repeated).all() and (place == places).all())
-
-    def _within(self, part: Any) -> tuple[str, np.ndarray]:
-        """The column that tells the rows of one table apart, and its values in order, which may repeat."""
-        return "committee", self.configuration.game.committees(part.providers)
+        committees = self.configuration.game.committees(part.providers)
+        masks = np.tile(committees, len(found) // len(committees))
+        self.report.compare("ids", name, self.configuration.key, number, repeated, found, found != repeated)
+        self.report.compare("ids", name, "committee", number, masks, mask, mask != masks)
+        return bool((found == repeated).all() and (mask == masks).all())
 
     # --- tables -----------------------------------------------------------------------------------------------------
 
-    def _check_tables(self, shard, part: Part, split: str, position: int, rows: pa.Table, wanted: np.ndarray) -> None:
-        name = file_name("tables", split, shard)
-        ids, _ = arrays.numbers(rows, "table_id")
-        number = np.arange(len(ids))
-        names = np.array(self.configuration.splits, object)
-        belongs = self.configuration.split_of(ids)
-        got = np.full(len(ids), split, object)
-        self.report.compare("splits", name, "table_id", number, names[belongs], got, belongs != position)
+    def _check_tables(self, shard: int, part: Part, split: str, rows: pa.Table, wanted: np.ndarray) -> None:
+        name = file_name(self.configuration.kinds[0], split, shard)
+        ids, _ = arrays.numbers(rows, self.configuration.key)
         self._check_constants(name, part, rows)
         self._constant(name, rows, "resolution", self.configuration["resolution"])
         if not known_family(part.family, part.version):
@@ -215,7 +209,7 @@ class ShardCheck:
                 self.report.compare("tables", name, column, mine, truth, stored, wrong)
 
     def _check_constants(self, name: str, part: Part, rows: pa.Table) -> None:
-        results = name.startswith("committees/")
+        results = name.partition("/")[0] == self.configuration.kinds[1]
         family = np.array(rows["family"].to_pylist(), object)
         self.report.compare(
             "constants", name, "family", np.arange(len(family)), part.family, family, family != part.family
@@ -257,7 +251,7 @@ class ShardCheck:
             (rows.num_rows, 1 + part.providers, part.states, part.actions),
         )
         if known_family(part.family, part.version):
-            utilities = self._draw(part, arrays.numbers(rows, "table_id")[0])
+            utilities = self._draw(part, arrays.numbers(rows, self.configuration.key)[0])
             prior = np.ones((rows.num_rows, part.states), np.int64)
             available = np.ones((rows.num_rows, part.states, part.actions), bool)
         else:
@@ -277,7 +271,7 @@ class ShardCheck:
     # --- results ----------------------------------------------------------------------------------------------------
 
     def _check_results(self, shard, part: Part, split: str, tables: pa.Table, results: pa.Table, wanted) -> None:
-        name, each = file_name("committees", split, shard), self.configuration.rows_each(part)
+        name, each = file_name(self.configuration.kinds[1], split, shard), self.configuration.rows_each(part)
         game = self.configuration.game
         _, unknown = arrays.statuses(results, self.configuration)
         got = np.array(results["status"].to_pylist(), object)
@@ -286,7 +280,7 @@ class ShardCheck:
             what = f"results of the game {self.configuration['game']}: they are not solved again"
             self.report.leave_out("games", what, results.num_rows)
             return
-        chosen = np.flatnonzero(np.isin(arrays.numbers(tables, "table_id")[0], wanted))
+        chosen = np.flatnonzero(np.isin(arrays.numbers(tables, self.configuration.key)[0], wanted))
         left = (tables.num_rows - len(chosen)) * each
         self.report.leave_out("sample", "results of tables that were not in the sample", left)
         cells = (1 + part.providers) * part.states * part.actions
@@ -365,7 +359,7 @@ class ShardCheck:
         near = int((np.abs(place - np.rint(place)) < 1e-6).sum())  # stored in 32 bits, these may be in either bin
         bins = np.bincount(np.floor(place[(place >= 0) & (place < number)]).astype(int), minlength=number)
         size = configuration["shard_size"]
-        numbers = np.arange(shard * size, min((shard + 1) * size, configuration["tables"]))
+        numbers = np.arange(shard * size, min((shard + 1) * size, configuration.count))
         wanted = np.bincount(numbers % number, minlength=number).tolist()
         said = record.get("stratify")
         try:

@@ -1,0 +1,92 @@
+"""Where rows go: a file in one of several formats, or standard output; and committees as people write them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+
+import pyarrow as pa
+from rich.console import Console
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+from equilibrax.rows import FORMATS, format_of, rows_as, write_rows
+
+FORMAT_NAMES = "{" + ",".join(FORMATS) + "}"
+
+
+def check_output(out: str, format: str | None) -> None:
+    """Refuse what cannot be written before anything is computed.
+
+    Raises:
+        ValueError: naming the flag.
+    """
+    if out == "-" and format is None:
+        return
+    kind = format_of(out, format, "--out" if format is None else "--format")
+    if kind == "xlsx" and find_spec("openpyxl") is None:
+        flag = "--out" if format is None else "--format"
+        raise ValueError(f"{flag}: expected the library openpyxl for .xlsx, which is not here; pip install openpyxl")
+    if out == "-" and kind in ("parquet", "xlsx") and sys.stdout.isatty():
+        raise ValueError(f"--format: expected a file or a pipe for {kind}, got a terminal; give --out FILE.{kind}")
+    if out != "-" and not Path(out).resolve().parent.is_dir():
+        raise ValueError(f"--out: expected a folder that exists, got {out!r}, whose folder is missing")
+
+
+def write_out(rows: pa.Table, out: str, format: str | None, console: Console) -> None:
+    """Write rows where `check_output` has found it possible."""
+    if out != "-":
+        write_rows(rows, out, format=format)
+        console.print(f"{rows.num_rows:,} rows written to {out}", markup=False)
+    elif format is not None:
+        content = bytes(rows_as(rows, format))
+        if format in ("parquet", "xlsx"):
+            sys.stdout.buffer.write(content)
+        else:
+            sys.stdout.write(content.decode())
+        sys.stdout.flush()
+
+
+def given_committees(texts: Sequence[str]) -> list[int | str] | str:
+    """Bitmasks where there are only digits, else names joined by plus signs; "all" if there are none."""
+    return [int(text) if text.isdecimal() else text for text in texts] or "all"
+
+
+# --- progress -----------------------------------------------------------------------------------------------------------
+
+
+class _Rate(ProgressColumn):
+    def __init__(self, unit: str):
+        super().__init__()
+        self.unit = unit
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text("" if speed is None else f"{speed:,.0f} {self.unit}/s")
+
+
+@contextmanager
+def table_progress(
+    console: Console, what: str, total: int, unit: str = "tables"
+) -> Iterator[Callable[[int, int], None]]:
+    """A callback `(tables done, tables in all)` that draws the bar while the context is open.
+
+    Tables that were done before the first call count as done, not as speed.
+    """
+    done = TextColumn(f"{{task.completed:,.0f}}/{{task.total:,.0f}} {unit}")
+    columns = (TextColumn(what, markup=False), BarColumn(), done, _Rate(unit))
+    with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as progress:
+        task, started = progress.add_task(what, total=total), False
+
+        def update(done: int, total: int) -> None:
+            nonlocal started
+            if started:
+                progress.update(task, completed=done, total=total)
+            else:
+                progress.reset(task, completed=done, total=total)
+            started = True
+
+        yield update
