@@ -55,7 +55,7 @@ def given_committees(texts: Sequence[str]) -> list[int | str] | str:
     return [int(text) if text.isdecimal() else text for text in texts] or "all"
 
 
-# --- progress -----------------------------------------------------------------------------------------------------------
+# --- progress ---------------------------------------------------------------------------------------------------------
 
 
 class _Rate(ProgressColumn):

@@ -11,7 +11,7 @@ from ._game import (
     register_bounds as register_bounds,
     register_guarantee as register_guarantee,
 )
-from ._information_result import InformationMarketResult as InformationMarketResult
+from ._lottery_regret import LotteryRegret as LotteryRegret, lottery_regret as lottery_regret
 from ._oblivious_rules import ObliviousRules as ObliviousRules, oblivious_rules as oblivious_rules
 from ._oblivious_utility import oblivious_utility as oblivious_utility, oblivious_values as oblivious_values
 from ._options import (
@@ -20,6 +20,7 @@ from ._options import (
     InTurn as InTurn,
     Quantal as Quantal,
     Response as Response,
+    SelectionDynamics as SelectionDynamics,
     TieBreak as TieBreak,
     check_tolerance as check_tolerance,
 )
@@ -36,8 +37,10 @@ from ._solve import (
     solve as solve,
 )
 from .aligned import Aligned as Aligned
-from .information_market import InformationMarket as InformationMarket
+from .information.market import InformationMarket as InformationMarket
+from .information.result import InformationMarketResult as InformationMarketResult
 from .joint import Joint as Joint
+from .lottery_result import LotteryResult as LotteryResult
 from .markets.anonymous import Anonymous as Anonymous
 from .markets.game import MarketDynamics as MarketDynamics, MarketGame as MarketGame
 from .markets.personalized import Personalized as Personalized
