@@ -10,9 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 import oracles_information as oracle
 import pytest
-from equilibrax_kernels.cpu import information as loops
-from equilibrax_kernels.cpu.information import information_markets
-from equilibrax_kernels.information import market as kernel
+from equilibrax_kernels.information import loops, market as kernel
+from equilibrax_kernels.information.loops import information_markets
 from equilibrax_kernels.information.market import information_market
 
 SMALL: dict[str, Any] = {"states": 5, "acts": 2, "items": 3}

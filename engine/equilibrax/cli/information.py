@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
 import tyro
 from rich.console import Console
 
+from equilibrax.cli.games import FileFlags
 from equilibrax.cli.market import check_outputs
+from equilibrax.cli.output import FORMAT_NAMES, write_out
 from equilibrax.games import Game, InformationMarket, solve
 from equilibrax.io.decision_problems import read_problems
 from equilibrax.problems.decision_problem import DecisionProblem
 from equilibrax.rows.information import depth_rows
-from equilibrax.rows.parquet import write_parquet
 
 
 @dataclass(frozen=True)
@@ -41,14 +42,12 @@ class Information:
     """What is solved."""
     resolution: int | None = None
     """Fixed-point steps per unit of utility; default represents the numbers of the file."""
-    ignore: Annotated[tuple[str, ...], tyro.conf.arg(metavar="COLUMN ...")] = ()
-    """Columns that are left out."""
-    sep: Annotated[str, tyro.conf.arg(metavar="{,;|tab}")] = ","
-    """What is between the fields of a CSV file."""
-    decimal: Annotated[str, tyro.conf.arg(metavar="{.,}")] = "."
-    """What numbers have between whole and part: a point or a comma."""
-    out: Annotated[str, tyro.conf.arg(metavar="FILE.parquet")] = "-"
-    """Parquet file to write, a row per problem and depth; - for none."""
+    reading: Annotated[FileFlags, tyro.conf.arg(name="")] = field(default_factory=FileFlags)
+    """How files are read."""
+    out: Annotated[str, tyro.conf.arg(metavar="FILE")] = "-"
+    """File to write, a row per problem and depth: .parquet, .csv, .json, .xlsx, .md or .tex; or - for none."""
+    format: Annotated[str | None, tyro.conf.arg(metavar=FORMAT_NAMES)] = None
+    """Write rows in this format, whatever FILE is called; with --out - to standard output, instead of tables."""
     figure: Annotated[Path | None, tyro.conf.arg(metavar="FILE.png")] = None
     """Figure to draw: the buyer's utility against the depth of the market."""
     plays: tuple[Game[Any], ...] = ()
@@ -57,16 +56,13 @@ class Information:
     over: ClassVar[type[Any]] = DecisionProblem
 
     def run(self, console: Console) -> int:
-        check_outputs(self.out, self.figure)
-        options: dict[str, Any] = {"ignore": self.ignore, "sep": self.sep, "decimal": self.decimal}
-        problems = read_problems(self.problem, resolution=self.resolution, **options)
+        check_outputs(self.out, self.figure, self.format)
+        problems = read_problems(self.problem, resolution=self.resolution, **self.reading.options())
         result = solve(problems, self.plays[0], throw=False)
-        for b in range(len(problems)):
+        for b in range(len(problems)) if self.out != "-" or self.format is None else ():
             result.show(b, width=None if sys.stdout.isatty() else 140)
         rows = depth_rows(result)
-        if self.out != "-":
-            write_parquet(rows, self.out)
-            console.print(f"{rows.num_rows:,} rows written to {self.out}", markup=False)
+        write_out(rows, self.out, self.format, console)
         if self.figure is not None:
             from equilibrax.figures.information import depth_figure
 

@@ -36,6 +36,7 @@ class Warmup:
         smallest = {
             UtilityTables: from_integers([[1, 0], [0, 1]], [[[1, 0], [1, 0]], [[1, 0], [0, 1]]]),
             Market: separable_market([[[1, 0], [0, 1]]], [[[[1, 0], [0, 1]]]], weights=[[1]]),
+            DecisionProblem: DecisionProblem.from_arrays(None, [[1, 0], [0, 1]], [[0, 1]]),
             NormalForm: NormalForm.from_integers([[1, 0]]),
             DecisionProblem: DecisionProblem.from_arrays(None, [[1, 0], [0, 1]], [[0, 1]]),
         }

@@ -19,6 +19,9 @@ from matplotlib.ticker import FixedLocator, MaxNLocator, PercentFormatter
 
 import equilibrax.figures._drawing as draw
 
+DEPTH_FIGURES = ("depth.png",)
+"""Names of the files that `plot_depths` writes."""
+
 MAX_PANELS = 12
 """More kinds of markets than this are not shown."""
 
@@ -92,7 +95,7 @@ def plot_depths(rows: pa.Table, folder: str | os.PathLike[str]) -> list[Path]:
         >>> [path.name for path in eq.figures.plot_depths(eq.rows.depth_rows(result), ".")]
         ['depth.png']
     """
-    path = Path(folder, "depth.png")
+    path = Path(folder, DEPTH_FIGURES[0])
     depth_figure(rows, path)
     return draw.files_of(path)
 

@@ -38,6 +38,8 @@ from ._solve import (
     solve as solve,
 )
 from .aligned import Aligned as Aligned
+from .information.market import InformationMarket as InformationMarket
+from .information.result import InformationMarketResult as InformationMarketResult
 from .information_market import InformationMarket as InformationMarket
 from .joint import Joint as Joint
 from .lottery_result import LotteryResult as LotteryResult

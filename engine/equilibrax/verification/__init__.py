@@ -10,8 +10,6 @@ equilibria are looked for at random and greedily (`lists`). Games over partition
 (`partitions`), and all profiles of those that oblivious providers may post (`profiles`). Values are sums of int64.
 Misalignment scores are linear programs for HiGHS (`programs`). Files, checksums, records and manifest are in `folder`,
 card and metadata in `card`, the rows of a shard in `shards`, those of results in `results` and `partition_results`.
-Decision problems and markets of information are drawn and solved again in `information`, their rows are in
-`information_shards`.
 
 Letters, here and in the modules: B tables, K providers, X states, A actions, S schemes, C committees.
 """

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from equilibrax.verification.draws import below, keys_of, words_of
+from equilibrax.verification.draws import keys_of, words_of
 
 VERSION = 1
 FAMILIES = ("uniform", "guess", "nested", "costly", "partisan")
@@ -81,6 +81,11 @@ def draw_problems(
         tastes = below(parts[4], levels // 2 + 1).reshape(b, 2, 1, a)
         owners, stakes = np.arange(m) % 2, np.repeat(tastes, w, axis=2)
     return Problems(1 + below(parts[0], 4), utility, told, costs, owners, stakes, m if stakes is None else 2)
+
+
+def below(words: np.ndarray, count: int) -> np.ndarray:
+    """`floor(word / 2**32 x count)`: uniform on 0..count - 1."""
+    return (words.astype(np.uint64) * np.uint64(count) >> np.uint64(32)).astype(np.int64)
 
 
 def solvable(states: int, levels: int) -> bool:

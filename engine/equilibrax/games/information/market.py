@@ -23,7 +23,7 @@ from equilibrax._core.checks import check_choice, check_whole
 from equilibrax._core.committees import Committees
 from equilibrax._core.status import Status
 from equilibrax.games._game import Compared, Game
-from equilibrax.games._information_result import InformationMarketResult
+from equilibrax.games.information.result import InformationMarketResult
 from equilibrax.problems.decision_problem import DecisionProblem
 
 Mechanism = Literal["bazaar", "naive"]
@@ -147,7 +147,7 @@ class InformationMarket(Game[InformationMarketResult]):
         given = (problem.prior, problem.utility, problem.items, problem.costs, stakes)
         arrays = tuple(np.asarray(array).astype(np.int64) for array in given)
         if mesh is None:
-            from equilibrax_kernels.cpu.information import information_markets  # compiled when it is needed
+            from equilibrax_kernels.information.loops import information_markets  # compiled when it is needed
 
             prior, utility, items, costs, stakes = arrays
             read = (prior, utility, items, costs, problem.owners, stakes)

@@ -13,7 +13,7 @@ from equilibrax.games._result import GameResult
 from equilibrax.problems.decision_problem import DecisionProblem
 
 if TYPE_CHECKING:
-    from equilibrax.games.information_market import InformationMarket
+    from equilibrax.games.information.market import InformationMarket
 
 
 @dataclass(frozen=True, kw_only=True)

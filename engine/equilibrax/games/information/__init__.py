@@ -1,0 +1,1 @@
+"""Markets of information: the game and its result."""
