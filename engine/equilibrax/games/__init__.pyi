@@ -10,6 +10,11 @@ from ._game import (
     register_guarantee as register_guarantee,
 )
 from ._lottery_regret import LotteryRegret as LotteryRegret, lottery_regret as lottery_regret
+from ._lottery_search import (
+    GradientSearch as GradientSearch,
+    LotterySearch as LotterySearch,
+    search_lotteries as search_lotteries,
+)
 from ._oblivious_rules import ObliviousRules as ObliviousRules, oblivious_rules as oblivious_rules
 from ._oblivious_utility import oblivious_utility as oblivious_utility, oblivious_values as oblivious_values
 from ._options import (
@@ -39,7 +44,7 @@ from .markets.regret import market_regret as market_regret
 from .markets.result import MarketRegret as MarketRegret, MarketResult as MarketResult
 from .markets.rules import MarketRules as MarketRules
 from .obedient import Obedient as Obedient
-from .oblivious import Oblivious as Oblivious
+from .oblivious import Oblivious as Oblivious, ObliviousLotteries as ObliviousLotteries
 from .partition_result import PartitionResult as PartitionResult
 from .responses import PartitionGame as PartitionGame
 from .selection import Selection as Selection
