@@ -77,10 +77,10 @@ _STYLE = {
 _SCALED = ("font.size", "axes.titlesize", "axes.linewidth", "xtick.major.width", "ytick.major.width", "legend.fontsize")
 _SCALES = {"paper": 1.0, "talk": 1.5}
 FORMATS = ("png", "svg", "pdf")
-_NO_DATES: dict[str, dict[str, Any]] = {
-    "png": {"Software": None},
-    "svg": {"Date": None, "Creator": None},
-    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+_MADE_BY: dict[str, dict[str, Any]] = {
+    "png": {"Software": "equilibrax"},
+    "svg": {"Date": None, "Creator": "equilibrax"},
+    "pdf": {"CreationDate": None, "Creator": "equilibrax", "Producer": None},
 }
 Target = str | os.PathLike[str] | FigureBase | None
 """Where a figure goes: a file to write (.png, .svg, .pdf), a Figure or SubFigure to draw into; None is a new Figure."""
@@ -193,15 +193,21 @@ def page(
         grid = figure.subplots(rows, columns, sharex=share is True, sharey=bool(share), squeeze=False).ravel()
         for unused in grid[count:]:
             unused.set_visible(False)
-        # Of all text at the foot, constrained layout keeps only the figure's own x label clear of the panels.
-        note = fill(footnote, max(20, int(width_of(figure) * 20 / look.scale)))
-        size = 6.5 * look.scale
-        figure.supxlabel(note, x=0.01, horizontalalignment="left", fontsize=size, color="#444444")
+        add_note(figure, footnote)
         yield figure, list(grid[:count])
         _show_as_text(figure)
         for path in files:
             with whole_file(path) as file:
-                figure.savefig(file, format=path.suffix[1:], metadata=_NO_DATES[path.suffix[1:]])
+                figure.savefig(file, format=path.suffix[1:], metadata=_MADE_BY[path.suffix[1:]])
+
+
+def add_note(figure: Any, text: str) -> None:
+    """Add to what the foot says."""
+    before = figure.get_supxlabel().replace("\n", " ")
+    note = fill(f"{before} {text}".strip(), max(20, int(width_of(figure) * 20 / _look.get().scale)))
+    # Of all text at the foot, constrained layout keeps only the figure's own x label clear of the panels.
+    style = {"horizontalalignment": "left", "fontsize": 6.5 * _look.get().scale, "color": "#444444"}
+    figure.supxlabel(note, x=0.01, **style)
 
 
 def width_of(figure: FigureBase) -> float:

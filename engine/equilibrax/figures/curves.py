@@ -77,19 +77,22 @@ def curve_figure(curves: Curves, path: draw.Target = None, *, band: Band | None 
         check_choice("band", band, get_args(Band))
     chosen = band or ("targets" if max(map(_answering, panels.values())) > 1 else "permutations")
     note = f"Means over {_averaged(panels)}, {_folds(panels)}; shaded: ±1 "
-    note += "standard error over targets." if chosen == "targets" else "standard deviation over permutations."
+    note += "standard error over targets." if chosen == "targets" else f"standard deviation over {_sets(panels)}."
     with draw.page(path, len(panels), note, panel_width=3.1, height=2.5) as (figure, axes):
         used: dict[str, None] = {}
+        cut = False
         for (name, curve), panel in zip(panels.items(), axes):
             means, spreads = _means(curve.mse), _bands(curve.mse, chosen)
             for method, mean, spread in zip(curve.methods, means, spreads):
                 used[method] = None
                 _line(panel, curve.sizes, mean, spread, method)
             size_axis(panel, np.asarray(curve.sizes))
-            _error_axis(panel, means[_drawn(curve)])
+            cut |= _error_axis(panel, means[_drawn(curve)])
             panel.set_title(name)
         draw.axis_labels(axes, "number of raters K", "alignment error (MSE)")
         draw.legend(figure, [method_entry(m) for m in METHOD_NAMES if m in used])
+        if cut:
+            draw.add_note(figure, "Shades that end at the top go on.")
     return figure
 
 
@@ -115,7 +118,7 @@ def sparsity_figure(curves: Curves, path: draw.Target = None) -> Figure:
     if not any(set(curve.methods) & {"nnls", "simplex"} for curve in panels.values()):
         raise ValueError("curves: expected one with the method nnls or simplex, got none")
     note = f"Weights above 1e-6; means over {_averaged(panels)} and folds; "
-    note += "shaded: ±1 standard deviation over permutations."
+    note += f"shaded: ±1 standard deviation over {_sets(panels)}."
     with draw.page(path, len(panels), note, panel_width=3.1, height=2.5) as (figure, axes):
         for (name, curve), panel in zip(panels.items(), axes):
             shown = [m for m in ("nnls", "simplex") if m in curve.methods]
@@ -145,6 +148,7 @@ def noise_figure(
     permutations: int = 20,
     seed: int = 0,
     failure: float = FAILURE,
+    left_out: Sequence[str] = (),
 ) -> Figure:
     """The simple average's largest miss beside what Proposition 3 of 2509.15090 promises.
 
@@ -159,6 +163,7 @@ def noise_figure(
         permutations: random orders of the raters; the line is their mean, the shade their range.
         seed: of the orders.
         failure: probability, above 0 and below 1.
+        left_out: what else was studied and has no line here; the footnote names it.
 
     Raises:
         ValueError: if there is no matrix, a number is out of range or `path` ends in no format.
@@ -174,6 +179,8 @@ def noise_figure(
     note = "Largest distance of the simple average from the target over all items: mean and range over "
     note += f"{permutations} random orders. Proposition 3 holds with probability {1 - failure:g}, "
     note += "if raters are independent, unbiased and within [0, 1]."
+    if left_out:
+        note += f" Not shown, as their raters are not the user with noise: {', '.join(left_out)}."
     colours = (draw.BLUE, "#E69F00", "#CC79A7", draw.GREEN)
     with draw.page(path, 1, note, panel_width=4.2, height=2.8) as (figure, (panel,)):
         entries: list[Artist] = []
@@ -270,8 +277,10 @@ def _line(panel: Axes, sizes: Sequence[int], mean: np.ndarray, spread: np.ndarra
 def _style(method: str) -> dict[str, Any]:
     hindsight = method == "best_individual_hindsight"
     # Later lines are thinner, so that those that coincide are all seen.
-    width = {"average": 2.6, "nnls": 2.2, "simplex": 1.2}.get(method, 1.6)
-    style = {"linestyle": "--", "linewidth": 1.0} if hindsight else {"linestyle": "-", "linewidth": width}
+    width = {"average": 2.4, "nnls": 2.2, "simplex": 1.5}.get(method, 1.6)
+    # Dashes tell methods apart where colours do not: in grey, and for readers who see red and green alike.
+    dashes = {"average": (0, (5, 1.2, 1, 1.2)), "simplex": (0, (2, 1))}.get(method, "-")
+    style = {"linestyle": "--", "linewidth": 1.0} if hindsight else {"linestyle": dashes, "linewidth": width}
     return {**style, "color": METHOD_COLOURS[method], "zorder": 2 + 0.1 * list(METHOD_NAMES).index(method)}
 
 
@@ -279,12 +288,13 @@ def _drawn(curve: AlignmentCurve) -> list[int]:
     return [m for m in range(len(curve.methods)) if np.isfinite(curve.mse[:, m]).any()]
 
 
-def _error_axis(panel: Axes, means: np.ndarray) -> None:
-    """From zero, and as high as the means: a band or a first point far above must not flatten the rest."""
+def _error_axis(panel: Axes, means: np.ndarray) -> bool:
+    """From zero to above all means. Whether shades are cut: a first one far above must not flatten the rest."""
     high = panel.get_ylim()[1]
-    top = float(np.nanmax(means))
-    panel.set_ylim(0, min(high, 1.25 * top))
+    top = 1.6 * float(np.nanmax(means))
+    panel.set_ylim(0, min(high, top))
     panel.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
+    return high > top
 
 
 def _answering(curve: AlignmentCurve) -> int:
@@ -314,13 +324,18 @@ def _mean(values: np.ndarray, axis: int) -> np.ndarray:
 
 
 def _averaged(panels: Mapping[str, AlignmentCurve]) -> str:
-    counts = {curve.orders is not None for curve in panels.values()}
     first = next(iter(panels.values()))
-    what = "all subsets of K raters" if counts == {False} else f"{first.mse.shape[3]} permutations of the raters"
+    permuted = f"{first.mse.shape[3]} permutations of the raters"
+    what = permuted if _sets(panels) == "permutations" else "all subsets of K raters"
     targets = sorted({_answering(curve) for curve in panels.values()})
     if targets[-1] == 1:
         return what
     return f"{what} and {targets[0] if len(targets) == 1 else f'{targets[0]} to {targets[-1]}'} targets"
+
+
+def _sets(panels: Mapping[str, AlignmentCurve]) -> str:
+    """What sets of raters were taken."""
+    return "permutations" if any(curve.orders is not None for curve in panels.values()) else "subsets"
 
 
 def _folds(panels: Mapping[str, AlignmentCurve]) -> str:

@@ -292,6 +292,10 @@ def _figure7_pooled(shown: ShownRows, path: draw.Target, seed: int) -> Figure:
     return figure
 
 
+PAPER_FIGURES = ("figure5.png", "figure6.png", "figure7.png")
+"""What `plot_all` may write."""
+
+
 def plot_all(rows: pa.Table, directory: str | os.PathLike[str]) -> list[Path]:
     """Write figure5.png, figure6.png and figure7.png into `directory`, as far as the rows allow.
 

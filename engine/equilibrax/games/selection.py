@@ -15,8 +15,9 @@ from jax.sharding import Mesh
 from equilibrax._core.checks import check_choice, check_whole
 from equilibrax._core.status import Status
 from equilibrax.fits.chebyshev import FitOptions, certify
+from equilibrax.games._equilibrium_schemes import equilibrium_schemes
 from equilibrax.games._game import Compared, Game, GameLine
-from equilibrax.games._options import Dynamics, SelectionDynamics, TieBreak
+from equilibrax.games._options import Dynamics, Rationality, SelectionDynamics, TieBreak
 from equilibrax.games.lottery_engine import solve_lotteries
 from equilibrax.games.lottery_result import LotteryResult
 from equilibrax.games.selection_engine import (
@@ -138,6 +139,15 @@ class Selection(Game[SelectionResult]):
             else self._solved(problem, masks, solve_by_loops)
         )
 
+    def equilibrium_rules(
+        self, problem: UtilityTables, b: int, masks: np.ndarray, how: Rationality, limit: int
+    ) -> list[np.ndarray]:
+        """Schemes of table b."""
+        if self.rules == "lotteries":
+            raise ValueError("of: expected equilibria that can be listed; lotteries have intervals of them")
+        table = problem[b : b + 1]
+        return [equilibrium_schemes(table, mask, tie_break=self.tie_break, limit=limit) for mask in masks.tolist()]
+
     def _solved(self, problem: UtilityTables, masks: np.ndarray, solver: Callable[..., Any]) -> SelectionResult:
         prepared, turns = prepare(problem), Dynamics.of(self.dynamics)
         minimal = turns is not None and turns.deviation == "minimal"
@@ -177,14 +187,18 @@ class Selection(Game[SelectionResult]):
         )
 
     def outcomes_to_fit(
-        self, prepared: Prepared, masks: np.ndarray, options: FitOptions, mesh: Mesh
+        self, prepared: Prepared, masks: np.ndarray, options: FitOptions, mesh: Mesh | None
     ) -> tuple[dict[str, Any], np.ndarray]:
-        """What `certify` takes, of scores that are fitted to equilibria, and `[B]` which tables were not solved."""
+        """What `certify` takes, of scores that are fitted to equilibria, and `[B]` which tables were not solved.
+
+        Without a mesh, by loops.
+        """
         if self.rules == "lotteries":
             raw, _ = solve_lotteries(prepared, masks, self.tie_break == "lowest_index", options, mesh)
             return raw, np.zeros(len(raw["worst"]), bool)
         program, keys = program_of(prepared, self, options), np.zeros((len(prepared.utilities), 2), np.uint32)
-        raw, _ = solve_growing(prepared, keys, masks, program, self.max_capacity, mesh)
+        solver = solve_by_loops if mesh is None else partial(solve_growing, mesh=mesh)
+        raw, _ = solver(prepared, keys, masks, program, self.max_capacity)
         return raw, raw["overflow"]
 
     @classmethod

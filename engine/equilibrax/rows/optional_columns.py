@@ -1,4 +1,4 @@
-"""Columns of the selection game that not all its rows have: best schemes, all equilibria, intervals of lotteries.
+"""Optional columns of the selection game: all equilibria, and intervals of lotteries.
 
 Letters: B tables, K providers, X states, A actions, C committees, S schemes.
 """
@@ -26,26 +26,6 @@ def interval_lists(result: LotteryResult) -> pa.Table:
     return pa.ListArray.from_arrays(pa.array(outer), each)
 
 
-def best_schemes(result: SelectionResult) -> np.ndarray:
-    """`[B, C, X]` the first equilibrium that is best for the user, by state.
-
-    A scheme that is optimal for the user is stable against all who must make her strictly better off. So with two or
-    more providers the best equilibria are her optima; if the lowest provider wins ties, those of them that it likes
-    best. A monopolist plays its own optima, the best of them for her. Priors are positive, so each state decides alone.
-    """
-    user, providers = (np.asarray(a).astype(np.int64) for a in (result.tables.user, result.tables.providers))
-    schemes = np.empty(result.worst_scheme.shape, np.int16)
-    for c, mask in enumerate(result.committees.tolist()):
-        lowest = providers[:, (mask & -mask).bit_length() - 1]
-        if mask & (mask - 1) == 0:
-            first, then = lowest, user
-        else:
-            first, then = user, lowest if result.tie_break == "lowest_index" else np.zeros_like(user)
-        among = first == first.max(axis=2, keepdims=True)
-        schemes[:, c] = np.where(among, then, np.iinfo(np.int64).min).argmax(axis=2)
-    return schemes
-
-
 def all_equilibria(result: SelectionResult, cap: int) -> pa.Array:
     """`[B C]` lists of the first `cap` equilibria, null if unsolved; of tables whose actions are all available."""
     tables = result.tables
@@ -70,7 +50,8 @@ def _dense_equilibria(result: SelectionResult, cap: int) -> tuple[np.ndarray, np
     """`[B C]` how many are listed, and all that are, `[N, X]`."""
     tables = result.tables
     x, k = tables.states, tables.num_providers
-    schemes = np.indices((tables.actions,) * x).reshape(x, -1).T.astype(np.int16)  # in lexicographic order
+    places = np.arange(tables.actions**x)[:, None]  # in lexicographic order; of one action there may be many states
+    schemes = (places // tables.actions ** np.arange(x - 1, -1, -1) % tables.actions).astype(np.int16)
     players = np.concatenate([np.asarray(tables.user)[:, None], np.asarray(tables.providers)], axis=1)
     weighted = players.astype(np.int64) * np.asarray(tables.prior)[:, None, :, None]
     step = max(1, _CELLS // (len(schemes) * max(k + 1, len(result.committees))))

@@ -19,6 +19,7 @@ import pyarrow as pa
 from jaxtyping import Float, Int
 from rich.padding import Padding
 
+from equilibrax._core.checks import check_numbers
 from equilibrax._core.columns import declared
 from equilibrax._core.text import Screen, show_table
 from equilibrax.games import TOLERANCE, Backend, GameLine, Quantal
@@ -223,14 +224,12 @@ def compare(
         >>> found.answers()["oblivious partitions cost"].round(3).tolist()
         [-0.093]
     """
-    lambdas = tuple(np.atleast_1d(np.asarray(rationality, np.float64)).tolist()) if _given(rationality) else ()
+    lambdas: tuple[float, ...] = ()
+    if rationality is not None:
+        lambdas = tuple(np.atleast_1d(check_numbers("rationality", rationality, 0, infinite=True)).tolist())
     if lambdas:
         Quantal(lambdas, tolerance)
     return Comparison(**Collector(tables, lambdas, tolerance, backend, devices).collect())
-
-
-def _given(rationality: Any) -> bool:
-    return rationality is not None and np.size(rationality) > 0
 
 
 def _state_names(tables: UtilityTables | PersuasionGame) -> tuple[str, ...]:
