@@ -51,8 +51,11 @@ def test_the_prosecutor(rule, value, regret):
 
 def test_theorem_7s_pair_are_no_equilibrium():
     """Each plays as if it were alone; knowing of the other, either could do better, or both tell the truth."""
-    alone = eq.games.oblivious_rules(COURT)
-    found = lottery_regret(COURT, alone.rule)
+    alone = eq.solve(COURT, eq.Oblivious(rules="lotteries"))
+    assert isinstance(alone, eq.games.ObliviousLotteries)
+    assert alone.certified.all()
+    assert alone.regret_bound.max() <= 1e-9
+    found = lottery_regret(COURT, alone.posted.rule)
     assert found.epsilon[0] > 0.1
     assert found.user_value[0] == pytest.approx(5 / 3)
     truth = np.broadcast_to(np.eye(2), (1, 2, 2, 2))

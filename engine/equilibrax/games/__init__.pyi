@@ -13,6 +13,11 @@ from ._game import (
 )
 from ._information_result import InformationMarketResult as InformationMarketResult
 from ._lottery_regret import LotteryRegret as LotteryRegret, lottery_regret as lottery_regret
+from ._lottery_search import (
+    GradientSearch as GradientSearch,
+    LotterySearch as LotterySearch,
+    search_lotteries as search_lotteries,
+)
 from ._oblivious_rules import ObliviousRules as ObliviousRules, oblivious_rules as oblivious_rules
 from ._oblivious_utility import oblivious_utility as oblivious_utility, oblivious_values as oblivious_values
 from ._options import (
@@ -53,7 +58,7 @@ from .nash.efficiency import ProfileEfficiency as ProfileEfficiency
 from .nash.game import Nash as Nash
 from .nash.result import LogitBranch as LogitBranch, NashResult as NashResult
 from .obedient import Obedient as Obedient
-from .oblivious import Oblivious as Oblivious
+from .oblivious import Oblivious as Oblivious, ObliviousLotteries as ObliviousLotteries
 from .partition_result import PartitionResult as PartitionResult
 from .responses import PartitionGame as PartitionGame
 from .selection import Selection as Selection

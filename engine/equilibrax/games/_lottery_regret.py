@@ -109,27 +109,11 @@ def lottery_regret(
         >>> found.value.round(9).tolist(), found.regret.round(9).tolist(), found.regret_bound.round(9).tolist()
         ([[0.3]], [[0.3]], [[0.3]])
     """
-    chances = _chances(game, rules)
-    check_availability(game)
-    b, k, x, m = chances.shape
-    others = m ** (k - 1)
-    places = game.signals * others
-    number = game.actions**places if places * np.log2(game.actions) < 60 else 2**60
-    entries = (x + number * places * game.actions) * x * number
-    if entries > MAX_TABLEAU:
-        raise ValueError(
-            f"rules: expected programs of at most {MAX_TABLEAU:,} entries, got {approximate(entries)} with "
-            f"{game.actions}^{places} plans ({game.signals} signals, {m} messages of each of {k - 1} other providers)"
-        )
-    plans = np.indices((game.actions,) * places, np.int32).reshape(places, -1).T
-    user, providers = expected_contributions(game)
-    value, user_value = _values(game, chances, user, providers)
-
-    heard = np.stack([_heard(np.delete(chances, j, axis=1)) for j in range(k)], axis=1)  # [B, K, N, X]
-    told = np.einsum("bknx,bzxa->bkznxa", heard, user).reshape(b * k, places, x, game.actions)
-    own = np.einsum("bknx,bkzxa->bkznxa", heard, providers).reshape(told.shape)
-    available = np.repeat(np.asarray(game.available), k, axis=0)
-    programs = _Programs(told, own, available, plans)
+    chances = chances_of(game, rules)
+    b, k, x, messages = chances.shape
+    check_programs(game, messages)
+    value, user_value = values_of(game, chances)
+    programs = programs_of(game, chances)
     raw = programs.solve(devices)
     certified = programs.certified(raw)
     if throw and not certified.all():
@@ -146,12 +130,44 @@ def lottery_regret(
         regret=np.maximum(raw["value"].reshape(shape) - value, 0.0),
         regret_bound=np.maximum(raw["bound"].reshape(shape) - value, 0.0),
         certified=certified.reshape(shape),
-        deviation=raw["rule"].reshape(*shape, x, len(plans)),
-        plans=plans,
+        deviation=raw["rule"].reshape(*shape, x, len(programs.plans)),
+        plans=programs.plans,
     )
 
 
-def _chances(game: PersuasionGame, rules: Any) -> Float[np.ndarray, "B K X M"]:
+def check_programs(game: PersuasionGame, messages: int) -> None:
+    """Refuse games whose programs are too large, or have no optimum.
+
+    Raises:
+        ValueError: with their size.
+    """
+    check_availability(game)
+    x, others = game.states, game.num_providers - 1
+    places = game.signals * messages**others
+    number = game.actions**places if places * np.log2(game.actions) < 60 else 2**60
+    entries = (x + number * places * game.actions) * x * number
+    if entries > MAX_TABLEAU:
+        raise ValueError(
+            f"rules: expected programs of at most {MAX_TABLEAU:,} entries, got {approximate(entries)} with "
+            f"{game.actions}^{places} plans ({game.signals} signals, {messages} messages of each of {others} other "
+            f"providers)"
+        )
+
+
+def programs_of(game: PersuasionGame, chances: Float[np.ndarray, "B K X M"]) -> Programs:
+    """The program of every provider, given what the others say, B times K; they have the size that is checked."""
+    b, k, x, m = chances.shape
+    places = game.signals * m ** (k - 1)
+    plans = np.indices((game.actions,) * places, np.int32).reshape(places, -1).T
+    user, providers = expected_contributions(game)
+    heard = np.stack([_heard(np.delete(chances, j, axis=1)) for j in range(k)], axis=1)  # [B, K, N, X]
+    told = np.einsum("bknx,bzxa->bkznxa", heard, user).reshape(b * k, places, x, game.actions)
+    own = np.einsum("bknx,bkzxa->bkznxa", heard, providers).reshape(told.shape)
+    return Programs(told, own, np.repeat(np.asarray(game.available), k, axis=0), plans)
+
+
+def chances_of(game: PersuasionGame, rules: Any) -> Float[np.ndarray, "B K X M"]:
+    """Rules as chances that sum to 1, or an error."""
     given = np.asarray(rules, np.float64)
     shape = (len(game), game.num_providers, game.states)
     if given.ndim != 4 or given.shape[:3] != shape or given.shape[3] == 0:
@@ -176,8 +192,9 @@ def _heard(chances: Float[np.ndarray, "B J X M"]) -> Float[np.ndarray, "B N X"]:
     return found
 
 
-def _values(game: PersuasionGame, chances, user, providers) -> tuple[np.ndarray, np.ndarray]:
-    """What everybody has: `[B, K]` and `[B]`."""
+def values_of(game: PersuasionGame, chances: Float[np.ndarray, "B K X M"]) -> tuple[np.ndarray, np.ndarray]:
+    """What everybody has, if the user takes the lowest of her best actions: `[B, K]` and `[B]`."""
+    user, providers = expected_contributions(game)
     heard = _heard(chances)
     missing = np.einsum("btx,bxa->bta", heard, ~np.asarray(game.available)) > 0
     worth = np.where(missing[:, :, None], -np.inf, np.einsum("btx,bzxa->btza", heard, user))
@@ -190,7 +207,7 @@ def _values(game: PersuasionGame, chances, user, providers) -> tuple[np.ndarray,
     return chosen.sum(axis=(2, 3)), hers
 
 
-class _Programs:
+class Programs:
     """R programs of the same shape: the user's contributions `[R, Q, X, A]`, the deviators' own, and the plans."""
 
     def __init__(self, user: np.ndarray, own: np.ndarray, available: np.ndarray, plans: np.ndarray):
@@ -227,8 +244,8 @@ class _Programs:
         inputs = self.user[r], self.own[r], self.available[r], self.plans
         try:
             rule, multipliers = highs_rule(*inputs, self.allowed[r])
-        except UnsolvedProgram:
-            return
+        except SolveError:
+            return  # stays as the batched solver left it, and is not certified
         with jax.enable_x64(True):
             fit = jax.tree.map(np.asarray, certify_rule(*inputs, rule, multipliers, self.allowed[r]))
         before = max(abs(raw["bound"][r] - raw["value"][r]), raw["violation"][r])
@@ -276,6 +293,8 @@ class _Programs:
             found = solver.solve(cost, rows, low, high, lowest, highest)
         except UnsolvedProgram:  # no weights make it best
             return False
+        except SolveError:  # not known: what it promises stays in the bound
+            return True
         return bool(found.values[-1] > _STRICT)
 
 

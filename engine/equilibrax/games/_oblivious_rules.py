@@ -231,12 +231,14 @@ def highs_rule(
     available: np.ndarray,
     plans: np.ndarray,
     allowed: np.ndarray | bool = True,
+    margin: float = 0.0,
 ) -> tuple[np.ndarray, np.ndarray]:
     """One persuasion program by HiGHS: the rule `[X, S]` and multipliers `[S, Z, A]`, not yet certified.
 
     Args:
         user, provider: `[Z, X, A]` contributions; available: `[X, A]`; plans: `[S, Z]`; allowed: `[S]`, which of them
-            may be recommended.
+            may be recommended; margin: by how much what is recommended must be better than every lower action, in units
+            of the most that it can be.
 
     Raises:
         UnsolvedProgram: if HiGHS has no solution.
@@ -252,7 +254,8 @@ def highs_rule(
     rows = np.argwhere(scale > 0)
     start = np.concatenate([np.arange(x) * s, x * s + np.arange(len(rows) + 1) * x])
     index = [np.arange(x * s)] + [np.arange(x) * s + r[0] for r in rows]
-    entries = [np.ones(x * s)] + [gain[(slice(None), *r)] / scale[tuple(r)] for r in rows]
+    least = margin * (rows[:, 2] < plans[rows[:, 0], rows[:, 1]])
+    entries = [np.ones(x * s)] + [gain[(slice(None), *r)] / scale[tuple(r)] - m for r, m in zip(rows, least)]
 
     found = LinearPrograms(presolve=False).solve(
         cost=-(worth / unit).ravel(),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar, Literal, get_args
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal, get_args
 
 import jax
 import numpy as np
 from jax.sharding import Mesh
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float, Int
 
 from equilibrax._core.batching import batch_mesh
 from equilibrax._core.checks import check_choice
@@ -16,7 +16,7 @@ from equilibrax._core.status import Status
 from equilibrax.games._cells import check_listed
 from equilibrax.games._game import Compared, GameLine
 from equilibrax.games._oblivious_profiles import MAX_PROFILES, MAX_STATES, heard_partitions, profile_extremes
-from equilibrax.games._oblivious_rules import oblivious_rules
+from equilibrax.games._oblivious_rules import ObliviousRules, oblivious_rules
 from equilibrax.games._oblivious_utility import oblivious_utility, oblivious_values
 from equilibrax.games._options import Rationality, Response
 from equilibrax.games.joint import joint_fields
@@ -70,6 +70,7 @@ class Oblivious(PartitionGame):
     def solve_xla(self, problem: PersuasionGame, masks: np.ndarray, mesh: Mesh | None) -> PartitionResult:
         """The profiles of each of C committees."""
         game, devices = problem, jax.local_devices(backend="cpu") if mesh is None else list(mesh.devices.flat)
+        own: ObliviousRules | None = None
         members: np.ndarray = (masks[:, None] >> np.arange(game.num_providers)) & 1 == 1  # [C, K]
         shape = len(game), len(masks)
         if self.rules == "partitions":
@@ -91,18 +92,19 @@ class Oblivious(PartitionGame):
             partition = np.full((*shape, game.states), -1, np.int8)
             status = np.where(_all_members(own.certified, members), 0, int(Status.RULE_UNCERTIFIED)).astype(np.int32)
             most = value
-        return PartitionResult(
-            game=self,
-            committees=masks,
-            optimum_value=game.optimum_value,
-            worst_value=value,
-            best_value=most,
-            equilibria=count,
-            worst_partition=partition,
-            status=status,
-            retries=np.zeros(len(game), np.int32),
-            tables=game,
-        )
+        fields_of: dict[str, Any] = {
+            "game": self,
+            "committees": masks,
+            "optimum_value": game.optimum_value,
+            "worst_value": value,
+            "best_value": most,
+            "equilibria": count,
+            "worst_partition": partition,
+            "status": status,
+            "retries": np.zeros(len(game), np.int32),
+            "tables": game,
+        }
+        return PartitionResult(**fields_of) if own is None else ObliviousLotteries(**fields_of, posted=own)
 
     def equilibrium_rules(
         self, problem: PersuasionGame, b: int, masks: np.ndarray, how: Rationality, limit: int
@@ -132,6 +134,33 @@ class Oblivious(PartitionGame):
             Compared(cls(rules), (GameLine(f"oblivious, {rules}", cls.name, rules=how),), place=40 + i, may_fail=True)
             for i, (rules, how) in enumerate(said.items())
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ObliviousLotteries(PartitionResult):
+    """What oblivious providers do to the user with lotteries, with what was proved of each of them.
+
+    Attributes:
+        posted: what every provider posts, `[B, K, X, S]` chances of plans, and its certificate. `lottery_regret` of
+            `posted.rule` says what providers could gain if they knew of each other.
+    """
+
+    posted: ObliviousRules = field(repr=False)
+
+    @property
+    def regret_bound(self) -> Float[np.ndarray, "B C"]:
+        """`[B, C]` what no rule whatever gains any member more than, as far as it knows: heard alone."""
+        gap = np.where(self._members, np.maximum(self.posted.gap, 0.0)[:, None], 0.0)
+        return gap.max(axis=2)
+
+    @property
+    def certified(self) -> Bool[np.ndarray, "B C"]:
+        """`[B, C]` whether the rules of all members are proved to be best."""
+        return _all_members(self.posted.certified, self._members)
+
+    @property
+    def _members(self) -> Bool[np.ndarray, "C K"]:
+        return (self.committees[:, None] >> np.arange(self.tables.num_providers)) & 1 == 1
 
 
 def _monopolists(game: PersuasionGame, mesh: Mesh | None) -> tuple[Int[np.ndarray, "B K X"], Int[np.ndarray, "B K"]]:

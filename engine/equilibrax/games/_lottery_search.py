@@ -1,0 +1,286 @@
+"""A search for equilibria in lotteries over messages where nothing exact is known, and how good what it finds is.
+
+Gradients find candidates (`equilibrax_kernels.lotteries`): many starts, each with a random rule for every provider.
+What becomes of them is put in order by what providers would gain by telling any partition of the states. Then one after
+the other is polished: small chances are set to zero, and providers who could still gain move in turn to their best
+replies, which are linear programs. Of all that was seen the profile with the smallest certified regret is returned
+(`lottery_regret`); games where it is small enough are done.
+
+Letters: B games, K providers, Z signals, X states, A actions, M messages, I starts, P points of a curve.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+from functools import lru_cache
+from typing import Any, Literal, get_args
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from equilibrax_kernels.lotteries.ascent import ascend
+from equilibrax_kernels.lotteries.updates import extra_gradient, optimistic
+from jaxtyping import Bool, Float, Int
+
+from equilibrax._core.batching import batch_mesh, by_rows, chunk_size, over_batch, run_in_chunks
+from equilibrax._core.checks import check_choice, check_numbers, check_whole
+from equilibrax._core.partitions import all_partitions
+from equilibrax._core.status import SolveError
+from equilibrax.games._lottery_regret import LotteryRegret, check_programs, lottery_regret, programs_of, values_of
+from equilibrax.games._oblivious_rules import expected_contributions, highs_rule
+from equilibrax.games._options import Dynamics
+from equilibrax.games.selection import table_keys
+from equilibrax.problems.persuasion import PersuasionGame
+
+Update = Literal["optimistic", "extra_gradient"]
+
+POINTS = 20
+"""Of a learning curve."""
+
+SMALL = 0.05
+"""Chances below this are set to zero by the polish."""
+
+_FEW = 6  # states of which all partitions are looked at; of more, none and all
+_MARGIN = 1e-8  # by how much best replies make the user prefer what she is to do
+_USED = 1e-9
+
+
+@dataclass(frozen=True)
+class GradientSearch:
+    """How to search for lotteries over messages.
+
+    Attributes:
+        messages: of every provider; None is as many as there are states.
+        starts: random starts for each game.
+        steps: updates, rounded up to a multiple of 20.
+        update: how to look ahead: "optimistic" or "extra_gradient" (every other update is a step).
+        optimizer: what optax makes of the gradients; None is Adam with a rate of 0.1.
+        rationality: of the user at first and in the end, rising by a constant factor, per range of her utility.
+        polish: rounds of best replies, after small chances were set to zero.
+        tolerance: what is found with a smaller certified regret is good enough to stop.
+        seed: a whole number or a JAX random key; draws depend on it and the game's id alone.
+    """
+
+    messages: int | None = None
+    starts: int = 8
+    steps: int = 400
+    update: Update = "optimistic"
+    optimizer: optax.GradientTransformation | None = None
+    rationality: tuple[float, float] = (5.0, 200.0)
+    polish: int = 4
+    tolerance: float = 1e-6
+    seed: Any = 0
+
+    def __post_init__(self) -> None:
+        for name, least in (("starts", 1), ("steps", 1), ("polish", 0)):
+            check_whole(name, getattr(self, name), least)
+        if self.messages is not None:
+            check_whole("messages", self.messages, 1)
+        check_choice("update", self.update, get_args(Update))
+        levels = check_numbers("rationality", self.rationality, 0)
+        if levels.shape != (2,) or not 0 < levels[0] <= levels[1]:
+            raise ValueError(f"rationality: expected two numbers above 0, rising, got {self.rationality!r}")
+        if not self.tolerance > 0:
+            raise ValueError(f"tolerance: expected a number above 0, got {self.tolerance!r}")
+
+    @property
+    def levels(self) -> Float[np.ndarray, "P N"]:
+        """The user's rationality at every update."""
+        number = POINTS * -(-self.steps // POINTS)
+        return np.geomspace(*self.rationality, number).reshape(POINTS, -1)
+
+    @property
+    def transformation(self) -> optax.GradientTransformation:
+        """The optimizer that looks ahead."""
+        inner = self.optimizer or optax.adam(0.1)
+        return extra_gradient(inner) if self.update == "extra_gradient" else optax.chain(optimistic(), inner)
+
+
+@dataclass(frozen=True)
+class LotterySearch:
+    """What a search found: profiles, each with its regret. None is called an equilibrium.
+
+    Attributes:
+        rules: `[B, K, X, M]` chances of messages.
+        found: `LotteryRegret` of these: everybody's utility, `regret`, `regret_bound`, `certified`, `epsilon`.
+        epsilon_before: `[B]` the same number of the first start in order, as the gradients left it.
+        start: `[B]` the start that it came from.
+        curve: `[B, P, K]` what providers expected while that start was climbed, of the user as rational as she was.
+        search: how it was searched.
+    """
+
+    rules: Float[np.ndarray, "B K X M"]
+    found: LotteryRegret
+    epsilon_before: Float[np.ndarray, " B"]
+    start: Int[np.ndarray, " B"]
+    curve: Float[np.ndarray, "B P K"]
+    search: GradientSearch = field(repr=False)
+
+    @property
+    def epsilon(self) -> Float[np.ndarray, " B"]:
+        """`[B]` no provider gains more than this by any rule: an epsilon-equilibrium for that number."""
+        return self.found.epsilon
+
+    @property
+    def within(self) -> Bool[np.ndarray, " B"]:
+        """`[B]` whether that is certified, and no more than the tolerance of the search."""
+        return self.found.certified.all(axis=1) & (self.epsilon <= self.search.tolerance)
+
+
+def search_lotteries(
+    game: PersuasionGame,
+    search: GradientSearch = GradientSearch(),
+    *,
+    devices: Sequence[Any] | None = None,
+) -> LotterySearch:
+    """Search for lotteries over messages from which no provider gains by others, and certify what is found.
+
+    The joint game (2509.15090, Definition 7) with randomized rules, all providers in the market; the user has private
+    information if the game has several signals. Regrets are against a user who responds best; while searching she
+    responds quantally.
+
+    Args:
+        game: B games.
+        search: how.
+        devices: JAX devices to spread games over; default all local devices.
+
+    Returns:
+        A `LotterySearch`.
+
+    Raises:
+        ValueError: on states whose actions overlap in part, or programs that are too large, with their size.
+
+    Example:
+        >>> import equilibrax as eq
+        >>> trial = eq.PersuasionGame.from_prior(
+        ...     [[[0.3, 0], [0, 0.7]]], user=[[1, 0], [0, 1]], providers=[[[1, 0], [1, 0]]]
+        ... )  # guilty or innocent; convict or acquit
+        >>> found = eq.games.search_lotteries(trial, eq.games.GradientSearch(starts=2, steps=100))
+        >>> found.found.value.round(5).tolist(), found.within.tolist()
+        ([[0.6]], [True])
+    """
+    messages = search.messages or game.states
+    check_programs(game, messages)
+    reached, curves = _climbed(game, search, messages, devices)
+    gains = np.array([_gain_by_partitions(game, reached[:, i]) for i in range(search.starts)])
+    order, games = gains.argsort(axis=0, kind="stable"), np.arange(len(game))
+    best = _Best(game, reached[games, order[0]], order[0].copy(), devices)
+    before = best.found.epsilon.copy()
+    for start in order:
+        again = np.flatnonzero(best.found.epsilon > search.tolerance)
+        if len(again):
+            _polish(best, again, reached[again, start[again]], start[again], search)
+    return LotterySearch(best.rules, best.found, before, best.start, curves[games, best.start], search)
+
+
+class _Best:
+    """The best profile so far of every game, and the start that it came from."""
+
+    def __init__(self, game: PersuasionGame, rules: np.ndarray, start: np.ndarray, devices: Sequence[Any] | None):
+        self.game, self.rules, self.start, self.devices = game, rules, start, devices
+        self.found = lottery_regret(game, rules, devices=devices, throw=False)
+
+    def offer(self, at: np.ndarray, rules: np.ndarray, start: np.ndarray) -> LotteryRegret:
+        """Take other rules for the games at these places, where their regret is smaller; what it is."""
+        games: Any = self.game  # takes positions, too
+        other = lottery_regret(games[at], rules, devices=self.devices, throw=False)
+        better = other.epsilon < self.found.epsilon[at]
+        self.rules[at[better]], self.start[at[better]] = rules[better], start[better]
+        for one in fields(LotteryRegret):
+            if one.name != "plans":
+                getattr(self.found, one.name)[at[better]] = getattr(other, one.name)[better]
+        return other
+
+
+def _polish(best: _Best, at: np.ndarray, rules: np.ndarray, start: np.ndarray, search: GradientSearch) -> None:
+    """Set small chances of the games at these places to zero, and let providers reply until none gains."""
+    left = np.where(rules < SMALL, 0.0, rules)
+    rules = left / left.sum(axis=-1, keepdims=True)
+    for i in range(search.polish + 1):
+        gains = best.offer(at, rules, start).regret_bound > search.tolerance
+        more = gains.any(axis=1)
+        at, rules, start, gains = at[more], rules[more], start[more], gains[more]
+        if i == search.polish or not len(at):
+            return
+        rules = _replied(best.game, at, rules, gains)
+
+
+def _climbed(game: PersuasionGame, search: GradientSearch, messages: int, devices) -> tuple[np.ndarray, np.ndarray]:
+    """Rules `[B, I, K, X, M]` and curves `[B, I, P, K]`."""
+    mesh = batch_mesh(devices)
+    user, providers = expected_contributions(game)
+    weights = np.asarray(game.weights) / game.total_weight[:, None, None]
+    there = np.asarray(game.available)[:, None]
+    worth = user / np.where(weights > 0, weights, 1.0)[..., None]
+    used = there & (weights > 0)[..., None]
+    span = np.where(used, worth, -np.inf).max(axis=(1, 2, 3)) - np.where(used, worth, np.inf).min(axis=(1, 2, 3))
+    span = np.where(span > 0, span, 1.0)
+    # What does not exist is as bad as anything gets, and then some.
+    user = np.where(there, user, -2 * span[:, None, None, None] * weights[..., None])
+    keys = table_keys(np.asarray(game.table_id), Dynamics(order="random", seed=search.seed))
+    batched = user, providers, weights, 1 / span
+    levels = jnp.asarray(search.levels, jnp.float32)
+    size = 8 * search.starts * messages**game.num_providers * game.signals * game.actions * (game.num_providers + 4)
+    compiled = _compiled(search.starts, messages, search.update, search.optimizer, mesh)
+    floats: Any = tuple(np.asarray(leaf, np.float32) for leaf in batched)
+    found = run_in_chunks(compiled, (*floats, keys), levels, chunk_size(len(game), size, mesh), mesh)
+    rules = found["rules"].astype(np.float64)
+    return rules / rules.sum(axis=-1, keepdims=True), found["curve"]
+
+
+@lru_cache(maxsize=8)
+def _compiled(starts: int, messages: int, update: Update, optimizer: Any, mesh):
+    rules = GradientSearch(update=update, optimizer=optimizer).transformation
+
+    def one_game(user, providers, weights, per_range, key, levels):
+        def one_start(key):
+            logits = jax.random.normal(key, (providers.shape[0], providers.shape[2], messages))
+            reached, curve = ascend(logits, user, providers, weights, levels * per_range, rules)
+            return {"rules": jax.nn.softmax(reached, axis=2), "curve": curve}
+
+        return jax.vmap(one_start)(jax.random.split(jax.random.wrap_key_data(key, impl="threefry2x32"), starts))
+
+    many: Any = jax.vmap(one_game, in_axes=(0, 0, 0, 0, 0, None))
+    return over_batch(by_rows(lambda batched, levels: many(*batched, levels)), mesh)
+
+
+def _gain_by_partitions(game: PersuasionGame, rules: np.ndarray) -> Float[np.ndarray, " B"]:
+    """The most that any provider gains by telling a partition of the states, as far as there are messages for it."""
+    value, _ = values_of(game, rules)
+    messages, most = rules.shape[3], np.zeros(len(game))
+    whole = np.arange(game.states)
+    for labels in all_partitions(game.states) if game.states <= _FEW else (0 * whole, whole):
+        if labels.max() >= messages:
+            continue
+        for j in range(game.num_providers):
+            other = rules.copy()
+            other[:, j] = labels[:, None] == np.arange(messages)
+            most = np.maximum(most, values_of(game, other)[0][:, j] - value[:, j])
+    return most
+
+
+def _replied(game: PersuasionGame, at: np.ndarray, rules: np.ndarray, gains: np.ndarray) -> np.ndarray:
+    """Every provider that gains, in turn, moves to its best reply, as far as its messages allow."""
+    games: Any = game
+    rules, part = rules.copy(), games[at]
+    messages = rules.shape[3]
+    for j in range(game.num_providers):
+        mine = np.flatnonzero(gains[:, j])
+        if not len(mine):
+            continue
+        programs = programs_of(part[mine], rules[mine])
+        for i, b in enumerate(mine.tolist()):
+            r = i * game.num_providers + j
+            inputs = programs.user[r], programs.own[r], programs.available[r], programs.plans
+            try:
+                reply, _ = highs_rule(*inputs, margin=_MARGIN)
+            except SolveError:  # whatever it finds is certified, or not used
+                continue
+            plans = np.flatnonzero(reply.max(axis=0) > _USED)
+            if len(plans) <= messages:
+                new = np.zeros((game.states, messages))
+                new[:, : len(plans)] = reply[:, plans]
+                rules[b, j] = new / new.sum(axis=1, keepdims=True)
+    return rules
