@@ -506,16 +506,16 @@ def test_a_range_is_found_for_bins(tmp_path):
 
 def test_a_disk_that_fills_up_loses_nothing(dataset, tmp_path, monkeypatch, capsys):
     """The disk is full in the middle of a file of the third shard; the message says how to go on."""
-    room, write = [40_000], records._Summing.write
+    room, write = [40_000], records._write
 
-    def limited(self, data):
+    def limited(file, data):
         room[0] -= len(data)
         if room[0] < 0:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        return write(self, data)
+        return write(file, data)
 
     with monkeypatch.context() as patch:
-        patch.setattr(records._Summing, "write", limited)
+        patch.setattr(records, "_write", limited)
         with pytest.raises(
             OSError, match=r"No space left on device; make room; .*give the same command again"
         ) as caught:
@@ -628,6 +628,15 @@ def test_mlcroissant_validates_it(dataset):
     manifest = json.loads((dataset / "manifest.json").read_text())
     assert len(rows) == manifest["totals"]["splits"]["train"]["committees"]
     assert rows[0]["committees-train/equilibrium_schemes"] == rows_of(dataset, "committees")[0]["equilibrium_schemes"]
+
+
+def test_metadata_say_what_conferences_ask_for(dataset):
+    described = json.loads((dataset / "croissant.json").read_text())
+    asked = ("dataLimitations", "dataBiases", "personalSensitiveInformation", "dataUseCases", "dataSocialImpact")
+    assert all(len(described[f"rai:{name}"].split()) > 8 for name in asked)
+    assert described["rai:hasSyntheticData"] is True
+    assert FULL.family in described["rai:dataCollection"]
+    assert "equilibrax" in described["prov:wasGeneratedBy"]["prov:label"]
 
 
 def test_a_licence_of_ones_own(tmp_path):

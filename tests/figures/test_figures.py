@@ -206,8 +206,8 @@ def test_rows_that_cannot_be_shown(figure, tmp_path):
         figure(make_rows(status=["CAPACITY"] * 14), path)
     with pytest.raises(ValueError, match="expected columns optimum"):
         figure(make_rows().drop_columns("optimum"), path)
-    with pytest.raises(ValueError, match=r"path: expected a name that ends in \.png"):
-        figure(make_rows(), tmp_path / "figure.pdf")
+    with pytest.raises(ValueError, match=r"path: expected a name that ends in .*\.pdf"):
+        figure(make_rows(), tmp_path / "figure.jpeg")
 
 
 def test_figure7_needs_a_path(tmp_path):
@@ -276,7 +276,7 @@ def test_same_rows_same_bytes(figure, tables, tmp_path):
         figure(make_rows(tables), tmp_path / "b.png")
         assert dict(mpl.rcParams) == before
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
-    assert b"Software" not in (tmp_path / "a.png").read_bytes()
+    assert b"Software\0equilibrax" in (tmp_path / "a.png").read_bytes()  # and no version of Matplotlib
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):

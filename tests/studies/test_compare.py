@@ -168,7 +168,7 @@ def test_a_family_is_shown_as_distributions(found, tmp_path, capsys):
         (["weather.csv", "--rationality", "1,x"], "--rationality: expected numbers joined by commas"),
         (["weather.csv", "--rationality=-1"], "rationality: expected numbers of at least 0"),
         (["weather.csv", "--figure", "games.jpg"], "--figure: expected a file that ends in .png"),
-        (["weather.csv", "--out", "rows.csv"], "--out: expected a file that ends in .parquet"),
+        (["weather.csv", "--out", "rows.txt"], "--out: expected a file that ends in .parquet"),
         (["--family", "odd"], "family: expected one of uniform"),
         (["--family", "uniform", "--tables", "0"], "count: expected a whole number of at least 1"),
     ],

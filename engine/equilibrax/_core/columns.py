@@ -39,6 +39,9 @@ def _identity(key: str, noun: str, also: str = "") -> tuple[Column, ...]:
 _utility = partial(Column, type="float64", unit="utility", nullable=True)
 _scheme = partial(Column, type="list of int16", size="X", nullable=True, group="schemes")
 _partitions = partial(Column, group="partitions")
+_name = partial(Column, type="string", group="names")
+_COMMITTEE_NAMES = _name("committee_names", meaning="the providers who compete, by name, joined by plus signs; a name "
+                         "that has one is quoted")
 
 _SIZES = (
     Column("states", "int32", "number of states, X"),
@@ -125,6 +128,8 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
         Column("losses_survived", "int32", unit="members", nullable=True, group="robustness",
                meaning="how many members may leave, whoever they are, before the misalignment of those who stay "
                "exceeds 1e-6; null if it does with all of them"),
+        _name("table_name", meaning="the table's name, with its id if several have the same"),
+        _COMMITTEE_NAMES,
     ),
     "markets": (
         *_identity("market", "market"), *_SIZES, _USERS,
@@ -153,6 +158,9 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
         *_COMMITTEE,
         Column("user", "int32", "number of the user"),
         *_RESULTS, *_PROMISES, *_DYNAMICS, _STATUS,
+        _name("market_name", meaning="the market's name, with its id if several have the same"),
+        _COMMITTEE_NAMES,
+        _name("user_name", meaning="the user's name"),
     ),
     "comparison": (
         *_identity("table_id", "table"), *_SIZES,
@@ -161,7 +169,10 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
         Column("user", "string", "what the user does: she follows, checks or responds quantally"),
         _RATIONALITY,
         Column("rules", "string", "what oblivious providers post", nullable=True),
-        *_RESULTS, *_PROMISES, _STATUS,
+        *_RESULTS, *_PROMISES,
+        _utility("efficiency_gap", source=_PARETO, meaning="the most that some lottery over actions gives the user and "
+                 "all providers beyond the worst equilibrium; null where that is not named"),
+        _STATUS,
     ),
     "entry": (
         *_identity("market", "market")[:2],

@@ -2,14 +2,48 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
+import logging
+import os
+import re
+import signal
+from collections.abc import Sequence
+from contextlib import suppress
+
+from equilibrax._core.messages import shortened
 
 NO_MEMORY = (
     "out of memory; fewer tables at a time (--shard-size for sweeps), fewer providers, states or actions, fewer "
     "processes on this machine, or a machine with more memory would help; files already written are whole"
 )
 
-_SIGNS = ("RESOURCE_EXHAUSTED", "bad_alloc", "Out of memory", "Cannot allocate memory", "can't start new thread")
+_SIGNS = (
+    *("RESOURCE_EXHAUSTED", "bad_alloc", "Out of memory", "Cannot allocate memory", "can't start new thread"),
+    "failed to map segment",
+)
+
+_ABORTED = b"equilibrax: error: a compiled library gave up, as they do when there is too little memory: "
+
+_kept: list[object] = []  # the handler, for as long as the process lives
+
+
+def say_when_aborted() -> None:
+    """From now on a library that aborts this process, as on `std::bad_alloc` in a thread of its own, ends it with a
+    line and exit status 2."""
+    if os.name != "posix":
+        return
+
+    def say(number: int) -> None:
+        os.write(2, _ABORTED + NO_MEMORY.encode() + b"\n")
+        os._exit(2)
+
+    handler = ctypes.CFUNCTYPE(None, ctypes.c_int)(say)
+    with suppress(AttributeError, OSError):
+        of_c = ctypes.CDLL(None).signal
+        of_c.restype = ctypes.c_void_p  # `signal.signal` runs Python later, when the process is gone
+        of_c(int(signal.SIGABRT), handler)
+        _kept.append(handler)
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -24,3 +58,30 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
         return True
     return isinstance(error, RuntimeError | ImportError | SystemError) and any(sign in str(error) for sign in _SIGNS)
+
+
+def with_flags(message: str, args: Sequence[str]) -> str:
+    """A message that begins with an argument's name begins with the flag that was typed for it.
+
+    Example:
+        >>> with_flags("shard_size: expected 1, got 0", ["sweep", "--shard-size", "0"])
+        '--shard-size: expected 1, got 0'
+    """
+    found = re.match(r"([a-z_]+)(?=: expected)", message)
+    if found is None:
+        return message
+    typed = {text.partition("=")[0] for text in args}
+    names = (found[1], f"{found[1]}s", found[1].removesuffix("s"))
+    flag = next((f for name in names if (f := "--" + name.replace("_", "-")) in typed), None)
+    return message if flag is None else flag + message[len(found[1]) :]
+
+
+class Lines(logging.Handler):
+    """Keeps what is logged, as lines."""
+
+    def __init__(self):
+        super().__init__()
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(f"equilibrax: {shortened(record.getMessage())}")

@@ -1,3 +1,4 @@
+from ._drawing import files_of as files_of, printed as printed
 from .comparison import comparison_figure as comparison_figure
 from .coverage import (
     subset_figure as subset_figure,
@@ -9,6 +10,7 @@ from .curves import (
     noise_figure as noise_figure,
     sparsity_figure as sparsity_figure,
 )
+from .efficiency import efficiency_gap as efficiency_gap
 from .markets import (
     bound_figure as bound_figure,
     entry_figure as entry_figure,

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -25,7 +25,16 @@ from equilibrax.games import Backend
 from equilibrax.games.partition_result import PartitionResult
 from equilibrax.games.selection_result import SelectionResult
 from equilibrax.problems.tables import UtilityTables
-from equilibrax.rows._building import Extractors, along_batch, batch_names, build_rows, sizes, status_words
+from equilibrax.rows._building import (
+    Extractors,
+    along_batch,
+    batch_names,
+    build_rows,
+    committee_names,
+    sizes,
+    status_words,
+    unique_names,
+)
 from equilibrax.rows.optional_columns import all_equilibria
 from equilibrax.theory import efficiency, robustness
 
@@ -41,6 +50,8 @@ _OF_RESULT: Extractors = {
     "status": lambda result: status_words(result.status),
     "misalignment_weights": lambda result: result.fit.weights,
     "misalignment_offset": lambda result: result.fit.offset,
+    "table_name": lambda result: unique_names(result.tables, result.status.ndim),
+    "committee_names": committee_names,
 }
 _OF_TABLES: Extractors = {
     "family": lambda tables: batch_names(tables, 1),
@@ -79,9 +90,11 @@ class _Welfare:
 
 def committee_rows(
     result: SelectionResult | PartitionResult,
-    groups: Sequence[Group] = (),
+    groups: Sequence[Group | Literal["names"]] = (),
     equilibria_cap: int = 100,
+    *,
     backend: Backend = "auto",
+    encoded: bool = False,
 ) -> pa.Table:
     """One row per (table, committee), in the order of tables, then of committees.
 
@@ -96,9 +109,11 @@ def committee_rows(
         result: B tables and C committees.
         groups: optional columns, those of `result.game.groups`: "schemes" (worst, best and where dynamics ends),
             "equilibria" (all of them, of tables whose actions are all available), "weights" (that attain the
-            misalignment), "efficiency" (of the worst equilibrium), "robustness" (of all committees' misalignment).
+            misalignment), "efficiency" (of the worst equilibrium), "robustness" (of all committees' misalignment); and
+            of all results, "names" (of tables and committees).
         equilibria_cap: of all equilibria, at most so many, the lexicographically first, are listed per row.
         backend: what works out efficiency; as in `solve`.
+        encoded: whether text is in Arrow's dictionaries, for rows that are written at once.
 
     Returns:
         A table of B x C rows with the result's columns, and those of the groups.
@@ -117,7 +132,8 @@ def committee_rows(
         "equilibrium_schemes": lambda result: all_equilibria(result, equilibria_cap),
         "equilibrium_schemes_cap": lambda result: equilibria_cap,
     }
-    return build_rows(columns, result.status.shape, (result, result.tables, _Welfare(result, backend)), own)
+    sources = result, result.tables, _Welfare(result, backend)
+    return build_rows(columns, result.status.shape, sources, own, encoded=encoded)
 
 
 def table_rows(tables: UtilityTables) -> pa.Table:
@@ -142,6 +158,13 @@ def table_rows(tables: UtilityTables) -> pa.Table:
 
 
 def as_stored(rows: pa.Table, kind: str, float32: bool = False) -> pa.Table:
-    """The same rows with the types that datasets have: lists of any length, and 32-bit results on request."""
+    """The same rows with the types that datasets have: lists of any length, and 32-bit results on request.
+
+    Text that is in dictionaries stays in them: files are the same.
+    """
     columns = {column.name: column.stored(float32) for column in COLUMNS[kind]}
-    return rows.cast(schema(columns[name] for name in rows.column_names))
+    stored = schema(columns[name] for name in rows.column_names)
+    for position, field in enumerate(rows.schema):
+        if pa.types.is_dictionary(field.type):
+            stored = stored.set(position, field)
+    return rows.cast(stored)

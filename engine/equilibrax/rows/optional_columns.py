@@ -41,7 +41,8 @@ def _dense_equilibria(result: SelectionResult, cap: int) -> tuple[np.ndarray, np
     """`[B C]` how many are listed, and all that are, `[N, X]`."""
     tables = result.tables
     x, k = tables.states, tables.num_providers
-    schemes = np.indices((tables.actions,) * x).reshape(x, -1).T.astype(np.int16)  # in lexicographic order
+    places = np.arange(tables.actions**x)[:, None]  # in lexicographic order; of one action there may be many states
+    schemes = (places // tables.actions ** np.arange(x - 1, -1, -1) % tables.actions).astype(np.int16)
     players = np.concatenate([np.asarray(tables.user)[:, None], np.asarray(tables.providers)], axis=1)
     weighted = players.astype(np.int64) * np.asarray(tables.prior)[:, None, :, None]
     step = max(1, _CELLS // (len(schemes) * max(k + 1, len(result.committees))))

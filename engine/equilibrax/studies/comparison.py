@@ -19,6 +19,7 @@ import pyarrow as pa
 from jaxtyping import Float, Int
 from rich.padding import Padding
 
+from equilibrax._core.checks import check_numbers
 from equilibrax._core.columns import declared
 from equilibrax._core.text import Screen, show_table
 from equilibrax.games import TOLERANCE, Backend, GameLine, Quantal
@@ -48,6 +49,9 @@ class Comparison:
         aligned: `[B, G]` what she would get from an aligned provider, responding as in that line.
         bound: `[B, G]` what theory guarantees of `worst`, NaN where no theorem applies.
         bound_sources: G names of these guarantees, "" where there is none.
+        efficiency_gap: `[B, G]` the most that some lottery over actions gives the user and all providers beyond the
+            worst equilibrium (`equilibrax.efficiency`); of a monopolist's line the largest; NaN where a result names no
+            outcome.
         status: `[B, G]` int32, flags of `Status`.
         left_out: pairs (name of a line, why it is not here).
         tables: what was compared.
@@ -62,6 +66,7 @@ class Comparison:
     aligned: Float[np.ndarray, "B G"]
     bound: Float[np.ndarray, "B G"]
     bound_sources: tuple[str, ...]
+    efficiency_gap: Float[np.ndarray, "B G"]
     status: Int[np.ndarray, "B G"]
     left_out: tuple[tuple[str, str], ...]
     tables: UtilityTables | PersuasionGame = field(repr=False)
@@ -222,14 +227,12 @@ def compare(
         >>> found.answers()["oblivious partitions cost"].round(3).tolist()
         [-0.093]
     """
-    lambdas = tuple(np.atleast_1d(np.asarray(rationality, np.float64)).tolist()) if _given(rationality) else ()
+    lambdas: tuple[float, ...] = ()
+    if rationality is not None:
+        lambdas = tuple(np.atleast_1d(check_numbers("rationality", rationality, 0, infinite=True)).tolist())
     if lambdas:
         Quantal(lambdas, tolerance)
     return Comparison(**Collector(tables, lambdas, tolerance, backend, devices).collect())
-
-
-def _given(rationality: Any) -> bool:
-    return rationality is not None and np.size(rationality) > 0
 
 
 def _state_names(tables: UtilityTables | PersuasionGame) -> tuple[str, ...]:
