@@ -7,6 +7,7 @@ import itertools
 import json
 import os
 import random
+import shutil
 import signal
 import stat
 import subprocess
@@ -225,11 +226,14 @@ run_sweep(SweepConfig(tables=800, states=2, actions=2, providers=2, shard_size=8
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
 def test_killed_processes_leave_only_whole_files(tmp_path):
+    """`EQUILIBRAX_KILLS=100` kills so many; a folder that is done is begun anew."""
     folder, whole = tmp_path / "killed", tmp_path / "whole"
     run_sweep(MANY, whole)
     expected = digests(whole)
     generator = random.Random(0)
-    for _ in range(3):
+    for _ in range(int(os.environ.get("EQUILIBRAX_KILLS", "3"))):
+        if digests(folder).keys() >= expected.keys():
+            shutil.rmtree(folder)
         child = subprocess.Popen([sys.executable, "-c", CHILD, str(folder)], stdout=subprocess.PIPE, text=True)
         assert child.stdout is not None
         for _ in range(2):  # what was done before, and the first shard of its own
@@ -237,9 +241,9 @@ def test_killed_processes_leave_only_whole_files(tmp_path):
         threading.Event().wait(generator.uniform(0, 0.2))
         child.kill()
         child.stdout.close()
-        assert child.wait() == -signal.SIGKILL
+        assert child.wait() in (-signal.SIGKILL, 0)
         done = {name: digest for name, digest in digests(folder).items() if not name.endswith(".tmp")}
-        assert 2 < len(done) < len(expected)
+        assert 2 < len(done) <= len(expected)
         assert done.items() <= expected.items()
     run_sweep(MANY, folder)
     assert digests(folder) == expected

@@ -23,6 +23,7 @@ COMMANDS = {
     "market": ("MarketCommand", "Solve markets of many users: personalized rules, or one public rule for all."),
     "entry": ("EntryCommand", "Let new users enter a market, and show what becomes of those who were there."),
     "compare": ("Compare", "Compare the user's utility in every game, for your tables or random ones."),
+    "nash": ("NashCommand", "Find the pure equilibria of games in Gambit's files, and whether they are efficient."),
     "align": ("Align", "How closely mixtures of raters match a user, from your ratings or simulated ones."),
     "data": ("Data", "Fetch MovieLens, or write its utility table, from raw ratings."),
     "bench": ("Bench", "Measure equilibrax beside its peers, in one run on this machine."),

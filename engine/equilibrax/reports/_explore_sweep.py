@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from equilibrax.reports._explore import MAX_PROVIDERS, Page, built_page
@@ -135,10 +134,10 @@ def _tie_break(folder: Path) -> str:
 
 def _parts(folder: Path) -> Iterator[tuple[dict[str, np.ndarray], int]]:
     """Columns of the rows that are shown, shard by shard, and how many rows the shard has."""
-    for rows in iter_committees(folder):
+    for given in iter_committees(folder):
+        rows = given.filter((pc.field("status") == "OK") & (pc.field("num_providers") <= MAX_PROVIDERS))
         optimum, worst, dynamics, eps = (
-            pc.fill_null(rows[name].combine_chunks(), float("nan")).to_numpy(zero_copy_only=False)
-            for name in ("optimum", "worst_utility", "dynamics_utility", "misalignment")
+            rows[name].to_numpy() for name in ("optimum", "worst_utility", "dynamics_utility", "misalignment")
         )
         part = {
             "table_id": rows["table_id"].to_numpy(),
@@ -148,10 +147,8 @@ def _parts(folder: Path) -> Iterator[tuple[dict[str, np.ndarray], int]]:
             "loss": optimum - worst,
             "gain": dynamics - worst,
         }
-        keep = np.asarray(pc.fill_null(pc.equal(rows["status"], "OK"), False).combine_chunks())  # pyright: ignore[reportAttributeAccessIssue]
-        keep &= rows["num_providers"].to_numpy() <= MAX_PROVIDERS
-        keep &= np.isfinite(eps) & np.isfinite(part["loss"]) & np.isfinite(part["gain"])
-        yield {name: column[keep] for name, column in part.items()}, len(keep)
+        keep = np.isfinite(eps) & np.isfinite(part["loss"]) & np.isfinite(part["gain"])
+        yield {name: column[keep] for name, column in part.items()}, given.num_rows
 
 
 def _grouped(folder: Path, tops: dict[str, float]) -> tuple[int, _Groups]:
@@ -179,8 +176,7 @@ def _markets(folder: Path, groups: _Groups) -> list[dict[str, Any]]:
         if not found:
             one = len(json.dumps(_market(rows.slice(0, 1).to_pylist()[0])))
             wanted = wanted[: max(1, _TABLE_BYTES // one)]
-        mine = rows.filter(pc.is_in(rows["table_id"], pa.array(wanted, pa.int64())))  # pyright: ignore[reportAttributeAccessIssue]
-        found += [_market(row) for row in mine.to_pylist()]
+        found += [_market(row) for row in rows.filter(pc.field("table_id").isin(wanted)).to_pylist()]
     return found
 
 

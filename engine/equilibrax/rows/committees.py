@@ -35,7 +35,7 @@ from equilibrax.rows._building import (
     status_words,
     unique_names,
 )
-from equilibrax.rows.optional_columns import all_equilibria
+from equilibrax.rows.optional_columns import all_equilibria, interval_lists
 from equilibrax.theory import efficiency, robustness
 
 _OF_RESULT: Extractors = {
@@ -48,6 +48,7 @@ _OF_RESULT: Extractors = {
     "game": lambda result: result.game.name,
     "rationality": lambda result: np.array([np.nan if r is None else r for r in result.rationalities])[:, None],
     "status": lambda result: status_words(result.status),
+    "intervals": lambda result: interval_lists(result),
     "misalignment_weights": lambda result: result.fit.weights,
     "misalignment_offset": lambda result: result.fit.offset,
     "table_name": lambda result: unique_names(result.tables, result.status.ndim),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any, get_args
 
 import jax
@@ -16,8 +16,6 @@ from equilibrax._core.committees import Committees, committee_masks
 from equilibrax._core.status import SolveError
 from equilibrax.fits.chebyshev import CertifiedFit, FitOptions, Rows, Weights, certify, fit_lanes
 from equilibrax.games import Backend, Selection
-from equilibrax.games.selection import program_of
-from equilibrax.games.selection_engine import solve_by_loops, solve_growing
 from equilibrax.problems.slots import Prepared, prepare
 from equilibrax.problems.tables import UtilityTables
 
@@ -84,10 +82,7 @@ def misalignment(
         raw = _fit_by_loops(prepared, masks, options) if loops else _fit_tables(prepared, masks, options, mesh)
         skip = np.zeros(len(tables), bool)
     else:
-        program, keys = program_of(prepared, game, options), np.zeros((len(tables), 2), np.uint32)
-        solver = solve_by_loops if loops else partial(solve_growing, mesh=mesh)
-        raw, _ = solver(prepared, keys, masks, program, game.max_capacity)
-        skip = raw["overflow"]
+        raw, skip = game.outcomes_to_fit(prepared, masks, options, None if loops else mesh)
     fit = certify(prepared, raw, masks, options, skip)
     if throw and not fit.certified.all():
         table, committee = (int(i) for i in np.argwhere(~fit.certified)[0])

@@ -33,7 +33,7 @@ function drawDataset() {
   for (const figure of Object.keys(FIGURES)) drawDensity(figure, here, brush ? chosen : here);
   const count = (list) => list.reduce((sum, i) => sum + groups.n[i], 0);
   const [all, part] = [count(here), count(chosen)];
-  const share = (list) => (part ? `${shown((100 * count(list)) / part, 1)} %` : "none");
+  const share = (list) => (part ? `${shown((100 * count(list)) / part, 2)} %` : "none");
   byId("brushed").textContent =
     `${part.toLocaleString("en")} of ${all.toLocaleString("en")} committees: ` +
     `${share(chosen.filter((i) => groups.l[i] === 0))} lose nothing in any equilibrium, dynamics gain in ${share(chosen.filter((i) => groups.g[i] > 0))}.`;
@@ -42,7 +42,7 @@ function drawDataset() {
   drawFields();
 }
 
-/** Counts per cell: all that are shown in grey, the chosen ones over them; darker is more, on a logarithmic scale. */
+/** Counts per cell: all that are shown in grey, the chosen ones over them; stronger is more, on a logarithmic scale. */
 function drawDensity(figure, here, chosen) {
   const { bin, sign, label } = FIGURES[figure];
   const holder = byId(`density-${figure}`);
@@ -170,7 +170,7 @@ function drawBehind(chosen) {
 function startDataset() {
   byId("dataset-name").textContent = dataset.name;
   const left = dataset.left ? `; ${dataset.left.toLocaleString("en")} rows without an answer, or with more providers than a page takes, are left out` : "";
-  byId("dataset-about").textContent = `${dataset.rows.toLocaleString("en")} committees of ${dataset.tables.toLocaleString("en")} tables${left}. The page has ${tablesOfPage().length.toLocaleString("en")} of the tables. Darker is more, on a logarithmic scale; the first row and column are exactly 0.`;
+  byId("dataset-about").textContent = `${dataset.rows.toLocaleString("en")} committees of ${dataset.tables.toLocaleString("en")} tables${left}. The page has ${tablesOfPage().length.toLocaleString("en")} of the tables. Stronger is more, on a logarithmic scale; the first row and column are exactly 0.`;
   const toggles = SIZES.map((k) => {
     const box = html("input", { type: "checkbox", id: `size-${k}`, checked: true });
     box.addEventListener("change", () => {
