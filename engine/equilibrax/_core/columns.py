@@ -126,8 +126,6 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
         Column("misalignment_weights", "list of float64", size="K", nullable=True, group="weights",
                meaning="weights of the providers that attain the misalignment, 0 outside the committee"),
         _utility("misalignment_offset", meaning="the constant that goes with them", group="weights"),
-        _name("table_name", meaning="the table's name, with its id if several have the same"),
-        _COMMITTEE_NAMES,
         Column("efficient", "bool", nullable=True, group="efficiency", source=_PARETO,
                meaning="whether no lottery over actions is at least as good as the worst equilibrium for the user and "
                "all members, and better for one"),
@@ -139,6 +137,8 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
         Column("losses_survived", "int32", unit="members", nullable=True, group="robustness",
                meaning="how many members may leave, whoever they are, before the misalignment of those who stay "
                "exceeds 1e-6; null if it does with all of them"),
+        _name("table_name", meaning="the table's name, with its id if several have the same"),
+        _COMMITTEE_NAMES,
     ),
     "markets": (
         *_identity("market", "market"), *_SIZES, _USERS,
@@ -208,7 +208,10 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
         Column("user", "string", "what the user does: she follows, checks or responds quantally"),
         _RATIONALITY,
         Column("rules", "string", "what oblivious providers post", nullable=True),
-        *_RESULTS, *_PROMISES, _STATUS,
+        *_RESULTS, *_PROMISES,
+        _utility("efficiency_gap", source=_PARETO, meaning="the most that some lottery over actions gives the user and "
+                 "all providers beyond the worst equilibrium; null where that is not named"),
+        _STATUS,
     ),
     "entry": (
         *_identity("market", "market")[:2],

@@ -38,7 +38,6 @@ class Warmup:
             Market: separable_market([[[1, 0], [0, 1]]], [[[[1, 0], [0, 1]]]], weights=[[1]]),
             DecisionProblem: DecisionProblem.from_arrays(None, [[1, 0], [0, 1]], [[0, 1]]),
             NormalForm: NormalForm.from_integers([[1, 0]]),
-            DecisionProblem: DecisionProblem.from_arrays(None, [[1, 0], [0, 1]], [[0, 1]]),
         }
         for name, kind in all_games().items():
             problem = next(one for over, one in smallest.items() if over in kind.over)

@@ -137,7 +137,7 @@ def _solve(drawn: Drawn) -> Shard:
 
 def _rows(shard: Shard) -> Rows:
     config, result = shard.config, shard.result
-    results = committee_rows(result, config.columns, config.equilibria_cap, config.backend, encoded=True)
+    results = committee_rows(result, config.columns, config.equilibria_cap, backend=config.backend, encoded=True)
     each = results.num_rows // len(shard.tables)
     return Rows(
         inputs=as_stored(_first(table_rows(shard.tables), shard.count), "tables", config.float32),

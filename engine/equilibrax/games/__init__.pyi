@@ -11,7 +11,6 @@ from ._game import (
     register_bounds as register_bounds,
     register_guarantee as register_guarantee,
 )
-from ._information_result import InformationMarketResult as InformationMarketResult
 from ._lottery_regret import LotteryRegret as LotteryRegret, lottery_regret as lottery_regret
 from ._lottery_search import (
     GradientSearch as GradientSearch,
@@ -45,7 +44,6 @@ from ._solve import (
 from .aligned import Aligned as Aligned
 from .information.market import InformationMarket as InformationMarket
 from .information.result import InformationMarketResult as InformationMarketResult
-from .information_market import InformationMarket as InformationMarket
 from .joint import Joint as Joint
 from .lottery_result import LotteryResult as LotteryResult
 from .markets.anonymous import Anonymous as Anonymous

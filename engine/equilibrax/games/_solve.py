@@ -8,10 +8,10 @@ from typing import Any, Literal, TypedDict, TypeVar, Unpack, overload
 from equilibrax._core.batching import batch_mesh
 from equilibrax._core.committees import Committees
 from equilibrax.games._game import GAMES, Backend, Game, Problem, read_options
-from equilibrax.games._information_result import InformationMarketResult
 from equilibrax.games._result import GameResult
 from equilibrax.games.aligned import Aligned
-from equilibrax.games.information_market import InformationMarket
+from equilibrax.games.information.market import InformationMarket
+from equilibrax.games.information.result import InformationMarketResult
 from equilibrax.games.joint import Joint
 from equilibrax.games.markets.anonymous import Anonymous
 from equilibrax.games.markets.personalized import Personalized

@@ -117,9 +117,10 @@ class Selection(Game[SelectionResult]):
 
     @property
     def groups(self) -> tuple[str, ...]:
-        """Schemes, all equilibria if they can be listed, efficiency; with misalignment its weights and robustness."""
-        listed = ("schemes", "equilibria") if self.rules == "schemes" else ("schemes",)
-        return (*listed, "efficiency", *(("weights", "robustness") if self.fit else ()))
+        """Schemes; all equilibria and efficiency, if they are that; and if misalignment is computed, the weights that
+        attain it, and what it survives."""
+        listed = ("schemes", "equilibria", "efficiency") if self.rules == "schemes" else ("schemes",)
+        return (*listed, "weights", "robustness") if self.fit else listed
 
     def without_loops(self, problem: UtilityTables) -> str:
         """Nothing: it has."""

@@ -95,6 +95,7 @@ def committee_rows(
     equilibria_cap: int = 100,
     backend: Backend = "auto",
     *,
+    backend: Backend = "auto",
     encoded: bool = False,
 ) -> pa.Table:
     """One row per (table, committee), in the order of tables, then of committees.
@@ -133,8 +134,8 @@ def committee_rows(
         "equilibrium_schemes": lambda result: all_equilibria(result, equilibria_cap),
         "equilibrium_schemes_cap": lambda result: equilibria_cap,
     }
-    of = (result, result.tables, _Welfare(result, backend))
-    return build_rows(columns, result.status.shape, of, own, encoded=encoded)
+    sources = result, result.tables, _Welfare(result, backend)
+    return build_rows(columns, result.status.shape, sources, own, encoded=encoded)
 
 
 def table_rows(tables: UtilityTables) -> pa.Table:

@@ -11,7 +11,7 @@ import numpy as np
 
 from equilibrax.games import Aligned, Backend, Compared, GameLine, Quantal, TableResult, all_games, solve
 from equilibrax.problems.tables import UtilityTables
-from equilibrax.theory import guarantee
+from equilibrax.theory import efficiency, guarantee
 
 
 class Collector:
@@ -42,7 +42,7 @@ class Collector:
             self._add(one, result)
         lines = self.alone + self.everybody
         columns = {name: [line[name] for line in lines] for name in lines[0]}
-        names = ("worst", "best", "equilibria", "status", "bound", "aligned")
+        names = ("worst", "best", "equilibria", "status", "bound", "aligned", "efficiency_gap")
         return {
             "lines": tuple(columns["line"]),
             "table_id": np.asarray(self.aligned.table_id),
@@ -63,6 +63,7 @@ class Collector:
         found = guarantee(result)
         name = found.name if found else ""
         bound = np.where(found.holds_hypothesis, found.bound, np.nan) if found else np.full(result.status.shape, np.nan)
+        gap = self._gaps(result)
         if one.alone is not None:
             each = slice(self.k)
             count = result.equilibria[:, each].sum(axis=1)
@@ -76,14 +77,22 @@ class Collector:
                     "bound": bound[:, each].min(axis=1),
                     "bound_source": name,
                     "aligned": self._benchmark(one.alone),
+                    "efficiency_gap": gap[:, each].max(axis=1),
                 }
             )
         for r, line in enumerate(one.everybody):
             at = (slice(None), r, -1) if result.status.ndim == 3 else (slice(None), -1)
             values = {"worst": result.worst_utility, "best": result.best_utility, "equilibria": result.equilibria}
-            values |= {"status": result.status, "bound": bound}
+            values |= {"status": result.status, "bound": bound, "efficiency_gap": gap}
             said = {"line": line, "bound_source": name, "aligned": self._benchmark(line)}
             self.everybody.append(said | {key: array[at] for key, array in values.items()})
+
+    def _gaps(self, result: TableResult) -> np.ndarray:
+        """Of the worst equilibria, for the user and the members; NaN where the result does not name them."""
+        try:
+            return efficiency(result, rules=False, backend=self.how["backend"], devices=self.how["devices"]).gap
+        except ValueError:  # what randomized rules come to, say
+            return np.full(result.status.shape, np.nan)
 
     def _benchmark(self, line: GameLine) -> np.ndarray:
         """What an aligned provider would give her, responding as in that line."""

@@ -14,17 +14,25 @@ if TYPE_CHECKING:
     from equilibrax.studies.comparison import Comparison
 
 
+_DISTRIBUTIONS = (
+    "worst utility in equilibrium - optimum; at optimum: how often they are equal; gap to all: the mean of what a "
+    "lottery could give the user and all providers beyond the worst"
+)
+
+
 def one_table(found: Comparison, b: int) -> Table:
     caption = f"optimum {found.optimum[b]:.6f}; worst and best over equilibria, for a monopolist over providers too"
+    caption += "; gap to all: what a lottery could give the user and all providers beyond the worst"
     shown = Table(title=found.tables.names()[b], caption=caption)
     shown.add_column("game", no_wrap=True)
-    for heading in ("worst", "best", "equilibria", "worst - optimum", "aligned", "bound"):
+    for heading in ("worst", "best", "equilibria", "worst - optimum", "gap to all", "aligned", "bound"):
         shown.add_column(heading, justify="right")
     shown.add_column("theorem")
     for g, line in enumerate(found.lines):
         count = f"{found.equilibria[b, g]:,}" if found.equilibria[b, g] >= 0 else ""
         cells = [number(found.worst[b, g]), number(found.best[b, g]), count]
-        cells += [signed(found.worst[b, g] - found.optimum[b]), number(found.aligned[b, g])]
+        cells += [signed(found.worst[b, g] - found.optimum[b]), number(found.efficiency_gap[b, g])]
+        cells += [number(found.aligned[b, g])]
         unsolved = str(status_names(found.status[b, g])) if found.status[b, g] else ""
         shown.add_row(line.name, *cells, number(found.bound[b, g]), unsolved or found.bound_sources[g])
     return shown
@@ -32,17 +40,19 @@ def one_table(found: Comparison, b: int) -> Table:
 
 def distributions(found: Comparison) -> Table:
     title = f"{found.tables.family or 'tables'}: {len(found.table_id):,} tables"
-    shown = Table(title=title, caption="worst utility in equilibrium - optimum; the last column: worst = optimum")
+    shown = Table(title=title, caption=_DISTRIBUTIONS)
     shown.add_column("game", no_wrap=True)
-    for heading in ("5 %", "25 %", "median", "75 %", "mean", "at optimum"):
+    for heading in ("5 %", "25 %", "median", "75 %", "mean", "at optimum", "gap to all"):
         shown.add_column(heading, justify="right", no_wrap=True)
     for g, line in enumerate(found.lines):
         gap = found.gap[:, g][np.isfinite(found.gap[:, g])]
         if len(gap):
             cells = [signed(value) for value in (*np.quantile(gap, [0.05, 0.25, 0.5, 0.75]), gap.mean())]
-            shown.add_row(line.name, *cells, f"{100 * found.at_optimum[g]:.1f} %")
+            wasted = found.efficiency_gap[:, g][np.isfinite(found.efficiency_gap[:, g])]
+            mean = number(wasted.mean()) if len(wasted) else ""
+            shown.add_row(line.name, *cells, f"{100 * found.at_optimum[g]:.1f} %", mean)
         else:
-            shown.add_row(line.name, *[""] * 6)
+            shown.add_row(line.name, *[""] * 7)
     return shown
 
 

@@ -49,6 +49,9 @@ class Comparison:
         aligned: `[B, G]` what she would get from an aligned provider, responding as in that line.
         bound: `[B, G]` what theory guarantees of `worst`, NaN where no theorem applies.
         bound_sources: G names of these guarantees, "" where there is none.
+        efficiency_gap: `[B, G]` the most that some lottery over actions gives the user and all providers beyond the
+            worst equilibrium (`equilibrax.efficiency`); of a monopolist's line the largest; NaN where a result names no
+            outcome.
         status: `[B, G]` int32, flags of `Status`.
         left_out: pairs (name of a line, why it is not here).
         tables: what was compared.
@@ -63,6 +66,7 @@ class Comparison:
     aligned: Float[np.ndarray, "B G"]
     bound: Float[np.ndarray, "B G"]
     bound_sources: tuple[str, ...]
+    efficiency_gap: Float[np.ndarray, "B G"]
     status: Int[np.ndarray, "B G"]
     left_out: tuple[tuple[str, str], ...]
     tables: UtilityTables | PersuasionGame = field(repr=False)

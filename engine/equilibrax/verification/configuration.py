@@ -164,7 +164,7 @@ class Configuration:
 
     def columns(self, kind: str) -> list[Column]:
         """The columns of inputs or results, in order."""
-        groups = set(self["columns"]).intersection(get_args(Group)) if self.game.schemes else {"partitions"}
+        groups = set(self["columns"]).intersection(get_args(Group)) | (set() if self.game.schemes else {"partitions"})
         groups |= {"lotteries"} if self.game.schemes and self["lotteries"] else set()
         return [column.stored(self["float32"]) for column in declared(kind, *groups)]
 

@@ -60,42 +60,6 @@ class Programs:
         most = attained(user, members, weights, upper, lower)
         return min(_proved(user, members, above, below, duals), most), most
 
-    def slack(self, values: np.ndarray, there: np.ndarray, value: float) -> float:
-        """How much every member has of a lottery with this value of the user, above the most that it could have.
-
-        Members are content with f below the user's optimum iff `v_j(f) >= max {v_j(g): v_0(g) >= v_0(f)}`: with a
-        little of her optimum mixed in, such a g is strictly better for her. So the answer is 0 where there is an
-        equilibrium, and less elsewhere, in units of each member's range.
-
-        Args:
-            values: `[1 + M, X, A]` what actions in states add to the values of the user and of the members.
-            there: `[X, A]` which actions exist.
-            value: of the user, below her optimum.
-        """
-        state, _ = np.nonzero(there)
-        number, members = len(state), len(values) - 1
-        least = np.where(there, values, np.inf).min(axis=2).sum(axis=1)
-        range_ = np.where(there, values, -np.inf).max(axis=2).sum(axis=1) - least
-        unit = np.where(range_ > 0, range_, 1.0)
-        shares = (values - np.where(there, values, np.inf).min(axis=2, keepdims=True))[:, there] / unit[:, None]
-        aim = (value - least[0]) / unit[0]
-        once = (np.arange(there.shape[0])[:, None] == state).astype(float)
-        ones = np.ones(len(once))
-        most = []
-        for own in shares[1:]:
-            rows = np.vstack([shares[:1], once])
-            limits = np.append(aim, ones), np.append(np.inf, ones)
-            found, _ = self._solve(_model(-own, rows, *limits, np.zeros(number), np.full(number, np.inf)))
-            most.append(float(own @ found))
-        rows = np.zeros((members + 1 + len(once), number + 1))
-        rows[:members, :number], rows[:members, number] = shares[1:], -1.0
-        rows[members, :number], rows[members + 1 :, :number] = shares[0], once
-        low, high = np.concatenate([most, [aim], ones]), np.concatenate([np.full(members, np.inf), [aim], ones])
-        cost = np.append(np.zeros(number), -1.0)
-        lowest, highest = np.append(np.zeros(number), -np.inf), np.full(number + 1, np.inf)
-        found, _ = self._solve(_model(cost, rows, low, high, lowest, highest))
-        return float(found[-1])
-
     def gains(self, utilities: np.ndarray, available: np.ndarray, own: np.ndarray) -> tuple[float, float]:
         """What a lottery can give every agent beyond what it has, and what all together if nobody may lose.
 
@@ -132,6 +96,42 @@ class Programs:
         problem.a_matrix_.value_ = matrix.ravel()
         found = np.maximum(self._solve(problem)[0][:outcomes], 0.0)
         return found / np.bincount(state, found)[state]
+
+    def slack(self, values: np.ndarray, there: np.ndarray, value: float) -> float:
+        """How much every member has of a lottery with this value of the user, above the most that it could have.
+
+        Members are content with f below the user's optimum iff `v_j(f) >= max {v_j(g): v_0(g) >= v_0(f)}`: with a
+        little of her optimum mixed in, such a g is strictly better for her. So the answer is 0 where there is an
+        equilibrium, and less elsewhere, in units of each member's range.
+
+        Args:
+            values: `[1 + M, X, A]` what actions in states add to the values of the user and of the members.
+            there: `[X, A]` which actions exist.
+            value: of the user, below her optimum.
+        """
+        state, _ = np.nonzero(there)
+        number, members = len(state), len(values) - 1
+        least = np.where(there, values, np.inf).min(axis=2).sum(axis=1)
+        range_ = np.where(there, values, -np.inf).max(axis=2).sum(axis=1) - least
+        unit = np.where(range_ > 0, range_, 1.0)
+        shares = (values - np.where(there, values, np.inf).min(axis=2, keepdims=True))[:, there] / unit[:, None]
+        aim = (value - least[0]) / unit[0]
+        once = (np.arange(there.shape[0])[:, None] == state).astype(float)
+        ones = np.ones(len(once))
+        most = []
+        for own in shares[1:]:
+            rows = np.vstack([shares[:1], once])
+            limits = np.append(aim, ones), np.append(np.inf, ones)
+            found, _ = self._solve(_model(-own, rows, *limits, np.zeros(number), np.full(number, np.inf)))
+            most.append(float(own @ found))
+        rows = np.zeros((members + 1 + len(once), number + 1))
+        rows[:members, :number], rows[:members, number] = shares[1:], -1.0
+        rows[members, :number], rows[members + 1 :, :number] = shares[0], once
+        low, high = np.concatenate([most, [aim], ones]), np.concatenate([np.full(members, np.inf), [aim], ones])
+        cost = np.append(np.zeros(number), -1.0)
+        lowest, highest = np.append(np.zeros(number), -np.inf), np.full(number + 1, np.inf)
+        found, _ = self._solve(_model(cost, rows, low, high, lowest, highest))
+        return float(found[-1])
 
     def _solve(self, problem: highspy.HighsLp) -> tuple[np.ndarray, np.ndarray]:
         """Values of the variables and multipliers of the rows; `RuntimeError` if HiGHS has none."""
