@@ -22,6 +22,7 @@ Group = Literal["schemes", "equilibria", "weights"]
 """Optional columns of a sweep."""
 
 _COMPETITION, _PERSONALIZATION = "2509.15090", "2602.13451"
+_ALIGNMENT = "Pallavi Sudhir and Tran-Thanh, Section 1"
 
 # fmt: off
 
@@ -152,6 +153,25 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
         _name("market_name", meaning="the market's name, with its id if several have the same"),
         _COMMITTEE_NAMES,
         _name("user_name", meaning="the user's name"),
+    ),
+    "profiles": (
+        *_identity("game_id", "game"),
+        Column("players", "int32", "number of players, N"),
+        Column("actions", "list of int32", "everybody's number of actions", size="N"),
+        Column("equilibria", "int64", "number of the game's equilibria; a row each"),
+        Column("symmetric_equilibria", "int64", nullable=True,
+               meaning="how many of them all choose the same in; null if the game is not symmetric"),
+        Column("profile", "list of int32", "everybody's action, from 0", size="N"),
+        Column("profile_names", "string", "everybody's action by name, joined by commas"),
+        Column("payoffs", "list of float64", "what everybody has", "payoff", size="N"),
+        Column("efficient_profiles", "bool",
+               "whether no other profile is at least as good for everybody and better for somebody"),
+        Column("efficient", "bool", "whether no lottery over profiles is", source=_ALIGNMENT),
+        Column("weakly_efficient", "bool", "whether no lottery over profiles is better for everybody"),
+        Column("efficiency_gap", "float64", "the most that a lottery gives everybody beyond the profile", "payoff"),
+        Column("negishi_weights", "list of float64", size="N", source=_ALIGNMENT,
+               meaning="weights of payoffs whose sum it maximizes, if it is efficient; else they prove the gap"),
+        Column("status", "string", "OK, or flags of the game joined by bars that say what is missing or goes round"),
     ),
     "comparison": (
         *_identity("table_id", "table"), *_SIZES,
