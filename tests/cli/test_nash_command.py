@@ -57,3 +57,20 @@ def test_bad_input_is_one_line_and_status_2(text, options, message, tmp_path, ca
     assert error.startswith("equilibrax: error: ")
     assert message in error
     assert error.count("\n") == 1
+
+
+def test_rows_go_into_files(tragedy, tmp_path, capsys):
+    import pyarrow.parquet as pq
+
+    out = tmp_path / "rows.parquet"
+    meeting = eq.NormalForm.from_integers([[[2, 0], [0, 1]], [[2, 0], [0, 1]]])
+    eq.write_nfg(meeting, tmp_path / "meeting.nfg")
+    assert main(["nash", str(tragedy), str(tmp_path / "meeting.nfg"), "--out", str(out)]) == 0
+    assert "3 rows written" in capsys.readouterr().err
+    rows = pq.read_table(out)
+    assert rows["profile"].to_pylist() == [[1, 0], [0, 0], [1, 1]]
+    assert rows["efficient"].to_pylist() == [False, True, False]
+    assert rows["symmetric_equilibria"].to_pylist() == [None, 2, 2]
+    assert rows["efficiency_gap"].to_pylist() == [1.0, 0.0, 1.0]
+    assert main(["nash", str(tragedy), "--out", "rows.txt"]) == 2
+    assert capsys.readouterr().err.startswith("equilibrax: error: --out: expected")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
+import pyarrow as pa
 import tyro
 from rich.console import Console
 
@@ -14,6 +15,7 @@ from equilibrax._core.text import Screen
 from equilibrax.cli._flags import parse_rationality
 from equilibrax.games import Backend, Nash, NashResult, solve
 from equilibrax.io import read_nfg
+from equilibrax.rows import format_of, profile_rows, write_rows
 
 
 @dataclass(frozen=True)
@@ -28,11 +30,14 @@ class NashCommand:
     everybody more, and the weights prove that none gives more.
 
     Example: equilibrax nash game.nfg
+    Example: equilibrax nash *.nfg --out equilibria.csv
     Example: equilibrax nash game.nfg --commitment --logit 1,10
     """
 
     files: Annotated[tyro.conf.Positional[tuple[Path, ...]], tyro.conf.arg(metavar="FILE.nfg...")]
     """Games in normal form."""
+    out: Annotated[str, tyro.conf.arg(metavar="FILE")] = "-"
+    """File to write, a row per equilibrium: .parquet, .csv, .json, .xlsx, .md or .tex; or - to print a page."""
     commitment: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Also what is played where the players commit one after the other, in every order of at most five."""
     logit: Annotated[str, tyro.conf.arg(metavar="NUMBER,...")] = ""
@@ -46,9 +51,15 @@ class NashCommand:
         rates = parse_rationality(self.logit, "--logit")
         games = [read_nfg(path) for path in self.files]
         game = Nash(commitment=self.commitment, logit=rates)
+        if self.out != "-":
+            format_of(self.out, name="--out")
         results = [solve(one, game, backend=self.backend, throw=False) for one in games]
+        if self.out != "-":
+            rows = pa.concat_tables([profile_rows(result) for result in results])
+            write_rows(rows, self.out)
+            console.print(f"{rows.num_rows:,} rows written to {self.out}", markup=False)
         width = None if sys.stdout.isatty() else 200
-        for result in results:
+        for result in results if self.out == "-" else []:
             result.show(width=width)
             screen = Screen(width=width, soft_wrap=True)
             for line in _lines(result):

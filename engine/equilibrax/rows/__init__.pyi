@@ -23,4 +23,5 @@ from .parquet import (
     read_users as read_users,
     write_parquet as write_parquet,
 )
+from .profiles import profile_rows as profile_rows
 from .users import market_rows as market_rows, user_rows as user_rows

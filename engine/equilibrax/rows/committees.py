@@ -93,7 +93,6 @@ def committee_rows(
     result: SelectionResult | PartitionResult,
     groups: Sequence[Group | Literal["names"]] = (),
     equilibria_cap: int = 100,
-    backend: Backend = "auto",
     *,
     backend: Backend = "auto",
     encoded: bool = False,

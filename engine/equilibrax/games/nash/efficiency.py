@@ -34,6 +34,12 @@ class ProfileEfficiency:
     fits: ParetoFits
 
     @property
+    def payoffs(self) -> Float[np.ndarray, "L N"]:
+        """`[L, N]` what everybody has in the profiles."""
+        number = np.ravel_multi_index(tuple(self.profile.T), self.games.num_actions)
+        return self.games.flat[self.game, :, number] / self.games.resolution
+
+    @property
     def efficient(self) -> Bool[np.ndarray, " L"]:
         """`[L]` no lottery over profiles is at least as good for everybody and better for somebody."""
         return self.fits.efficient
@@ -58,10 +64,8 @@ class ProfileEfficiency:
     def welfare_weights(self) -> Float[np.ndarray, "L N"]:
         """`[L, N]` of the geometric welfare `prod u_i**w_i` that the profile maximizes, with sum 1; NaN unless it is
         efficient and everybody's payoff positive."""
-        number = np.ravel_multi_index(tuple(self.profile.T), self.games.num_actions)
-        payoffs = self.games.flat[self.game, :, number] / self.games.resolution
-        parts = self.weights * payoffs
-        known = self.efficient & (payoffs > 0).all(axis=1)
+        parts = self.weights * self.payoffs
+        known = self.efficient & (self.payoffs > 0).all(axis=1)
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.where(known[:, None], parts / parts.sum(axis=1, keepdims=True), np.nan)
 
