@@ -51,13 +51,15 @@ def test_paper_tables_agree_with_the_oracle(name, rows, weights):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("backend", ["cpu", "xla"])
 @pytest.mark.parametrize(("rows", "weights"), OPTIONS)
-def test_small_tables_are_exact_and_proved(tables_of, rows, weights):
+def test_small_tables_are_exact_and_proved(tables_of, rows, weights, backend):
     """Scores against fractions, and the multipliers, on the actions of the table, as a proof of them."""
     games = random_games(7, 12, 3, 2, 3)
     tables = tables_of(games)
     for tie_break in RULES if rows == "equilibrium" else RULES[:1]:
-        fit = eq.misalignment(tables, rows=rows, weights=weights, game=eq.Selection(tie_break), multipliers=True)
+        how = {"game": eq.Selection(tie_break), "multipliers": True, "backend": backend}
+        fit = eq.misalignment(tables, rows=rows, weights=weights, **how)
         assert fit.certified.all()
         assert fit.lower.shape == fit.upper.shape == (12, 7, 3, 2)
         for (i, game), committee in itertools.product(enumerate(games), range(1, 8)):

@@ -1,0 +1,40 @@
+"""What XLA compiles for a command is kept for the next one, unless JAX was told where or nothing can be written."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+SCRIPT = """
+import equilibrax._core.compile_cache as own
+import jax
+own._WORTH_KEEPING = 0
+own.keep_programs()
+jax.jit(lambda x: jax.numpy.sort(x) * 3)(jax.numpy.arange(5)).block_until_ready()
+print(jax.config.jax_compilation_cache_dir, jax.config.jax_compilation_cache_max_size)
+"""
+
+
+def kept(caches: Path, **environment: str) -> str:
+    """Where a fresh process keeps its programs, and how many bytes of them."""
+    without = {name: value for name, value in os.environ.items() if not name.startswith("JAX_COMPILATION")}
+    full = without | {"EQUILIBRAX_CACHE_DIR": str(caches), **environment}
+    return subprocess.run([sys.executable, "-c", SCRIPT], env=full, check=True, capture_output=True, text=True).stdout
+
+
+def test_programs_are_kept_in_a_folder_of_the_machine_that_stays_small(tmp_path):
+    folder, size = kept(tmp_path).split()
+    assert Path(folder).parent == tmp_path / "xla"
+    assert 0 < int(size) < 2**30
+    assert any(file.name.endswith("-cache") for file in Path(folder).iterdir())
+
+
+def test_jax_keeps_them_where_it_was_told_and_nowhere_where_nothing_can_be_written(tmp_path):
+    told = tmp_path / "told"
+    assert kept(tmp_path / "ours", JAX_COMPILATION_CACHE_DIR=str(told)).split()[0] == str(told)
+    assert not (tmp_path / "ours").exists()
+    file = tmp_path / "file"
+    file.write_text("no folder")
+    assert kept(file).split()[0] == "None"
