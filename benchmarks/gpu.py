@@ -55,11 +55,13 @@ from gpu_information import (
     substitutes,
     transcripts,
 )
+from gpu_normal_form import logit, pure
 from gpu_tables import (
     FAMILIES,
     Case,
     alone,
     curve,
+    efficiency,
     given_fit,
     least_squares,
     misalignment,
@@ -97,6 +99,7 @@ def small_cases(n: int) -> list[Case]:
         misalignment(4, 2, 3, n, some=True),
         misalignment(4, 2, 3, n, some=True, simplex=True),
         given_fit(3, 2, 3, n),
+        efficiency(3, 3, 3, n),
         curve(5, 30, n),
         least_squares(6, 40, n),
         *(sampling(family, 2, 3, 3, n) for family in FAMILIES),
@@ -119,6 +122,10 @@ def small_cases(n: int) -> list[Case]:
         conversation(2, 4, 2, 2, n, grid=2),
         conversation(2, 4, 2, 2, n, simultaneous=True),
         transcripts(n),
+        pure((3, 3), n),
+        pure((2, 3, 2), n),
+        logit((2, 3), n),
+        logit((2, 2, 2), n),
     ]
 
 
@@ -135,6 +142,7 @@ def large_cases() -> list[Case]:
         misalignment(9, 3, 5, 2048, 1 << 17),
         misalignment(9, 3, 5, 2048, 1 << 17, simplex=True),
         misalignment(10, 10, 16, 512, 1 << 14),
+        efficiency(6, 4, 5, 512, 1 << 15),
         curve(100, 1000, 32, 1 << 10),
         joint(1, 8, 5, 5, 64, 1 << 11),
         joint(1, 10, 5, 5, 16, 1 << 10),
@@ -146,6 +154,9 @@ def large_cases() -> list[Case]:
         substitutes(4, 6, 4, 256, 1 << 12),
         conversation(4, 8, 4, 3, 64, 1 << 12),
         transcripts(4096, 1 << 20),
+        pure((3, 3), 4096, 1 << 20),
+        pure((6, 6), 1024, 1 << 17),
+        logit((3, 3), 256, 1 << 13),
         *(sampling(family, 3, 3, 5, 4096, 1 << 20) for family in ("uniform", "noisy", "near_hull", "zero_sum")),
     ]
 

@@ -7,6 +7,7 @@ that is not solved says why.
 
 from __future__ import annotations
 
+import itertools
 import pickle
 from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass, replace
@@ -16,7 +17,7 @@ from typing import Any
 import equilibrax as eq
 import numpy as np
 import pytest
-from equilibrax.games import Game, Result, game_from
+from equilibrax.games import Game, GameResult, Result, game_from
 
 
 @dataclass(frozen=True)
@@ -72,19 +73,27 @@ def tables(count: int = COUNT, size: int = 2**20) -> eq.UtilityTables:
     return replace(drawn, labels=eq.Labels(("x", "y", "z"), ("a", "b", "c"), ("Ann", "Bob", "Cid"), tuple(named)))
 
 
+PROBLEMS: dict[type[Any], Callable[[int], Any]] = {
+    eq.UtilityTables: tables,
+    eq.Market: lambda count: eq.random_markets(count, 2, 2, 3, 2, seed=4),
+    eq.NormalForm: lambda count: eq.random_games("congestion", count, (3, 2, 2), seed=4),
+}
+"""What games are played over, each of the kinds with some that have equilibria."""
+
+
 def problem(game: Game[Any], count: int = COUNT) -> Any:
-    return eq.random_markets(count, 2, 2, 3, 2, seed=4) if eq.Market in game.over else tables(count)
+    return next(made(count) for kind, made in PROBLEMS.items() if kind in game.over)
 
 
 @cache
-def solved(game: Game[Any]) -> Result:
+def solved(game: Game[Any]) -> GameResult:
     return eq.solve(problem(game), game)
 
 
-def arrays(result: Result) -> dict[str, np.ndarray]:
+def arrays(result: GameResult) -> dict[str, np.ndarray]:
     """Everything that a result says of its tables, by name."""
     names = [f.name for f in fields(result)] + ["worst_utility", "best_utility", "solved", "optimum", "table_id"]
-    found = {name: getattr(result, name) for name in names}
+    found = {name: getattr(result, name, None) for name in names}
     count = len(result.problem)
     return {
         name: value
@@ -106,7 +115,7 @@ def same(found: np.ndarray, expected: np.ndarray, name: str) -> None:
 def a_batch_is_its_tables_one_by_one(game: Any) -> None:
     batch = problem(game)
     together = solved(game)
-    assert isinstance(together, Result)
+    assert isinstance(together, GameResult)
     assert together.game == game
     for name, values in arrays(eq.solve(batch[2], game)).items():
         same(values, arrays(together)[name][2:3], name)
@@ -120,7 +129,7 @@ def names_are_kept_and_committees_have_them(game: Any) -> None:
     batch, whole = problem(game), solved(game)
     assert whole.problem.names() == batch.names()
     assert whole.table_id.tolist() == list(range(COUNT))
-    if game.committees_of(batch.num_providers) == 1:
+    if not isinstance(whole, Result) or game.committees_of(batch.num_providers) == 1:
         return
     names = batch.provider_names()
     some = eq.solve(batch, game, committees=[names[:2], 1])
@@ -189,6 +198,31 @@ def games_and_results_can_be_pickled_and_games_written_down(game: Any) -> None:
         game.name = "another"
 
 
+@law(options=True)
+def intervals_are_disjoint_and_end_at_the_worst_and_the_best(game: Any) -> None:
+    """Where a result knows all utilities in equilibrium, of rules that may be lotteries."""
+    result, batch = solved(game), problem(game)
+    if not hasattr(result, "intervals"):
+        pytest.skip("knows the worst and the best alone")
+    listed = eq.rows.committee_rows(result)["intervals"].to_pylist()
+    names, k = batch.provider_names(), len(result.committees)
+    for b in range(COUNT):
+        for c, mask in enumerate(result.committees.tolist()):
+            ends = result.intervals(b, mask)
+            flat = [end for interval in ends for end in interval]
+            assert flat == sorted(flat)
+            assert all(low > high for (_, high), (low, _) in itertools.pairwise(ends))
+            assert (ends[0][0], ends[-1][1]) == (result.worst_utility[b, c], result.best_utility[b, c])
+            assert ends == result.intervals(b, [n for j, n in enumerate(names) if mask >> j & 1])
+            assert listed[b * k + c] == [list(interval) for interval in ends]
+    with pytest.raises(ValueError, match="table: expected a position below"):
+        result.intervals(COUNT, 1)
+    rules = result.worst_rule
+    np.testing.assert_array_equal(rules.sum(axis=-1), 1.0)
+    gained = np.einsum("bcxa,bxa,bx->bc", rules, np.asarray(batch.user, float), np.asarray(batch.prior, float))
+    same(gained / result.scale[:, None], result.worst_utility, "worst_rule")
+
+
 @law()
 def every_row_that_is_not_solved_says_why(game: Any) -> None:
     """Where a dynamics or a frontier is given no room, a status of the game's own says so; so does the error."""
@@ -203,14 +237,17 @@ def every_row_that_is_not_solved_says_why(game: Any) -> None:
         if found.failures:
             with pytest.raises(eq.SolveError, match=r"are not solved; the first is .*Status\."):
                 eq.solve(batch, tight)
-        lost = found.status & int(eq.Status.FRONTIER_OVERFLOW) > 0
-        assert np.isnan(found.worst_utility[lost]).all()
-        np.testing.assert_array_equal(np.isnan(found.worst_utility), ~found.solved)
+        worst: Any = getattr(found, "worst_utility", None)
+        if worst is not None:
+            lost = found.status & int(eq.Status.FRONTIER_OVERFLOW) > 0
+            assert np.isnan(worst[lost]).all()
+            known = found.solved.reshape(*found.solved.shape, *[1] * (worst.ndim - found.solved.ndim))
+            np.testing.assert_array_equal(np.isnan(worst), np.broadcast_to(~known, worst.shape))
 
 
 @law()
 def what_a_game_is_not_played_over_is_refused_in_one_line(game: Any) -> None:
-    other = tables(1) if eq.Market in game.over else eq.random_markets(1, 2, 2, 2, 2)
+    other = next(made(1) for kind, made in PROBLEMS.items() if kind not in game.over)
     for given, message in ((other, f"in the {game.name} game, got "), (problem(game)[:0], "at least one")):
         with pytest.raises(ValueError, match=message) as caught:
             eq.solve(given, game)

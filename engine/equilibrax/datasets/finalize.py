@@ -1,6 +1,6 @@
 """Merging: checking that all shards of a dataset are there, and writing what describes it as a whole.
 
-Processes that fill a folder together (`run_sweep` with `shard`) need no coordinator. `merge` reads what each shard says
+Processes that fill a folder together (`worker` of `run_sweep`) need no coordinator. `merge` reads what each shard says
 of itself, checks that, and closes the folder: it writes `manifest.json`, which lists every file with its SHA-256, the
 dataset card `README.md`, and the metadata `croissant.json`. They are functions of `sweep.json` and the shards alone.
 """
@@ -90,9 +90,9 @@ def merge(
         >>> import equilibrax as eq
         >>> config = eq.SweepConfig(tables=20, states=2, actions=2, providers=2, shard_size=8)
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     report = eq.run_sweep(config, folder, shard=(0, 2))
+        ...     report = eq.run_sweep(config, folder, worker=(0, 2))
         ...     half = eq.datasets.merge(folder)
-        ...     report = eq.run_sweep(config, folder, shard=(1, 2))
+        ...     report = eq.run_sweep(config, folder, worker=(1, 2))
         ...     whole = eq.datasets.merge(folder, check=True)
         >>> half.first_missing, half.complete, whole.complete
         ((1,), False, True)

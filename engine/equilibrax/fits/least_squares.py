@@ -165,7 +165,7 @@ def _compiled(mesh: Any):
         weights, pivots = nonnegative_lanes(gram, moment, member, step_limit=10 * moment.shape[1] + 20)
         return {"weights": weights, "pivots": pivots}
 
-    return jax.jit(over_batch(by_rows(solve), mesh))
+    return over_batch(by_rows(solve), mesh)
 
 
 def _checked(gram: Any, moment: Any, members: Any, square: Any, constraint: str):

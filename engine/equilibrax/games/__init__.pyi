@@ -1,3 +1,5 @@
+from ._cells import Cells as Cells, cells_of_game as cells_of_game
+from ._dominating_schemes import dominating_scheme as dominating_scheme
 from ._equilibrium_schemes import equilibrium_schemes as equilibrium_schemes, first_equilibria as first_equilibria
 from ._game import (
     Backend as Backend,
@@ -9,6 +11,7 @@ from ._game import (
     register_bounds as register_bounds,
     register_guarantee as register_guarantee,
 )
+from ._lottery_regret import LotteryRegret as LotteryRegret, lottery_regret as lottery_regret
 from ._oblivious_rules import ObliviousRules as ObliviousRules, oblivious_rules as oblivious_rules
 from ._oblivious_utility import oblivious_utility as oblivious_utility, oblivious_values as oblivious_values
 from ._options import (
@@ -17,10 +20,16 @@ from ._options import (
     InTurn as InTurn,
     Quantal as Quantal,
     Response as Response,
+    SelectionDynamics as SelectionDynamics,
     TieBreak as TieBreak,
     check_tolerance as check_tolerance,
 )
-from ._result import Result as Result, TableResult as TableResult
+from ._outcome import Of as Of, Outcome as Outcome
+from ._result import (
+    GameResult as GameResult,
+    Result as Result,
+    TableResult as TableResult,
+)
 from ._solve import (
     all_games as all_games,
     game_from as game_from,
@@ -29,12 +38,16 @@ from ._solve import (
 )
 from .aligned import Aligned as Aligned
 from .joint import Joint as Joint
+from .lottery_result import LotteryResult as LotteryResult
 from .markets.anonymous import Anonymous as Anonymous
 from .markets.game import MarketDynamics as MarketDynamics, MarketGame as MarketGame
 from .markets.personalized import Personalized as Personalized
 from .markets.regret import market_regret as market_regret
 from .markets.result import MarketRegret as MarketRegret, MarketResult as MarketResult
 from .markets.rules import MarketRules as MarketRules
+from .nash.efficiency import ProfileEfficiency as ProfileEfficiency
+from .nash.game import Nash as Nash
+from .nash.result import LogitBranch as LogitBranch, NashResult as NashResult
 from .obedient import Obedient as Obedient
 from .oblivious import Oblivious as Oblivious
 from .partition_result import PartitionResult as PartitionResult

@@ -19,6 +19,7 @@ import numpy as np
 from equilibrax_kernels.random_tables import table_key
 
 from equilibrax._core.checks import as_classes, check_choice, check_whole
+from equilibrax._core.compile_cache import jit
 from equilibrax.problems.market import Market, separable_market
 from equilibrax.problems.tables import table_id_words
 
@@ -150,7 +151,7 @@ class MarketDraws:
         return np.diff(cuts, axis=-1, prepend=0, append=total[..., None])
 
 
-@partial(jax.jit, static_argnames="size")
+@partial(jit, static_argnames="size")
 def _words(seed, stream, ids, size: int):
     seed, stream = jnp.asarray(seed), jnp.asarray(stream)
     return jax.vmap(lambda one: jax.random.bits(table_key(seed, stream, one), (size,), jnp.uint32))(ids)

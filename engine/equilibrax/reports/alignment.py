@@ -8,6 +8,7 @@ import reprlib
 import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import pyarrow as pa
 
 from equilibrax._core.files import write_document
 from equilibrax._core.status import SolveError
+from equilibrax.figures import files_of
 from equilibrax.figures.coverage import subset_figure, transfer_figure, weak_figure
 from equilibrax.figures.curves import curve_figure, noise_figure, sparsity_figure
 from equilibrax.figures.scores import score_figure, weights_figure
@@ -319,7 +321,7 @@ def _draw(studies: Mapping[str, AlignmentStudy], folder: Path) -> list[Path]:
     wanted += (
         ("error", curve_figure, curves),
         ("sparsity", sparsity_figure, curves),
-        ("noise", noise_figure, noisy),
+        ("noise", partial(noise_figure, left_out=[name for name, one in studies.items() if not one.noise]), noisy),
         ("weak", weak_figure, markets),
         ("transfer", transfer_figure, markets),
         ("subsets", subset_figure, markets),
@@ -333,7 +335,7 @@ def _draw(studies: Mapping[str, AlignmentStudy], folder: Path) -> list[Path]:
         path = folder / f"{name}.png"
         try:
             figure(drawn, path)
-            written.append(path)
+            written += files_of(path)
         except Exception as error:  # whatever it is, the numbers are written, and other figures can be
             reason = " ".join(str(error).split()) or "no reason given"
             warnings.warn(f"{path}: not drawn: {type(error).__name__}: {reason[:300]}", FigureWarning, stacklevel=3)

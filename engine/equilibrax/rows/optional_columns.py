@@ -1,4 +1,4 @@
-"""Optional columns of the selection game: the best schemes, and all equilibria.
+"""Optional columns of the selection game: all equilibria, and intervals of lotteries.
 
 Letters: B tables, K providers, X states, A actions, C committees, S schemes.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from equilibrax.games import first_equilibria
+from equilibrax.games import LotteryResult, first_equilibria
 from equilibrax.games.selection_result import SelectionResult
 
 _DENSE_SCHEMES = 2**12
@@ -17,24 +17,13 @@ _DENSE_SCHEMES = 2**12
 _CELLS = 2**24  # of what is in memory at a time: about 16 MB per array
 
 
-def best_schemes(result: SelectionResult) -> np.ndarray:
-    """`[B, C, X]` the first equilibrium that is best for the user, by state.
-
-    A scheme that is optimal for the user is stable against all who must make her strictly better off. So with two or
-    more providers the best equilibria are her optima; if the lowest provider wins ties, those of them that it likes
-    best. A monopolist plays its own optima, the best of them for her. Priors are positive, so each state decides alone.
-    """
-    user, providers = (np.asarray(a).astype(np.int64) for a in (result.tables.user, result.tables.providers))
-    schemes = np.empty(result.worst_scheme.shape, np.int16)
-    for c, mask in enumerate(result.committees.tolist()):
-        lowest = providers[:, (mask & -mask).bit_length() - 1]
-        if mask & (mask - 1) == 0:
-            first, then = lowest, user
-        else:
-            first, then = user, lowest if result.tie_break == "lowest_index" else np.zeros_like(user)
-        among = first == first.max(axis=2, keepdims=True)
-        schemes[:, c] = np.where(among, then, np.iinfo(np.int64).min).argmax(axis=2)
-    return schemes
+def interval_lists(result: LotteryResult) -> pa.Table:
+    """`[B C]` lists of the intervals of the user's utilities in equilibrium."""
+    ends = result.interval_utilities
+    inner = np.arange(len(ends) + 1, dtype=np.int32) * 2
+    outer = np.concatenate([[0], np.cumsum(result.interval_count)]).astype(np.int32)
+    each = pa.ListArray.from_arrays(pa.array(inner), pa.array(ends.reshape(-1)))
+    return pa.ListArray.from_arrays(pa.array(outer), each)
 
 
 def all_equilibria(result: SelectionResult, cap: int) -> pa.Array:

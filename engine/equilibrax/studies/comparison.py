@@ -48,7 +48,7 @@ class Comparison:
         equilibria: `[B, G]` int64, how many there are; -1 where there is no such number.
         aligned: `[B, G]` what she would get from an aligned provider, responding as in that line.
         bound: `[B, G]` what theory guarantees of `worst`, NaN where no theorem applies.
-        bound_names: G names of these guarantees, "" where there is none.
+        bound_sources: G names of these guarantees, "" where there is none.
         status: `[B, G]` int32, flags of `Status`.
         left_out: pairs (name of a line, why it is not here).
         tables: what was compared.
@@ -62,7 +62,7 @@ class Comparison:
     equilibria: Int[np.ndarray, "B G"]
     aligned: Float[np.ndarray, "B G"]
     bound: Float[np.ndarray, "B G"]
-    bound_names: tuple[str, ...]
+    bound_sources: tuple[str, ...]
     status: Int[np.ndarray, "B G"]
     left_out: tuple[tuple[str, str], ...]
     tables: UtilityTables | PersuasionGame = field(repr=False)
@@ -99,6 +99,7 @@ class Comparison:
                 "selection, followed",
                 least.get("monopolist, followed"),
             ),
+            ("lotteries instead of schemes buy", "selection, lotteries", worst.get("selection, followed")),
             ("checking what she is told buys", "selection, checked", worst.get("selection, followed")),
             ("hearing everybody buys", "joint", worst.get("selection, checked")),
         ]
@@ -133,7 +134,7 @@ class Comparison:
             "worst_utility": lambda found: found.worst,
             "best_utility": lambda found: found.best,
             "benchmark": lambda found: found.aligned,
-            "bound_source": lambda found: [name or None for name in found.bound_names],
+            "bound_source": lambda found: [name or None for name in found.bound_sources],
             "status": lambda found: status_words(found.status),
             "line": lambda found: [line.name for line in found.lines],
             "game": lambda found: [line.game for line in found.lines],

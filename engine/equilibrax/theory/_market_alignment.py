@@ -20,6 +20,7 @@ from jaxtyping import Bool, Float
 
 from equilibrax._core.checks import as_array, check_choice
 from equilibrax._core.committees import committee_masks
+from equilibrax._core.compile_cache import jit
 from equilibrax._core.linear_programs import UnsolvedProgram
 from equilibrax._core.status import SolveError
 from equilibrax.fits.chebyshev import TOLERANCE, CertifiedFit, Weights, highs_fit
@@ -214,4 +215,4 @@ def _compiled(simplex: bool):
     def solve(*lanes):
         return misalignment_lanes(*lanes, simplex=simplex, iteration_limit=_ITERATIONS)
 
-    return jax.jit(solve)
+    return jit(solve)

@@ -1,7 +1,7 @@
 """What readers act on in `README.md` and `croissant.json`: which files are which rows, and the types of columns.
 
 Both are written again from `sweep.json` and the manifest's numbers, from what the formats are documented to be: the
-front matter of a dataset card of Hugging Face, and Croissant 1.0. Prose is for people, and is not compared.
+front matter of a dataset card of Hugging Face, and Croissant 1.1. Prose is for people, and is not compared.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 from equilibrax._core.column import Column
 from equilibrax.verification.configuration import Configuration
 
-_CONTEXT = "ea56a9332ada5db73db1786addc3b65b6ae9cc66b2ea1ca6a9379fc245ba7dbe"
+_CONTEXT = "2821cbbf6532cbfd804f931c717dbfb5be1ec9528c87da498fb179b08c417989"
 """SHA-256 of what `@context` is, its names sorted."""
 
 _TYPES = {"float": "sc:Float", "int": "sc:Integer", "bool": "sc:Boolean"}
@@ -54,7 +54,8 @@ def croissant_faults(found: Any, configuration: Configuration, splits: list[str]
     wanted = {
         "@context": _CONTEXT,
         "@type": "sc:Dataset",
-        "conformsTo": "http://mlcommons.org/croissant/1.0",
+        "conformsTo": ["http://mlcommons.org/croissant/1.1", "http://mlcommons.org/croissant/RAI/1.0"],
+        "rai:hasSyntheticData": True,
         "license": f"https://spdx.org/licenses/{configuration['licence']}",
         "distribution": [_files(kind, split) for kind, split in parts],
         "recordSet": [
@@ -67,7 +68,8 @@ def croissant_faults(found: Any, configuration: Configuration, splits: list[str]
             for kind, split in parts
         ],
     }
-    prose = ("name", "description", "version", "creator", "citeAs")
+    prose = {"name", "description", "version", "creator", "citeAs", "prov:wasGeneratedBy"}
+    prose |= {name for name in found if name.startswith("rai:") and isinstance(found[name], str)}
     came = {name: _wordless(value) for name, value in found.items() if name not in prose}
     context = json.dumps(found.get("@context"), sort_keys=True).encode()
     came["@context"] = hashlib.sha256(context).hexdigest()
@@ -94,6 +96,6 @@ def _field(kind: str, split: str, column: Column) -> dict[str, Any]:
         "@id": f"{kind}-{split}/{column.name}",
         "name": column.name,
         "dataType": _TYPES.get(column.element.rstrip("0123456789"), "sc:Text"),
-        **({"repeated": True} if column.depth else {}),
+        **({"isArray": True, "arrayShape": ",".join(["-1"] * column.depth)} if column.depth else {}),
         "source": {"fileSet": {"@id": f"{kind}-{split}-files"}, "extract": {"column": column.name}},
     }
