@@ -56,7 +56,7 @@ def given_committees(texts: Sequence[str]) -> list[int | str] | str:
     return [int(text) if text.isdecimal() else text for text in texts] or "all"
 
 
-# --- what may be replaced ----------------------------------------------------------------------------------------------
+# --- what may be replaced ---------------------------------------------------------------------------------------------
 
 _MOST = 2**20  # bytes of a file that are looked at
 
