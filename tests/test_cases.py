@@ -93,6 +93,7 @@ def test_markup_in_names_is_shown(command):
     assert "[chat]" in said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["m_dollar", "r_under"])
 def test_dollars_and_underscores_in_names_are_drawn(name, tmp_path):
     if name == "m_dollar":

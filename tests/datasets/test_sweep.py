@@ -230,14 +230,15 @@ def test_killed_processes_leave_only_whole_files(tmp_path):
     folder, whole = tmp_path / "killed", tmp_path / "whole"
     run_sweep(MANY, whole)
     expected = digests(whole)
-    generator = random.Random(0)
+    generator, began = random.Random(0), 1
     for _ in range(int(os.environ.get("EQUILIBRAX_KILLS", "3"))):
         if digests(folder).keys() >= expected.keys():
             shutil.rmtree(folder)
+            began += 1
         child = subprocess.Popen([sys.executable, "-c", CHILD, str(folder)], stdout=subprocess.PIPE, text=True)
         assert child.stdout is not None
-        for _ in range(2):  # what was done before, and the first shard of its own
-            assert child.stdout.readline()
+        assert child.stdout.readline()  # what was done before
+        assert child.stdout.readline() or child.wait() == 0  # the first shard of its own, unless none was left
         threading.Event().wait(generator.uniform(0, 0.2))
         child.kill()
         child.stdout.close()
@@ -247,6 +248,7 @@ def test_killed_processes_leave_only_whole_files(tmp_path):
         assert done.items() <= expected.items()
     run_sweep(MANY, folder)
     assert digests(folder) == expected
+    print(f"{began} folders")
 
 
 def test_two_at_a_time_do_no_harm(reference, tmp_path):

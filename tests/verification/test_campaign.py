@@ -226,6 +226,7 @@ def campaign(made: dict[str, Path], top: Path, numbers: range) -> tuple[list[str
     return wrong, counts
 
 
+@pytest.mark.slow
 def test_kinds_that_pass_hurt_nobody(made, tmp_path):
     first = len(FOUND)
     wrong, _ = campaign(made, tmp_path, range(first, first + len(PASSES)))

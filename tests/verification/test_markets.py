@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +14,7 @@ import pytest
 from equilibrax.cli import main
 from equilibrax.datasets.market_sweep import MarketSweepConfig, run_market_sweep
 from equilibrax.problems import random_markets
-from equilibrax.verification import verify
+from equilibrax.verification import NoDataset, verify
 from equilibrax.verification.markets.draws import draw_markets
 from forging import change, read
 
@@ -157,3 +159,57 @@ def test_markets_are_drawn_again_to_the_bit(alignment):
     )
     for name in ("user", "components", "weights"):
         assert np.array_equal(getattr(drawn, name), np.asarray(getattr(expected, name))), name
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"markets": 10**15},
+        {"users": 10**9},
+        {"providers": 30},
+        {"states": 10**9},
+        {"markets": 10**9, "shard_size": 1},
+        {"game": [{"name": "anonymous", "response": {"rationality": [1.0] * 2000, "tolerance": 0.0}}]},
+        {"game": 5},
+        {"alignment": ["weak"]},
+        {"error": "0.1"},
+        {"resolution": 0},
+    ],
+    ids=str,
+)
+def test_descriptions_that_declare_too_much_are_refused_at_once(dataset, said):
+    description = json.loads((dataset / "sweep.json").read_text())
+    description["config"] |= said
+    (dataset / "sweep.json").write_text(json.dumps(description))
+    begun = time.perf_counter()
+    with pytest.raises(NoDataset) as error:
+        verify(dataset)
+    assert len(str(error.value)) < 600
+    assert time.perf_counter() - begun < 5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        {"states": 1, "actions": 1, "providers": 1, "users": 1, "alignment": "none", "promises": False},
+        {"states": 2, "actions": 1, "promises": False},
+        {"states": 1, "actions": 2, "alignment": "strong", "resolution": 1},
+    ],
+    ids=str,
+)
+def test_constant_utilities_are_no_trouble(tmp_path, sizes):
+    run_market_sweep(replace(SMALL, **sizes), tmp_path)
+    report = verify(tmp_path)
+    assert report.holds, report.failures
+    assert report.complete, report.not_checked
+
+
+@pytest.mark.parametrize("step", range(0, 64, 7))
+def test_a_flipped_bit_in_results_of_markets_is_an_error_that_names_the_file(dataset, step):
+    file = dataset / RESULTS
+    content = bytearray(file.read_bytes())
+    content[len(content) * step // 64] ^= 1 << step % 8
+    file.write_bytes(content)
+    with pytest.raises(ValueError, match=r"train-00000000\.parquet"):
+        eq.rows.read_users(dataset)

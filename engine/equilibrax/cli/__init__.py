@@ -196,5 +196,6 @@ def run() -> None:
         exit_interrupted()
     if status == 130:
         os._exit(130)  # threads that are still at work would be waited for
+
     end_as_done()
     sys.exit(status)

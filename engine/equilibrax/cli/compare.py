@@ -12,9 +12,8 @@ import tyro
 from rich.console import Console
 
 from equilibrax.cli._flags import parse_parameters, parse_rationality
-from equilibrax.cli._folders import check_new
 from equilibrax.cli.games import FileFlags, columns_or_count
-from equilibrax.cli.output import check_output, write_out
+from equilibrax.cli.output import check_new, check_output, write_out
 from equilibrax.cli.solve import numbered_on
 from equilibrax.figures.comparison import comparison_figure
 from equilibrax.games import TOLERANCE, Backend

@@ -12,9 +12,8 @@ import pyarrow as pa
 import tyro
 from rich.console import Console
 
-from equilibrax.cli._folders import check_new
 from equilibrax.cli.games import ReadingFlags
-from equilibrax.cli.output import FORMAT_NAMES, check_output, given_committees, write_out
+from equilibrax.cli.output import FORMAT_NAMES, check_new, check_output, given_committees, write_out
 from equilibrax.games import MarketGame
 from equilibrax.io.markets import read_market
 from equilibrax.problems.market import Market

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import tyro
 from rich.console import Console
 
-from equilibrax.cli._folders import check_folder, check_new
+from equilibrax.cli.output import check_folder, check_new
 from equilibrax.figures.information import plot_depths
 from equilibrax.figures.markets import MARKET_FIGURES, plot_markets
 from equilibrax.figures.paper import PAPER_FIGURES, plot_all

@@ -12,7 +12,7 @@ import tyro
 from rich.console import Console
 
 from equilibrax._core.files import write_whole
-from equilibrax.cli._folders import check_new
+from equilibrax.cli.output import check_new
 from equilibrax.verification import verify
 
 
