@@ -32,6 +32,7 @@ NOTHING_RAISED = (
     "families",
     "game_families",
     "markdown_table",
+    "names_in",
 )
 BETWEEN_ROOMS = {  # for other rooms, not for users
     "batch_names",
@@ -42,7 +43,9 @@ BETWEEN_ROOMS = {  # for other rooms, not for users
     "files_of",
     "first_equilibria",
     "fit_outcomes",
+    "format_of",
     "game_named",
+    "join_rows",
     "market_games",
     "status_words",
     "strong_fits",

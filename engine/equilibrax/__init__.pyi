@@ -39,6 +39,7 @@ from .games import (
 )
 from .io import (
     TableFileError as TableFileError,
+    from_dataframe as from_dataframe,
     load_paper_table as load_paper_table,
     read_market as read_market,
     read_nfg as read_nfg,
@@ -56,6 +57,7 @@ from .problems import (
     UtilityTables as UtilityTables,
     concatenate as concatenate,
     from_arrays as from_arrays,
+    from_dict as from_dict,
     from_integers as from_integers,
     general_market as general_market,
     random_games as random_games,

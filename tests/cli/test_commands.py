@@ -87,7 +87,7 @@ def test_every_command_has_a_manual_page(name, capsys):
     assert stop.value.code == 0
     page = capsys.readouterr().out
     assert f"usage: equilibrax {name}" in page
-    assert "Example: equilibrax" in page
+    assert f"examples:\n  equilibrax {name}" in page
 
 
 def test_overview_and_version(capsys):
@@ -163,15 +163,14 @@ def test_a_backend_can_be_chosen(table, capsys):
     assert main(["solve", str(table), "--game", "oblivious", "--rules", "lotteries", "--backend", "cpu"]) == 2
     said = capsys.readouterr().err.splitlines()[-1]
     assert (
-        said == 'equilibrax: error: backend: expected "auto" or "xla" in the oblivious game with lotteries, got "cpu"'
+        said == 'equilibrax: error: --backend: expected "auto" or "xla" in the oblivious game with lotteries, got "cpu"'
     )
 
 
 def test_loops_are_compiled_ahead(monkeypatch, capsys):
     assert main(["warmup"]) == 0
-    assert (
-        "loops of selection, obedient, joint, oblivious, aligned, personalized, anonymous: " in capsys.readouterr().err
-    )
+    said = capsys.readouterr().err
+    assert all(name in said.split(":")[0] for name in eq.games.all_games())
     monkeypatch.setattr(compiling, "cache_folder", lambda: None)
     assert main(["warmup"]) == 2
     assert capsys.readouterr().err.startswith("equilibrax: error: EQUILIBRAX_CACHE_DIR: expected a folder to write to")

@@ -33,7 +33,7 @@ def test_rows_have_a_lambda_a_committee_and_a_partition(table, tmp_path):
     out = tmp_path / "rows.parquet"
     assert main(["solve", str(table), "--game", "joint", "--rationality", "0,inf", "--out", str(out)]) == 0
     rows = pq.read_table(out)
-    assert rows.schema.remove_metadata() == schema(declared("committees", "partitions"))
+    assert rows.schema.remove_metadata() == schema(declared("committees", "partitions", "names"))
     assert rows["rationality"].to_pylist() == [0.0] * 3 + [math.inf] * 3
     assert rows["committee"].to_pylist() == [1, 2, 3] * 2
     assert set(rows["response"].to_pylist()) == {"quantal"}

@@ -201,7 +201,7 @@ def test_the_market_command_prints_and_writes(theorem_4_1, tmp_path, capsys):
     printed = capsys.readouterr().out
     assert "provider 1, provider 2" in printed
     assert "anonymous    │ 0.500000 │  0.500000 │ 0.200000 │ 0.500000" in printed
-    assert pq.read_table(out).equals(pa.concat_tables([one.rows() for one in theorem_4_1]))
+    assert pq.read_table(out).equals(pa.concat_tables([one.rows(names=True) for one in theorem_4_1]))
     assert figure.read_bytes().startswith(b"\x89PNG")
     assert eq.rows.read_users(out).num_rows == 12
     assert {path.name for path in tmp_path.iterdir()} == {"rows.parquet", "bound.png"}
@@ -272,7 +272,7 @@ def test_newcomers_hurt_only_where_rules_are_public(tmp_path, capsys):
         (["market", "theorem-4.1", "--eps", "0.6"], "eps, c: expected 0 < eps < c <= 1"),
         (["market", "theorem-4.1", "--d", "1"], "d: expected a finite number above 1"),
         (["market", "theorem-4.1", "--committees", "4"], "committees: "),
-        (["market", "theorem-4.1", "--out", "rows.csv"], "--out: expected a file that ends in .parquet"),
+        (["market", "theorem-4.1", "--out", "rows.txt"], "--out: expected a file that ends in .parquet"),
         (["market", "theorem-4.1", "--figure", "a.pdf"], "--figure: expected a file that ends in .png"),
         (["market", "theorem-4.1", "--protocol", "delegation"], "--protocol: expected a flag of `"),
         (["market", "theorem-4.1", "--tie-break", "incumbent", "--game", "anonymous"], "--tie-break: expected"),
@@ -427,8 +427,8 @@ def test_figures_refuse_what_they_cannot_show(tmp_path):
         eq.figures.bound_figure(pa.table({"a": [1]}), tmp_path / "a.png")
     with pytest.raises(ValueError, match="rows: expected rows with an equilibrium and a benchmark, got none"):
         eq.figures.bound_figure(_made_up(2, worst_utility=lambda number: None), tmp_path / "a.png")
-    with pytest.raises(ValueError, match=r"ends in \.png"):
-        eq.figures.providers_figure(_made_up(2), tmp_path / "a.pdf")
+    with pytest.raises(ValueError, match=r"ends in \.png, \.svg or \.pdf"):
+        eq.figures.providers_figure(_made_up(2), tmp_path / "a.gif")
     with pytest.raises(ValueError, match="rows: expected columns newcomer"):
         eq.figures.entry_figure(_made_up(2), tmp_path / "a.png")
     assert list(tmp_path.iterdir()) == []

@@ -44,6 +44,7 @@ def test_every_line_is_what_solve_says(tables, found):
     lotteries = eq.solve(tables, eq.Oblivious(rules="lotteries"))
     expected = {
         "selection, followed": followed,
+        "selection, lotteries": eq.solve(tables, eq.Selection(rules="lotteries")),
         "selection, checked": eq.solve(tables, eq.Obedient(dynamics=False), committees=[3]),
         "joint": joint,
         "oblivious, partitions": eq.solve(tables, "oblivious"),
@@ -168,7 +169,7 @@ def test_a_family_is_shown_as_distributions(found, tmp_path, capsys):
         (["weather.csv", "--rationality", "1,x"], "--rationality: expected numbers joined by commas"),
         (["weather.csv", "--rationality=-1"], "rationality: expected numbers of at least 0"),
         (["weather.csv", "--figure", "games.jpg"], "--figure: expected a file that ends in .png"),
-        (["weather.csv", "--out", "rows.csv"], "--out: expected a file that ends in .parquet"),
+        (["weather.csv", "--out", "rows.txt"], "--out: expected a file that ends in .parquet"),
         (["--family", "odd"], "family: expected one of uniform"),
         (["--family", "uniform", "--tables", "0"], "count: expected a whole number of at least 1"),
     ],

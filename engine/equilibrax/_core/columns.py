@@ -38,6 +38,9 @@ def _identity(key: str, noun: str, also: str = "") -> tuple[Column, ...]:
 _utility = partial(Column, type="float64", unit="utility", nullable=True)
 _scheme = partial(Column, type="list of int16", size="X", nullable=True, group="schemes")
 _partitions = partial(Column, group="partitions")
+_name = partial(Column, type="string", group="names")
+_COMMITTEE_NAMES = _name("committee_names", meaning="the providers who compete, by name, joined by plus signs; a name "
+                         "that has one is quoted")
 
 _SIZES = (
     Column("states", "int32", "number of states, X"),
@@ -95,6 +98,9 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
                  meaning="how far her utility is from a weighted sum of the committee's; null if it was not computed"),
         _utility("bound", source=f"{_COMPETITION}, Theorem 6",
                  meaning="what she gets at least in every equilibrium, optimum - 2 misalignment"),
+        Column("intervals", "list of list of float64", unit="utility", size="2", group="lotteries",
+               meaning="all that she can have in equilibrium, as disjoint closed intervals from below; times "
+               "`resolution * sum(prior)`, ends are whole numbers"),
         _STATUS,
         replace(_GAME, group="partitions"),
         replace(_RESPONSE, group="partitions"),
@@ -113,6 +119,8 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
         Column("misalignment_weights", "list of float64", size="K", nullable=True, group="weights",
                meaning="weights of the providers that attain the misalignment, 0 outside the committee"),
         _utility("misalignment_offset", meaning="the constant that goes with them", group="weights"),
+        _name("table_name", meaning="the table's name, with its id if several have the same"),
+        _COMMITTEE_NAMES,
     ),
     "markets": (
         *_identity("market", "market"), *_SIZES, _USERS,
@@ -141,6 +149,9 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
         *_COMMITTEE,
         Column("user", "int32", "number of the user"),
         *_RESULTS, *_PROMISES, *_DYNAMICS, _STATUS,
+        _name("market_name", meaning="the market's name, with its id if several have the same"),
+        _COMMITTEE_NAMES,
+        _name("user_name", meaning="the user's name"),
     ),
     "comparison": (
         *_identity("table_id", "table"), *_SIZES,

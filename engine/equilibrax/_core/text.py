@@ -48,6 +48,20 @@ def markdown(text: object) -> str:
     return _MARKDOWN.sub(lambda found: "\\" + found[0], plain(text))
 
 
+_LATEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "|": r"\textbar{}"}
+_LATEX |= {"<": r"\textless{}", ">": r"\textgreater{}"} | {sign: f"\\{sign}" for sign in "&%$#_{}"}
+
+
+def latex(text: object) -> str:
+    r"""A text that LaTeX sets as it is.
+
+    Example:
+        >>> latex("R&D_1 {50 %}")
+        'R\\&D\\_1 \\{50 \\%\\}'
+    """
+    return "".join(_LATEX.get(sign, sign) for sign in plain(text))
+
+
 class Screen(Console):
     """A console to which every string is text, whatever is in it, in characters that its stream has.
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
 from functools import lru_cache
-from pathlib import Path
 
 __version__ = "0.1.0"
 
@@ -15,6 +13,9 @@ def git_revision() -> str | None:
 
     "+unknown" if git does not say whether it was; None outside of one.
     """
+    import subprocess  # which takes longer to load than all else that `--version` needs
+    from pathlib import Path
+
     here = Path(__file__).resolve().parent
 
     def git(*words: str) -> str | None:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib import import_module
+from typing import TYPE_CHECKING
 
-from rich.console import Console
+from equilibrax.cli._pages import asks_for_help, stored_page, wrapped
 
-from equilibrax._core.interrupts import INTERRUPTED, exit_interrupted
-from equilibrax._core.messages import shortened
-from equilibrax._core.status import SolveError
-from equilibrax._core.text import Screen
-from equilibrax.cli._failures import NO_MEMORY, is_out_of_memory, say_when_aborted
+if TYPE_CHECKING:
+    from rich.console import Console
 
 COMMANDS = {
     "reproduce": ("Reproduce", "Recompute Figures 5, 6 and 7 of the paper, exactly, and for random tables."),
@@ -26,6 +23,7 @@ COMMANDS = {
     "market": ("MarketCommand", "Solve markets of many users: personalized rules, or one public rule for all."),
     "entry": ("EntryCommand", "Let new users enter a market, and show what becomes of those who were there."),
     "compare": ("Compare", "Compare the user's utility in every game, for your tables or random ones."),
+    "nash": ("NashCommand", "Find the pure equilibria of games in Gambit's files, and whether they are efficient."),
     "align": ("Align", "How closely mixtures of raters match a user, from your ratings or simulated ones."),
     "data": ("Data", "Fetch MovieLens, or write its utility table, from raw ratings."),
     "bench": ("Bench", "Measure equilibrax beside its peers, in one run on this machine."),
@@ -56,28 +54,66 @@ exit status: 0 done; 1 done, but some tables are not solved, or some shards of a
 dataset are missing, and say so; 2 bad input, with one message and no output;
 130 interrupted.
 
+environment: NO_COLOR turns colours off; EQUILIBRAX_CACHE_DIR is where compiled
+loops are kept.
+
 Start with
   equilibrax reproduce --out reproduction
 """
 
 
 def main(args: Sequence[str] | None = None) -> int:
-    """Run the command line and return the exit status: 0 done, 1 some tables unsolved, 2 bad input, 130 interrupted."""
+    """Run the command line and return the exit status: 0 done, 1 some tables unsolved, 2 bad input, 130 interrupted.
+
+    Help and the version come from files, and nothing is loaded for them.
+    """
     args = sys.argv[1:] if args is None else list(args)
-    console = Screen(stderr=True, soft_wrap=True)
     if not args or args[0] in ("-h", "--help"):
-        print(HELP.format(commands="\n".join(f"  {name:<11}{what}" for name, (_, what) in COMMANDS.items())), end="")
+        print(HELP.format(commands="\n".join(_listed())), end="")
         return 0 if args else 2
     if args[0] == "--version":
-        print(f"equilibrax {import_module('equilibrax').__version__}")
+        from equilibrax._core.version import __version__
+
+        print(f"equilibrax {__version__}")
         return 0
+    if args[0] in COMMANDS and asks_for_help(args[1:]):
+        page = stored_page(args[0], args[1:])
+        if page is not None:
+            print(page, end="")
+            raise SystemExit(0)
+    return _run(args)
+
+
+def _listed() -> Iterator[str]:
+    for name, (_, what) in COMMANDS.items():
+        first, *more = wrapped(what, 13)
+        yield f"  {name:<11}{first.lstrip()}"
+        yield from more
+
+
+def _run(args: Sequence[str]) -> int:
+    """A command, with what it needs."""
+    from equilibrax._core.interrupts import INTERRUPTED
+    from equilibrax._core.messages import shortened
+    from equilibrax._core.status import SolveError
+    from equilibrax._core.suggestions import did_you_mean
+    from equilibrax._core.text import Screen
+    from equilibrax.cli._failures import NO_MEMORY, is_out_of_memory, with_flags
+
+    console = Screen(stderr=True, soft_wrap=True)
     if args[0] not in COMMANDS:
-        console.print(f"equilibrax: error: expected a command ({', '.join(COMMANDS)}), got {args[0]!r}", markup=False)
+        expected = f"expected a command ({', '.join(COMMANDS)}), got {args[0]!r}{did_you_mean(args[0], COMMANDS)}"
+        console.print(f"equilibrax: error: {expected}", markup=False)
         return 2
     try:
         from equilibrax.cli._flags import parsed
 
         command_class = getattr(import_module(f"equilibrax.cli.{args[0]}"), COMMANDS[args[0]][0])
+        if asks_for_help(args[1:]):
+            from equilibrax.cli.manual import page_of
+
+            print(page_of(command_class, args[1:], f"equilibrax {args[0]}"), end="")
+            raise SystemExit(0)
         command = parsed(command_class, args[1:], f"equilibrax {args[0]}")
         _use_all_cores()
         with _said(console):
@@ -94,25 +130,18 @@ def main(args: Sequence[str] | None = None) -> int:
         if not isinstance(error, ValueError | OSError | SolveError):
             raise
         # A message of our own, or of the operating system: what is wrong, without the reader's way through our code.
-        console.print(f"equilibrax: error: {shortened(error)}", markup=False)
+        console.print(f"equilibrax: error: {shortened(with_flags(str(error), args))}", markup=False)
         return 2
-
-
-class _Lines(logging.Handler):
-    """Keeps what is logged, as lines."""
-
-    def __init__(self):
-        super().__init__()
-        self.lines: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.lines.append(f"equilibrax: {shortened(record.getMessage())}")
 
 
 @contextmanager
 def _said(console: Console) -> Iterator[None]:
     """What readers say of files is on stderr, a line each, after the command; where it fails its error stands alone."""
-    logger, kept = logging.getLogger("equilibrax"), _Lines()
+    import logging
+
+    from equilibrax.cli._failures import Lines
+
+    logger, kept = logging.getLogger("equilibrax"), Lines()
     level, propagate = logger.level, logger.propagate
     logger.addHandler(kept)
     logger.setLevel(logging.INFO)
@@ -127,9 +156,15 @@ def _said(console: Console) -> Iterator[None]:
 
 
 def _use_all_cores() -> None:
-    """One JAX device per core, unless the user chose otherwise: a kernel's sorts run on one core each."""
+    """One JAX device per core, unless the user chose otherwise: a kernel's sorts run on one core each.
+
+    What is compiled for them is kept for the next command.
+    """
     import jax
 
+    from equilibrax._core.compile_cache import keep_programs
+
+    keep_programs()
     if "XLA_FLAGS" not in os.environ and "JAX_NUM_CPU_DEVICES" not in os.environ:
         available = getattr(os, "sched_getaffinity", None)
         with suppress(RuntimeError):  # JAX runs already, with the devices that it has: `main` was called from Python
@@ -146,12 +181,15 @@ def _use_all_cores() -> None:
 
 def run() -> None:
     """Run the command line and end with its exit status."""
+    from equilibrax.cli._failures import say_when_aborted
     from equilibrax.cli._streams import with_streams
 
     say_when_aborted()
     try:
         status = with_streams(main)
     except KeyboardInterrupt:  # after the command was done
+        from equilibrax._core.interrupts import exit_interrupted
+
         exit_interrupted()
     if status == 130:
         os._exit(130)  # threads that are still at work would be waited for

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import logging
 import os
+import re
 import signal
+from collections.abc import Sequence
 from contextlib import suppress
+
+from equilibrax._core.messages import shortened
 
 NO_MEMORY = (
     "out of memory; fewer tables at a time (--shard-size for sweeps), fewer providers, states or actions, fewer "
@@ -53,3 +58,30 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
         return True
     return isinstance(error, RuntimeError | ImportError | SystemError) and any(sign in str(error) for sign in _SIGNS)
+
+
+def with_flags(message: str, args: Sequence[str]) -> str:
+    """A message that begins with an argument's name begins with the flag that was typed for it.
+
+    Example:
+        >>> with_flags("shard_size: expected 1, got 0", ["sweep", "--shard-size", "0"])
+        '--shard-size: expected 1, got 0'
+    """
+    found = re.match(r"([a-z_]+)(?=: expected)", message)
+    if found is None:
+        return message
+    typed = {text.partition("=")[0] for text in args}
+    names = (found[1], f"{found[1]}s", found[1].removesuffix("s"))
+    flag = next((f for name in names if (f := "--" + name.replace("_", "-")) in typed), None)
+    return message if flag is None else flag + message[len(found[1]) :]
+
+
+class Lines(logging.Handler):
+    """Keeps what is logged, as lines."""
+
+    def __init__(self):
+        super().__init__()
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(f"equilibrax: {shortened(record.getMessage())}")

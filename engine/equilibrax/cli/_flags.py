@@ -12,8 +12,20 @@ from typing import Annotated, Any, TypeVar, get_type_hints
 
 import tyro
 
+from equilibrax._core.suggestions import did_you_mean
+from equilibrax.cli._usage import one_line
 from equilibrax.fits.chebyshev import FitOptions
-from equilibrax.games import TOLERANCE, Dynamics, Game, InTurn, MarketDynamics, Quantal, Response, all_games
+from equilibrax.games import (
+    TOLERANCE,
+    Dynamics,
+    Game,
+    InTurn,
+    MarketDynamics,
+    Quantal,
+    Response,
+    SelectionDynamics,
+    all_games,
+)
 from equilibrax.problems.market import Market
 
 C = TypeVar("C")
@@ -60,9 +72,20 @@ class _DynamicsFlags(_TurnFlags):
         return {"order": order, "seed": self.random_order, "deviation": self.deviation}
 
 
+@dataclass(frozen=True)
+class _SelectionFlags(_DynamicsFlags):
+    dynamics: bool = True
+    """Whether to run best-response dynamics; with lotteries there is none."""
+
+    def value(self) -> Any:
+        found = super().value()
+        return None if found is True else found  # what the rules have by default
+
+
 _FLAGS: dict[Any, Any] = {
     Response: (Annotated[_ResponseFlags, tyro.conf.arg(name="")], _ResponseFlags()),
     InTurn: (Annotated[_TurnFlags, tyro.conf.arg(name="")], _TurnFlags()),
+    SelectionDynamics: (Annotated[_SelectionFlags, tyro.conf.arg(name="")], _SelectionFlags()),
     bool | Dynamics: (Annotated[_DynamicsFlags, tyro.conf.arg(name="")], _DynamicsFlags()),
     MarketDynamics: (Annotated[_TurnFlags, tyro.conf.arg(name="")], _TurnFlags()),
     bool | FitOptions: (bool, True),
@@ -113,15 +136,19 @@ def parsed(command: type[C], args: Sequence[str], prog: str) -> C:
     """A command and its flags; of the game that `--game` names, if it has an attribute `over`: what games are over.
 
     Raises:
-        ValueError: on an unknown game, or a flag that is none.
+        ValueError: on an unknown game, a flag that is none, or a value that does not fit.
     """
     command = command.variant(args) if hasattr(command, "variant") else command  # pyright: ignore[reportAttributeAccessIssue]
-    kinds = _chosen(command, args)
-    composed = _with_games(command, kinds) if kinds else command
-    found, unknown = tyro.cli(composed, prog=prog, args=list(args), return_unknown_args=True)
+    kinds = next(iter(games_of(command, args).values()), ())
+    with one_line(args):
+        found, unknown = tyro.cli(composed(command, kinds), prog=prog, args=list(args), return_unknown_args=True)
     if unknown:
         of = f"{prog} --game {found.game}" if kinds else prog  # pyright: ignore[reportAttributeAccessIssue]
-        raise ValueError(f"{unknown[0]}: expected a flag of `{of}`, which has none of that name; --help lists them")
+        known = [f"--{f.name.replace('_', '-')}" for kind in (command, *kinds) for f in fields(kind)]  # pyright: ignore[reportArgumentType]
+        hint = did_you_mean(unknown[0].partition("=")[0], known) if unknown[0].startswith("--") else ""
+        raise ValueError(
+            f"{unknown[0]}: expected a flag of `{of}`, which has none of that name; --help lists them{hint}"
+        )
     if not kinds:
         return found
     flags: Any = found.plays  # pyright: ignore[reportAttributeAccessIssue]
@@ -129,24 +156,35 @@ def parsed(command: type[C], args: Sequence[str], prog: str) -> C:
     return replace(found, plays=tuple(_game(kind, flags, names) for kind in kinds))  # pyright: ignore[reportArgumentType]
 
 
-def _chosen(command: type[Any], args: Sequence[str]) -> tuple[type[Game[Any]], ...]:
+def games_of(command: type[Any], args: Sequence[str] | None) -> dict[str, tuple[type[Game[Any]], ...]]:
+    """The games whose options a command has with these arguments, by what `--game` is; without arguments all.
+
+    Raises:
+        ValueError: on an unknown game.
+    """
     over = getattr(command, "over", None)
     if over is None:
-        return ()
-    games, chosen = all_games(over), command.game
+        return {}
+    games = all_games(over)
+    known: dict[str, tuple[type[Game[Any]], ...]] = {"both": tuple(games.values())} if over is Market else {}
+    known |= {name: (game,) for name, game in games.items()}
+    if args is None:
+        return known
+    chosen = command.game
     for i, text in enumerate(args):
         name, separator, value = text.partition("=")
         if name == "--game":
             chosen = value if separator else args[i + 1] if i + 1 < len(args) else ""
-    if over is Market and chosen == "both":
-        return tuple(games.values())
-    if chosen not in games:
-        known = [*(["both"] if over is Market else []), *games]
-        raise ValueError(f"--game: expected one of {', '.join(known)}, got {chosen!r}")
-    return (games[chosen],)
+    if chosen not in known:
+        hint = did_you_mean(chosen, known)
+        raise ValueError(f"--game: expected one of {', '.join(known)}, got {chosen!r}{hint}")
+    return {chosen: known[chosen]}
 
 
-def _with_games(command: type[Any], kinds: tuple[type[Game[Any]], ...]) -> type[Any]:
+def composed(command: type[Any], kinds: tuple[type[Game[Any]], ...]) -> type[Any]:
+    """A command with the options that these games have as flags."""
+    if not kinds:
+        return command
     hints = get_type_hints(kinds[0], include_extras=True)
     names = _common(kinds)
     shown = {name: _FLAGS[hints[name]] for name in names if hints[name] in _FLAGS}
@@ -173,12 +211,12 @@ def _game(kind: type[Any], flags: Any, names: Sequence[str]) -> Any:
 # --- texts ------------------------------------------------------------------------------------------------------------
 
 
-def parse_rationality(text: str) -> tuple[float, ...]:
+def parse_rationality(text: str, option: str = "--rationality") -> tuple[float, ...]:
     """Numbers joined by commas, such as `1,3,10,inf`; none from an empty text."""
     try:
         return tuple(float(part) for part in text.split(",")) if text else ()
     except ValueError:
-        raise ValueError(f"--rationality: expected numbers joined by commas, such as 1,10,inf, got {text!r}") from None
+        raise ValueError(f"{option}: expected numbers joined by commas, such as 1,10,inf, got {text!r}") from None
 
 
 def parse_numbers(option: str, text: str, count: int) -> tuple[float, ...]:

@@ -13,13 +13,14 @@ from rich.console import Console
 
 from equilibrax.cli._flags import parse_parameters, parse_rationality
 from equilibrax.cli._folders import check_new
-from equilibrax.cli.games import RESOLUTION, FileFlags, columns_or_count, named_tables
+from equilibrax.cli.games import FileFlags, columns_or_count
+from equilibrax.cli.output import check_output, write_out
 from equilibrax.cli.solve import numbered_on
 from equilibrax.figures.comparison import comparison_figure
 from equilibrax.games import TOLERANCE, Backend
+from equilibrax.io.given import RESOLUTION, named_tables
 from equilibrax.problems.random_tables import sample_tables
 from equilibrax.problems.tables import UtilityTables
-from equilibrax.rows.parquet import write_parquet
 from equilibrax.studies.comparison import compare
 
 
@@ -74,16 +75,19 @@ class Compare:
     """Refuse tables with actions that exist in only some states; otherwise a line on stderr names them."""
     backend: Backend = "auto"
     """Loops on the cores of this machine (cpu), kernels that XLA compiles (xla), or, for every game, what fits."""
-    out: Annotated[Path | None, tyro.conf.arg(metavar="FILE.parquet")] = None
-    """Parquet file to write, a row per table and game."""
+    out: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
+    """File to write, a row per table and game: .parquet, .csv, .json, .xlsx, .md or .tex."""
     figure: Annotated[Path | None, tyro.conf.arg(metavar="FILE.png")] = None
     """Figure to draw."""
 
     def run(self, console: Console) -> int:
-        for name, path, suffix in (("--out", self.out, ".parquet"), ("--figure", self.figure, ".png")):
-            if path is not None and path.suffix != suffix:
-                raise ValueError(f"{name}: expected a file that ends in {suffix}, got {str(path)!r}")
-            check_new(name, [path])
+        if self.out is not None:
+            check_output(str(self.out), None)
+            check_new("--out", [self.out])
+        if self.figure is not None:
+            if self.figure.suffix != ".png":
+                raise ValueError(f"--figure: expected a file that ends in .png, got {str(self.figure)!r}")
+            check_new("--figure", [self.figure])
         if bool(self.tables_given) == bool(self.family):
             got = "both" if self.family else "neither"
             raise ValueError(f"TABLE: expected files or names of tables, or --family for random ones, got {got}")
@@ -105,8 +109,7 @@ class Compare:
                     one.show(table, width=width)
         if self.out is not None:
             rows = _merged([one.rows() for one in found])
-            write_parquet(rows, self.out)
-            console.print(f"{rows.num_rows:,} rows written to {self.out}", markup=False)
+            write_out(rows, str(self.out), None, console)
         if self.figure is not None:
             comparison_figure(found, self.figure)
             console.print(f"figure drawn to {self.figure}", markup=False)

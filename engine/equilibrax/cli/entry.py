@@ -15,10 +15,10 @@ from rich.table import Table
 from equilibrax._core.text import show_table
 from equilibrax.cli.games import FileFlags, columns_or_count
 from equilibrax.cli.market import check_outputs, named_market, unsolved
+from equilibrax.cli.output import write_out
 from equilibrax.games import MarketGame
 from equilibrax.problems import Alignment, random_markets
 from equilibrax.problems.market import Market
-from equilibrax.rows.parquet import write_parquet
 from equilibrax.studies.entry import Entry, enter, random_newcomers
 from equilibrax.studies.market_games import number_text
 
@@ -79,8 +79,9 @@ class EntryCommand:
     """Fixed-point steps per unit of utility, in files and random markets."""
     reading: Annotated[FileFlags, tyro.conf.arg(name="")] = field(default_factory=FileFlags)
     """How files are read."""
-    out: Annotated[str, tyro.conf.arg(metavar="FILE.parquet")] = "-"
-    """Parquet file to write, a row per game, market, newcomer and user; - for none."""
+    out: Annotated[str, tyro.conf.arg(metavar="FILE")] = "-"
+    """File to write, a row per game, market, newcomer and user: .parquet, .csv, .json, .xlsx, .md or .tex; or - for
+    none."""
     figure: Annotated[Path | None, tyro.conf.arg(metavar="FILE.png")] = None
     """Figure to draw: the incumbents' worst utility before and after."""
 
@@ -101,8 +102,7 @@ class EntryCommand:
         if self.out != "-" or self.figure is not None:
             rows = entry.rows()
             if self.out != "-":
-                write_parquet(rows, self.out)
-                console.print(f"{rows.num_rows:,} rows written to {self.out}", markup=False)
+                write_out(rows, self.out, None, console)
             if self.figure is not None:
                 from equilibrax.figures.markets import entry_figure
 

@@ -9,7 +9,8 @@ from typing import Annotated
 import tyro
 from rich.console import Console
 
-from equilibrax.cli.games import ReadingFlags, named_groups
+from equilibrax.cli.games import ReadingFlags
+from equilibrax.io.given import named_groups
 from equilibrax.reports import Page, explore, explore_sweep
 
 

@@ -3,17 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
-
-from equilibrax.io.movielens import MOVIELENS_RESOLUTION, movielens_table
-from equilibrax.io.tables import PAPER_TABLES, TableFileError, load_paper_table, read_table_groups, read_tables
-from equilibrax.problems.tables import UtilityTables
-
-RESOLUTION = 10_000
-"""Fixed-point steps per unit of utility of tables in decimals, unless the user asks for others."""
 
 
 @dataclass(frozen=True)
@@ -57,32 +49,3 @@ def columns_or_count(providers: tuple[str, ...], drawn: bool, default: int) -> t
     if not came.isascii() or not came.isdecimal():
         raise ValueError(f"--providers: expected a number for random ones, which have no columns, got {came!r}")
     return None, int(came)
-
-
-def named_tables(name: str | Path, resolution: int | None, **options: Any) -> UtilityTables:
-    """Tables of a file, of MovieLens's raw ratings in a folder or zip file, or the paper's table of that name.
-
-    The resolution None is one that represents the tables of a file, `RESOLUTION` for the paper's, and for raw ratings,
-    whose averages are no decimals, `MOVIELENS_RESOLUTION`. Options are those of `read_tables`.
-    """
-    found = _built_in(name, resolution)
-    return read_tables(name, resolution=resolution, **options) if found is None else found
-
-
-def named_groups(name: str | Path, resolution: int | None, **options: Any) -> list[UtilityTables]:
-    """The same as batches, for tables of different sizes; options are those of `read_table_groups`."""
-    found = _built_in(name, resolution)
-    return read_table_groups(name, resolution=resolution, **options) if found is None else [found]
-
-
-def _built_in(name: str | Path, resolution: int | None) -> UtilityTables | None:
-    """What is no file of tables; None for such a file."""
-    path = Path(name)
-    if str(name) in PAPER_TABLES and not path.exists():
-        return load_paper_table(str(name), resolution=RESOLUTION if resolution is None else resolution)
-    if path.is_dir() and not any((path / name).exists() for name in ("ratings.csv", "movies.csv")):
-        expected = "a file of tables, or a folder with MovieLens's ratings.csv and movies.csv"
-        raise TableFileError(f"{path}: expected {expected}, got a folder without these")
-    if path.is_dir() or path.suffix.lower() == ".zip":
-        return movielens_table(path, resolution=MOVIELENS_RESOLUTION if resolution is None else resolution)
-    return None

@@ -14,11 +14,12 @@ from rich.console import Console
 
 from equilibrax.cli._folders import check_new
 from equilibrax.cli.games import ReadingFlags
+from equilibrax.cli.output import FORMAT_NAMES, check_output, given_committees, write_out
 from equilibrax.games import MarketGame
 from equilibrax.io.markets import read_market
 from equilibrax.problems.market import Market
 from equilibrax.problems.paper_markets import proposition_a_2_market, theorem_4_1_market, theorem_5_2_market
-from equilibrax.rows.parquet import write_parquet
+from equilibrax.rows import join_rows
 from equilibrax.studies.market_games import MarketOutcome, show_outcomes, solve_games
 
 INSTANCES = ("theorem-4.1", "theorem-5.2", "proposition-a.2")
@@ -36,14 +37,13 @@ class MarketCommand:
 
     A market is a CSV file with one row per (state, user, action): columns `state`, `user`, `action`, `utility`, then
     one column per provider with what it has from this user's action. Optional: `weight:PROVIDER`, how much it cares for
-    her; `prior`; `sees` and `sees:PROVIDER`, what is observed; `market`. Or the same in a .csv.gz or .parquet
-    file, or an npz file. Or a name of the paper's
-    markets: theorem-4.1 (--eps --c --d), theorem-5.2 (before and after the newcomer), proposition-a.2 (--grid).
+    her; `prior`; `sees` and `sees:PROVIDER`, what is observed; `market`. Or the same in a .csv.gz or .parquet file, or
+    an .npz file. Or a name of the paper's markets: theorem-4.1 (--eps --c --d), theorem-5.2 (before and after the
+    newcomer), proposition-a.2 (--grid).
 
     Example: equilibrax market theorem-4.1 --eps 0.1 --c 0.4
-
+    Example: equilibrax market clinic.csv --committees Ann+Bob
     Example: equilibrax market clinic.csv --game anonymous --out clinic.parquet
-
     Example: equilibrax market clinic.csv --figure clinic.png
     """
 
@@ -51,8 +51,9 @@ class MarketCommand:
     """A CSV or npz file, or theorem-4.1, theorem-5.2 or proposition-a.2."""
     game: str = "both"
     """Which game to solve. The flags below are of the game that is chosen, or of both."""
-    committees: tuple[int, ...] = ()
-    """Committees as bitmasks (bit j is the j-th provider); none given means all of them."""
+    committees: Annotated[tuple[str, ...], tyro.conf.arg(metavar="COMMITTEE ...")] = ()
+    """Committees by the names of their providers, such as Ann+Bob (a name with a plus sign is in double quotes), or as
+    bitmasks (bit j is the j-th provider); none given means all of them."""
     bounds: bool = True
     """Whether to compute benchmarks and bounds."""
     eps: float = 0.2
@@ -67,8 +68,11 @@ class MarketCommand:
     """Fixed-point steps per unit of utility, in files."""
     reading: Annotated[ReadingFlags, tyro.conf.arg(name="")] = field(default_factory=ReadingFlags)
     """How files are read."""
-    out: Annotated[str, tyro.conf.arg(metavar="FILE.parquet")] = "-"
-    """Parquet file to write, a row per market, committee, user and game; - for none."""
+    out: Annotated[str, tyro.conf.arg(metavar="FILE")] = "-"
+    """File to write, a row per market, committee, user and game: .parquet, .csv, .json, .xlsx, .md or .tex; or - for
+    none."""
+    format: Annotated[str | None, tyro.conf.arg(metavar=FORMAT_NAMES)] = None
+    """Write rows in this format, whatever FILE is called; with --out - to standard output, instead of tables."""
     figure: Annotated[Path | None, tyro.conf.arg(metavar="FILE.png")] = None
     """Figure to draw: every user against her bound in both games."""
 
@@ -78,18 +82,16 @@ class MarketCommand:
     over: ClassVar[type[Any]] = Market
 
     def run(self, console: Console) -> int:
-        check_outputs(self.out, self.figure)
-        options: dict[str, Any] = {"committees": list(self.committees) or "all", "promises": self.bounds}
+        check_outputs(self.out, self.figure, self.format)
+        options: dict[str, Any] = {"committees": given_committees(self.committees), "promises": self.bounds}
         games = self.plays or self.game
         solved = [solve_games(market, games, throw=False, **options) for market in self._markets()]
         width = None if sys.stdout.isatty() else 140
-        for outcomes in solved:
+        for outcomes in solved if self.out != "-" or self.format is None else ():
             for market in range(len(outcomes[0].result.market)):
                 show_outcomes(outcomes, market, width=width)
-        rows = numbered([[one.rows() for one in outcomes] for outcomes in solved])
-        if self.out != "-":
-            write_parquet(rows, self.out)
-            console.print(f"{rows.num_rows:,} rows written to {self.out}", markup=False)
+        rows = numbered([[one.rows(names=True) for one in outcomes] for outcomes in solved])
+        write_out(rows, self.out, self.format, console)
         if self.figure is not None:
             from equilibrax.figures.markets import bound_figure
 
@@ -119,10 +121,9 @@ def named_market(
     return theorem_5_2_market()[0] if name == "theorem-5.2" else proposition_a_2_market(grid)
 
 
-def check_outputs(out: str, figure: Path | None) -> None:
+def check_outputs(out: str, figure: Path | None, format: str | None = None) -> None:
     """Refuse names of another kind before anything is computed."""
-    if out != "-" and Path(out).suffix != ".parquet":
-        raise ValueError(f"--out: expected a file that ends in .parquet, got {out!r}")
+    check_output(out, format)
     if figure is not None and figure.suffix != ".png":
         raise ValueError(f"--figure: expected a file that ends in .png, got {str(figure)!r}")
     check_new("--out", [out])
@@ -133,11 +134,11 @@ def numbered(parts: Sequence[Sequence[pa.Table]]) -> pa.Table:
     """Rows of several batches of markets as one table, ids counted on from batch to batch."""
     found, first = [], 0
     for tables in parts:
-        rows = pa.concat_tables(tables)
+        rows = join_rows(tables)
         ids = rows["market"].to_numpy()
         found.append(rows.set_column(0, "market", pa.array(ids + first)))
         first += int(ids.max()) + 1
-    return pa.concat_tables(found).combine_chunks()
+    return join_rows(found)
 
 
 def unsolved(console: Console, outcomes: Sequence[MarketOutcome]) -> int:

@@ -14,7 +14,7 @@ from rich.console import Console
 from equilibrax.cli._folders import check_folder, check_new
 from equilibrax.figures.markets import MARKET_FIGURES, plot_markets
 from equilibrax.figures.paper import PAPER_FIGURES, plot_all
-from equilibrax.rows.parquet import read_committees, read_users
+from equilibrax.rows import names_in, read_committees, read_users
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,16 @@ class Plot:
         check_new("--out", [folder / name for name in (MARKET_FIGURES if market else PAPER_FIGURES)])
         rows = read_users(self.source) if market else read_committees(self.source)
         folder.mkdir(parents=True, exist_ok=True)
-        for path in (plot_markets if market else plot_all)(rows, folder):
+        paths = plot_markets(rows, folder, users=_user_names(self.source)) if market else plot_all(rows, folder)
+        for path in paths:
             console.print(str(path), markup=False)
         return 0
+
+
+def _user_names(source: Path) -> tuple[str, ...]:
+    """The users' names, where all markets of a file have the same."""
+    found = {tuple(one.get("users", ())) for one in (names_in(pq.read_schema(source)) if source.is_file() else [])}
+    return found.pop() if len(found) == 1 else ()
 
 
 def _is_market(source: Path) -> bool:

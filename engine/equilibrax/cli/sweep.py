@@ -104,11 +104,12 @@ class Sweep:
     """The game with its options."""
 
     over: ClassVar[type[Any]] = UtilityTables
+    variant_flag: ClassVar[str] = "--users"
 
     @classmethod
     def variant(cls, args: Sequence[str]) -> type[Any]:
         """Markets, if users are counted."""
-        return MarketSweep if any(text.partition("=")[0] == "--users" for text in args) else cls
+        return MarketSweep if any(text.partition("=")[0] == cls.variant_flag for text in args) else cls
 
     def run(self, console: Console) -> int:
         if self.list_families:

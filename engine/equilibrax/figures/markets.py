@@ -161,12 +161,13 @@ MARKET_FIGURES = ("bound.png", "providers.png")
 """What `plot_markets` may write."""
 
 
-def plot_markets(rows: pa.Table, folder: str | os.PathLike[str]) -> list[Path]:
+def plot_markets(rows: pa.Table, folder: str | os.PathLike[str], *, users: Sequence[str] = ()) -> list[Path]:
     """Draw `bound.png` and `providers.png` into a folder, those that the rows hold enough for.
 
     Args:
         rows: from `user_rows`.
         folder: an existing folder.
+        users: names of the users by their number.
 
     Returns:
         The files that were written.
@@ -181,10 +182,10 @@ def plot_markets(rows: pa.Table, folder: str | os.PathLike[str]) -> list[Path]:
         ['providers.png']
     """
     written = [Path(folder, "providers.png")]
-    providers_figure(rows, written[0])
+    providers_figure(rows, written[0], users=users)
     if rows["benchmark"].null_count < rows.num_rows:
         written.insert(0, Path(folder, "bound.png"))
-        bound_figure(rows, written[0])
+        bound_figure(rows, written[0], users=users)
     return [file for path in written for file in draw.files_of(path)]
 
 

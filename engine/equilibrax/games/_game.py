@@ -108,6 +108,7 @@ class Game(Generic[R]):
             article = "" if UtilityTables in self.over else "a "
             raise ValueError(
                 f"tables: expected {article}{expected} in the {self.name} game, got {type(problem).__name__}"
+                f"{_other_games(problem)}"
             )
         if len(problem) == 0:
             raise ValueError("tables: expected at least one table, got an empty batch")
@@ -203,6 +204,12 @@ class Game(Generic[R]):
     def described(self) -> dict[str, Any]:
         """Name and options as JSON, as in `sweep.json`; `game_from` reads it."""
         return {"name": self.name, **_plain(self)}
+
+
+def _other_games(problem: Any) -> str:
+    """Which games are played over it, if any."""
+    names = [repr(name) for name, game in GAMES.items() if isinstance(problem, game.over)]
+    return f"; it is played in {', '.join(names)}" if names else ""
 
 
 # --- as JSON ----------------------------------------------------------------------------------------------------------

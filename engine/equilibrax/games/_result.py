@@ -16,6 +16,7 @@ from rich.table import Table
 from equilibrax._core.committees import committee_index
 from equilibrax._core.status import SolveError, Status, status_names
 from equilibrax._core.text import show_table
+from equilibrax.games._labelled import Labelled
 from equilibrax.games._outcome import Of, Outcome, no_outcome
 
 if TYPE_CHECKING:
@@ -75,11 +76,11 @@ class GameResult:
         name = str(status_names(bad[where]).item())
         unsolved = int((bad != 0).reshape(len(bad), -1).any(axis=1).sum())
         raise SolveError(
-            f"{unsolved} of {len(bad)} {self._unit}s are not solved; the first is {self._place(where)}: {name}. "
+            f"{unsolved} of {len(bad)} {self._unit}s are not solved; the first is {self._where(where)}: {name}. "
             f"Status.{name.split('|')[0]} says what to do; throw=False returns the others."
         )
 
-    def _place(self, where: tuple[int, ...]) -> str:
+    def _where(self, where: tuple[int, ...]) -> str:
         """A position in `status`, for people."""
         return f"{self._unit} {int(self.table_id[where[0]])}"
 
@@ -97,7 +98,7 @@ class GameResult:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Result(GameResult):
+class Result(Labelled, GameResult):
     """Equilibria of a game, for every table (or market) and committee.
 
     Arrays are `[B, C]`, or `[B, R, C]` if users respond quantally with a list of R lambdas; "..." stands for either
@@ -169,8 +170,9 @@ class Result(GameResult):
         return self.problem.scale
 
     def _utility(self, values: np.ndarray, known: Any = None) -> np.ndarray:
-        scale = self.scale.reshape(-1, *[1] * (values.ndim - 1))
-        return np.where(self.solved if known is None else known, values / scale, np.nan)
+        utilities = values / self.scale.reshape(-1, *[1] * (values.ndim - 1))
+        known = self.solved if known is None else known
+        return utilities if known.all() else np.where(known, utilities, np.nan)
 
     @property
     def worst_utility(self) -> Float[np.ndarray, "..."]:
@@ -187,16 +189,18 @@ class Result(GameResult):
         """`[..., C]` the user's expected utility where best-response dynamics ends, or None if it was skipped."""
         return None if self.dynamics_value is None else self._utility(self.dynamics_value)
 
-    def index(self, committee: int | Sequence[str]) -> int:
-        """Position of a committee, given as a bitmask or by the names of its providers.
+    def index(self, committee: int | str | Sequence[str]) -> int:
+        """Position of a committee, given as a bitmask, by the names of its providers, or as in "Ann+Bob".
 
         Raises:
             ValueError: if a name is not a provider's, or that committee was not solved.
         """
         return committee_index(committee, self.committees, self.problem.provider_names())
 
-    def _place(self, where: tuple[int, ...]) -> str:
-        return f"{super()._place(where)}, committee {int(self.committees[where[-1]])}"
+    def _where(self, where: tuple[int, ...]) -> str:
+        return f"{super()._where(where)}, committee {int(self.committees[where[-1]])}"
+
+    _place = index
 
     # --- printing
 

@@ -21,6 +21,7 @@ from equilibrax.games.oblivious import Oblivious
 from equilibrax.games.partition_result import PartitionResult
 from equilibrax.games.selection import Selection
 from equilibrax.games.selection_result import SelectionResult
+from equilibrax.io.given import as_problem
 from equilibrax.problems.market import Market
 from equilibrax.problems.normal_form import NormalForm
 from equilibrax.problems.persuasion import PersuasionGame
@@ -58,8 +59,14 @@ def solve(tables: NormalForm, game: Literal["nash"], **how: Unpack[How]) -> Nash
 def solve(tables: Problem, game: Game[R], **how: Unpack[How]) -> R: ...
 @overload
 def solve(tables: Problem, game: str, **how: Unpack[How]) -> GameResult: ...
+@overload
+def solve(tables: Any, game: Selection | Literal["selection"] = ..., **how: Unpack[How]) -> SelectionResult: ...
+@overload
+def solve(tables: Any, game: Game[R], **how: Unpack[How]) -> R: ...
+@overload
+def solve(tables: Any, game: str, **how: Unpack[How]) -> GameResult: ...
 def solve(
-    tables: Problem,
+    tables: Any,
     game: Game[Any] | str = Selection(),  # noqa: B008 (frozen)
     *,
     committees: Committees = "all",
@@ -86,7 +93,8 @@ def solve(
     Args:
         tables: B tables with K providers, X states and A actions; or, in games over partitions, a `PersuasionGame`,
             whose users may have private information; or, in the last two games, a `Market`; or, for `Nash()`, a
-            `NormalForm`.
+            `NormalForm`. Or what these are read from: a data frame (see `from_dataframe`), a file, or the name of one
+            of the paper's tables.
         game: the game, or its name ("joint") for its default options.
         committees: "all" 2**K - 1 of them, or a list of bitmasks (bit j is provider j in column order) and tuples of
             providers' names.
@@ -114,7 +122,7 @@ def solve(
         [[[5, 5], [1, 4]]]
     """
     chosen = game_named(game)
-    problem = chosen.accept(tables)
+    problem = chosen.accept(as_problem(tables))
     mesh = batch_mesh(devices)
     result = chosen.solve(problem, chosen.masks(problem, committees), backend, mesh)
     if throw:

@@ -1,3 +1,5 @@
+from .frames import from_dataframe as from_dataframe, market_from_dataframe as market_from_dataframe
+from .given import as_problem as as_problem
 from .markets import read_market as read_market, write_market as write_market
 from .movielens import (
     MovieLens as MovieLens,

@@ -19,9 +19,9 @@ import numpy as np
 from equilibrax._core.checks import INT32_MAX
 from equilibrax._core.fixed_point import common_step
 from equilibrax._core.partitions import restricted_growth
-from equilibrax.io.files import TableFileError, check_dense, csv_bytes, decimal, line_of, naming, say, stem_of
+from equilibrax.io.files import TableFileError, check_dense, csv_bytes, decimal, line_of, naming, place_of, say, stem_of
 from equilibrax.io.names import Reading, alike
-from equilibrax.io.records import Rows, counted, exact, prior_weights, read_rows, utilities
+from equilibrax.io.records import Rows, Texts, counted, exact, prior_weights, read_rows, utilities
 from equilibrax.problems.market import Market, MarketLabels, separable_market
 
 _REQUIRED = ("state", "user", "action", "utility")
@@ -39,7 +39,7 @@ class _Row:
 
 
 def parse(
-    data: bytes, path: Path, resolution: int | None, weight_resolution: int | None, how: Reading | None = None
+    data: bytes | Texts, path: Path, resolution: int | None, weight_resolution: int | None, how: Reading | None = None
 ) -> Market:
     """The markets of a CSV or Parquet file."""
     found = read_rows(data, path, _REQUIRED, _RESERVED, how or Reading(), names=_is_name, about=_attached)
@@ -156,7 +156,7 @@ class _File:
             at = (markets[row.cells["market"]], i, states[row.cells["state"]], actions[i][row.cells["action"]])
             if lines[at]:
                 here = f"{self.line_of(row)}: user {row.cells['user']!r}, state {row.cells['state']!r}"
-                came = f"{row.cells['action']!r} again after line {lines[at]}"
+                came = f"{row.cells['action']!r} again after {place_of(self.path, lines[at])}"
                 raise TableFileError(f"{here}: expected every action once, got {came}")
             lines[at] = row.line
             values[at[0], :, i, at[2], at[3]] = row.utilities
@@ -236,7 +236,8 @@ class _File:
             if texts[0] != texts[1] and not (numeric and exact(texts[0], here) == exact(texts[1], here)):
                 about = ", ".join(f"{name} {text!r}" for name, text in zip(keys, key))
                 raise TableFileError(
-                    f"{here}: expected {texts[1]!r} for {about} as on line {seen.line}, got {texts[0]!r}"
+                    f"{here}: expected {texts[1]!r} for {about} as on {place_of(self.path, seen.line)}, "
+                    f"got {texts[0]!r}"
                 )
 
         def of(*key: str) -> str:

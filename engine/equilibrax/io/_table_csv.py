@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from equilibrax.io.files import TableFileError, check_dense, csv_bytes, decimal, line_of, naming, say, stem_of
+from equilibrax.io.files import TableFileError, check_dense, csv_bytes, decimal, line_of, naming, place_of, say, stem_of
 from equilibrax.io.names import Reading
-from equilibrax.io.records import counted, exact, prior_weights, read_rows, utilities
+from equilibrax.io.records import Texts, counted, exact, prior_weights, read_rows, utilities
 from equilibrax.problems.tables import Labels, UtilityTables, from_arrays, table_id_words
 
 _REQUIRED = ("state", "action", "user")
@@ -35,7 +35,7 @@ class _Row:
 
 
 def parse(
-    data: bytes, path: Path, resolution: int | None, how: Reading | None = None, apart: bool = False
+    data: bytes | Texts, path: Path, resolution: int | None, how: Reading | None = None, apart: bool = False
 ) -> list[UtilityTables]:
     """The tables as one batch, or `apart` by their states and actions; with `how`, what was read is logged."""
     found = read_rows(data, path, _REQUIRED, _RESERVED, how or Reading(), names=_TEXTS.__contains__)
@@ -87,7 +87,7 @@ def _assemble(rows: list[_Row], providers: tuple[str, ...], path: Path, resoluti
         b, x, a = tables[row.table], states[row.state], actions[row.action]
         if lines[b, x, a]:
             where = f"{line_of(path, row.line)}: table {row.table!r}, state {row.state!r}"
-            came = f"{row.action!r} again after line {lines[b, x, a]}"
+            came = f"{row.action!r} again after {place_of(path, lines[b, x, a])}"
             raise TableFileError(f"{where}: expected every action once, got {came}")
         lines[b, x, a] = row.line
         values[b, :, x, a] = row.utilities
@@ -106,7 +106,7 @@ def _prior(rows: list[_Row], tables: list[str], states: list[str], path: Path) -
         opening.setdefault(row.table, row)
         seen = first.setdefault((row.table, row.state), row)
         if row.prior != seen.prior and exact(row.prior, "") != exact(seen.prior, ""):
-            expected = f"{seen.prior} for state {row.state!r} as on line {seen.line}"
+            expected = f"{seen.prior} for state {row.state!r} as on {place_of(path, seen.line)}"
             where = f"{line_of(path, row.line)}: column 'prior'"
             raise TableFileError(f"{where}: expected {expected}, got {row.prior}")
     weights = []

@@ -52,9 +52,13 @@ class TableFileError(ValueError):
 
 
 def line_of(path: Path, line: int) -> str:
-    """The place of a record, as errors name it: its first line, or in a Parquet file its row."""
-    kind = "row" if path.suffix.lower() == ".parquet" else "line"
-    return f"{path}, {kind} {line}" if line else str(path)
+    """The place of a record, as errors name it: its first line, or in a Parquet file or a frame its row."""
+    return f"{path}, {place_of(path, line)}" if line else str(path)
+
+
+def place_of(path: Path, line: int) -> str:
+    """The same without the file."""
+    return f"{'row' if path.suffix.lower() in ('.parquet', '') else 'line'} {line}"
 
 
 @contextmanager

@@ -52,6 +52,16 @@ def _is_number(kind: Any) -> bool:
     return any(check(kind) for check in (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal))
 
 
+def column_texts(column: Any, path: Path, name: str) -> list[str]:
+    """The texts of a column of a frame: of numbers, of names of any kind; what is missing is an empty text."""
+    kind = column.type
+    if pa.types.is_dictionary(kind) and not _is_text(kind):
+        return ["" if value is None else str(value).strip() for value in column.to_pylist()]
+    if pa.types.is_nested(kind) or pa.types.is_binary(kind):
+        raise TableFileError(f"{path}: column {name!r}: expected texts or numbers, got {kind}")
+    return [text.strip() for text in _texts(column)]
+
+
 def _texts(column: pa.ChunkedArray) -> list[str]:
     if pa.types.is_dictionary(column.type):
         found: list[str] = []

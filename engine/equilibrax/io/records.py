@@ -38,9 +38,11 @@ class Texts:
     skipped: int  # lines of comments before the header
 
 
-def read_texts(data: bytes, path: Path, sep: str = ",", required: Sequence[str] = ()) -> Texts:
+def read_texts(data: bytes | Texts, path: Path, sep: str = ",", required: Sequence[str] = ()) -> Texts:
     """All texts of a CSV or Parquet file, without space around them; every row has a text for every column."""
-    if data.startswith(b"PAR1"):
+    if isinstance(data, Texts):  # of a data frame
+        columns, rows, lines, header, skipped = data.columns, data.rows, data.lines, data.header, data.skipped
+    elif data.startswith(b"PAR1"):
         columns, rows = parquet_texts(data, path)
         columns, rows = _tidy(columns), [_tidy(row) for row in rows]
         header, skipped, lines = 0, 0, list(range(1, len(rows) + 1))
@@ -173,7 +175,7 @@ def counted(number: int, what: str) -> str:
 
 
 def read_rows(
-    data: bytes,
+    data: bytes | Texts,
     path: Path,
     required: Sequence[str],
     reserved: Collection[str],
@@ -185,7 +187,7 @@ def read_rows(
     """The rows of a CSV or Parquet file.
 
     Args:
-        data: its bytes.
+        data: its bytes; or its texts, if it is no file.
         path: its path.
         required: columns that it must have.
         reserved: columns with a meaning.

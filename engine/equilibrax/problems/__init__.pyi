@@ -1,4 +1,5 @@
 from ._batch import Batch as Batch, concatenate as concatenate
+from ._describe import Description as Description
 from ._random_games import game_families as game_families, random_games as random_games
 from ._random_markets import (
     MARKETS_VERSION as MARKETS_VERSION,
@@ -33,5 +34,6 @@ from .tables import (
     RoundingWarning as RoundingWarning,
     UtilityTables as UtilityTables,
     from_arrays as from_arrays,
+    from_dict as from_dict,
     from_integers as from_integers,
 )

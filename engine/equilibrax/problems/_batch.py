@@ -7,6 +7,8 @@ and `jax.jit` say what is wrong. What comes back from any of them is looked at b
 
 from __future__ import annotations
 
+import reprlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields, replace
 from typing import Any, ClassVar, Self, TypeVar
@@ -16,6 +18,8 @@ import numpy as np
 
 from equilibrax._core.checks import ON_THE_HOST, as_array, refuse_traced
 from equilibrax._core.committees import mask_of
+from equilibrax._core.suggestions import did_you_mean
+from equilibrax.problems._describe import Description, describe
 
 
 class Batch:
@@ -115,6 +119,58 @@ class Batch:
     def state_names(self) -> tuple[str, ...]:
         """The states' names, their numbers where none were given."""
         return self.labels.states if self.labels else tuple(str(x) for x in range(self.states))
+
+    def unique_names(self) -> list[str]:
+        """One name each that no other has, in this batch or in one that it is a part of: with its id, if need be."""
+        own: Any = getattr(self.labels, f"{self._named}s", ())
+        often: Counter[str] = Counter(own)
+        ids = np.asarray(getattr(self, f"{self._named}_id")).tolist()
+        alone = [i == 0 or (i < len(own) and often[own[i]] == 1) for i in ids]
+        return [name if only else f"{name} {i}" for name, i, only in zip(self.names(), ids, alone)]
+
+    def place(self, one: int | str) -> int:
+        """The position of the one with this name (see `unique_names`); a number is a position.
+
+        Raises:
+            ValueError: if there is none.
+        """
+        if isinstance(one, int | np.integer) and not isinstance(one, bool):
+            if not -len(self) <= one < len(self):
+                raise ValueError(f"{self._named}: expected a position below {len(self)}, or a name, got {one}")
+            return int(one) % len(self)
+        names = self.unique_names()
+        if one not in names:
+            known = reprlib.repr(names)
+            raise ValueError(f"{self._named}: expected one of {known}, got {one!r}{did_you_mean(str(one), names)}")
+        return names.index(one)
+
+    def describe(self) -> Description:
+        """What the batch holds: sizes, names, the share of actions that do not exist, ties, ranges, resolution.
+
+        Ties are, for every player, the share of states in which several actions are best.
+
+        Example:
+            >>> import equilibrax as eq
+            >>> eq.sample_tables("uniform", 9, states=2, actions=3, providers=1, seed=0).describe()["tables"]
+            '9 tables, 2 states, 3 actions, 1 provider'
+        """
+        names = {"names": tuple(self.unique_names())} if len(self) > 1 and self.labels else {}
+        names |= {kind: getattr(self.labels, kind) for kind in ("states", "actions", "users", "providers")
+                  if isinstance(getattr(self.labels, kind, ((),))[0], str)}  # fmt: skip
+        sizes = {f"{self._one}s": len(self), **self._sizes(), "providers": self.num_providers}
+        players, there, steps, weights = self._described()
+        return describe(f"{self._one}s", sizes, names, players, there, steps, weights) | {"resolution": self.resolution}
+
+    def _sizes(self) -> dict[str, int]:
+        return {"states": self.states, "actions": self.actions}
+
+    def _described(self) -> tuple[dict[str, np.ndarray], np.ndarray, Any, np.ndarray]:
+        """For `describe`: whole numbers by player, which actions exist, steps per unit, `[B, X]` weights of states."""
+        user, providers, available, prior = (
+            np.asarray(getattr(self, name)) for name in ("user", "providers", "available", "prior")
+        )
+        players = {"user": user} | {name: providers[:, j] for j, name in enumerate(self.provider_names())}
+        return players, available, self.resolution, prior
 
     def committee_name(self, committee: int) -> str:
         """The providers of a committee (bitmask) by name, joined by commas."""

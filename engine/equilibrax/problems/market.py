@@ -163,6 +163,16 @@ class Market(Batch):
         """The users' names, `user 1` and so on where none were given."""
         return self.labels.users if self.labels else tuple(f"user {i + 1}" for i in range(self.users))
 
+    def _sizes(self) -> dict[str, int]:
+        return {"users": self.users, **super()._sizes()}
+
+    def _described(self) -> tuple[dict[str, np.ndarray], np.ndarray, Any, np.ndarray]:
+        there = np.asarray(self.available)[:, :, None]
+        players = {"users": np.asarray(self.user)}
+        if self.components is not None:
+            players |= {name: np.asarray(self.components)[:, j] for j, name in enumerate(self.provider_names())}
+        return players, there, self.resolution, np.asarray(self.prior)
+
     def add_user(
         self,
         utility: Any,

@@ -76,6 +76,15 @@ class PersuasionGame(Batch):
         "table_id": np.int64,
     }
 
+    def _sizes(self) -> dict[str, int]:
+        return {"signals": self.signals, **super()._sizes()}
+
+    def _described(self) -> tuple[dict[str, np.ndarray], np.ndarray, Any, np.ndarray]:
+        weights = np.asarray(self.weights)
+        players = {"user": self.user} | {name: self.providers[:, j] for j, name in enumerate(self.provider_names())}
+        there = np.asarray(self.available)[:, None] & (weights > 0)[..., None]
+        return players, there, np.maximum(weights, 1)[..., None] * self.resolution, weights.sum(axis=1)
+
     @property
     def signals(self) -> int:
         """Number of signals of the user, Z; 1 when she knows nothing."""

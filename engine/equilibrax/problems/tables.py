@@ -15,6 +15,7 @@ Letters: B tables, K providers, X states, A actions.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -38,7 +39,11 @@ from equilibrax._core.fixed_point import (
     in_steps,
     positive_weights,
 )
+from equilibrax.problems._alignment import aligned, nested_arrays
 from equilibrax.problems._batch import Batch, pytree
+from equilibrax.problems._labels import Labels as Labels
+from equilibrax.problems._selection_form import MAX_PROFILES, selection_form
+from equilibrax.problems.normal_form import NormalForm
 
 MAX_PROVIDERS = 16
 """Committees are bitmasks and all 2**K - 1 of them are solved at once; 16 providers make 65,535 committees."""
@@ -47,19 +52,6 @@ MAX_VALUE = 2**41
 """Largest |v_p(f)| in fixed point. A sort key holds a value and a 20-bit position in one 64-bit integer."""
 
 Array = Any  # a NumPy or a JAX array; shapes are in the annotations of the fields
-
-
-@dataclass(frozen=True)
-class Labels:
-    """Names for people: of states, actions, providers and, for files that hold several tables, tables.
-
-    `tables[i]` is the name of the table whose `table_id` is i.
-    """
-
-    states: tuple[str, ...]
-    actions: tuple[str, ...]
-    providers: tuple[str, ...]
-    tables: tuple[str, ...] = ()
 
 
 @pytree
@@ -117,6 +109,46 @@ class UtilityTables(Batch):
         """The names of the actions that `scheme` (`[X]`, action indices) recommends, state by state."""
         return [self.labels.actions[a] if self.labels else str(int(a)) for a in np.asarray(scheme)]
 
+    def to_normal_form(
+        self,
+        table: int,
+        committee: int | Sequence[str],
+        *,
+        tie_break: str = "lowest_index",
+        user: bool = False,
+        max_profiles: int = MAX_PROFILES,
+    ) -> NormalForm:
+        """The selection game of one table as a game in normal form between the members of a committee, for Gambit say.
+
+        Every member posts a scheme; the user takes the one that is best for her, of the lowest member where several
+        are; everybody has what it is worth (2509.15090, Definition 16). The scheme that is taken is the outcome.
+
+        Args:
+            table: position in the batch.
+            committee: bitmask, or the names of the members.
+            tie_break: "lowest_index". Under "incumbent" a user who is indifferent stays where she was, so payoffs are
+                no function of the profile, and that is refused.
+            user: whether she is a player too, the last, with one action: her payoffs are known then.
+            max_profiles: how large the game may be: S schemes make S**|C| profiles.
+
+        Returns:
+            A batch of one game with outcomes and labels; its resolution is `scale`.
+
+        Raises:
+            ValueError: on a committee that is none, too many profiles, or "incumbent".
+
+        Example:
+            >>> import equilibrax as eq
+            >>> tables = eq.load_paper_table("synthetic-1")
+            >>> game = tables.to_normal_form(0, 0b00011)
+            >>> game.num_actions, len(game.outcome_names())
+            ((27, 27), 27)
+            >>> found = eq.solve(game, eq.Nash())
+            >>> {game.outcome_names()[game.outcome[0][profile]] for profile in found.profiles(0)}
+            {'B, B, C'}
+        """
+        return selection_form(self[table], committee, tie_break, user, max_profiles)
+
 
 def from_arrays(
     user: Any,
@@ -126,15 +158,22 @@ def from_arrays(
     *,
     resolution: int | None = None,
     labels: Labels | None = None,
+    states: Sequence[str] | None = None,
+    actions: Sequence[str] | None = None,
+    provider_names: Sequence[str] | None = None,
 ) -> UtilityTables:
     """Utility tables from arrays of numbers, rounded once to multiples of `1 / resolution`.
 
     Numbers may be `fractions.Fraction`, which are taken exactly. Floats are read as the decimals that people write for
     them: 0.1 + 0.2 is 0.3.
 
+    What carries labels is aligned by these, never by position: pandas DataFrames with states as index and actions as
+    columns, Series with states as index, xarray DataArrays with dims table, provider, state, action.
+
     Args:
         user: `[X, A]` or `[B, X, A]`, the user's utilities.
-        providers: `[K, X, A]` or `[B, K, X, A]`, the providers' utilities, K from 1 to 16.
+        providers: `[K, X, A]` or `[B, K, X, A]`, the providers' utilities, K from 1 to 16; or a dictionary from names
+            to `[X, A]` or `[B, X, A]` each.
         prior: `[X]` or `[B, X]`, positive weights of any scale; None is uniform. Whole numbers, decimals
             and ratios of small whole numbers (0.2, 1/3) are kept exactly, others are rounded to 1e-6 of their sum.
         available: `[X, A]` or `[B, X, A]` bool; None means every action exists in every state. Utilities of
@@ -142,12 +181,15 @@ def from_arrays(
         resolution: steps per unit of utility; None is the smallest power of ten of at least 10,000 that represents the
             utilities, where it fits, else 10,000 with a `RoundingWarning` if different utilities become equal.
         labels: names of states, actions, providers and tables.
+        states: X names, instead of labels, in the order of the result; so are the next two.
+        actions: A names.
+        provider_names: K names.
 
     Returns:
         A batch of B tables (of one table if the arrays have no batch axis).
 
     Raises:
-        ValueError: naming the argument, what was expected and what came.
+        ValueError: naming the argument, what was expected and what came; also if labels differ.
 
     Example:
         >>> import equilibrax as eq
@@ -157,7 +199,9 @@ def from_arrays(
         >>> tables.user[0].tolist()
         [[10000, 0], [0, 10000]]
     """
-    (user, providers), weights, mask, labels = _shapes(user, providers, prior, available, labels)
+    names = {"states": states, "actions": actions, "provider_names": provider_names}
+    given = aligned(user, providers, prior, available, labels, names)
+    (user, providers), weights, mask, labels = _shapes(*given)
     weights = positive_weights(weights)
 
     def build(steps: int) -> UtilityTables:
@@ -166,6 +210,28 @@ def from_arrays(
         return _finish(users, others, weights, mask, steps, labels)
 
     return in_steps(build, resolution, [Payoffs(user, mask, 2), Payoffs(providers, mask[:, None], 2)])
+
+
+def from_dict(data: Mapping[str, Any], *, resolution: int | None = None) -> UtilityTables:
+    """Utility tables from nested dictionaries, such as a JSON file holds.
+
+    Args:
+        data: `{"user": {state: {action: utility}}, "providers": {name: {state: {action: utility}}}}`, perhaps with
+            `"prior": {state: weight}`; or a dictionary from names of tables to such dictionaries. An action that a
+            state lacks is unavailable there; all players have the same.
+        resolution: as for `from_arrays`.
+
+    Raises:
+        ValueError: naming the place, what was expected and what came.
+
+    Example:
+        >>> import equilibrax as eq
+        >>> guess = {"rain": {"bus": 1, "walk": 0}, "sun": {"walk": 1, "bus": 0.3}}
+        >>> tables = eq.from_dict({"user": guess, "providers": {"Ann": guess}, "prior": {"sun": 3, "rain": 1}})
+        >>> tables.labels.actions, tables.prior.tolist(), tables.user.tolist()
+        (('bus', 'walk'), [[1, 3]], [[[10000, 0], [3000, 10000]]])
+    """
+    return from_arrays(**nested_arrays(data), resolution=resolution)
 
 
 def from_integers(

@@ -12,15 +12,25 @@ Letters: B markets, N users, K providers, X states, A actions, C committees.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
 
-from equilibrax._core.columns import declared
+from equilibrax._core.columns import COLUMNS, declared
 from equilibrax.problems.market import Market
-from equilibrax.rows._building import Extractors, along_batch, batch_names, build_rows, sizes, status_words
+from equilibrax.rows._building import (
+    Extractors,
+    along_batch,
+    batch_names,
+    build_rows,
+    committee_names,
+    sizes,
+    status_words,
+    unique_names,
+)
 from equilibrax.theory.market_guarantees import MarketPromises
 
 _OF_RESULT: Extractors = {
@@ -32,6 +42,9 @@ _OF_RESULT: Extractors = {
     "user": lambda result: np.arange(result.market.users),
     "optimum": lambda result: result.market.optimum_utility[:, None],
     "status": lambda result: status_words(result.status[..., None]),
+    "market_name": lambda result: unique_names(result.market, 3),
+    "committee_names": lambda result: (committee_names(result)[0][:, None], committee_names(result)[1]),
+    "user_name": lambda result: (np.arange(result.market.users), list(result.market.user_names())),
 }
 
 
@@ -52,7 +65,7 @@ def _real(values: Any, steps: int) -> Any:
     return None if values is None else np.asarray(values) / steps
 
 
-def user_rows(result: Any, promises: MarketPromises | None = None) -> pa.Table:
+def user_rows(result: Any, promises: MarketPromises | None = None, groups: Sequence[Literal["names"]] = ()) -> pa.Table:
     """One row per (market, committee, user), in the order of markets, then of committees, then of users.
 
     `market` is the market's id, `committee` a bitmask (bit j is provider j), `user` her number from 0. Utilities are
@@ -64,9 +77,10 @@ def user_rows(result: Any, promises: MarketPromises | None = None) -> pa.Table:
     Args:
         result: from `solve`; B markets, C committees and N users.
         promises: from `market_promises` of the same result.
+        groups: optional columns: "names" (of markets, committees and users).
 
     Returns:
-        A table of B x C x N rows with the result's columns.
+        A table of B x C x N rows with the result's columns, and those of the groups.
 
     Example:
         >>> import equilibrax as eq
@@ -76,7 +90,8 @@ def user_rows(result: Any, promises: MarketPromises | None = None) -> pa.Table:
     """
     promised = {"benchmark": "benchmark", "bound": "bound", "bound_source": "source"}
     promised = SimpleNamespace(**{name: getattr(promises, own, None) for name, own in promised.items()})
-    return build_rows(result.columns, np.shape(result.worst_utility), (result, promised, result.market), _OF_RESULT)
+    columns = (*result.columns, *(column for column in COLUMNS["users"] if column.group in groups))
+    return build_rows(columns, np.shape(result.worst_utility), (result, promised, result.market), _OF_RESULT)
 
 
 def market_rows(market: Market) -> pa.Table:

@@ -18,7 +18,7 @@ from equilibrax._core.committees import Committees
 from equilibrax._core.text import show_table
 from equilibrax.games import Backend, MarketGame, MarketResult, all_games, game_named, solve
 from equilibrax.problems.market import Market
-from equilibrax.rows.users import user_rows
+from equilibrax.rows import result_rows, user_rows
 from equilibrax.theory.market_guarantees import MarketPromises, market_promises
 
 Games = str | MarketGame | Sequence[MarketGame]
@@ -43,9 +43,9 @@ class MarketOutcome:
         rationality = self.result.rationality
         return self.result.game.name + ("" if rationality is None else f", λ = {rationality:g}".replace("inf", "∞"))
 
-    def rows(self) -> pa.Table:
-        """One row per market, committee and user, as `user_rows`."""
-        return user_rows(self.result, self.promises)
+    def rows(self, names: bool = False) -> pa.Table:
+        """One row per market, committee and user, as `user_rows`; with `names` they have columns of names."""
+        return result_rows(self.result, self.promises) if names else user_rows(self.result, self.promises)
 
 
 def solve_games(

@@ -1,0 +1,52 @@
+"""Where rows go: a file in one of several formats, or standard output; and committees as people write them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+import pyarrow as pa
+from rich.console import Console
+
+from equilibrax.rows import FORMATS, format_of, rows_as, write_rows
+
+FORMAT_NAMES = "{" + ",".join(FORMATS) + "}"
+
+
+def check_output(out: str, format: str | None) -> None:
+    """Refuse what cannot be written before anything is computed.
+
+    Raises:
+        ValueError: naming the flag.
+    """
+    if out == "-" and format is None:
+        return
+    kind = format_of(out, format, "--out" if format is None else "--format")
+    if kind == "xlsx" and find_spec("openpyxl") is None:
+        flag = "--out" if format is None else "--format"
+        raise ValueError(f"{flag}: expected the library openpyxl for .xlsx, which is not here; pip install openpyxl")
+    if out == "-" and kind in ("parquet", "xlsx") and sys.stdout.isatty():
+        raise ValueError(f"--format: expected a file or a pipe for {kind}, got a terminal; give --out FILE.{kind}")
+    if out != "-" and not Path(out).resolve().parent.is_dir():
+        raise ValueError(f"--out: expected a folder that exists, got {out!r}, whose folder is missing")
+
+
+def write_out(rows: pa.Table, out: str, format: str | None, console: Console) -> None:
+    """Write rows where `check_output` has found it possible."""
+    if out != "-":
+        write_rows(rows, out, format=format)
+        console.print(f"{rows.num_rows:,} rows written to {out}", markup=False)
+    elif format is not None:
+        content = bytes(rows_as(rows, format))
+        if format in ("parquet", "xlsx"):
+            sys.stdout.buffer.write(content)
+        else:
+            sys.stdout.write(content.decode())
+        sys.stdout.flush()
+
+
+def given_committees(texts: Sequence[str]) -> list[int | str] | str:
+    """Bitmasks where there are only digits, else names joined by plus signs; "all" if there are none."""
+    return [int(text) if text.isdecimal() else text for text in texts] or "all"

@@ -1,0 +1,97 @@
+"""What a batch holds, in a few lines: sizes, names, missing actions, ties, resolution, ranges.
+
+Letters: B tables, K providers, X states, A actions.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from equilibrax._core.text import plain
+
+_NAMES = 8  # names that are shown
+
+
+class Description(dict[str, Any]):
+    """What `describe` found, by name; printed as a line for each.
+
+    Example:
+        >>> import equilibrax as eq
+        >>> eq.load_paper_table("synthetic-2").describe()["ties"]
+        {'user': 0.0, 'AI 1': 0.0, 'AI 2': 0.0, 'AI 3': 0.0, 'AI 4': 0.0, 'AI 5': 0.0}
+    """
+
+    def __repr__(self) -> str:
+        width = max(map(len, self), default=0)
+        return "\n".join(f"{name:<{width}}  {_shown(value)}" for name, value in self.items())
+
+    __str__ = __repr__
+
+    def __or__(self, more: Any) -> Description:
+        return Description({**self, **more})
+
+    def _repr_html_(self) -> str:
+        rows = (f"<tr><th>{html.escape(n)}</th><td>{html.escape(_shown(v))}</td></tr>" for n, v in self.items())
+        return f"<table>{''.join(rows)}</table>"
+
+
+def describe(
+    what: str,
+    sizes: Mapping[str, int],
+    names: Mapping[str, Sequence[str]],
+    players: Mapping[str, np.ndarray],
+    available: np.ndarray,
+    steps: Any,
+    weights: np.ndarray,
+) -> Description:
+    """A description.
+
+    Args:
+        what: what one of the batch is called.
+        sizes: by their words.
+        names: by what they are of.
+        players: whole numbers in steps of utility by player, `[..., A]`.
+        available: the same shape, or one that broadcasts to it: which actions exist.
+        steps: per unit of utility; broadcasts to the same shape.
+        weights: `[B, X]` of the states.
+    """
+    found = Description()
+    found[what] = ", ".join(f"{n:,} {word if n != 1 else word.removesuffix('s')}" for word, n in sizes.items())
+    found.update({kind: tuple(own) for kind, own in names.items()})
+    found["missing actions"] = float(1 - np.mean(available)) if available.size else 0.0
+    ties, ranges = {}, {}
+    for name, values in players.items():
+        values = np.asarray(values).astype(np.int64)
+        there = np.broadcast_to(available, values.shape)
+        lowest = np.iinfo(np.int64).min
+        best = np.where(there, values, lowest).max(axis=-1, keepdims=True, initial=lowest)
+        tied = ((values == best) & there).sum(axis=-1) > 1
+        ties[name] = float(tied.mean()) if tied.size else 0.0
+        real = (values / steps)[there]
+        ranges[name] = (float(real.min()), float(real.max())) if real.size else (0.0, 0.0)
+    found["ties"] = ties  # share of states with several best actions
+    found["ranges"] = ranges
+    shares = weights / weights.sum(axis=1, keepdims=True)
+    found["prior"] = (float(shares.min()), float(shares.max())) if shares.size else (0.0, 0.0)
+    return found
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, Mapping):
+        parts = [f"{plain(name)} {_shown(part)}" for name, part in value.items()]
+        return _listed(parts)
+    if isinstance(value, tuple) and value and isinstance(value[0], float):
+        return f"{value[0]:g} to {value[1]:g}"
+    if isinstance(value, tuple):
+        return _listed([plain(name) for name in value])
+    if isinstance(value, float):
+        return f"{100 * value:.3g} %"
+    return f"{value:,}" if isinstance(value, int) else plain(value)
+
+
+def _listed(parts: Sequence[str]) -> str:
+    return ", ".join(parts[:_NAMES]) + (f" and {len(parts) - _NAMES:,} more" if len(parts) > _NAMES else "")

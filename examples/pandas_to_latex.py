@@ -1,0 +1,24 @@
+"""From a pandas DataFrame, its rows in any order, to equilibria by name, a picture and a LaTeX table."""
+
+import equilibrax as eq
+import matplotlib.pyplot as plt
+import pandas as pd
+
+rows = [
+    ("Oslo", "sun", "walk", 3, 1.0, 0.9, 0.0),
+    ("Oslo", "rain", "bus", 1, 1.0, 0.2, 0.9),
+    ("Rome", "rain", "walk", 1, 0.2, 0.7, 0.3),
+    ("Oslo", "rain", "walk", 1, 0.0, 0.8, 0.1),
+    ("Rome", "sun", "bus", 9, 0.1, 0.4, 0.8),
+    ("Oslo", "sun", "bus", 3, 0.3, 0.2, 1.0),
+    ("Rome", "rain", "bus", 1, 0.9, 0.3, 0.6),
+    ("Rome", "sun", "walk", 9, 1.0, 0.8, 0.2),
+]
+frame = pd.DataFrame(rows, columns=["city", "weather", "advice", "days", "Alice", "Ann", "Bob"], index=range(9, 1, -1))
+tables = eq.from_dataframe(frame, table="city", state="weather", action="advice", prior="days", user="Alice")
+print(tables.describe())
+result = eq.solve(tables)
+print(result.sel(table="Rome", committee=("Ann", "Bob")).to_pandas())
+result.to_xarray().worst_utility.plot.line(x="committee", hue="table", marker="o")
+plt.savefig("worst.png")
+print(result.to_latex())

@@ -1,0 +1,135 @@
+"""Manual pages are true, fit a terminal of 80 columns and load nothing; what is typed wrong is said in a line."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from equilibrax.cli import COMMANDS, main
+from equilibrax.cli._pages import FOLDER, WIDTH, stored_page, wrapped
+from equilibrax.cli.manual import all_pages
+from equilibrax.games import all_games
+from equilibrax.problems import UtilityTables
+
+PAGES = {path.stem: path.read_text() for path in Path(FOLDER).glob("*.txt")}
+
+
+def test_pages_say_what_the_flags_say():
+    assert all_pages(COMMANDS) == PAGES, "run python .ci/manual.py"
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_no_line_is_cut_or_wrapped_twice(name):
+    page = PAGES[name]
+    assert page.startswith(f"usage: equilibrax {re.split('--|[.]', name)[0]}")
+    blocks = re.split(r"\n\s*\n|\n(?= +--)|(?<=:)\n", page)
+    for block in blocks:
+        lines = block.splitlines()
+        for line, following in pairwise(lines):
+            same = len(line) - len(line.lstrip()) == len(following) - len(following.lstrip())
+            if same and not line.lstrip().startswith(("equilibrax ", "--")) and not line.endswith("\\"):
+                first = following.split()[0]
+                first = following.strip() if first == "Default:" else first  # which stays with what it is
+                assert len(line) + 1 + len(first) > WIDTH, f"{line!r} ends early"
+    assert max(map(len, page.splitlines())) <= WIDTH
+    assert not re.search(r"\bNone\b|tyro|\(default: \)|Example:", page)
+
+
+def test_the_overview_fits(capsys):
+    assert main(["--help"]) == 0
+    assert max(map(len, capsys.readouterr().out.splitlines())) <= WIDTH
+
+
+def test_a_page_has_the_options_of_the_game_that_is_named():
+    page = stored_page("solve", ["--game", "joint"])
+    assert page is not None
+    assert "--rationality" in page
+    assert "--tie-break" not in page
+    assert "--committees" in page
+    whole = stored_page("solve", [])
+    assert whole is not None
+    assert [name for name in all_games(UtilityTables) if f"options with --game {name}" in whole] == list(
+        all_games(UtilityTables)
+    )
+    assert stored_page("solve", ["--game=chess"]) is None
+    assert stored_page("sweep", ["--users", "2"]) == PAGES["sweep--users"]
+    assert stored_page("data", ["movielens"]) == PAGES["data.movielens"]
+
+
+def test_wrapping_cuts_between_words_only():
+    assert wrapped("aa bb  cc\ndd", 2, 7) == ["  aa bb", "  cc dd"]
+    assert wrapped("a" * 99, 0, 9) == ["a" * 99]
+
+
+@pytest.mark.parametrize("args", [["--help"], ["--version"], ["solve", "--help"], ["sweep", "--users", "2", "-h"]])
+def test_help_loads_nothing(args):
+    heavy = {"jax", "numpy", "tyro", "rich", "pyarrow", "asyncio"}
+    code = f"""
+import sys
+from equilibrax.cli import main
+try:
+    status = main({args!r})
+except SystemExit as stop:
+    status = stop.code
+assert status == 0
+print(*{heavy} & set(sys.modules), file=sys.stderr)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr.split() == []
+    assert "equilibrax" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["slove"], r"got 'slove'; did you mean 'solve'\?"),
+        (["solve", "x", "--resolutoin", "3"], r"--resolutoin: expected a flag .*; did you mean '--resolution'\?"),
+        (["solve", "x", "--game", "jont"], r"--game: expected one of .*, got 'jont'; did you mean 'joint'\?"),
+        (["solve", "x", "--backend", "cpux"], r"--backend: expected one of auto, .*'cpux'; did you mean 'cpu'\?"),
+        (["solve", "x", "--resolution", "abc"], "--resolution: expected a whole number, got 'abc'"),
+        (["solve", "x", "--out"], "--out: expected a value, got none"),
+        (["verify"], "DIR: expected the folder of a sweep, got none"),
+        (["data", "moviel"], r"expected one of movielens-table, movielens, got 'moviel'; did you mean 'movielens'\?"),
+        (["solve", "synthetic-3"], r"got 'synthetic-3', which is not there; did you mean 'synthetic-[12]'\?"),
+        (["solve", "synthetic-1", "--committees", "AI 1+AI6"], r"--committees: expected providers among AI 1, .*'AI6'"),
+        (["solve", "synthetic-1", "--committees", "99"], "--committees: expected bitmasks from 1 to 31"),
+        (["solve", "synthetic-1", "--format", "cvs"], "--format: expected one of parquet, csv"),
+        (["solve", "synthetic-1", "--out", "no/b.csv"], "--out: expected a folder that exists"),
+        (["sweep", "--out", "s", "--shard-size", "0"], "--shard-size: expected"),
+    ],
+)
+def test_what_is_typed_wrong_is_said_with_the_flag(args, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(args) == 2
+    error = capsys.readouterr().err
+    assert re.match(rf"equilibrax: error: .*{message}", error.strip()), error
+    assert error.strip().count("\n") == 0
+
+
+def test_no_colour_where_none_is_wanted(monkeypatch):
+    from equilibrax._core.text import Screen
+
+    monkeypatch.setenv("NO_COLOR", "1")
+    screen = Screen(force_terminal=True, file=open(os.devnull, "w"))  # noqa: SIM115
+    with screen.capture() as shown:
+        screen.print("red", style="red")
+    assert "\x1b[3" not in shown.get()
+    screen.file.close()
+
+
+def test_rows_go_to_standard_output_in_any_format(capsys):
+    assert main(["solve", "synthetic-1", "--committees", "AI 1+AI 2", "--no-misalignment", "--format", "csv"]) == 0
+    header, *lines = capsys.readouterr().out.splitlines()
+    assert header.endswith("status,table_name,committee_names")
+    assert len(lines) == 1
+    assert lines[0].endswith("OK,synthetic-1,AI 1+AI 2")
+    assert (
+        main(["market", "theorem-4.1", "--committees", "3", "--no-bounds", "--game", "anonymous", "--format", "md"])
+        == 0
+    )
+    assert "| provider 1+provider 2 | user 2 |" in capsys.readouterr().out
