@@ -9,6 +9,7 @@ from typing import Annotated
 import tyro
 from rich.console import Console
 
+from equilibrax.cli._folders import check_new
 from equilibrax.cli.games import ReadingFlags
 from equilibrax.io.given import named_groups
 from equilibrax.reports import Page, explore, explore_sweep
@@ -46,6 +47,7 @@ class Explore:
             raise ValueError("TABLE: expected at least one CSV or npz file, got none")
         if self.out.suffix != ".html":
             raise ValueError(f"--out: expected a file that ends in .html, got {str(self.out)!r}")
+        check_new("--out", [self.out])
         sweeps = [path for path in self.tables if (path / "sweep.json").exists()]
         if sweeps and len(self.tables) > 1:
             raise ValueError(f"TABLE: expected the folder of a sweep alone, got {len(self.tables)} places")
