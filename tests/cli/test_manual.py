@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 from equilibrax.cli import COMMANDS, main
-from equilibrax.cli._pages import FOLDER, WIDTH, stored_page, wrapped
 from equilibrax.cli.manual import all_pages
+from equilibrax.cli.pages import FOLDER, WIDTH, stored_page, wrapped
 from equilibrax.games import all_games
 from equilibrax.problems import UtilityTables
 

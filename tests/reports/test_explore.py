@@ -100,6 +100,10 @@ def test_the_command_writes_a_page(tmp_path, capsys):
     path = tmp_path / "page.html"
     assert cli.main(["explore", "synthetic-2", "--out", str(path)]) == 0
     assert given(path.read_text("utf-8"))["markets"][0]["name"] == "synthetic-2"
+    assert cli.main(["explore", "synthetic-2", "--out", str(path)]) == 0  # its own page may be replaced
+    path.write_text("somebody's page")
+    assert cli.main(["explore", "synthetic-2", "--out", str(path)]) == 2
+    assert path.read_text() == "somebody's page"
     assert cli.main(["explore", "synthetic-2", "--out", str(tmp_path / "page.pdf")]) == 2
     assert "--out: expected a file that ends in .html" in capsys.readouterr().err
 

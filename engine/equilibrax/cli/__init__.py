@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from equilibrax.cli._pages import asks_for_help, stored_page, wrapped
+from equilibrax.cli.pages import asks_for_help, stored_page, wrapped
 
 if TYPE_CHECKING:
     from rich.console import Console

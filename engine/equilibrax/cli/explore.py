@@ -9,6 +9,7 @@ from typing import Annotated
 import tyro
 from rich.console import Console
 
+from equilibrax.cli._folders import check_new
 from equilibrax.cli.games import ReadingFlags
 from equilibrax.cli.output import check_new
 from equilibrax.io.given import named_groups

@@ -14,7 +14,6 @@ import os
 import re
 from dataclasses import dataclass
 from importlib import resources
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -58,7 +57,7 @@ class Page:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the file, all of it or nothing."""
-        write_document(Path(path), self.html)
+        write_document(path, self.html)
 
     def _repr_html_(self) -> str:
         """The page inside a notebook: in a frame of its own, which can run its script and save files, nothing else."""

@@ -51,7 +51,7 @@ export function chart(holder, { title, xs, ys, xLabel, yLabel, whole = false, ri
   }
   add(
     svg("text", { x: (inner.left + inner.right) / 2, y: height - 8, "text-anchor": "middle" }, xLabel),
-    svg("text", { x: 0, y: 0, transform: `translate(13 ${(inner.top + inner.bottom) / 2}) rotate(-90)`, "text-anchor": "middle" }, shortened(yLabel, 34)),
+    svg("text", { x: 0, y: 0, transform: `translate(13 ${(inner.top + inner.bottom) / 2}) rotate(-90)`, "text-anchor": "middle" }, shortened(yLabel, Math.floor((inner.bottom - inner.top) / 7))),
   );
   holder.replaceChildren(root);
   return { root, x, y, width, height, inner, add };

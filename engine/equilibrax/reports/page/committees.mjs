@@ -79,7 +79,8 @@ export function drawFigure7(view) {
   steps.forEach((m, k) => {
     if (room < 14) return; // too narrow: the order is in words below
     const [x, y] = path[k];
-    const down = y < plot.inner.top + 30 ? 22 + 13 * (k % 2) : k % 2 ? -12 : 22;
+    const low = y > plot.inner.bottom - 30;
+    const down = y < plot.inner.top + 30 ? 22 + 13 * (k % 2) : k % 2 || low ? -12 : 22;
     const anchor = k === 0 ? "start" : k === providers - 1 ? "end" : "middle";
     const from = { start: -12, middle: 0, end: 12 }[anchor];
     plot.add(svg("text", { x: x + from, y: y + down, "text-anchor": anchor, class: "halo" }, shortened(`+${market.providers[order[k]]}`, room)));
