@@ -8,7 +8,7 @@
 checks it with `merge --check`, and follows the memory of the process.
 
 `shards` compares one process that is bound to one core with two that are bound to one core each and fill one folder as
-`--shard 0/2` and `--shard 1/2`. (A process that is not bound uses every core already; that is the third line, for
+`--worker 0/2` and `--worker 1/2`. (A process that is not bound uses every core already; that is the third line, for
 comparison.) Every process solves `--share` tables after it has compiled, and all of a round start together; tables per
 second are all tables over the time until the last process is done. The ratio is the median over rounds.
 
@@ -58,9 +58,9 @@ def work(given: dict[str, Any]) -> None:
     peaks: list[tuple[int, float]] = []
     config = SweepConfig(**SIZES, tables=given["tables"], shard_size=size)
     report = run_sweep(
-        config, folder, shard=tuple(given["shard"]), progress=lambda done, _: peaks.append((done, peak_memory_mb()))
+        config, folder, worker=tuple(given["worker"]), progress=lambda done, _: peaks.append((done, peak_memory_mb()))
     )
-    tenth = next(peak for done, peak in peaks if 10 * done >= given["tables"] // given["shard"][1])
+    tenth = next(peak for done, peak in peaks if 10 * done >= given["tables"] // given["worker"][1])
     found = {"seconds": report.seconds, "rate": report.tables_per_second, "rows": report.rows, "tables": report.tables}
     statuses = {"statuses": report.statuses, "resolved": report.resolved, "closed": report.closed}
     print(json.dumps({**found, **statuses, "peak_mb_tenth": tenth, "peak_mb": peaks[-1][1]}), flush=True)
@@ -132,7 +132,7 @@ def dataset(tables: int, shard_size: int, scratch: Path) -> dict[str, Any]:
 
     folder = scratch / "dataset"
     seconds, [report] = together(
-        [Process(folder=str(folder), tables=tables, shard_size=shard_size, shard=(0, 1), cores=None, warm=False)]
+        [Process(folder=str(folder), tables=tables, shard_size=shard_size, worker=(0, 1), cores=None, warm=False)]
     )
     started = time.perf_counter()
     if not merge(folder, check=True).complete:
@@ -167,11 +167,11 @@ def shards(share: int, shard_size: int, rounds: int, scratch: Path) -> dict[str,
             common = {"folder": str(folder), "shard_size": shard_size, "warm": True}
             if name == "two":
                 processes = [
-                    Process(**common, tables=2 * share, shard=(i, 2), cores=[core]) for i, core in enumerate(cores)
+                    Process(**common, tables=2 * share, worker=(i, 2), cores=[core]) for i, core in enumerate(cores)
                 ]
             else:
                 bound = cores[:1] if name == "one" else None
-                processes = [Process(**common, tables=share, shard=(0, 1), cores=bound)]
+                processes = [Process(**common, tables=share, worker=(0, 1), cores=bound)]
             seconds, reports = together(processes)
             rates[name].append(sum(report["tables"] for report in reports) / seconds)
             made[name] = sums(folder)

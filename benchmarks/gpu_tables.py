@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from equilibrax_kernels import random_tables as families
 from equilibrax_kernels.fits.chebyshev import certified_fit, misalignment_lanes
+from equilibrax_kernels.fits.efficiency import EFFICIENT, weigh_lanes
 from equilibrax_kernels.fits.nnls import nonnegative_lanes, prefix_lanes
 from equilibrax_kernels.primitives.sorting import sort_lanes
 from equilibrax_kernels.selection.dense import dense_schemes
@@ -205,6 +206,29 @@ def given_fit(states: int, actions: int, providers: int, check: int) -> Case:
         return *_sides(count, states, actions, providers, True), *found
 
     return Case("misalignment-given", kernel, inputs, check)
+
+
+def efficiency(states: int, actions: int, providers: int, check: int, batch: int = 0) -> Case:
+    """Whether an outcome is efficient, by which weights, and what it lacks: of a user's optimum every other one."""
+
+    def kernel(utilities, chosen):
+        real = lanes(utilities).astype(jnp.float64) / (RESOLUTION * states)
+        held = lanes(chosen)[:, None] == jnp.arange(actions)[:, None]
+        gains = real - jnp.sum(jnp.where(held, real, 0.0), axis=2, keepdims=True)
+        ones = jnp.ones((providers + 1, len(utilities)))
+        found = weigh_lanes(gains, jnp.ones(held.shape, bool), held, 0 * ones, ones, ones > 0, 400)
+        efficient = found.status == EFFICIENT
+        gap = jnp.sum(found.gap_weights[:, None, None] * gains, axis=0).max(axis=1).sum(axis=0)
+        wanted = {"status": found.status, "gap": jnp.where(efficient, 0.0, gap)}
+        return wanted | {"certified": efficient | found.ended, "pivots": found.pivots}
+
+    def inputs(count: int) -> tuple:
+        rng, tables = uniform_tables(count, states, actions, providers)
+        chosen = rng.integers(0, actions, (count, states), dtype=np.int32)
+        chosen[::2] = tables[::2, 0].argmax(axis=2)
+        return tables, chosen
+
+    return Case(f"efficiency-{states}x{actions}x{providers}", kernel, inputs, check, batch)
 
 
 def _sides(count: int, states: int, actions: int, providers: int, some: bool) -> tuple:

@@ -30,13 +30,17 @@ NOTHING_RAISED = (
     "user_rows",
     "market_rows",
     "families",
+    "game_families",
     "markdown_table",
     "names_in",
 )
 BETWEEN_ROOMS = {  # for other rooms, not for users
     "batch_names",
     "build_rows",
+    "cells_of_game",
     "check_tolerance",
+    "dominating_scheme",
+    "files_of",
     "first_equilibria",
     "fit_outcomes",
     "format_of",

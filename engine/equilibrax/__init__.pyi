@@ -29,6 +29,7 @@ from .games import (
     Anonymous as Anonymous,
     Dynamics as Dynamics,
     Joint as Joint,
+    Nash as Nash,
     Obedient as Obedient,
     Oblivious as Oblivious,
     Personalized as Personalized,
@@ -41,14 +42,17 @@ from .io import (
     from_dataframe as from_dataframe,
     load_paper_table as load_paper_table,
     read_market as read_market,
+    read_nfg as read_nfg,
     read_table_groups as read_table_groups,
     read_tables as read_tables,
     write_market as write_market,
+    write_nfg as write_nfg,
     write_table as write_table,
 )
 from .problems import (
     Labels as Labels,
     Market as Market,
+    NormalForm as NormalForm,
     PersuasionGame as PersuasionGame,
     UtilityTables as UtilityTables,
     concatenate as concatenate,
@@ -56,9 +60,11 @@ from .problems import (
     from_dict as from_dict,
     from_integers as from_integers,
     general_market as general_market,
+    random_games as random_games,
     random_markets as random_markets,
     sample_tables as sample_tables,
     separable_market as separable_market,
+    tragedy_of_power as tragedy_of_power,
 )
 from .raters import (
     alignment_curve as alignment_curve,
@@ -69,6 +75,7 @@ from .studies import (
 )
 from .theory import (
     bounds as bounds,
+    efficiency as efficiency,
     misalignment as misalignment,
 )
 from .verification import (

@@ -96,6 +96,7 @@ def test_chunks_are_padded_and_joined(threads):
     assert sorted(seen) == [[0, 1, 2, 3], [4, 5, 6, 6]]
 
 
+@pytest.mark.slow
 def test_devices_are_chosen():
     table = eq.from_integers([[1, 2]], [[[2, 1]]])
     chosen = eq.solve(table, eq.Selection(misalignment=False, dynamics=False), devices=jax.local_devices()[:1])

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import chex
 import equilibrax as eq
+import jax
+import jax.numpy as jnp
 import pytest
 from equilibrax._core import compile_cache as _programs
 
@@ -33,3 +36,17 @@ def test_programs_are_forgotten_before_mappings_run_out(monkeypatch):
     assert solve(2) == first  # compiled again
     monkeypatch.setattr(_programs, "mappings", lambda: (0, 0))
     assert forgetting + 100 < largest()
+
+
+def test_programs_of_the_user_are_not_forgotten(monkeypatch):
+    chex.clear_trace_counter()
+    mine = jax.jit(chex.assert_max_traces(lambda x: x + 1, n=1))
+    mine(jnp.arange(3))
+    ours = _programs.jit(lambda x: x + 2)
+    ours(jnp.arange(3))
+    monkeypatch.setattr(_programs, "_since", _programs._EVERY)
+    monkeypatch.setattr(_programs, "_others", 0)
+    monkeypatch.setattr(_programs, "mappings", lambda: (10, 10))
+    _programs.make_room()
+    assert ours._cache_size() == 0
+    mine(jnp.arange(3))  # would be traced a second time

@@ -154,6 +154,7 @@ def _studies():
     return {name: eq.reports.alignment_study(m, permutations=2, folds=3) for name, m in families.items()}
 
 
+@pytest.mark.slow
 def test_a_figure_that_fails_leaves_numbers_and_other_figures(csv, tmp_path, monkeypatch, capsys):
     def broken(*_):
         raise RuntimeError("no such\nfont")
@@ -235,6 +236,7 @@ def test_align_simulated_families_in_panels(tmp_path, capsys):
     assert "start with summary.md" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_align_simulated_answers_has_the_market(tmp_path, capsys):
     out = tmp_path / "out"
     sizes = ["--items", "30", "--raters", "4", "--users", "3", "--options", "3", "--folds", "3"]
@@ -251,6 +253,7 @@ def test_align_simulated_answers_has_the_market(tmp_path, capsys):
     capsys.readouterr()
 
 
+@pytest.mark.slow
 def test_align_polls(tmp_path, capsys):
     wave, words, groups = tmp_path / "W1", ["Yes", "No", "Both"], ["old", "young", "other"]
     wave.mkdir()

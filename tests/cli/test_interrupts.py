@@ -110,6 +110,7 @@ def test_commands_end_with_one_line_at_random_moments(tmp_path):
         pa.ArrowMemoryError("malloc of size 64 failed"),
         OSError(errno.ENOMEM, "Cannot allocate memory"),
         ImportError("libhighs.so: failed to map segment from shared object: Cannot allocate memory"),
+        ImportError("libjax_common.so: failed to map segment from shared object"),
     ],
     ids=lambda error: type(error).__name__,
 )
@@ -130,3 +131,25 @@ def test_an_error_of_ours_is_not_taken_for_too_little_memory(tmp_path, monkeypat
     monkeypatch.setattr(_table_shards, "solve", broken)
     with pytest.raises(RuntimeError, match="a bug"):
         main([*SWEEP, "--out", str(tmp_path / "sweep")])
+
+
+ABORTS = {
+    "of the thread that runs": "import os; os.abort()",
+    "of a thread of a library": "import ctypes, threading\nthreading.Thread(target=ctypes.CDLL(None).abort).start()\n"
+    "ctypes.CDLL(None).sleep(30)",
+    "of std::terminate": "import ctypes, jaxlib.xla_client\n"
+    "[lib := l.split()[-1] for l in open('/proc/self/maps') if 'libstdc++' in l] or exit(77)\n"
+    "ctypes.CDLL(lib)._ZSt9terminatev()",
+}
+
+
+@posix
+@pytest.mark.parametrize("abort", ABORTS)
+def test_a_library_that_aborts_is_a_line_that_says_what_would_help(abort):
+    """As JAX and LLVM do on `std::bad_alloc`."""
+    code = "from equilibrax.cli._failures import say_when_aborted as s; s()\n" + ABORTS[abort]
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    if done.returncode == 77:
+        pytest.skip("no C++ runtime of its own")
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith("equilibrax: error: a compiled library gave up")

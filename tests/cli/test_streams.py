@@ -49,6 +49,7 @@ def test_market_shows_names_of_users_and_providers(tmp_path, capsys):
     assert all(name in shown for name in ("m [chat]", "[/INST]", "[/u]"))
 
 
+@pytest.mark.slow
 def test_comparisons_and_bounds_show_the_name_of_a_table(table, capsys):
     result = eq.solve(eq.read_tables(table))
     eq.theory.bounds(result).show(width=200)

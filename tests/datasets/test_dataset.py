@@ -187,7 +187,7 @@ from equilibrax.datasets.sweep import SweepConfig, run_sweep
 config = SweepConfig(
     tables=44, states=2, actions=2, providers=2, shard_size=8, seed=3, columns=("schemes", "equilibria", "weights")
 )
-run_sweep(config, sys.argv[1], shard=(int(sys.argv[2]), 4), progress=lambda *done: print(*done, flush=True))
+run_sweep(config, sys.argv[1], worker=(int(sys.argv[2]), 4), progress=lambda *done: print(*done, flush=True))
 """
 
 
@@ -211,15 +211,16 @@ def test_four_processes_one_of_them_killed_make_the_same_bytes(dataset, tmp_path
     done = {name: digest for name, digest in digests(tmp_path).items() if not name.endswith(".tmp")}
     assert done.items() < digests(dataset).items()
     assert not CLOSING & set(done)
-    report = run_sweep(FULL, tmp_path, shard=(3, 4))
+    report = run_sweep(FULL, tmp_path, worker=(3, 4))
     assert (report.shards, report.shards_done, report.complete, report.closed) == (1, 1, True, False)
     missing = merge(tmp_path).first_missing
     assert {0, 4} >= set(missing) >= {4}
-    report = run_sweep(FULL, tmp_path, shard=(0, 4))
+    report = run_sweep(FULL, tmp_path, worker=(0, 4))
     assert (report.shards, report.closed) == (2, True)
     assert digests(tmp_path) == digests(dataset)
 
 
+@pytest.mark.slow
 def test_interrupted_twenty_times_at_random(dataset, tmp_path, monkeypatch):
     """At any call to the operating system that writes, by a Ctrl-C, a full disk or a death that cleans nothing up."""
     generator, expected = random.Random(1), digests(dataset)
@@ -241,7 +242,7 @@ def test_interrupted_twenty_times_at_random(dataset, tmp_path, monkeypatch):
             if interrupted % 3 == 0:
                 patch.setattr(Path, "unlink", lambda path, missing_ok=False: None)
             with suppress(KeyboardInterrupt, OSError):
-                run_sweep(FULL, tmp_path / str(completed), shard=(generator.choice([0, 1]), 2))
+                run_sweep(FULL, tmp_path / str(completed), worker=(generator.choice([0, 1]), 2))
         interrupted += left[0] < 0
         done = {name: digest for name, digest in digests(tmp_path / str(completed)).items() if name[-4:] != ".tmp"}
         assert done.items() <= expected.items()
@@ -276,10 +277,10 @@ def test_readers_see_only_finished_shards_in_the_order_of_tables(copy):
 
 def test_a_share_that_is_none_is_refused(tmp_path, capsys):
     for share in [(2, 2), (-1, 2), (0, 0), 3, (0.0, 2)]:
-        with pytest.raises(ValueError, match=r"^shard: expected"):
-            run_sweep(FULL, tmp_path, shard=share)  # type: ignore[arg-type]
-    assert main(["sweep", "--out", str(tmp_path), "--shard", "2/2"]) == 2
-    assert "--shard: expected I/N" in capsys.readouterr().err
+        with pytest.raises(ValueError, match=r"^worker: expected"):
+            run_sweep(FULL, tmp_path, worker=share)  # type: ignore[arg-type]
+    assert main(["sweep", "--out", str(tmp_path), "--worker", "2/2"]) == 2
+    assert "--worker: expected I/N" in capsys.readouterr().err
 
 
 # --- merging ------------------------------------------------------------------------------------------------
@@ -306,7 +307,7 @@ def test_merge_names_what_is_missing(copy, capsys):
     assert main(["merge", str(copy)]) == 1
     assert "2 of 6 shards are missing: 1, 4." in capsys.readouterr().err
     assert not any((copy / name).exists() for name in CLOSING)
-    run_sweep(FULL, copy, shard=(1, 3))
+    run_sweep(FULL, copy, worker=(1, 3))
     assert main(["merge", str(copy), "--check"]) == 0
     assert {name: (copy / name).read_bytes() for name in CLOSING} == closing
 
@@ -365,7 +366,7 @@ def test_merge_refuses_what_is_no_sweep(tmp_path, capsys):
 def test_more_tables_open_a_closed_dataset_again(dataset, tmp_path):
     run_sweep(replace(FULL, tables=20), tmp_path)
     assert json.loads((tmp_path / "manifest.json").read_text())["totals"]["tables"] == 20
-    assert not run_sweep(FULL, tmp_path, shard=(0, 2)).closed
+    assert not run_sweep(FULL, tmp_path, worker=(0, 2)).closed
     assert not any((tmp_path / name).exists() for name in CLOSING)
     assert run_sweep(FULL, tmp_path).closed
     assert digests(tmp_path) == digests(dataset)
@@ -471,7 +472,7 @@ def test_strata_are_even_and_can_be_drawn_again(tmp_path):
     drawn = eq.sample_tables("uniform", 8, **SIZES, seed=3, start=rows_of(tmp_path / "one", "tables")[9]["table_id"])
     assert rows_of(tmp_path / "one", "tables")[9]["user"] == (np.asarray(drawn.user)[0].ravel() / 10_000).tolist()
     for share in (1, 0):
-        run_sweep(config, tmp_path / "two", shard=(share, 2))
+        run_sweep(config, tmp_path / "two", worker=(share, 2))
     assert digests(tmp_path / "one") == digests(tmp_path / "two")
 
 
@@ -624,6 +625,15 @@ def test_mlcroissant_validates_it(dataset):
     manifest = json.loads((dataset / "manifest.json").read_text())
     assert len(rows) == manifest["totals"]["splits"]["train"]["committees"]
     assert rows[0]["committees-train/equilibrium_schemes"] == rows_of(dataset, "committees")[0]["equilibrium_schemes"]
+
+
+def test_metadata_say_what_conferences_ask_for(dataset):
+    described = json.loads((dataset / "croissant.json").read_text())
+    asked = ("dataLimitations", "dataBiases", "personalSensitiveInformation", "dataUseCases", "dataSocialImpact")
+    assert all(len(described[f"rai:{name}"].split()) > 8 for name in asked)
+    assert described["rai:hasSyntheticData"] is True
+    assert FULL.family in described["rai:dataCollection"]
+    assert "equilibrax" in described["prov:wasGeneratedBy"]["prov:label"]
 
 
 def test_a_licence_of_ones_own(tmp_path):

@@ -256,3 +256,14 @@ def test_the_lock_of_a_stopped_process_is_not_waited_for_without_end(copy, monke
     with files.locked(copy) as had:
         assert had
         assert run_sweep(SMALL, copy).closed
+
+
+def test_merging_takes_as_long_as_what_is_there_not_as_what_is_declared(copy):
+    """10^9 shards are declared, one is there."""
+    description = json.loads((copy / "sweep.json").read_text())
+    description["config"] |= {"tables": 10**9, "shard_size": 1}
+    (copy / "sweep.json").write_text(json.dumps(description))
+    report = merge(copy)
+    assert (report.shards, report.complete) == (10**9, False)
+    assert report.missing >= 10**9 - 10
+    assert len(report.first_missing) == 20

@@ -171,7 +171,7 @@ def test_what_cannot_be_is_one_line(tmp_path, monkeypatch, capsys):
     for options, message in (
         (["--ray", f"127.0.0.1:{port}"], f"ray: no cluster answers at '127.0.0.1:{port}' within 30 s: "),
         (["--ray", "ray://head:10001"], "address: expected local, auto or HOST:PORT"),
-        (["--ray", "local", "--shard", "1/2"], "--shard: expected nothing beside --ray"),
+        (["--ray", "local", "--worker", "1/2"], "--worker: expected nothing beside --ray"),
         (["--ray", "local", "--cpus-per-task", "0"], "cpus_per_task: expected a whole number of at least 1, got 0"),
         (["--ray", "local", "--gpus-per-task", "-1"], "gpus_per_task: expected a number of at least 0, got -1.0"),
     ):

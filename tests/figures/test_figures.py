@@ -30,7 +30,7 @@ SCHEMA = pa.schema(
     + [("equilibria", pa.int64()), ("dynamics_utility", pa.float64()), ("dynamics_steps", pa.int64())]
     + [("misalignment", pa.float64()), ("bound", pa.float64()), ("status", pa.string())]
 )
-FIGURES = (figures.figure5, figures.figure6, figures.figure7)
+FIGURES = (figures.misalignment, figures.dynamics, figures.newcomers)
 ALL = ("optimum", "worst_utility", "dynamics_utility", "misalignment")
 
 
@@ -187,13 +187,13 @@ def test_missing_and_repeated_committees_are_named(tmp_path):
     rows = make_rows(2)
     lacking = pa.concat_tables([rows[:4], rows[5:]])
     with pytest.raises(ValueError, match=r"near_hull, table 0 lacks committee 5 \(bits 0, 2\)"):
-        figures.figure7(lacking, tmp_path / "figure7.png")
+        figures.newcomers(lacking, tmp_path / "figure7.png")
     with pytest.raises(ValueError, match="and 1 more; so do 1 other tables"):
-        figures.figure7(rows.filter(pa.array(rows["committee_size"].to_numpy() == 3)), tmp_path / "figure7.png")
+        figures.newcomers(rows.filter(pa.array(rows["committee_size"].to_numpy() == 3)), tmp_path / "figure7.png")
     with pytest.raises(ValueError, match="has twice committee 1"):
-        figures.figure7(pa.concat_tables([rows, rows[:1]]), tmp_path / "figure7.png")
+        figures.newcomers(pa.concat_tables([rows, rows[:1]]), tmp_path / "figure7.png")
     with pytest.raises(ValueError, match="from 1 to 7 for 3 providers"):
-        figures.figure7(change(rows, 2, committee=9), tmp_path / "figure7.png")
+        figures.newcomers(change(rows, 2, committee=9), tmp_path / "figure7.png")
     assert not list(tmp_path.iterdir())
 
 
@@ -206,13 +206,13 @@ def test_rows_that_cannot_be_shown(figure, tmp_path):
         figure(make_rows(status=["CAPACITY"] * 14), path)
     with pytest.raises(ValueError, match="expected columns optimum"):
         figure(make_rows().drop_columns("optimum"), path)
-    with pytest.raises(ValueError, match=r"path: expected a name that ends in \.png"):
-        figure(make_rows(), tmp_path / "figure.pdf")
+    with pytest.raises(ValueError, match=r"path: expected a name that ends in .*\.pdf"):
+        figure(make_rows(), tmp_path / "figure.jpeg")
 
 
 def test_figure7_needs_a_path(tmp_path):
     with pytest.raises(ValueError, match="paths: expected a positive number; got 0"):
-        figures.figure7(make_rows(), tmp_path / "figure7.png", paths=0)
+        figures.newcomers(make_rows(), tmp_path / "figure7.png", paths=0)
 
 
 # --- drawing ---
@@ -276,7 +276,7 @@ def test_same_rows_same_bytes(figure, tables, tmp_path):
         figure(make_rows(tables), tmp_path / "b.png")
         assert dict(mpl.rcParams) == before
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
-    assert b"Software" not in (tmp_path / "a.png").read_bytes()
+    assert b"Software\0equilibrax" in (tmp_path / "a.png").read_bytes()  # and no version of Matplotlib
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
@@ -290,17 +290,18 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypat
 
     monkeypatch.setattr(_figure_drawing.Figure, "savefig", write_half)
     with pytest.raises(OSError, match="disk full"):
-        figures.figure5(make_rows(), path)
+        figures.misalignment(make_rows(), path)
     assert path.read_bytes() == b"old"
     assert os.listdir(tmp_path) == ["figure5.png"]
 
 
+@pytest.mark.slow
 def test_markers_become_a_density_by_their_number(tmp_path, monkeypatch):
     drawn = []
     monkeypatch.setattr(_figure_drawing, "colour_bar", lambda figure, panels, meshes, label: drawn.append(len(meshes)))
-    figures.figure5(make_rows(6, 3), tmp_path / "a.png")
-    figures.figure5(make_rows(2, 11), tmp_path / "b.png")
-    figures.figure5(make_rows(7, 3), tmp_path / "c.png")
+    figures.misalignment(make_rows(6, 3), tmp_path / "a.png")
+    figures.misalignment(make_rows(2, 11), tmp_path / "b.png")
+    figures.misalignment(make_rows(7, 3), tmp_path / "c.png")
     assert drawn == [0, 2, 3]
 
 

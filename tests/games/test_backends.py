@@ -131,6 +131,7 @@ def test_games_over_partitions(providers, game):
     both(tables(providers), game)
 
 
+@pytest.mark.slow
 def test_sums_beyond_floating_point_are_for_the_kernels():
     large = eq.PersuasionGame.from_tables(tables(1, 2))
     huge = replace(large, user=np.asarray(large.user, np.int64) * 2**51)

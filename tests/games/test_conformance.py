@@ -6,7 +6,7 @@ from dataclasses import fields
 from typing import Any
 
 import pytest
-from equilibrax import Market
+from equilibrax import UtilityTables
 from equilibrax.games import Game, all_games
 from game_laws import LAWS, variants
 
@@ -22,7 +22,7 @@ def shown(game: Game[Any]) -> str:
         pytest.param(law, game, id=f"{name}-{shown(game)}")
         for name, law in LAWS.items()
         for kind in all_games().values()
-        if not (law.over_tables and Market in kind.over)
+        if UtilityTables in kind.over or not law.over_tables
         for game in variants(kind)[: None if law.options else 1]
     ],
 )

@@ -231,13 +231,38 @@ def test_the_scale_of_transfer_factors():
     assert found.relative_transfer == pytest.approx(np.ones(7))
 
 
+def least_slack(answers, user: int, model: int) -> float:
+    """The least 2 eps / lambda of a model over all weights, by HiGHS over all questions and profiles of options."""
+    users, own = answers.users, answers.scores("linear")[model]
+    n, questions, options = users.shape
+    rows, target = [], []
+    for q in range(questions):
+        for profile in product(range(options), repeat=n):
+            others = [-users[i, q, a] for i, a in enumerate(profile) if i != user]
+            rows.append([np.mean([own[q, a] for a in profile]), *others, 1.0])
+            target.append(users[user, q, profile[user]])
+    matrix, wanted = np.array(rows), np.array(target)
+    both = np.concatenate([np.c_[matrix, -np.ones(len(rows))], np.c_[-matrix, -np.ones(len(rows))]])
+    bounds = [(0, None)] * n + [(None, None), (0, None)]
+    found = linprog([*[0.0] * (n + 1), 2.0], both, np.concatenate([wanted, -wanted]), bounds=bounds, method="highs")
+    return np.inf if found.fun >= (1 - 1e-9) * np.ptp(wanted) else found.fun
+
+
 def test_slack_of_the_anonymous_market():
-    fit = strong()
-    for chosen in (None, [1, 3]):
-        some = np.arange(4) if chosen is None else np.array(chosen)
-        covered = fit.worst_case_weights[some].max(axis=0)
+    """The least over all weights, not that of the weights of least eps (2602.13451, Theorem 4.3)."""
+    people = simulate_answers(2, 3, 8, 3, seed=2, noise=0.3)
+    answers = answer_distributions(people.users, 0.7 * people.users.mean(axis=0) + 0.3 * people.models)
+    fit = strong_alignment(answers, folds=2)
+    expected = np.array([[least_slack(answers, user, model) for user in range(2)] for model in range(3)])
+    assert np.isfinite(expected).any()
+    for chosen in (None, [1, 2]):
+        best = expected.min(axis=0) if chosen is None else expected[chosen].min(axis=0)
+        assert anonymous_slack(fit, chosen) == pytest.approx(best, abs=1e-8)
+        some = np.arange(3) if chosen is None else np.array(chosen)
         with np.errstate(divide="ignore"):
-            assert anonymous_slack(fit, chosen) == pytest.approx(2 * fit.worst_case[some].max() / covered)
+            usual = 2 * fit.worst_case[some].max() / fit.worst_case_weights[some].max(axis=0)
+        kept = np.isfinite(anonymous_slack(fit, chosen))
+        assert (anonymous_slack(fit, chosen) <= usual + 1e-9)[kept].all()
     with pytest.raises(ValueError, match="alignment: expected a StrongAlignment with worst_case=True"):
         anonymous_slack(strong_alignment(market(), folds=FOLDS, worst_case=False))
 

@@ -66,6 +66,22 @@ parameters = {noise = 0.2}
 """
 
 
+PAYOFFS = 'NFG 1 R "Chicken"\n{ "Ann"\n"Bob" }\n{ 3\n2 }\n3 0.5\n1/3 -2\n4 1e2\n0 0\n7 7\n1 1\n'
+OUTCOMES = """NFG 1 D "War" { "Ann" "Bob" }
+{
+{ "go" "stay" }
+{ "go" "st\\"ay" }
+}
+"a comment"
+{
+{ "peace" 1.5, 2/3 }
+{ "war" 0 -1e-3 }
+}
+1 2
+0 1
+"""
+
+
 class Reader(NamedTuple):
     """Files, by name, and what reads them."""
 
@@ -128,6 +144,8 @@ def _readers(folder: Path) -> dict[str, Reader]:
             lambda f: eq.raters.read_ethics(f / "t.csv", f / "s.csv"),
         ),
         "mixture": ({"m.toml": TOML}, _mixture),
+        "payoffs nfg": ({"t.nfg": PAYOFFS}, lambda f: eq.read_nfg(f / "t.nfg")),
+        "outcomes nfg": ({"t.nfg": OUTCOMES}, lambda f: eq.read_nfg(f / "t.nfg")),
     }
     found = {name: Reader({n: t.encode() for n, t in files.items()}, read) for name, (files, read) in texts.items()}
     found["tables npz"] = Reader({"t.npz": _npz(**arrays)}, lambda f: eq.read_tables(f / "t.npz"))

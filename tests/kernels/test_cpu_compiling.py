@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 
+import pytest
 from equilibrax_kernels.cpu import compiling
 
 PROGRAM = """
@@ -32,6 +33,7 @@ def times(number):
 """
 
 
+@pytest.mark.slow
 def test_loops_are_compiled_again_after_an_edit_of_their_parts_and_only_then(tmp_path):
     """In a package that cannot be written to, as far as the system lets us."""
     package = tmp_path / "package" / "equilibrax_kernels"

@@ -85,6 +85,7 @@ def many(high: int) -> list[oracle.Game]:
     return [oracle.random_game(rng, 2, 7, 3, 3, high) for _ in range(24)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [None, 3.0, math.inf])
 @pytest.mark.parametrize("high", [1, 2, 100])
 def test_the_loop_agrees_with_the_jax_kernel(high, how):

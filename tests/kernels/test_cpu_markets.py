@@ -160,6 +160,7 @@ CASES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("rules", "lam", "options"), CASES)
 def test_the_loop_agrees_with_the_jax_kernels(rules, lam, options):
     """Integers bit for bit; floating point to 1e-12, and what is chosen is the same where nothing is nearly tied."""

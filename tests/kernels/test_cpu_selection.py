@@ -70,6 +70,7 @@ def test_dynamics_are_those_of_the_oracle(tie_break, deviation):
                 assert got["dynamics"][i, c] == oracles.value_of(game, scheme)[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tie_break", RULES)
 def test_every_answer_is_that_of_the_jax_kernels(tie_break):
     """Through `solve`, in random order, beyond what is listed in full, with many ties and with few."""
@@ -112,6 +113,7 @@ def test_steps_are_limited():
     assert not limited["dynamics_ended"].all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("capacity", [64, 1000])
 def test_what_does_not_fit_says_so(capacity):
     """As the JAX kernels do when they may not grow: tables with many stable schemes, and none of the others."""

@@ -77,6 +77,7 @@ def test_platforms_get_programs_of_their_own():
     assert "stablehlo.sort" in lowered("sorting-100-int32", "cuda")
 
 
+@pytest.mark.slow
 def test_every_kernel_is_in_some_case():
     walked = pkgutil.walk_packages(equilibrax_kernels.__path__, "equilibrax_kernels.")
     names = [module.name for module in walked if ".cpu" not in module.name]  # loops are not for accelerators

@@ -12,17 +12,18 @@ import pyarrow.parquet as pq
 
 def close_again(folder: Path) -> None:
     """Make sizes, checksums, counts and manifest true of the files, as a careful forger would."""
-    records = []
+    layout, records = json.loads((folder / "sweep.json").read_text())["layout"], []
+    unit, inputs, results = layout["unit"], layout["inputs"], layout["results"]
     for file in sorted((folder / "shards").iterdir()):
         record = json.loads(file.read_text())
         for name, said in record["files"].items():
             content = (folder / name).read_bytes()
             said |= {"rows": pq.read_metadata(folder / name).num_rows, "bytes": len(content)}
             said |= {"sha256": hashlib.sha256(content).hexdigest()}
-        for kind, what in (("tables", "tables"), ("committees", "rows")):
-            record[what] = sum(said["rows"] for name, said in record["files"].items() if name.startswith(kind))
+        for kind, what in ((inputs, unit), (results, "rows")):
+            record[what] = sum(said["rows"] for name, said in record["files"].items() if name.startswith(kind + "/"))
         status = [
-            s for name in record["files"] if name.startswith("c") for s in read(folder, name)["status"].to_pylist()
+            s for name in record["files"] if name.startswith(results) for s in read(folder, name)["status"].to_pylist()
         ]
         record["statuses"] = {str(name): status.count(name) for name in sorted(set(status), key=str)}
         file.write_text(json.dumps(record))
@@ -30,7 +31,7 @@ def close_again(folder: Path) -> None:
     manifest = json.loads((folder / "manifest.json").read_text())
     manifest["shards"], totals = records, manifest["totals"]
     totals["bytes"] = sum(said["bytes"] for record in records for said in record["files"].values())
-    for what in ("tables", "rows"):
+    for what in (unit, "rows"):
         totals[what] = sum(record[what] for record in records)
     for split, kinds in totals["splits"].items():
         for kind in kinds:

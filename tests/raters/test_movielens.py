@@ -132,6 +132,7 @@ def test_a_fan_is_one_by_exact_comparison(tmp_path):
     assert eq.io.read_movielens(tmp_path).fans("Drama").tolist() == [True, False, False]
 
 
+@pytest.mark.slow
 def test_both_ways_of_reading_agree_and_fast_is_fast(small, real):
     for folder in (small, REAL):
         data = (folder / "ratings.csv").read_bytes()

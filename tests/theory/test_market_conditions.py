@@ -39,6 +39,7 @@ def weak(games):
     return eq.theory.weak_market_alignment(as_market(games))
 
 
+@pytest.mark.slow
 def test_weak_errors_are_the_smallest(games, weak):
     for b, game in enumerate(games):
         for c, committee in enumerate(weak.committees.tolist()):

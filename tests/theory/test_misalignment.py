@@ -88,6 +88,7 @@ def test_small_tables_are_exact_and_proved(tables_of, rows, weights):
                 assert proved / (2 * lower.sum()) == pytest.approx(exact, rel=0, abs=1e-8)
 
 
+@pytest.mark.slow
 def test_looser_programs_have_smaller_scores():
     """Equilibria attain some outcomes, the simplex holds some weights, and a provider more is a weight more."""
     tables = sample_tables("uniform", 100, states=3, actions=3, providers=3, seed=8)
@@ -105,6 +106,7 @@ def test_looser_programs_have_smaller_scores():
 # --- scales -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_scores_scale_with_the_user_and_not_with_providers():
     """Utilities of very different sizes, at a resolution of a million, are certified like any others."""
     rng = np.random.default_rng(10)
@@ -165,6 +167,7 @@ def test_what_cannot_be_certified_says_so(monkeypatch):
         eq.misalignment(tables, [3], rows="table")
 
 
+@pytest.mark.slow
 def test_a_table_that_does_not_fit_has_no_score():
     tables = sample_tables("uniform", 2, states=9, actions=3, providers=2, seed=13)  # too many schemes to list
     with pytest.raises(eq.SolveError, match="FRONTIER_OVERFLOW"):

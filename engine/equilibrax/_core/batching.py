@@ -22,7 +22,7 @@ from jax.core import Tracer
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from equilibrax._core.checks import ON_THE_HOST
-from equilibrax._core.compile_cache import make_room
+from equilibrax._core.compile_cache import jit, make_room
 
 _CHUNK_BYTES = {"cpu": 8 << 20}
 _ACCELERATOR_CHUNK_BYTES = 2 << 30
@@ -75,8 +75,8 @@ def chunk_size(rows: int, bytes_per_row: int, mesh: Mesh) -> int:
     return per_device * mesh.size
 
 
-def over_batch(kernel: Callable, mesh: Mesh) -> Callable:
-    """A kernel over lanes as `function(batched, shared)`, every device working on lanes of its own.
+def over_batch(kernel: Callable, mesh: Mesh) -> Any:
+    """A kernel over lanes, compiled as `function(batched, shared)`, every device working on lanes of its own.
 
     Args:
         kernel: from `batched` with the rows as last axis (lanes) and `shared` to a dictionary of arrays, lanes last.
@@ -97,7 +97,7 @@ def over_batch(kernel: Callable, mesh: Mesh) -> Callable:
     specs = {axes: PartitionSpec(*[None] * (axes - 1), "batch") for axes in range(1, most + 1)}
     in_specs = (PartitionSpec("batch"), PartitionSpec())
     mapped = jax.shard_map(grouped, mesh=mesh, in_specs=in_specs, out_specs=specs, check_vma=False)
-    return lambda batched, shared: {n: r for group in mapped(batched, shared).values() for n, r in group.items()}
+    return jit(lambda batched, shared: {n: r for group in mapped(batched, shared).values() for n, r in group.items()})
 
 
 def by_rows(function: Callable) -> Callable:

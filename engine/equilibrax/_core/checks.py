@@ -67,10 +67,7 @@ def check_numbers(
     shape: tuple[int, ...] | None = None,
 ) -> np.ndarray:
     """Real numbers from `low` to `high` as float64; infinity only with `infinite`; broadcast to a shape, if any."""
-    try:
-        array = np.asarray(value)
-    except ValueError:  # rows of different lengths
-        array = np.asarray(None)
+    array = as_array(name, value)
     fractions = array.dtype == object and all(isinstance(v, Real) and not isinstance(v, bool) for v in array.flat)
     array = array.astype(np.float64) if array.dtype.kind in "iuf" or fractions else np.asarray(math.nan)
     endless = bool(np.isinf(array).any()) and not infinite
@@ -83,7 +80,7 @@ def check_numbers(
 
 def check_flags(name: str, value: Any, shape: tuple[int, ...]) -> np.ndarray:
     """Booleans, broadcast to a shape."""
-    array = np.asarray(value)
+    array = as_array(name, value)
     if array.dtype != bool:
         raise ValueError(f"{name}: expected True or False, or booleans of shape {list(shape)}, got {shown(value)}")
     return fill_shape(name, array, shape, "True or False")
@@ -119,26 +116,56 @@ def as_numbers(name: str, value: Any, *, rationals: bool = False) -> np.ndarray:
 
     Refuses what NumPy would convert without a word: masks that are lost, imaginary parts, dates, text, traced arrays.
     """
-    _refuse_lossy(name, value)
-    try:
-        array = np.asarray(value)
-    except ValueError:  # rows of different lengths
-        array = None
-    if array is not None and rationals and array.dtype == object and array.size:
+    array = as_array(name, value)
+    if rationals and array.dtype == object and array.shape and array.size:
         array = _rationals(name, array)
-    elif array is None or array.dtype.kind not in "iufb" or array.size == 0:
-        what = "rows of different lengths" if array is None else f"shape {array.shape} of {array.dtype}"
+    elif array.dtype.kind not in "iufb" or array.size == 0:
+        ragged = array.dtype == object and array.shape == () and value is not None
+        what = "rows of different lengths" if ragged else f"shape {array.shape} of {array.dtype}"
         raise ValueError(f"{name}: expected a non-empty array of numbers, got {what}")
     return array
 
 
 def as_floats(name: str, value: Any) -> np.ndarray:
     """An array of float64, perhaps empty; refuses what `as_numbers` does."""
-    _refuse_lossy(name, value)
-    array = np.asarray(value)
+    array = as_array(name, value)
     if array.size and array.dtype.kind not in "iufb":
         raise ValueError(f"{name}: expected numbers, got shape {array.shape} of {array.dtype}")
     return array.astype(np.float64)
+
+
+def as_ratings(name: str, value: Any) -> np.ndarray:
+    """An array of float64, NaN where something is missing: masked, or None; refuses what is no number."""
+    if isinstance(value, np.ma.MaskedArray) and value.dtype.kind in "iufb":
+        value = np.where(np.ma.getmaskarray(value), math.nan, value.data)
+    array = as_array(name, value)
+    if array.dtype == object and array.shape:
+        kinds = (Real, Decimal, type(None))
+        bad = next((one for one in array.flat if not isinstance(one, kinds) or isinstance(one, bool)), 0)
+        if not isinstance(bad, kinds) or isinstance(bad, bool):
+            raise ValueError(f"{name}: expected an array of numbers, got {reprlib.repr(bad)} in it")
+        return np.array([math.nan if one is None else float(one) for one in array.flat]).reshape(array.shape)
+    if array.size and array.dtype.kind not in "iufb":
+        what = "rows of different lengths" if array.dtype == object else f"shape {array.shape} of {array.dtype}"
+        raise ValueError(f"{name}: expected an array of numbers, got {what}")
+    return array.astype(np.float64)
+
+
+def as_classes(name: str, value: Any) -> np.ndarray:
+    """Labels that are only compared with each other: whole numbers, booleans or text."""
+    array = as_array(name, value)
+    if array.dtype.kind not in "iubU":
+        raise ValueError(f"{name}: expected labels, got shape {list(array.shape)} of {array.dtype}")
+    return array
+
+
+def as_array(name: str, value: Any) -> np.ndarray:
+    """Whatever NumPy makes of it, but nothing that is masked or traced; `array(None)` of rows of different lengths."""
+    _refuse_lossy(name, value)
+    try:
+        return np.asarray(value)
+    except ValueError:
+        return np.asarray(None)
 
 
 def _refuse_lossy(name: str, value: Any) -> None:
@@ -149,8 +176,8 @@ def _refuse_lossy(name: str, value: Any) -> None:
     elif isinstance(value, np.ma.MaskedArray):
         if np.ma.is_masked(value):
             raise ValueError(
-                f"{name}: expected a number in every place, got a masked array; fill it, and say in `available` which "
-                f"actions exist"
+                f"{name}: expected a number in every place, got a masked array; fill it (which actions "
+                f"exist is said by `available`)"
             )
     else:
         refuse_traced(name, value)
@@ -237,8 +264,7 @@ def check_providers(name: str, providers: int, most: int) -> int:
 
 def as_labels(name: str, value: Any, shape: Sequence[int]) -> np.ndarray:
     """Whole labels of exactly this shape."""
-    _refuse_lossy(name, value)
-    labels = np.asarray(value)
+    labels = as_array(name, value)
     if labels.dtype.kind not in "iu" or labels.shape != tuple(shape):
         raise ValueError(
             f"{name}: expected whole numbers of shape {list(shape)}, got {list(labels.shape)} of {labels.dtype}"

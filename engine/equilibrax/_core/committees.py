@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from equilibrax._core.checks import as_array
 from equilibrax._core.suggestions import did_you_mean
 
 Committees = Literal["all"] | Sequence[int | str | Sequence[str]]
@@ -27,7 +28,7 @@ def committee_masks(committees: Committees, providers: int, names: Sequence[str]
         return np.arange(1, most + 1, dtype=np.int32)
     if names and isinstance(committees, list | tuple) and any(_is_named(one) for one in committees):
         committees = [one if isinstance(one, int | np.integer) else mask_of(one, names) for one in committees]
-    masks = np.asarray(committees)
+    masks = as_array("committees", committees)
     if masks.ndim != 1 or masks.size == 0 or masks.dtype.kind not in "iu":
         raise ValueError(f'committees: expected "all" or a non-empty list of bitmasks, got {committees!r}')
     if masks.min() < 1 or masks.max() > most:

@@ -1,21 +1,34 @@
-"""Compiled programs, forgotten in time: every one of them holds hundreds of memory mappings of the process.
+"""The programs that equilibrax compiles, forgotten in time: each holds hundreds of memory mappings of the process.
 
 XLA maps the code of every small kernel of a program by itself, and Linux lets a process have 65,530 mappings
 (`vm.max_map_count`). Where they end, so does the process, with a segmentation fault inside the compiler: after about a
-hundred solves of different shapes. Programs that are needed again are compiled again.
+hundred solves of different shapes. Programs that are needed again are compiled again. Programs of the user, in the
+same process, stay: only what `jit` of this module made is forgotten.
 """
 
 from __future__ import annotations
 
 import gc
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
+from weakref import WeakSet
 
 import jax
 
 _EVERY = 16  # programs compiled between two looks at the mappings, which take about a millisecond
 
 _since = 0  # programs compiled since the last look
+_others = 0  # mappings that were left when ours were forgotten
+_ours: WeakSet[Any] = WeakSet()
+
+
+def jit(function: Callable, **options: Any) -> Any:
+    """`jax.jit(function, **options)`, whose programs `make_room` may forget."""
+    compiled = jax.jit(function, **options)
+    _ours.add(compiled)
+    return compiled
 
 
 def _note(event: str, duration_secs: float, **_: str | int) -> None:
@@ -34,12 +47,14 @@ def mappings() -> tuple[int, int]:
 
 
 def make_room() -> None:
-    """Forget all compiled programs once the process uses half of the mappings that it may have."""
-    global _since
+    """Forget the programs of equilibrax once they use half of the mappings that others leave to this process."""
+    global _since, _others
     if _since < _EVERY:
         return
     _since = 0
     used, allowed = mappings()
-    if 2 * used > allowed:
-        jax.clear_caches()
+    if 2 * (used - _others) > allowed - _others:
+        for compiled in list(_ours):
+            compiled.clear_cache()
         gc.collect()
+        _others = mappings()[0]

@@ -21,6 +21,9 @@ except ImportError:  # Windows, where an open file cannot be removed anyway
 _UNIQUE = r"\.[0-9a-f]{16}\.tmp"  # after a dot and the file's name: a file that is being written
 _LOCAL = re.compile(r"\b(nolock|localflock|local_lock=(all|flock))\b")  # mounts whose locks other machines do not see
 
+MADE_HERE = "<!-- made by equilibrax -->"
+"""The last line of a document: whoever would replace it can see that it may be."""
+
 _temporaries: set[str] = set()  # that this process is writing
 
 
@@ -67,6 +70,15 @@ def write_whole(path: str | os.PathLike[str], content: str | bytes) -> None:
     """
     with whole_file(path) as file:
         file.write(content.encode() if isinstance(content, str) else content)
+
+
+def write_document(path: str | os.PathLike[str], text: str) -> None:
+    """Write a text for people, with the mark of those that may be replaced.
+
+    Raises:
+        OSError: as `whole_file`.
+    """
+    write_whole(path, f"{text.rstrip()}\n\n{MADE_HERE}\n")
 
 
 def remove_unfinished() -> None:

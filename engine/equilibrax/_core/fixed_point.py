@@ -51,17 +51,19 @@ class Payoffs:
     axes: int
 
 
-def in_steps(build: Callable[[int], Built], resolution: int | None, payoffs: Sequence[Payoffs]) -> Built:
+def in_steps(
+    build: Callable[[int], Built], resolution: int | None, payoffs: Sequence[Payoffs], most: int = INT32_MAX
+) -> Built:
     """`build(resolution)`.
 
-    None is the smallest power of ten of at least 10,000 that represents all payoffs and that `build` takes; where there
-    is none, 10,000, with a warning that counts the payoffs that became equal.
+    None is the smallest power of ten of at least 10,000 that represents all payoffs, in numbers up to `most`, and that
+    `build` takes; where there is none, 10,000, with a warning that counts the payoffs that became equal.
     """
     if resolution is not None:
         return build(positive_int("resolution", resolution))
     real = [np.where(p.needed & finite(p.values), p.values, 0).astype(np.float64) for p in payoffs]
     largest = max(float(np.abs(values).max()) for values in real)
-    steps = _representing(real, [p.values.dtype for p in payoffs], largest)
+    steps = _representing(real, [p.values.dtype for p in payoffs], largest, most)
     if steps is not None and steps > DEFAULT_RESOLUTION:
         try:
             return build(steps)
@@ -88,14 +90,14 @@ def _callers() -> int:
     return count
 
 
-def _representing(real: Sequence[np.ndarray], kinds: Sequence[np.dtype], largest: float) -> int | None:
-    """The smallest power of ten from 10,000 of which all numbers are multiples, within 32 bits."""
+def _representing(real: Sequence[np.ndarray], kinds: Sequence[np.dtype], largest: float, most: int) -> int | None:
+    """The smallest power of ten from 10,000 of which all numbers are multiples, in numbers up to `most`."""
     steps = DEFAULT_RESOLUTION
-    while steps * largest <= INT32_MAX:
+    while steps * largest <= most:
         if all(_multiples(values, kind, steps, largest) for values, kind in zip(real, kinds)):
             return steps
         steps *= 10
-        if steps > INT32_MAX:
+        if steps > most:
             break
     return None
 
@@ -123,7 +125,9 @@ def _merged(values: np.ndarray, payoffs: Payoffs, noise: float) -> int:
     return int((apart & equal).sum())
 
 
-def fixed_point(name: str, utilities: np.ndarray, needed: np.ndarray, resolution: int) -> np.ndarray:
+def fixed_point(
+    name: str, utilities: np.ndarray, needed: np.ndarray, resolution: int, most: int = INT32_MAX
+) -> np.ndarray:
     """int64, utility times resolution, in the shape of both broadcast; zero where it is not needed."""
     shape = np.broadcast_shapes(utilities.shape, needed.shape)
     given, needed = np.broadcast_to(utilities, shape), np.broadcast_to(needed, shape)
@@ -131,10 +135,10 @@ def fixed_point(name: str, utilities: np.ndarray, needed: np.ndarray, resolution
     check_finite(name, real, needed)
     real = np.where(needed, real, 0.0)
     scaled = np.rint(real * resolution)
-    if np.abs(scaled).max() > INT32_MAX:
+    if np.abs(scaled).max() > most:
         raise TooLargeError(
-            f"{name}: utility x resolution must fit in 32 bits (at most {INT32_MAX}), got a utility of magnitude "
-            f"{np.abs(real).max():g} with resolution={resolution}; use a smaller resolution"
+            f"{name}: utility x resolution must fit in {most.bit_length() + 1} bits (at most {most}), got a utility of "
+            f"magnitude {np.abs(real).max():g} with resolution={resolution}; use a smaller resolution"
         )
     if utilities.dtype == object:
         scaled[needed] = [round(value * resolution) for value in given[needed]]

@@ -36,6 +36,15 @@ class Status(IntFlag):
     """Oblivious providers have more than 4,096 profiles of optimal partitions, or there are more than 12 states: the
     utilities are those of one profile, in which each provider plays what is worst for a user who hears it alone. Of all
     profiles, the worst may be worse and the best better."""
+    BRANCH_LIMIT = 1024
+    """The branch of quantal-response equilibria was not followed up to every lambda: it takes more steps, or bends more
+    sharply, than is provided for; the strategies there are NaN. Ask for smaller lambdas."""
+    EFFICIENCY_UNCERTIFIED = 256
+    """Neither the batched solver nor HiGHS proved the efficiency gap to its tolerance; the gap is attained by the
+    dominating lottery, and the largest that it can be is more by `slack`."""
+    RULES_NOT_COMPARED = 512
+    """Whether a rule of the same kind dominates an outcome was not found out: there are more than 10 states, too many
+    partial schemes would have to be kept, or it was not asked for. `efficient` is exact all the same."""
 
 
 def status_names(status: np.ndarray) -> np.ndarray:

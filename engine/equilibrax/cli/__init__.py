@@ -96,8 +96,9 @@ def _run(args: Sequence[str]) -> int:
     from equilibrax._core.status import SolveError
     from equilibrax._core.suggestions import did_you_mean
     from equilibrax._core.text import Screen
-    from equilibrax.cli._failures import NO_MEMORY, is_out_of_memory, with_flags
+    from equilibrax.cli._failures import NO_MEMORY, is_out_of_memory, say_when_aborted, with_flags
 
+    say_when_aborted()
     console = Screen(stderr=True, soft_wrap=True)
     if args[0] not in COMMANDS:
         expected = f"expected a command ({', '.join(COMMANDS)}), got {args[0]!r}{did_you_mean(args[0], COMMANDS)}"

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
 from rich.console import Console
 
-from equilibrax.cli._folders import check_ours
+from equilibrax.cli._folders import check_folder, check_new, check_ours
 from equilibrax.raters import simulate_answers
 from equilibrax.raters.answers import AnswerDistributions, Score
 from equilibrax.raters.csv import read_raters
@@ -130,8 +130,7 @@ class Align:
     def run(self, console: Console) -> int:
         if self.out is None:
             raise ValueError("--out: expected a folder to write to, got none")
-        if self.out.exists() and not self.out.is_dir():
-            raise ValueError(f"--out: expected a folder, got the file {str(self.out)!r}")
+        check_folder("--out", self.out)
         if bool(self.files) == bool(self.simulate):
             got = "both" if self.files else "neither"
             raise ValueError(f"FILE: expected files, or --simulate for simulated raters, got {got}")
@@ -142,8 +141,9 @@ class Align:
                     f"FILE: expected different names, as results are in folders of these, got {name!r} twice"
                 )
             given[name] = data
-        check_places(given, self.out)
+        files = check_places(given, self.out)
         check_ours("--out", self.out, "curve.parquet", "*/curve.parquet")
+        check_new("--out", files)
         studies: dict[str, AlignmentStudy] = {}
         said: list[str] = []
         with warnings.catch_warnings(record=True) as caught:
@@ -216,12 +216,16 @@ class Align:
                 yield from self._polls(path)
             elif chosen == "movielens":
                 source = "fans" if self.scores is None else self.scores
-                yield path.stem, movielens_raters(path, source, scale=100 if self.scale is None else self.scale)
+                scale = 100 if self.scale is None else self.scale
+                yield path.stem, movielens_raters(path, source, scale=scale, **self._reading())
             elif chosen == "ethics":
                 if self.scores is None:
                     raise ValueError("--scores: expected a CSV file with the raters' scores, for ETHICS, got none")
                 scale = 100 if self.scale is None else self.scale
-                yield path.stem, read_ethics(path, self.scores, target=self.target or "label", scale=scale)
+                yield (
+                    path.stem,
+                    read_ethics(path, self.scores, target=self.target or "label", scale=scale, **self._reading()),
+                )
             else:
                 yield (
                     path.stem,
@@ -231,13 +235,14 @@ class Align:
                         format=chosen,
                         weight=self.weight or None,
                         group=self.group or None,
-                        ignore=self.ignore,
                         scale=self.scale,
-                        providers=self.providers or None,
-                        sep=self.sep,
-                        decimal=self.decimal,
+                        **self._reading(),
                     ),
                 )
+
+    def _reading(self) -> dict[str, Any]:
+        names = {"providers": self.providers or None, "ignore": self.ignore}
+        return {**names, "sep": self.sep, "decimal": self.decimal}
 
     def _format(self, path: Path) -> Format:
         if self.format != "auto":

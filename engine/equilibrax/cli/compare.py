@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +12,8 @@ import tyro
 from rich.console import Console
 
 from equilibrax.cli._flags import parse_parameters, parse_rationality
+from equilibrax.cli._folders import check_new
+from equilibrax.cli.games import FileFlags, columns_or_count
 from equilibrax.cli.output import check_output, write_out
 from equilibrax.cli.solve import numbered_on
 from equilibrax.figures.comparison import comparison_figure
@@ -53,8 +55,9 @@ class Compare:
     """Number of states of random tables."""
     actions: int = 3
     """Number of actions of random tables."""
-    providers: int = 5
-    """Number of providers of random tables."""
+    providers: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NUMBER|COLUMN ...")] = ()
+    """Number of providers of random tables, by default 5; or the columns of files that are the providers, in this
+    order, by default all that have no other meaning."""
     seed: int = 0
     """Seed of the random tables."""
     parameter: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME=NUMBER ...")] = ()
@@ -66,6 +69,10 @@ class Compare:
     resolution: int | None = None
     """Fixed-point steps per unit of utility; utilities are rounded to this grid once. Default: the smallest power of
     ten from 10,000 that represents them; for raw ratings 1,000,000,000, which rounds by at most 5e-10."""
+    reading: Annotated[FileFlags, tyro.conf.arg(name="")] = field(default_factory=FileFlags)
+    """How files are read."""
+    strict: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """Refuse tables with actions that exist in only some states; otherwise a line on stderr names them."""
     backend: Backend = "auto"
     """Loops on the cores of this machine (cpu), kernels that XLA compiles (xla), or, for every game, what fits."""
     out: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
@@ -78,11 +85,17 @@ class Compare:
             check_output(str(self.out), None)
         if self.figure is not None and self.figure.suffix != ".png":
             raise ValueError(f"--figure: expected a file that ends in .png, got {str(self.figure)!r}")
+        check_new("--figure", [self.figure])
         if bool(self.tables_given) == bool(self.family):
             got = "both" if self.family else "neither"
             raise ValueError(f"TABLE: expected files or names of tables, or --family for random ones, got {got}")
         rationality = parse_rationality(self.rationality)
-        batches = [self._drawn()] if self.family else [named_tables(t, self.resolution) for t in self.tables_given]
+        columns, count = columns_or_count(self.providers, bool(self.family), 5)
+        options = {**self.reading.options(), "providers": columns, "strict": self.strict}
+        if self.family:
+            batches = [self._drawn(count)]
+        else:
+            batches = [named_tables(table, self.resolution, **options) for table in self.tables_given]
         how = {"rationality": rationality, "tolerance": self.tolerance, "backend": self.backend}
         found = [compare(tables, **how) for tables in batches]
         width = None if sys.stdout.isatty() else 120
@@ -103,10 +116,10 @@ class Compare:
             console.print(f"equilibrax: {unsolved} games are not solved; their column `status` says why", markup=False)
         return 1 if unsolved else 0
 
-    def _drawn(self) -> UtilityTables:
+    def _drawn(self, providers: int) -> UtilityTables:
         resolution = RESOLUTION if self.resolution is None else self.resolution
         parameters: dict[str, Any] = dict(parse_parameters(self.parameter))
-        parameters |= {"states": self.states, "actions": self.actions, "providers": self.providers}
+        parameters |= {"states": self.states, "actions": self.actions, "providers": providers}
         return sample_tables(self.family, self.tables, seed=self.seed, resolution=resolution, **parameters)
 
 

@@ -15,6 +15,7 @@ import tyro
 from rich.console import Console
 
 from equilibrax._core.files import whole_file
+from equilibrax.cli._folders import check_new
 from equilibrax.io.movielens import MOVIELENS_RESOLUTION, movielens_table, read_movielens
 from equilibrax.io.tables import write_table
 
@@ -43,6 +44,7 @@ class MovieLensTable:
     """Fixed-point steps per unit of utility: a power of ten, for a CSV."""
 
     def run(self, console: Console) -> int:
+        check_new("--out", [self.out])
         table = movielens_table(self.source, resolution=self.resolution)
         assert table.labels is not None
         write_table(replace(table, labels=replace(table.labels, tables=(self.out.stem,))), self.out)

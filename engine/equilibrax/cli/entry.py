@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, cast
@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from equilibrax._core.text import show_table
+from equilibrax.cli.games import FileFlags, columns_or_count
 from equilibrax.cli.market import check_outputs, named_market, unsolved
 from equilibrax.cli.output import write_out
 from equilibrax.games import MarketGame
@@ -55,8 +56,9 @@ class EntryCommand:
     """Number of random markets."""
     users: int = 2
     """Number of users of random markets."""
-    providers: int = 2
-    """Number of providers of random markets."""
+    providers: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NUMBER|COLUMN ...")] = ()
+    """Number of providers of random markets, by default 2; or the columns of a file that are the providers, in this
+    order, by default all that have no other meaning."""
     states: int = 3
     """Number of states of random markets."""
     actions: int = 3
@@ -75,6 +77,8 @@ class EntryCommand:
     """As for `equilibrax market proposition-a.2`."""
     resolution: int = 10_000
     """Fixed-point steps per unit of utility, in files and random markets."""
+    reading: Annotated[FileFlags, tyro.conf.arg(name="")] = field(default_factory=FileFlags)
+    """How files are read."""
     out: Annotated[str, tyro.conf.arg(metavar="FILE")] = "-"
     """File to write, a row per game, market, newcomer and user: .parquet, .csv, .json, .xlsx, .md or .tex; or - for
     none."""
@@ -107,9 +111,11 @@ class EntryCommand:
         return unsolved(console, [*entry.before, *entry.after])
 
     def _market(self) -> Market:
+        columns, count = columns_or_count(self.providers, not self.market, 2)
         if self.market:
-            return named_market(self.market, self.eps, self.c, self.d, self.grid, self.resolution)
-        sizes = (self.markets, self.users, self.providers, self.states, self.actions)
+            how = {**self.reading.options(), "providers": columns}
+            return named_market(self.market, self.eps, self.c, self.d, self.grid, self.resolution, **how)
+        sizes = (self.markets, self.users, count, self.states, self.actions)
         options: dict[str, Any] = {"alignment": self.alignment, "error": self.error, "seed": self.seed}
         return random_markets(*sizes, resolution=self.resolution, **options)
 

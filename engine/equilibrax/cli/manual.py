@@ -165,6 +165,5 @@ def _text(action: Any) -> str:
         default = ""
     if not default or _SAID.search(text):
         return text
-    return (
-        f"{text} Default:{_TOGETHER}{default if default[0].isalnum() or default.startswith('--') else repr(default)}."
-    )
+    shown = default if default[0].isalnum() or default.startswith("--") else repr(default)
+    return f"{text} Default:{_TOGETHER if len(shown) < WIDTH // 2 else ' '}{shown}."

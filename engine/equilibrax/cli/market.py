@@ -12,6 +12,7 @@ import pyarrow as pa
 import tyro
 from rich.console import Console
 
+from equilibrax.cli._folders import check_new
 from equilibrax.cli.games import ReadingFlags
 from equilibrax.cli.output import FORMAT_NAMES, check_output, given_committees, write_out
 from equilibrax.games import MarketGame
@@ -125,6 +126,7 @@ def check_outputs(out: str, figure: Path | None, format: str | None = None) -> N
     check_output(out, format)
     if figure is not None and figure.suffix != ".png":
         raise ValueError(f"--figure: expected a file that ends in .png, got {str(figure)!r}")
+    check_new("--figure", [figure])
 
 
 def numbered(parts: Sequence[Sequence[pa.Table]]) -> pa.Table:

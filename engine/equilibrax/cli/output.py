@@ -10,6 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 from rich.console import Console
 
+from equilibrax.cli._folders import check_new
 from equilibrax.rows import FORMATS, format_of, rows_as, write_rows
 
 FORMAT_NAMES = "{" + ",".join(FORMATS) + "}"
@@ -29,6 +30,7 @@ def check_output(out: str, format: str | None) -> None:
         raise ValueError(f"{flag}: expected the library openpyxl for .xlsx, which is not here; pip install openpyxl")
     if out == "-" and kind in ("parquet", "xlsx") and sys.stdout.isatty():
         raise ValueError(f"--format: expected a file or a pipe for {kind}, got a terminal; give --out FILE.{kind}")
+    check_new("--out", [out])
     if out != "-" and not Path(out).resolve().parent.is_dir():
         raise ValueError(f"--out: expected a folder that exists, got {out!r}, whose folder is missing")
 

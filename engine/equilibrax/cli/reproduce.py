@@ -9,13 +9,13 @@ from typing import Annotated
 import tyro
 from rich.console import Console
 
-from equilibrax._core.files import write_whole
-from equilibrax.cli._folders import check_ours
+from equilibrax._core.files import write_document
+from equilibrax.cli._folders import check_new, check_ours
 from equilibrax.cli.progress import table_progress
 from equilibrax.cli.solve import numbered_on
 from equilibrax.cli.sweep import report_lines
 from equilibrax.datasets.sweep import SweepConfig, run_sweep
-from equilibrax.figures.paper import plot_all
+from equilibrax.figures.paper import PAPER_FIGURES, plot_all
 from equilibrax.games import Backend, Selection, TieBreak, solve
 from equilibrax.io.tables import PAPER_TABLES, load_paper_table
 from equilibrax.reports.summary import Summary, markdown_table, summarize
@@ -52,6 +52,9 @@ class Reproduce:
         if self.tables < 0:
             raise ValueError(f"--tables: expected 0 or more, got {self.tables}")
         check_ours("--out", self.out, "committees.parquet")
+        folders = [self.out, *[self.out / "sweep"] * bool(self.tables)]
+        figures = [folder / name for folder in folders for name in PAPER_FIGURES]
+        check_new("--out", [self.out / "committees.parquet", self.out / "summary.md", *figures])
         self.out.mkdir(parents=True, exist_ok=True)
         console.print("Solving the three tables of Appendix D ...")
         game = Selection(tie_break=self.tie_break)
@@ -62,7 +65,7 @@ class Reproduce:
         papers = [summarize(part, name) for part, name in zip(parts, PAPER_TABLES)]
         sweep = self._sweep(console) if self.tables else None
         text = _summary(papers, sweep, self.tie_break)
-        write_whole(self.out / "summary.md", text)
+        write_document(self.out / "summary.md", text)
         console.print(f"Figures 5, 6, 7, committees.parquet and summary.md are in {self.out}", markup=False)
         return 0
 

@@ -57,7 +57,7 @@ class Sweep:
     of them whole or absent, and at the end a manifest and a dataset card: `datasets.load_dataset`, polars and duckdb
     read the folder as it is. The same command run again continues where it stopped and changes nothing that is done. A
     table depends on family, parameters, sizes, seed and its number alone, never on the shard or the machine, so several
-    processes can share the work: give each `--shard i/N`.
+    processes can share the work: give each `--worker i/N`.
 
     Families: uniform, noisy, biased, systematic, hull, near_hull, zero_sum; `--list-families` describes them.
 
@@ -65,7 +65,7 @@ class Sweep:
     game) and `markets/*.parquet`; `equilibrax sweep --users 2 --help` shows their flags.
 
     Example: equilibrax sweep --family near_hull --tables 100000 --out my-sweep
-    Example: equilibrax sweep --tables 1000000 --out big --shard 3/16
+    Example: equilibrax sweep --tables 1000000 --out big --worker 3/16
     Example: equilibrax sweep --tables 1000000 --out big --ray local
     Example: equilibrax sweep --game joint --rationality 1,3,10,30,inf --out quantal
     Example: equilibrax sweep --users 3 --providers 2 --alignment strong --out markets
@@ -77,7 +77,7 @@ class Sweep:
     """The user takes one provider and follows it (selection) or checks what it says (obedient), hears all of them
     (joint), hears all of them, each of which plays as if it were alone (oblivious), or has one that wants what she
     wants (aligned). Flags of options are of the game that is chosen."""
-    shard: Annotated[str, tyro.conf.arg(metavar="I/N")] = "0/1"
+    worker: Annotated[str, tyro.conf.arg(metavar="I/N")] = "0/1"
     """Do only the shards whose number is I modulo N, I from 0. Processes with the other I, on any machine that shares
     the folder, do the others; none waits for another."""
     ray: Annotated[str, tyro.conf.arg(metavar="ADDRESS")] = ""
@@ -117,15 +117,17 @@ class Sweep:
                 print(f"{name}: {description}")
             return 0
         config = built(SweepConfig, self.config, _READ, game=self.plays[0])
-        out, shard = folder_of(self.out), parse_shard(self.shard)
-        if self.ray and self.shard != Sweep.shard:
-            raise ValueError(f"--shard: expected nothing beside --ray, which shares all shards out, got {self.shard!r}")
+        out, worker = folder_of(self.out), parse_worker(self.worker)
+        if self.ray and self.worker != Sweep.worker:
+            raise ValueError(
+                f"--worker: expected nothing beside --ray, which shares all shards out, got {self.worker!r}"
+            )
         size = f"{config.family} {config.states}x{config.actions}x{config.providers}"
         with table_progress(console, "mixture" if config.mixture else size, config.tables) as progress:
             report = (
                 self.on_ray(config, out, progress)
                 if self.ray
-                else run_sweep(config, out, shard=shard, progress=progress, allow_versions=self.allow_versions)
+                else run_sweep(config, out, worker=worker, progress=progress, allow_versions=self.allow_versions)
             )
         for line in report_lines(report):
             console.print(line, markup=False)
@@ -165,7 +167,7 @@ class MarketSweep:
     game: str = "both"
     """Every provider has a rule for each user (personalized), one for all of them (anonymous), or both games are
     solved. Flags of options are of the game that is chosen, or of both."""
-    shard: Annotated[str, tyro.conf.arg(metavar="I/N")] = "0/1"
+    worker: Annotated[str, tyro.conf.arg(metavar="I/N")] = "0/1"
     """Do only the shards whose number is I modulo N, I from 0."""
     allow_versions: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Go on with a folder that was made with other versions or on another kind of device; records say so."""
@@ -181,7 +183,7 @@ class MarketSweep:
         out, size = folder_of(self.out), f"{config.users} users, {config.states}x{config.actions}x{config.providers}"
         with table_progress(console, f"{config.alignment} {size}", config.markets, "markets") as progress:
             report = run_market_sweep(
-                config, out, shard=parse_shard(self.shard), progress=progress, allow_versions=self.allow_versions
+                config, out, worker=parse_worker(self.worker), progress=progress, allow_versions=self.allow_versions
             )
         for line in report_lines(report, "markets"):
             console.print(line, markup=False)
@@ -225,9 +227,9 @@ def _whole(report: SweepReport) -> list[str]:
     return [] if report.closed else ["Shards of other processes are not done; `equilibrax merge` says which."]
 
 
-def parse_shard(text: str) -> tuple[int, int]:
+def parse_worker(text: str) -> tuple[int, int]:
     """`I/N`, a share of the shards."""
     first, separator, second = text.partition("/")
     if not separator or not first.isdecimal() or not second.isdecimal() or int(first) >= int(second):
-        raise ValueError(f"--shard: expected I/N with I from 0 to N - 1, got {text!r}")
+        raise ValueError(f"--worker: expected I/N with I from 0 to N - 1, got {text!r}")
     return int(first), int(second)

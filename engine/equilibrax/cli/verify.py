@@ -12,6 +12,7 @@ import tyro
 from rich.console import Console
 
 from equilibrax._core.files import write_whole
+from equilibrax.cli._folders import check_new
 from equilibrax.verification import verify
 
 
@@ -47,6 +48,7 @@ class Verify:
     """File for the report, as JSON."""
 
     def run(self, console: Console) -> int:
+        check_new("--report", [self.report])
         with console.status("") as status:
             found = verify(
                 self.directory,

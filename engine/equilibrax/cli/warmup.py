@@ -11,7 +11,8 @@ from rich.console import Console
 from equilibrax._core.loops import need_loops
 from equilibrax.games import all_games, solve
 from equilibrax.problems.market import Market, separable_market
-from equilibrax.problems.tables import from_integers
+from equilibrax.problems.normal_form import NormalForm
+from equilibrax.problems.tables import UtilityTables, from_integers
 
 
 @dataclass(frozen=True)
@@ -31,11 +32,14 @@ class Warmup:
         if cache_folder() is None:
             raise ValueError("EQUILIBRAX_CACHE_DIR: expected a folder to write to, where compiled loops can be kept")
         started, found = time.perf_counter(), []
-        table = from_integers([[1, 0], [0, 1]], [[[1, 0], [1, 0]], [[1, 0], [0, 1]]])
-        market = separable_market([[[1, 0], [0, 1]]], [[[[1, 0], [0, 1]]]], weights=[[1]])
+        smallest = {
+            UtilityTables: from_integers([[1, 0], [0, 1]], [[[1, 0], [1, 0]], [[1, 0], [0, 1]]]),
+            Market: separable_market([[[1, 0], [0, 1]]], [[[[1, 0], [0, 1]]]], weights=[[1]]),
+            NormalForm: NormalForm.from_integers([[1, 0]]),
+        }
         for name, kind in all_games().items():
             game: Any = kind()
-            problem = market if kind.over == (Market,) else table
+            problem = next(one for over, one in smallest.items() if over in kind.over)
             if not game.without_loops(game.accept(problem)):
                 solve(problem, game, backend="cpu", throw=False)
                 found.append(name)

@@ -1,4 +1,7 @@
-"""`croissant.json` of a dataset: its metadata as Croissant 1.0, a vocabulary of MLCommons for machines."""
+"""`croissant.json` of a dataset: its metadata as Croissant 1.1, a vocabulary of MLCommons for machines.
+
+With the fields of Croissant's extension for responsible AI that conferences ask for.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,31 @@ from equilibrax._core.column import Column
 from equilibrax.datasets._card import CITATION, filled, licence
 from equilibrax.datasets._layout import Layout
 
-_PARTS = ("citeAs", "column", "extract", "field", "fileProperty", "fileObject", "fileSet", "format", "includes")
-_PARTS += ("isLiveDataset", "jsonPath", "key", "md5", "parentField", "path", "recordSet", "references", "regex")
+_PARTS = (
+    "arrayShape",
+    "citeAs",
+    "column",
+    "containedIn",
+    "extract",
+    "field",
+    "fileProperty",
+    "fileObject",
+    "fileSet",
+    "format",
+    "includes",
+)
+_PARTS += (
+    "isArray",
+    "isLiveDataset",
+    "jsonPath",
+    "key",
+    "md5",
+    "parentField",
+    "path",
+    "recordSet",
+    "references",
+    "regex",
+)
 _PARTS += ("repeated", "replace", "samplingRate", "separator", "source", "subField", "transform", "equivalentProperty")
 
 _TYPES = {"float": "sc:Float", "int": "sc:Integer", "bool": "sc:Boolean"}
@@ -23,7 +49,10 @@ _CONTEXT: dict[str, Any] = {name: f"cr:{name}" for name in _PARTS} | {
     "data": {"@id": "cr:data", "@type": "@json"},
     "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
     "dct": "http://purl.org/dc/terms/",
+    "description": {"@container": "@language"},
     "examples": {"@id": "cr:examples", "@type": "@json"},
+    "name": {"@container": "@language"},
+    "prov": "http://www.w3.org/ns/prov#",
     "rai": "http://mlcommons.org/croissant/RAI/",
     "sc": "https://schema.org/",
 }
@@ -42,15 +71,49 @@ def croissant(layout: Layout, columns: dict[str, list[Column]], totals: dict[str
         "@type": "sc:Dataset",
         "name": "equilibria-of-ai-providers",
         "description": what,
-        "conformsTo": "http://mlcommons.org/croissant/1.0",
+        "conformsTo": ["http://mlcommons.org/croissant/1.1", "http://mlcommons.org/croissant/RAI/1.0"],
         "license": f"https://spdx.org/licenses/{licence(layout)}",
         "version": version,
         "creator": {"@type": "sc:Organization", "name": "equilibrax contributors"},
         "citeAs": CITATION.replace("VERSION", version),
+        **_responsible(layout, version),
         "distribution": [_files(kind, split) for kind, split in parts],
         "recordSet": [_records(kind, split, columns[kind]) for kind, split in parts],
     }
     return json.dumps(described, indent=1) + "\n"
+
+
+def _responsible(layout: Layout, version: str) -> dict[str, Any]:
+    """What the dataset is for and what it is not, where its numbers come from, and whom it concerns."""
+    family = layout.description["config"].get("family", "mixture")
+    return {
+        "rai:dataCollection": (
+            f"Drawn by equilibrax {version} from the random family {family!r} with a seeded generator, and solved "
+            "exactly. Settings, seed and versions are in sweep.json; the same ones make the same bytes."
+        ),
+        "rai:dataCollectionType": "Software Collection",
+        "rai:dataUseCases": (
+            "Studying how the misalignment of competing AI providers limits what their user can lose; training and "
+            "testing methods that predict or find equilibria; benchmarks of solvers."
+        ),
+        "rai:dataLimitations": (
+            "Small games of complete information with random payoffs. They are no estimate of how any provider that "
+            "exists behaves, and shares over tables are shares under this family's distribution. Rows whose status is "
+            "not OK have no result."
+        ),
+        "rai:dataBiases": (
+            "Payoffs follow the chosen family and its parameters. Sizes, families and, where tables are stratified, "
+            "the range of misalignment are the author's choice and not those of games that people play."
+        ),
+        "rai:personalSensitiveInformation": "None: no person's data is in it, and none went into it.",
+        "rai:dataSocialImpact": (
+            "It lets claims about competition between AI providers be checked. Guarantees that hold in these games do "
+            "not show that a market of real providers is safe."
+        ),
+        "rai:hasSyntheticData": True,
+        "rai:dataReleaseMaintenancePlan": "Files do not change; `equilibrax verify` computes them again independently.",
+        "prov:wasGeneratedBy": {"@type": "prov:Activity", "prov:label": f"equilibrax {version}: equilibrax sweep"},
+    }
 
 
 def _files(kind: str, split: str) -> dict[str, Any]:
@@ -83,6 +146,6 @@ def _field(records: str, kind: str, split: str, column: Column) -> dict[str, Any
         "name": column.name,
         "description": column.described + (f" [{column.unit}]" if column.unit else ""),
         "dataType": _TYPES.get(column.element.rstrip("0123456789"), "sc:Text"),
-        **({"repeated": True} if column.depth else {}),
+        **({"isArray": True, "arrayShape": ",".join(["-1"] * column.depth)} if column.depth else {}),
         "source": {"fileSet": {"@id": f"{kind}-{split}-files"}, "extract": {"column": column.name}},
     }

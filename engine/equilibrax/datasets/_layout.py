@@ -229,6 +229,16 @@ def read_record(layout: Layout, shard: int) -> dict[str, Any] | None:
     return found if all(_size(layout.folder / name) == size for name, size in sizes.items()) else None
 
 
+def recorded(layout: Layout) -> list[int]:
+    """The shards that have a record, done or not, rising."""
+    try:
+        names = os.listdir(layout.folder / RECORDS)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    numbers = (int(name[:-5]) for name in names if re.fullmatch(r"[0-9]{8,9}\.json", name))
+    return sorted(number for number in numbers if number < layout.shards)
+
+
 def _size(file: Path) -> int | None:
     with suppress(FileNotFoundError, NotADirectoryError):
         return file.stat().st_size

@@ -170,7 +170,7 @@ def check_share(share: Any) -> None:
     """Refuse what is not (i, n), a process's share of the shards."""
     pair = isinstance(share, tuple) and len(share) == 2 and all(type(number) is int for number in share)
     if not pair or not 0 <= share[0] < share[1]:
-        raise ValueError(f"shard: expected (i, n) with 0 <= i < n, got {share!r}")
+        raise ValueError(f"worker: expected (i, n) with 0 <= i < n, got {share!r}")
 
 
 def _leave_nothing(folder: Path, work: Work[Any], made: set[str]) -> None:

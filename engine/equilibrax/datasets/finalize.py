@@ -1,6 +1,6 @@
 """Merging: checking that all shards of a dataset are there, and writing what describes it as a whole.
 
-Processes that fill a folder together (`run_sweep` with `shard`) need no coordinator. `merge` reads what each shard says
+Processes that fill a folder together (`worker` of `run_sweep`) need no coordinator. `merge` reads what each shard says
 of itself, checks that, and closes the folder: it writes `manifest.json`, which lists every file with its SHA-256, the
 dataset card `README.md`, and the metadata `croissant.json`. They are functions of `sweep.json` and the shards alone.
 """
@@ -32,6 +32,7 @@ from equilibrax.datasets._layout import (
     find_faults,
     read_layout,
     read_record,
+    recorded,
     remove_leftovers,
 )
 
@@ -89,9 +90,9 @@ def merge(
         >>> import equilibrax as eq
         >>> config = eq.SweepConfig(tables=20, states=2, actions=2, providers=2, shard_size=8)
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     report = eq.run_sweep(config, folder, shard=(0, 2))
+        ...     report = eq.run_sweep(config, folder, worker=(0, 2))
         ...     half = eq.datasets.merge(folder)
-        ...     report = eq.run_sweep(config, folder, shard=(1, 2))
+        ...     report = eq.run_sweep(config, folder, worker=(1, 2))
         ...     whole = eq.datasets.merge(folder, check=True)
         >>> half.first_missing, half.complete, whole.complete
         ((1,), False, True)
@@ -100,23 +101,21 @@ def merge(
     layout = read_layout(folder)
     if layout is None:
         raise ValueError(f"directory: expected the folder of a sweep, got {folder}, which has no sweep.json")
-    missing, faulty = 0, 0
-    first: list[int] = []
+    faulty = 0
     faults: list[str] = []
-    for shard in range(layout.shards):
-        if not layout.record(shard).exists():
-            missing += 1
-            first += [shard] * (len(first) < _NAMED)
-        else:
-            found = list(find_faults(layout, shard, check))
-            faulty += bool(found)
-            faults += found[: _NAMED - len(faults)]
+    present = recorded(layout)  # what is declared may be any number
+    there = set(present)
+    first = [shard for shard in range(min(layout.shards, len(present) + _NAMED)) if shard not in there][:_NAMED]
+    for shard in present:
+        found = list(find_faults(layout, shard, check))
+        faulty += bool(found)
+        faults += found[: _NAMED - len(faults)]
         if progress is not None:
             progress(shard + 1, layout.shards)
     if not (folder / DESCRIPTION).exists():  # it was lost, and is in the manifest
         write_whole(folder / DESCRIPTION, described(layout.description))
     remove_leftovers(layout)
-    report = MergeReport(layout.shards, missing, tuple(first), faulty, tuple(faults), check)
+    report = MergeReport(layout.shards, layout.shards - len(present), tuple(first), faulty, tuple(faults), check)
     if report.complete:
         close(layout)
     return report

@@ -94,7 +94,7 @@ def run_market_sweep(
     config: MarketSweepConfig,
     directory: str | os.PathLike[str],
     *,
-    shard: tuple[int, int] = (0, 1),
+    worker: tuple[int, int] = (0, 1),
     progress: Callable[[int, int], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
     allow_versions: bool = False,
@@ -106,7 +106,7 @@ def run_market_sweep(
     Args:
         config: what to solve.
         directory: the folder, made if need be; an empty one, or one of this sweep.
-        shard: i and n, 0 <= i < n: do only the shards whose number is i modulo n.
+        worker: i and n, 0 <= i < n: do only the shards whose number is i modulo n.
         progress: called with the number of markets done and of all markets, at the start and after each shard.
         should_stop: asked before every shard; if true, the call ends early, with a report that is not `complete`.
         allow_versions: as in `run_sweep`.
@@ -131,9 +131,9 @@ def run_market_sweep(
         >>> report.tables, report.rows, report.complete
         (5, 60, True)
     """
-    check_share(shard)
+    check_share(worker)
     validate_markets(config)
-    return run_work(_work(config), directory, progress, should_stop, shard, allow_versions=allow_versions)
+    return run_work(_work(config), directory, progress, should_stop, worker, allow_versions=allow_versions)
 
 
 def validate_markets(config: MarketSweepConfig) -> None:

@@ -38,7 +38,7 @@ def run_sweep(
     config: SweepConfig,
     directory: str | os.PathLike[str],
     *,
-    shard: tuple[int, int] = (0, 1),
+    worker: tuple[int, int] = (0, 1),
     progress: Callable[[int, int], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
     allow_versions: bool = False,
@@ -55,9 +55,9 @@ def run_sweep(
     Args:
         config: what to solve.
         directory: the folder, made if need be; an empty one, or one of this sweep.
-        shard: i and n, 0 <= i < n: do only the shards whose number is i modulo n. So n processes, on any machines that
-            share the folder, do all of them without knowing of each other. The one that finds all done, of whichever
-            process, writes manifest, card and metadata; `merge` does so too.
+        worker: i and n, 0 <= i < n: be the i-th of n processes, and do only the shards whose number is i modulo n. So n
+            processes, on any machines that share the folder, do all of them without knowing of each other. The one that
+            finds all done writes manifest, card and metadata; `merge` does so too.
         progress: called with the number of tables done and the number of all tables, at the start and after each
             shard, in the calling thread. Of this process's shards.
         should_stop: asked before every shard; if true, the call ends early, with a report that is not `complete`.
@@ -87,9 +87,9 @@ def run_sweep(
         >>> again.shards_before, again.tables
         (2, 0)
     """
-    check_share(shard)
+    check_share(worker)
     validate(config)
-    return run_work(work_of(config), directory, progress, should_stop, shard, allow_versions=allow_versions)
+    return run_work(work_of(config), directory, progress, should_stop, worker, allow_versions=allow_versions)
 
 
 def validate(config: SweepConfig) -> None:

@@ -1,3 +1,4 @@
+from ._drawing import files_of as files_of, printed as printed
 from .comparison import comparison_figure as comparison_figure
 from .coverage import (
     subset_figure as subset_figure,
@@ -16,9 +17,9 @@ from .markets import (
     providers_figure as providers_figure,
 )
 from .paper import (
-    figure5 as figure5,
-    figure6 as figure6,
-    figure7 as figure7,
+    dynamics as dynamics,
+    misalignment as misalignment,
+    newcomers as newcomers,
     plot_all as plot_all,
 )
 from .scores import score_figure as score_figure, weights_figure as weights_figure

@@ -9,10 +9,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
 from textwrap import fill
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib as mpl
 import matplotlib.style
@@ -22,7 +24,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import QuadMesh
 from matplotlib.colors import LinearSegmentedColormap, LogNorm, to_hex
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, FigureBase
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
 from matplotlib.ticker import (
@@ -34,6 +36,7 @@ from matplotlib.ticker import (
     StrMethodFormatter,
 )
 
+from equilibrax._core.checks import check_choice
 from equilibrax._core.files import whole_file
 from equilibrax._core.text import plain
 from equilibrax.figures._statistics import TOLERANCE
@@ -67,16 +70,90 @@ _STYLE = {
     "legend.columnspacing": 1.4,
     "savefig.dpi": 200,
     "text.parse_math": False,  # names are text, also those with dollars
+    "pdf.fonttype": 42,  # letters stay letters
+    "svg.fonttype": "none",
+    "svg.hashsalt": "equilibrax",  # the same figure, the same bytes
 }
+_SCALED = ("font.size", "axes.titlesize", "axes.linewidth", "xtick.major.width", "ytick.major.width", "legend.fontsize")
+_SCALES = {"paper": 1.0, "talk": 1.5}
+FORMATS = ("png", "svg", "pdf")
+_MADE_BY: dict[str, dict[str, Any]] = {
+    "png": {"Software": "equilibrax"},
+    "svg": {"Date": None, "Creator": "equilibrax"},
+    "pdf": {"CreationDate": None, "Creator": "equilibrax", "Producer": None},
+}
+Target = str | os.PathLike[str] | FigureBase | None
+"""Where a figure goes: a file to write (.png, .svg, .pdf), a Figure or SubFigure to draw into; None is a new Figure."""
 _PANEL_HEIGHT, _LEAST_WIDTH = 2.3, 4.2  # inches
 _CELLS = 48
 _DENSITY = LinearSegmentedColormap.from_list("density", ["#D6E6F2", "#56B4E9", "#0072B2", "#00263F"])
-_SHAPES = ("o", "s", "^", "D", "v", "P", "X", "p", "<", "h", ">", "d", "8", (4, 1, 0), (5, 1, 0), (6, 1, 0))
+_NEAR = np.array([0.065, 0.03])  # parts of a panel within which markers hide each other
+_SHAPES = ("o", "s", "^", "D", "v", "p", "P", "X", "<", "h", ">", "d", "8", (4, 1, 0), (5, 1, 0), (6, 1, 0))
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What is asked of all figures: other formats than their names say, a width, and how large letters are."""
+
+    formats: tuple[str, ...] = ()
+    width: float | None = None  # inches
+    scale: float = 1.0
+
+
+_PLAIN = _Look()
+_look: ContextVar[_Look] = ContextVar("look", default=_PLAIN)
+
+
+@contextmanager
+def printed(
+    formats: str | Sequence[str] = (), *, width: float | None = None, style: Literal["paper", "talk"] = "paper"
+) -> Iterator[None]:
+    """Within it, figures are written in these formats, as wide as said, with letters for a page or for a screen.
+
+    Args:
+        formats: of "png", "svg" and "pdf", beside each other whatever the name of a file ends in; none: as it ends.
+            PDF has its fonts within, SVG has text as text; both leave drawing to the reader's machine.
+        width: in millimetres; None: as the number of panels suggests. Letters keep their size.
+        style: "paper" has letters of 8 points, "talk" half as large again, and wider lines.
+
+    Raises:
+        ValueError: if a format or style is none of these, or the width is not from 40 to 1000 millimetres.
+
+    Example:
+        >>> import equilibrax as eq
+        >>> rows = eq.rows.committee_rows(eq.solve(eq.load_paper_table("synthetic-2")))
+        >>> with eq.figures.printed("pdf", width=85):
+        ...     [path.name for path in eq.figures.plot_all(rows, ".")]
+        ['figure5.pdf', 'figure6.pdf', 'figure7.pdf']
+    """
+    chosen = (formats,) if isinstance(formats, str) else tuple(formats)
+    for one in chosen:
+        check_choice("formats", one, FORMATS)
+    check_choice("style", style, tuple(_SCALES))
+    if width is not None and not 40 <= width <= 1000:
+        raise ValueError(f"width: expected 40 to 1000 millimetres, got {width}")
+    token = _look.set(_Look(chosen, None if width is None else width / 25.4, _SCALES[style]))
+    try:
+        yield
+    finally:
+        _look.reset(token)
+
+
+def files_of(path: str | os.PathLike[str]) -> list[Path]:
+    """The files as which a figure of this name is written.
+
+    Raises:
+        ValueError: if the name ends in none of the formats.
+    """
+    path = Path(path)
+    if path.suffix[1:] not in FORMATS:
+        raise ValueError(f"path: expected a name that ends in .png, .svg or .pdf; got {path.name}")
+    return [path.with_suffix(f".{one}") for one in _look.get().formats or (path.suffix[1:],)]
 
 
 @contextmanager
 def page(
-    path: str | os.PathLike[str],
+    to: Target,
     count: int,
     footnote: str,
     *,
@@ -84,11 +161,11 @@ def page(
     panel_width: float = 2.7,
     height: float = _PANEL_HEIGHT,
     columns: int | None = None,
-) -> Iterator[tuple[Figure, list[Axes]]]:
-    """A figure and its `count` panels, written to `path` on leaving: all of it, or nothing if anything fails.
+) -> Iterator[tuple[Any, list[Axes]]]:
+    """A figure and its `count` panels, written on leaving if a file is named: all of it, or nothing if anything fails.
 
     Args:
-        path: the PNG file to write.
+        to: a file to write, a Figure or SubFigure to draw into, or None for a new Figure.
         count: number of panels.
         footnote: what the figure shows and leaves out.
         share: give all panels the same ranges; "y" only that of y.
@@ -96,27 +173,46 @@ def page(
         columns: panels beside each other; by default as their number suggests.
 
     Raises:
-        ValueError: if `path` does not end in .png.
+        ValueError: if the name ends in none of the formats.
     """
-    path = Path(path)
-    if path.suffix != ".png":
-        raise ValueError(f"path: expected a name that ends in .png; got {path.name}")
+    look = _look.get()
+    files = files_of(to) if isinstance(to, str | os.PathLike) else []
     columns = columns or {4: 2, 7: 4, 8: 4}.get(count, min(count, 3 if count <= 9 else 4))
     rows = ceil(count / columns)
-    width, height = max(panel_width * columns, _LEAST_WIDTH), height * rows + 0.7
-    with matplotlib.style.context(["default", _STYLE]):
-        figure = Figure(figsize=(width, height), layout="constrained")
-        FigureCanvasAgg(figure)
+    grown = look.scale**0.5  # letters grow more than the figure
+    width = look.width or max(panel_width * columns, _LEAST_WIDTH) * grown
+    scaled = {name: value * look.scale for name, value in _STYLE.items() if name in _SCALED}
+    with matplotlib.style.context(["default", _STYLE, scaled]):
+        if isinstance(to, FigureBase):
+            figure: Any = to
+            if isinstance(to, Figure) and to.get_layout_engine() is None:
+                to.set_layout_engine("constrained")
+        else:
+            figure = Figure(figsize=(width, (height * rows + 0.7) * grown), layout="constrained")
+            FigureCanvasAgg(figure)
         grid = figure.subplots(rows, columns, sharex=share is True, sharey=bool(share), squeeze=False).ravel()
         for unused in grid[count:]:
             unused.set_visible(False)
-        # Of all text at the foot, constrained layout keeps only the figure's own x label clear of the panels.
-        note = fill(footnote, int(width * 20))
-        figure.supxlabel(note, x=0.01, horizontalalignment="left", fontsize=6.5, color="#444444")
+        add_note(figure, footnote)
         yield figure, list(grid[:count])
         _show_as_text(figure)
-        with whole_file(path) as file:
-            figure.savefig(file, format="png", metadata={"Software": None})
+        for path in files:
+            with whole_file(path) as file:
+                figure.savefig(file, format=path.suffix[1:], metadata=_MADE_BY[path.suffix[1:]])
+
+
+def add_note(figure: Any, text: str) -> None:
+    """Add to what the foot says."""
+    before = figure.get_supxlabel().replace("\n", " ")
+    note = fill(f"{before} {text}".strip(), max(20, int(width_of(figure) * 20 / _look.get().scale)))
+    # Of all text at the foot, constrained layout keeps only the figure's own x label clear of the panels.
+    style = {"horizontalalignment": "left", "fontsize": 6.5 * _look.get().scale, "color": "#444444"}
+    figure.supxlabel(note, x=0.01, **style)
+
+
+def width_of(figure: FigureBase) -> float:
+    """Inches."""
+    return figure.bbox.width / figure.dpi  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def set_ranges(panel: Axes, x: np.ndarray, y: np.ndarray, optimum: float) -> None:
@@ -173,7 +269,7 @@ def marker(size: int, largest: int, *, outlined: bool = False) -> dict[str, Any]
     return {
         "linestyle": "",
         "marker": _SHAPES[(size - 1) % len(_SHAPES)],
-        "markersize": 8.5 - 3.5 * step,
+        "markersize": (9.0 - 4.0 * step) * _look.get().scale,
         "markerfacecolor": "none" if outlined else colour,
         "markeredgecolor": colour if outlined else "white",
         "markeredgewidth": 0.9 if outlined else 0.6,
@@ -181,6 +277,21 @@ def marker(size: int, largest: int, *, outlined: bool = False) -> dict[str, Any]
         "clip_on": False,
         "in_layout": False,
     }
+
+
+def counts(panel: Axes, x: np.ndarray, y: np.ndarray) -> None:
+    """How many committees are at one place, written above it where it is more than one."""
+    (left, right), (low, high) = panel.get_xlim(), panel.get_ylim()
+    places = np.array([(x - left) / (right - left), (y - low) / (high - low)]).T / _NEAR
+    counted = np.zeros(len(places), bool)
+    for one in np.lexsort((places[:, 0], -places[:, 1])):
+        if not counted[one]:
+            here = ~counted & (np.abs(places - places[one]).max(axis=1) < 1)
+            counted |= here
+            if here.sum() > 1:
+                middle, size = (float(x[here].mean()), float(y[here].max())), 5.5 * _look.get().scale
+                style = {"ha": "center", "va": "bottom", "fontsize": size, "color": "#333333", "zorder": 4}
+                panel.annotate(str(here.sum()), middle, xytext=(0, 5), textcoords="offset points", **style)
 
 
 def size_entries(sizes: Sequence[int]) -> list[Artist]:
@@ -195,7 +306,7 @@ def density(panel: Axes, x: np.ndarray, y: np.ndarray) -> QuadMesh:
     return panel.pcolormesh(x_edges, y_edges, counts, vmax=float(counts.max()), cmap=_DENSITY, linewidth=0, zorder=1)
 
 
-def colour_bar(figure: Figure, panels: list[Axes], meshes: list[QuadMesh], label: str) -> None:
+def colour_bar(figure: FigureBase, panels: list[Axes], meshes: list[QuadMesh], label: str) -> None:
     """One logarithmic scale for all the densities of a figure; nothing if there are none."""
     if meshes:
         norm = LogNorm(1, max(2.0, *(float(mesh.get_clim()[1] or 0) for mesh in meshes)))
@@ -216,23 +327,23 @@ def axis_labels(panels: list[Axes], x: str, y: str) -> None:
             panel.set_ylabel(y)
 
 
-def legend(figure: Figure, entries: Sequence[Artist]) -> None:
+def legend(figure: FigureBase, entries: Sequence[Artist]) -> None:
     """A legend over the panels, in as many columns as fit."""
     if entries:
         widest = max(len(str(entry.get_label())) for entry in entries)
-        columns = max(1, int(figure.get_figwidth() / (0.065 * widest + 0.5)))
+        columns = max(1, int(width_of(figure) / ((0.065 * widest + 0.5) * _look.get().scale)))
         rows = ceil(len(entries) / columns)
         named_legend(figure, entries, loc="outside upper center", ncols=ceil(len(entries) / rows))
 
 
-def named_legend(of: Figure | Axes, entries: Sequence[Artist], **options: Any) -> None:
+def named_legend(of: FigureBase | Axes, entries: Sequence[Artist], **options: Any) -> None:
     """A legend of all entries, whatever their labels are: Matplotlib hides those that begin with an underscore."""
     made = of.legend(entries, ["entry"] * len(entries), **options)
     for text, entry in zip(made.get_texts(), entries):
         text.set_text(str(entry.get_label()))
 
 
-def _show_as_text(figure: Figure) -> None:
+def _show_as_text(figure: Any) -> None:
     """Control characters of names, as escapes; the ends of lines are ours."""
     for text in figure.findobj(Text):
         text.set_text("\n".join(map(plain, text.get_text().split("\n"))))  # pyright: ignore[reportAttributeAccessIssue]

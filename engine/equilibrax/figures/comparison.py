@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, PercentFormatter, ScalarFormatter
 
@@ -44,7 +44,7 @@ _BELOW = {**_BOUND, "marker": "<", "markersize": 4, "markeredgewidth": 0, "clip_
 _NOTE = {"va": "center", "fontsize": 6.5, "color": draw.GREY}
 
 
-def comparison_figure(comparisons: Comparison | Sequence[Comparison], path: str | os.PathLike[str]) -> None:
+def comparison_figure(comparisons: Comparison | Sequence[Comparison], path: draw.Target = None) -> Figure:
     """The user's utility in every game, beside her optimum and the bounds.
 
     Up to six tables have a panel each, with a line per game from her worst to her best equilibrium. More are drawn as
@@ -57,11 +57,12 @@ def comparison_figure(comparisons: Comparison | Sequence[Comparison], path: str 
 
     Raises:
         ValueError: if there is no comparison, there are several with more than six tables in all, no game of a table
-            was solved, or `path` does not end in .png.
+            was solved, or `path` ends in no format.
 
     Example:
         >>> import equilibrax as eq
-        >>> eq.figures.comparison_figure(eq.compare(eq.load_paper_table("synthetic-2"), rationality=[10]), "games.png")
+        >>> found = eq.compare(eq.load_paper_table("synthetic-2"), rationality=[10])
+        >>> figure = eq.figures.comparison_figure(found, "games.png")
     """
     given = [comparisons] if isinstance(comparisons, Comparison) else list(comparisons)
     total = sum(len(one.table_id) for one in given)
@@ -71,10 +72,10 @@ def comparison_figure(comparisons: Comparison | Sequence[Comparison], path: str 
         raise ValueError(f"comparisons: expected one, or at most {MAX_PANELS} tables in all, got {total} tables")
     if any(not np.isfinite(row).any() for one in given for row in (one.worst if total <= MAX_PANELS else [one.worst])):
         raise ValueError("comparisons: expected a game that was solved, got a table without one")
-    (_by_table if total <= MAX_PANELS else _pooled)(given, path)
+    return (_by_table if total <= MAX_PANELS else _pooled)(given, path)
 
 
-def _by_table(given: list[Comparison], path: str | os.PathLike[str]) -> None:
+def _by_table(given: list[Comparison], path: draw.Target) -> Figure:
     lines = list(dict.fromkeys(line for one in given for line in one.lines))
     lines = [line for line in lines if not line.benchmark]  # the optimum's line, here
     at = {line: row for row, line in enumerate(lines)}
@@ -119,9 +120,10 @@ def _by_table(given: list[Comparison], path: str | os.PathLike[str]) -> None:
                 Line2D([], [], label="bound, further left", **_BELOW),
             ],
         )
+    return figure
 
 
-def _pooled(given: list[Comparison], path: str | os.PathLike[str]) -> None:
+def _pooled(given: list[Comparison], path: draw.Target) -> Figure:
     (one,) = given
     solved = np.isfinite(one.gap)
     shown = [g for g, line in enumerate(one.lines) if not line.benchmark and solved[:, g].any()]
@@ -157,6 +159,7 @@ def _pooled(given: list[Comparison], path: str | os.PathLike[str]) -> None:
                 Line2D([], [], label="optimum", **draw.OPTIMUM),
             ],
         )
+    return figure
 
 
 def _name_rows(panel: Axes, names: list[str]) -> None:

@@ -9,7 +9,6 @@ marked with the sign of infinity, over the axis's numbers.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,6 +16,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
@@ -36,12 +36,12 @@ _ACROSS, _SHADE = 3, 0.18  # columns of a page; shade of a band
 _COLOURS = (draw.BLUE, "#E69F00", draw.GREEN, draw.VERMILLION, "#CC79A7", "#56B4E9", "#8B6F00", "#444444")
 _SHAPES = ("o", "s", "^", "D", "v", "P", "X", "p")
 _USERS = ("mean_user", "worst_user")
-_NEAR = 30  # times the best factor: what an inset shows
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _DECADE_OF_INFINITY = 0.35  # of the axis's decades, between its largest number and infinity
+_ERROR_DASHES = (0, (4, 1.2))
 
 
-def weak_figure(fits: Fits, path: str | os.PathLike[str]) -> None:
+def weak_figure(fits: Fits, path: draw.Target = None) -> Figure:
     """Error of weak alignment against the number of providers: by method, and by user (Figures 1, 5, 6 and 7).
 
     Above is the mean over users of the root mean squared error on held-out questions, for NNLS with an intercept and
@@ -49,16 +49,16 @@ def weak_figure(fits: Fits, path: str | os.PathLike[str]) -> None:
 
     Args:
         fits: one market, or a mapping from titles to markets.
-        path: the PNG file to write.
+        path: a file to write (.png, .svg, .pdf), a Figure or SubFigure to draw into, or None for a new Figure.
 
     Raises:
-        ValueError: if there is no market, or `path` does not end in .png.
+        ValueError: if there is no market, or `path` ends in no format.
 
     Example:
         >>> import equilibrax as eq
         >>> answers = eq.raters.simulate_answers(users=2, models=3, questions=20, options=3, seed=1)
         >>> fit = eq.raters.market_fit(answers, scores=[])
-        >>> eq.figures.weak_figure(fit, "weak.png")
+        >>> figure = eq.figures.weak_figure(fit, "weak.png")
     """
     named = named_fits(fits)
     models = max(len(fit.curve.model_names) for fit in named.values())
@@ -72,9 +72,10 @@ def weak_figure(fits: Fits, path: str | os.PathLike[str]) -> None:
             _draw_users(below, fit.curve)
         _labels(columns, "number of models K", ("mean RMSE over users", "RMSE of NNLS, by user"))
         draw.legend(figure, [*method_entries(), band_entry("±1 s.e. over folds")])
+    return figure
 
 
-def transfer_figure(fits: Fits, path: str | os.PathLike[str]) -> None:
+def transfer_figure(fits: Fits, path: draw.Target = None) -> Figure:
     """Transfer factors against the number of providers, and what more users do (Figures 2 and 8).
 
     Above are 1 / lambda*_i, on a logarithmic axis: mean over users solid, worst user dashed; each the median over sets
@@ -83,33 +84,33 @@ def transfer_figure(fits: Fits, path: str | os.PathLike[str]) -> None:
 
     Args:
         fits: one market, or a mapping from titles to markets.
-        path: the PNG file to write.
+        path: a file to write (.png, .svg, .pdf), a Figure or SubFigure to draw into, or None for a new Figure.
 
     Raises:
-        ValueError: if there is no market, or `path` does not end in .png.
+        ValueError: if there is no market, or `path` ends in no format.
 
     Example:
         >>> import equilibrax as eq
         >>> answers = eq.raters.simulate_answers(users=2, models=3, questions=20, options=3, seed=1)
         >>> fit = eq.raters.market_fit(answers, scores=[])
-        >>> eq.figures.transfer_figure(fit, "transfer.png")
+        >>> figure = eq.figures.transfer_figure(fit, "transfer.png")
     """
     named = named_fits(fits)
     note = (
         "Above: medians over all sets of K models, of users that some model covers. Below: means over sets of n users, "
     )
-    note += (
-        "all models; dotted: over the sets that cover everybody. ∞: a user to whom no model of the set gives weight. "
-    )
+    note += "all models. ∞: a user to whom no model of the set gives weight. "
     note += "Users who all agree with a model have 1/λ* = n."
     with _pairs(path, named, note) as (figure, columns, _):
-        rights = []
+        rights, some = [], False
         for (name, fit), (above, below) in zip(named.items(), columns):
             uncovered = fit.strong.weights.max(axis=0) == 0
             draw_coverage(above, {draw.BLUE: fit.strong.weights[:, ~uncovered]}, bool(uncovered.any()))
             _name_uncovered(above, _chosen(fit.strong.user_names, uncovered))
             above.set_title(name)
-            rights.append(_draw_more_users(below, fit))
+            right, dotted = _draw_more_users(below, fit)
+            rights.append(right)
+            some |= dotted
         _labels(columns, "number of models K", ("transfer factor 1/λ*", "worst user's 1/λ*"))
         for _, below in columns:
             below.set_xlabel("number of users n")
@@ -117,34 +118,41 @@ def transfer_figure(fits: Fits, path: str | os.PathLike[str]) -> None:
         beside = across(len(columns))
         for right in {*rights[beside - 1 :: beside], rights[-1]}:
             right.set_ylabel("error of strong alignment", color=draw.BLUE)
-        draw.legend(figure, [*coverage_entries(draw.BLUE), infinity_entry()])
+        style: dict[str, Any] = {"linewidth": 1.8, "markersize": 3.5}
+        entries: list[Artist] = [
+            Line2D([], [], label="worst user's 1/λ* (left axis)", color=RED, marker="o", **style),
+            Line2D([], [], label="error (right axis)", color=draw.BLUE, marker="s", linestyle=_ERROR_DASHES, **style),
+        ]
+        if some:
+            entries.append(Line2D([], [], label="1/λ* where all are covered", color=RED, linestyle=":"))
+        draw.legend(figure, [*coverage_entries(draw.BLUE), infinity_entry(), *entries])
+    return figure
 
 
-def subset_figure(fits: Fits, path: str | os.PathLike[str]) -> None:
+def subset_figure(fits: Fits, path: draw.Target = None) -> Figure:
     """The worst user's transfer factor against the size of the set of providers (Figures 3 and 9).
 
     Over all sets of a size: the best is green, the mean blue, the worst red. Where some set leaves a user uncovered the
-    mean is infinite, and the mean over the sets that cover everybody is dotted. The axis is logarithmic; the inset is
-    linear, for the sizes at which the mean is finite and near the best.
+    mean is infinite, and the mean over the sets that cover everybody is dotted. The axis is logarithmic.
 
     Args:
         fits: one market, or a mapping from titles to markets.
-        path: the PNG file to write.
+        path: a file to write (.png, .svg, .pdf), a Figure or SubFigure to draw into, or None for a new Figure.
 
     Raises:
-        ValueError: if there is no market, or `path` does not end in .png.
+        ValueError: if there is no market, or `path` ends in no format.
 
     Example:
         >>> import equilibrax as eq
         >>> answers = eq.raters.simulate_answers(users=2, models=3, questions=20, options=3, seed=1)
         >>> fit = eq.raters.market_fit(answers, scores=[])
-        >>> eq.figures.subset_figure(fit, "subsets.png")
+        >>> figure = eq.figures.subset_figure(fit, "subsets.png")
     """
     named = named_fits(fits)
     note = (
         "All sets T of models, and users that some model covers. ∞: a user to whom no model of the set (for the mean: "
     )
-    note += "of some set) gives weight. Insets: linear scale."
+    note += "of some set) gives weight."
     colours = (draw.GREEN, draw.BLUE, RED)
     with draw.page(path, len(named), note, panel_width=3.1, height=2.8) as (figure, panels):
         for (name, fit), panel in zip(named.items(), panels):
@@ -161,7 +169,6 @@ def subset_figure(fits: Fits, path: str | os.PathLike[str]) -> None:
             _name_uncovered(panel, _chosen(fit.strong.user_names, uncovered))
             size_axis(panel, found.sizes)
             panel.set_title(name)
-            _inset(panel, found.sizes, lines, colours)
         draw.axis_labels(panels, "size of the set |T|", "worst user's transfer factor 1/λ*")
         style: dict[str, Any] = {"linewidth": 1.8, "markersize": 3.5}
         entries: list[Artist] = [
@@ -170,6 +177,7 @@ def subset_figure(fits: Fits, path: str | os.PathLike[str]) -> None:
         ]
         entries.append(Line2D([], [], label="mean of covering T", color=draw.BLUE, linestyle=":"))
         draw.legend(figure, [*entries, infinity_entry()])
+    return figure
 
 
 def draw_methods(panel: Axes, curve: WeakCurve) -> None:
@@ -281,7 +289,7 @@ def named_fits(fits: Fits) -> dict[str, MarketFit]:
 class _Pairs:
     """A page of columns of two panels, at most three columns beside each other, then the next block below."""
 
-    def __init__(self, path: str | os.PathLike[str], named: Mapping[str, MarketFit], note: str):
+    def __init__(self, path: draw.Target, named: Mapping[str, MarketFit], note: str):
         self.count = len(named)
         self.across = across(self.count)
         self.blocks = -(-self.count // self.across)
@@ -335,23 +343,28 @@ def _draw_users(panel: Axes, curve: WeakCurve) -> None:
     draw.named_legend(panel, lines, loc="upper right", ncols=across, **small)
 
 
-def _draw_more_users(panel: Axes, fit: MarketFit) -> Axes:
+def _draw_more_users(panel: Axes, fit: MarketFit) -> tuple[Axes, bool]:
+    """The axes on the right, and whether some sets leave a user uncovered: then those that do not have a line."""
     means = fit.users.mean()
     users = means["users"]
     of_size = [fit.users.transfer[fit.users.users == n] for n in users]
     covered = np.array([one[np.isfinite(one)].mean() if np.isfinite(one).any() else np.nan for one in of_size])
     top = infinity_axis(panel, [means["transfer"], covered])
-    panel.plot(users, covered, color=RED, linestyle=":", linewidth=1.4)
+    some = bool(np.isinf(means["transfer"]).any())
+    if some:
+        panel.plot(users, covered, color=RED, linestyle=":", linewidth=1.4)
     plot_factors(panel, users, means["transfer"], top, color=RED, marker="o")
     panel.tick_params(axis="y", colors=RED)
     right = panel.twinx()
     right.spines["right"].set_visible(True)
-    right.plot(users, means["error"], color=draw.BLUE, marker="s", linewidth=1.8, markersize=3.5)
+    right.plot(
+        users, means["error"], color=draw.BLUE, linestyle=_ERROR_DASHES, marker="s", linewidth=1.8, markersize=3.5
+    )
     right.tick_params(axis="y", colors=draw.BLUE)
     right.set_ylim(0, 1.15 * float(np.nanmax(means["error"])) if np.isfinite(means["error"]).any() else 1.0)
     right.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
     size_axis(panel, users)
-    return right
+    return right, some
 
 
 def _chosen(names: Sequence[str], mask: np.ndarray) -> list[str]:
@@ -364,44 +377,6 @@ def _name_uncovered(panel: Axes, names: list[str]) -> None:
         text = ", ".join(names[:2]) + (f" and {len(names) - 2} more" if len(names) > 2 else "") + ": no model at all"
         place = {"transform": panel.get_yaxis_transform(), "ha": "right", "va": "bottom"}
         panel.text(0.99, panel.get_yticks()[-1] * 1.02, text, fontsize=6, color="#444444", **place)
-
-
-def _inset(panel: Axes, sizes: np.ndarray, lines: list[np.ndarray], colours: Sequence[str]) -> None:
-    """Large sets on a linear scale, where no line is; nothing if fewer than two sizes cover everybody."""
-    near = np.isfinite(lines[2]) & (lines[2] <= _NEAR * lines[0][-1])
-    near[-2:] = np.isfinite(lines[2][-2:])
-    start = int(np.flatnonzero(~near)[-1]) + 1 if not near.all() else 0
-    if len(sizes) - start < 2:
-        return
-    box = _free_box(panel)
-    if box is None:  # room under the lines
-        low, high = panel.get_ylim()
-        panel.set_ylim(low * (low / high) ** 0.75, high * (high / low) ** 0.08)
-        box = (0.12, 0.1, 0.84, 0.27)
-    inset = panel.inset_axes(box)
-    for values, colour in zip(lines, colours):
-        inset.plot(sizes[start:], values[start:], color=colour, linewidth=1.2, marker=".", markersize=3)
-    inset.set_ylim(bottom=0)
-    inset.xaxis.set_major_locator(FixedLocator(sizes[start:].tolist()))
-    inset.yaxis.set_major_locator(MaxNLocator(3))
-    inset.tick_params(labelsize=5.5, length=2, pad=1.5)
-
-
-def _free_box(panel: Axes) -> tuple[float, float, float, float] | None:
-    """A place for an inset that no line crosses, in parts of the panel."""
-    panel.figure.draw_without_rendering()  # pyright: ignore[reportAttributeAccessIssue]
-    points = []
-    for line in panel.get_lines():
-        data = line.get_transform().transform(line.get_path().interpolated(40).vertices)
-        points.append(panel.transAxes.inverted().transform(data[np.isfinite(data).all(axis=1)]))
-    x, y = np.concatenate(points).T
-    for width, height in ((0.5, 0.4), (0.45, 0.33), (0.4, 0.27)):
-        for right in np.arange(0.98, 0.13 + width, -0.05):
-            for top in np.arange(0.95, 0.12 + height, -0.05):
-                left, bottom = right - width, top - height
-                if not ((x > left - 0.1) & (x < right + 0.02) & (y > bottom - 0.1) & (y < top + 0.03)).any():
-                    return (left, bottom, width, height)
-    return None
 
 
 def _median(values: np.ndarray, count: np.ndarray) -> np.ndarray:

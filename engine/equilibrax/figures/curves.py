@@ -7,7 +7,6 @@ curves give the same bytes. Letters: N targets, M methods, S sizes, P permutatio
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Mapping, Sequence
 from math import ceil
 from typing import Any, Literal, get_args
@@ -15,6 +14,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
@@ -52,7 +52,7 @@ _SHADE = 0.18
 _EVERY = {"color": draw.GREY, "linestyle": ":", "linewidth": 1, "zorder": 1}
 
 
-def curve_figure(curves: Curves, path: str | os.PathLike[str], *, band: Band | None = None) -> None:
+def curve_figure(curves: Curves, path: draw.Target = None, *, band: Band | None = None) -> Figure:
     """Error against the number of raters, by method (2509.15090, Figures 1, 3 and 4).
 
     The vertical axis is the mean squared error on held-out items. Lines are means over permutations (or subsets) and
@@ -60,39 +60,43 @@ def curve_figure(curves: Curves, path: str | os.PathLike[str], *, band: Band | N
 
     Args:
         curves: one curve, or a mapping from panel titles to curves.
-        path: the PNG file to write.
+        path: a file to write (.png, .svg, .pdf), a Figure or SubFigure to draw into, or None for a new Figure.
         band: the shaded region: "permutations" is one standard deviation over permutations to either side (Figures 1
             and 3), "targets" one standard error over targets (Figure 4). Default: "targets" if a curve has several.
 
     Raises:
-        ValueError: if there is no curve, none has a number, the option is unknown or `path` does not end in .png.
+        ValueError: if there is no curve, none has a number, the option is unknown or `path` ends in no format.
 
     Example:
         >>> import equilibrax as eq
         >>> raters = eq.raters.simulate_raters("independent", items=60, raters=4, seed=1)
-        >>> eq.figures.curve_figure(eq.alignment_curve(raters, permutations=3), "error.png")
+        >>> figure = eq.figures.curve_figure(eq.alignment_curve(raters, permutations=3), "error.png")
     """
     panels = by_name(curves)
     if band is not None:
         check_choice("band", band, get_args(Band))
     chosen = band or ("targets" if max(map(_answering, panels.values())) > 1 else "permutations")
     note = f"Means over {_averaged(panels)}, {_folds(panels)}; shaded: ±1 "
-    note += "standard error over targets." if chosen == "targets" else "standard deviation over permutations."
+    note += "standard error over targets." if chosen == "targets" else f"standard deviation over {_sets(panels)}."
     with draw.page(path, len(panels), note, panel_width=3.1, height=2.5) as (figure, axes):
         used: dict[str, None] = {}
+        cut = False
         for (name, curve), panel in zip(panels.items(), axes):
             means, spreads = _means(curve.mse), _bands(curve.mse, chosen)
             for method, mean, spread in zip(curve.methods, means, spreads):
                 used[method] = None
                 _line(panel, curve.sizes, mean, spread, method)
             size_axis(panel, np.asarray(curve.sizes))
-            _error_axis(panel, means[_drawn(curve)])
+            cut |= _error_axis(panel, means[_drawn(curve)])
             panel.set_title(name)
         draw.axis_labels(axes, "number of raters K", "alignment error (MSE)")
         draw.legend(figure, [method_entry(m) for m in METHOD_NAMES if m in used])
+        if cut:
+            draw.add_note(figure, "Shades that end at the top go on.")
+    return figure
 
 
-def sparsity_figure(curves: Curves, path: str | os.PathLike[str]) -> None:
+def sparsity_figure(curves: Curves, path: draw.Target = None) -> Figure:
     """Number of raters with weight against the number of raters, for NNLS and simplex (2509.15090, Figure 2).
 
     A weight counts if it is more than 1e-6. Shaded: one standard deviation over permutations to either side. The dotted
@@ -100,21 +104,21 @@ def sparsity_figure(curves: Curves, path: str | os.PathLike[str]) -> None:
 
     Args:
         curves: one curve, or a mapping from panel titles to curves.
-        path: the PNG file to write.
+        path: a file to write (.png, .svg, .pdf), a Figure or SubFigure to draw into, or None for a new Figure.
 
     Raises:
-        ValueError: if there is no curve, none has either method or a number, or `path` does not end in .png.
+        ValueError: if there is no curve, none has either method or a number, or `path` ends in no format.
 
     Example:
         >>> import equilibrax as eq
         >>> raters = eq.raters.simulate_raters("independent", items=60, raters=4, seed=1)
-        >>> eq.figures.sparsity_figure(eq.alignment_curve(raters, permutations=3), "weights.png")
+        >>> figure = eq.figures.sparsity_figure(eq.alignment_curve(raters, permutations=3), "weights.png")
     """
     panels = by_name(curves)
     if not any(set(curve.methods) & {"nnls", "simplex"} for curve in panels.values()):
         raise ValueError("curves: expected one with the method nnls or simplex, got none")
     note = f"Weights above 1e-6; means over {_averaged(panels)} and folds; "
-    note += "shaded: ±1 standard deviation over permutations."
+    note += f"shaded: ±1 standard deviation over {_sets(panels)}."
     with draw.page(path, len(panels), note, panel_width=3.1, height=2.5) as (figure, axes):
         for (name, curve), panel in zip(panels.items(), axes):
             shown = [m for m in ("nnls", "simplex") if m in curve.methods]
@@ -134,16 +138,18 @@ def sparsity_figure(curves: Curves, path: str | os.PathLike[str]) -> None:
         draw.axis_labels(axes, "number of raters K", "raters with weight")
         every = Line2D([], [], label="all K", **_EVERY)
         draw.legend(figure, [method_entry("nnls"), method_entry("simplex"), every])
+    return figure
 
 
 def noise_figure(
     raters: RaterMatrix | Mapping[str, RaterMatrix],
-    path: str | os.PathLike[str],
+    path: draw.Target = None,
     *,
     permutations: int = 20,
     seed: int = 0,
     failure: float = FAILURE,
-) -> None:
+    left_out: Sequence[str] = (),
+) -> Figure:
     """The simple average's largest miss beside what Proposition 3 of 2509.15090 promises.
 
     If K raters are independent draws around the user, unbiased, with all numbers in [0, 1], their average is nowhere
@@ -153,18 +159,19 @@ def noise_figure(
 
     Args:
         raters: one target each; or a mapping from line names to such matrices.
-        path: the PNG file to write.
+        path: a file to write (.png, .svg, .pdf), a Figure or SubFigure to draw into, or None for a new Figure.
         permutations: random orders of the raters; the line is their mean, the shade their range.
         seed: of the orders.
         failure: probability, above 0 and below 1.
+        left_out: what else was studied and has no line here; the footnote names it.
 
     Raises:
-        ValueError: if there is no matrix, a number is out of range or `path` does not end in .png.
+        ValueError: if there is no matrix, a number is out of range or `path` ends in no format.
 
     Example:
         >>> import equilibrax as eq
         >>> raters = eq.raters.simulate_raters("independent", items=60, raters=8, seed=1)
-        >>> eq.figures.noise_figure(raters, "proposition-3.png")
+        >>> figure = eq.figures.noise_figure(raters, "proposition-3.png")
     """
     given = {"largest miss of the average": raters} if isinstance(raters, RaterMatrix) else dict(raters)
     if not given:
@@ -172,6 +179,8 @@ def noise_figure(
     note = "Largest distance of the simple average from the target over all items: mean and range over "
     note += f"{permutations} random orders. Proposition 3 holds with probability {1 - failure:g}, "
     note += "if raters are independent, unbiased and within [0, 1]."
+    if left_out:
+        note += f" Not shown, as their raters are not the user with noise: {', '.join(left_out)}."
     colours = (draw.BLUE, "#E69F00", "#CC79A7", draw.GREEN)
     with draw.page(path, 1, note, panel_width=4.2, height=2.8) as (figure, (panel,)):
         entries: list[Artist] = []
@@ -196,6 +205,7 @@ def noise_figure(
         panel.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
         draw.axis_labels([panel], "number of raters K", "largest miss of the average")
         draw.legend(figure, [*entries, line])
+    return figure
 
 
 def promised_distance(cells: int, raters: int, failure: float) -> float:
@@ -267,8 +277,10 @@ def _line(panel: Axes, sizes: Sequence[int], mean: np.ndarray, spread: np.ndarra
 def _style(method: str) -> dict[str, Any]:
     hindsight = method == "best_individual_hindsight"
     # Later lines are thinner, so that those that coincide are all seen.
-    width = {"average": 2.6, "nnls": 2.2, "simplex": 1.2}.get(method, 1.6)
-    style = {"linestyle": "--", "linewidth": 1.0} if hindsight else {"linestyle": "-", "linewidth": width}
+    width = {"average": 2.4, "nnls": 2.2, "simplex": 1.5}.get(method, 1.6)
+    # Dashes tell methods apart where colours do not: in grey, and for readers who see red and green alike.
+    dashes = {"average": (0, (5, 1.2, 1, 1.2)), "simplex": (0, (2, 1))}.get(method, "-")
+    style = {"linestyle": "--", "linewidth": 1.0} if hindsight else {"linestyle": dashes, "linewidth": width}
     return {**style, "color": METHOD_COLOURS[method], "zorder": 2 + 0.1 * list(METHOD_NAMES).index(method)}
 
 
@@ -276,12 +288,13 @@ def _drawn(curve: AlignmentCurve) -> list[int]:
     return [m for m in range(len(curve.methods)) if np.isfinite(curve.mse[:, m]).any()]
 
 
-def _error_axis(panel: Axes, means: np.ndarray) -> None:
-    """From zero, and as high as the means: a band or a first point far above must not flatten the rest."""
+def _error_axis(panel: Axes, means: np.ndarray) -> bool:
+    """From zero to above all means. Whether shades are cut: a first one far above must not flatten the rest."""
     high = panel.get_ylim()[1]
-    top = float(np.nanmax(means))
-    panel.set_ylim(0, min(high, 1.25 * top))
+    top = 1.6 * float(np.nanmax(means))
+    panel.set_ylim(0, min(high, top))
     panel.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
+    return high > top
 
 
 def _answering(curve: AlignmentCurve) -> int:
@@ -311,13 +324,18 @@ def _mean(values: np.ndarray, axis: int) -> np.ndarray:
 
 
 def _averaged(panels: Mapping[str, AlignmentCurve]) -> str:
-    counts = {curve.orders is not None for curve in panels.values()}
     first = next(iter(panels.values()))
-    what = "all subsets of K raters" if counts == {False} else f"{first.mse.shape[3]} permutations of the raters"
+    permuted = f"{first.mse.shape[3]} permutations of the raters"
+    what = permuted if _sets(panels) == "permutations" else "all subsets of K raters"
     targets = sorted({_answering(curve) for curve in panels.values()})
     if targets[-1] == 1:
         return what
     return f"{what} and {targets[0] if len(targets) == 1 else f'{targets[0]} to {targets[-1]}'} targets"
+
+
+def _sets(panels: Mapping[str, AlignmentCurve]) -> str:
+    """What sets of raters were taken."""
+    return "permutations" if any(curve.orders is not None for curve in panels.values()) else "subsets"
 
 
 def _folds(panels: Mapping[str, AlignmentCurve]) -> str:

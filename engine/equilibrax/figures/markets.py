@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, MaxNLocator, ScalarFormatter
 
@@ -51,7 +52,7 @@ class _Rows:
         return _Rows({name: values[keep] for name, values in self.columns.items()}, self.games)
 
 
-def bound_figure(rows: pa.Table, path: str | os.PathLike[str], *, users: Sequence[str] = ()) -> None:
+def bound_figure(rows: pa.Table, path: draw.Target = None, *, users: Sequence[str] = ()) -> Figure:
     """Every user's worst utility against her bound, a panel for each game.
 
     Of the largest committee in the rows. Up to 24 users have a line each, from the worst to the best equilibrium. More
@@ -63,13 +64,13 @@ def bound_figure(rows: pa.Table, path: str | os.PathLike[str], *, users: Sequenc
         users: names of the users by their number, where each has a line.
 
     Raises:
-        ValueError: if a column is absent, no row can be shown, or `path` does not end in .png.
+        ValueError: if a column is absent, no row can be shown, or `path` ends in no format.
 
     Example:
         >>> import equilibrax as eq
         >>> import pyarrow as pa
         >>> rows = pa.concat_tables([one.rows() for one in eq.studies.solve_games(eq.problems.theorem_4_1_market())])
-        >>> eq.figures.bound_figure(rows, "bound.png")
+        >>> figure = eq.figures.bound_figure(rows, "bound.png")
     """
     every = _read(rows, _NEEDED)
     every = every.only(every["committee_size"] == every["committee_size"].max())
@@ -77,12 +78,12 @@ def bound_figure(rows: pa.Table, path: str | os.PathLike[str], *, users: Sequenc
     shown = _require(every.only(solved), "an equilibrium and a benchmark")
     note = _said(shown, every)
     if len(_people(shown)) <= MAX_LINES:
-        _bounds_by_user(shown, note, path, users)
+        return _bounds_by_user(shown, note, path, users)
     else:
-        _bounds_pooled(shown, note, path)
+        return _bounds_pooled(shown, note, path)
 
 
-def providers_figure(rows: pa.Table, path: str | os.PathLike[str], *, users: Sequence[str] = ()) -> None:
+def providers_figure(rows: pa.Table, path: draw.Target = None, *, users: Sequence[str] = ()) -> Figure:
     """The users' worst utility against the number of providers in the committee, a panel for each game.
 
     Up to 8 users have a line each, the mean over the committees of a size, with bars from the worst committee to the
@@ -94,12 +95,12 @@ def providers_figure(rows: pa.Table, path: str | os.PathLike[str], *, users: Seq
         users: names of the users by their number, where each has a line.
 
     Raises:
-        ValueError: if a column is absent, no row can be shown, or `path` does not end in .png.
+        ValueError: if a column is absent, no row can be shown, or `path` ends in no format.
 
     Example:
         >>> import equilibrax as eq
         >>> rows = eq.rows.user_rows(eq.solve(eq.random_markets(50, 2, 3, 3, 3), "personalized"))
-        >>> eq.figures.providers_figure(rows, "providers.png")
+        >>> figure = eq.figures.providers_figure(rows, "providers.png")
     """
     every = _read(rows, (*_NEEDED, "optimum"))
     shown = _require(every.only(np.isfinite(every["worst_utility"])), "an equilibrium")
@@ -117,9 +118,10 @@ def providers_figure(rows: pa.Table, path: str | os.PathLike[str], *, users: Seq
         relative = "worst utility in equilibrium" + ("\n(expected utility)" if few else "\n− optimum (utility units)")
         draw.axis_labels(panels, "providers in the committee, k", relative)
         draw.legend(figure, _size_entries(people, few, users))
+    return figure
 
 
-def entry_figure(rows: pa.Table, path: str | os.PathLike[str], *, users: Sequence[str] = ()) -> None:
+def entry_figure(rows: pa.Table, path: draw.Target = None, *, users: Sequence[str] = ()) -> Figure:
     """What newcomers do to the worst utility of those who were there, a panel for each game.
 
     Up to 24 incumbents have a line each: before, and the distribution over the newcomers after. More are points (or a
@@ -131,13 +133,13 @@ def entry_figure(rows: pa.Table, path: str | os.PathLike[str], *, users: Sequenc
         users: names of the users by their number, where each has a line.
 
     Raises:
-        ValueError: if a column is absent, no row can be shown, or `path` does not end in .png.
+        ValueError: if a column is absent, no row can be shown, or `path` ends in no format.
 
     Example:
         >>> import equilibrax as eq
         >>> market, _ = eq.problems.theorem_5_2_market()
         >>> entry = eq.studies.enter(market, eq.studies.random_newcomers(market, 20))
-        >>> eq.figures.entry_figure(entry.rows(), "entry.png")
+        >>> figure = eq.figures.entry_figure(entry.rows(), "entry.png")
     """
     needed = ("market", "family", "game", "user", "newcomer", "incumbent", "worst_before", "worst_after")
     every = _read(rows, needed)
@@ -150,9 +152,13 @@ def entry_figure(rows: pa.Table, path: str | os.PathLike[str], *, users: Sequenc
     lost = len(every["user"]) - len(shown["user"])
     note += f" {_count(lost, 'row')} left out without an equilibrium before or after." if lost else ""
     if len(people) <= MAX_LINES:
-        _entry_by_user(shown, people, note, path, users)
+        return _entry_by_user(shown, people, note, path, users)
     else:
-        _entry_pooled(shown, note, path)
+        return _entry_pooled(shown, note, path)
+
+
+MARKET_FIGURES = ("bound.png", "providers.png")
+"""What `plot_markets` may write."""
 
 
 def plot_markets(rows: pa.Table, folder: str | os.PathLike[str], *, users: Sequence[str] = ()) -> list[Path]:
@@ -180,13 +186,13 @@ def plot_markets(rows: pa.Table, folder: str | os.PathLike[str], *, users: Seque
     if rows["benchmark"].null_count < rows.num_rows:
         written.insert(0, Path(folder, "bound.png"))
         bound_figure(rows, written[0], users=users)
-    return written
+    return [file for path in written for file in draw.files_of(path)]
 
 
 # --- bounds -----------------------------------------------------------------------------------------------------------
 
 
-def _bounds_by_user(shown: _Rows, note: str, path: str | os.PathLike[str], users: Sequence[str]) -> None:
+def _bounds_by_user(shown: _Rows, note: str, path: draw.Target, users: Sequence[str]) -> Figure:
     people = _people(shown)
     value = np.concatenate([shown[name] for name in ("worst_utility", "best_utility", "benchmark")])
     margin = 0.08 * (value.max() - value.min()) or 0.02
@@ -222,9 +228,10 @@ def _bounds_by_user(shown: _Rows, note: str, path: str | os.PathLike[str], users
         if further:
             entries.append(Line2D([], [], label="bound, further left", **_FURTHER))
         draw.legend(figure, entries)
+    return figure
 
 
-def _bounds_pooled(shown: _Rows, note: str, path: str | os.PathLike[str]) -> None:
+def _bounds_pooled(shown: _Rows, note: str, path: draw.Target) -> Figure:
     gap = shown["worst_utility"] - shown["benchmark"]
     bound = shown["bound"] - shown["benchmark"]
     # Wide enough for nine tenths of the bounds of the game that has the better ones.
@@ -269,6 +276,8 @@ def _bounds_pooled(shown: _Rows, note: str, path: str | os.PathLike[str]) -> Non
         ]
         draw.legend(figure, entries + draw.broken_entry(int(broken.sum())))
         draw.colour_bar(figure, panels, meshes, "users per cell")
+
+    return figure
 
 
 # --- number of providers ----------------------------------------------------------------------------------------------
@@ -318,9 +327,7 @@ def _person_style(i: int) -> dict:
 # --- newcomers --------------------------------------------------------------------------------------------------------
 
 
-def _entry_by_user(
-    shown: _Rows, people: list[tuple], note: str, path: str | os.PathLike[str], users: Sequence[str]
-) -> None:
+def _entry_by_user(shown: _Rows, people: list[tuple], note: str, path: draw.Target, users: Sequence[str]) -> Figure:
     value = np.concatenate([shown["worst_before"], shown["worst_after"]])
     margin = 0.08 * (value.max() - value.min()) or 0.02
     low, high = value.min() - margin, value.max() + margin
@@ -356,9 +363,10 @@ def _entry_by_user(
                 Line2D([], [], label="all", color=draw.GREY, linewidth=1.2, marker="|", markersize=6),
             ],
         )
+    return figure
 
 
-def _entry_pooled(shown: _Rows, note: str, path: str | os.PathLike[str]) -> None:
+def _entry_pooled(shown: _Rows, note: str, path: draw.Target) -> Figure:
     x, y = shown["worst_before"], shown["worst_after"]
     low, high = float(min(x.min(), y.min())), float(max(x.max(), y.max()))
     margin = 0.05 * (high - low) or 0.01
@@ -382,6 +390,8 @@ def _entry_pooled(shown: _Rows, note: str, path: str | os.PathLike[str]) -> None
         draw.axis_labels(panels, "worst utility before", "worst utility after\n(expected utility)")
         draw.legend(figure, [Line2D([], [], label="no change", color=draw.GREY, linewidth=1, linestyle="--")])
         draw.colour_bar(figure, panels, meshes, "incumbents per cell")
+
+    return figure
 
 
 # --- rows -------------------------------------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 from matplotlib.artist import Artist
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import PercentFormatter
 
@@ -47,12 +48,14 @@ MAX_MARKERS = 2000
 _EPSILON = "misalignment ε (utility units)"
 _UTILITY = "(expected utility)"
 _GAP = "− optimum (utility units)"
+_SIZE = " k is the number of providers in a committee."
 _MEDIANS = " Markers are medians over the committees of a size."
+_COUNTS = " Numbers: so many committees are at one place; markers of different k nest."
 
 _log = logging.getLogger(__name__)
 
 
-def figure5(rows: pa.Table, path: str | os.PathLike[str]) -> None:
+def misalignment(rows: pa.Table, path: draw.Target = None) -> Figure:
     """Misalignment against the user's minimum utility at equilibrium (2509.15090, Figure 5).
 
     Dashed red is the guarantee, optimum - 2 misalignment (Theorem 6); dotted green is the user's optimum. Up
@@ -62,27 +65,30 @@ def figure5(rows: pa.Table, path: str | os.PathLike[str]) -> None:
 
     Args:
         rows: result rows; needs `optimum`, `worst_utility` and `misalignment`.
-        path: the PNG file to write.
+        path: a file to write (.png, .svg, .pdf), a Figure or SubFigure to draw into, or None for a new Figure.
 
     Raises:
-        ValueError: if a column is absent, no row can be shown, or `path` does not end in .png.
+        ValueError: if a column is absent, no row can be shown, or `path` ends in no format.
 
     Example:
         >>> import equilibrax as eq
         >>> rows = eq.rows.committee_rows(eq.solve(eq.load_paper_table("synthetic-2")))
-        >>> eq.figures.figure5(rows, "figure5.png")
+        >>> figure = eq.figures.misalignment(rows, "figure5.png")
     """
     shown = shown_rows(rows, ("optimum", "worst_utility", "misalignment"))
     if shown.num_tables > MAX_PANELS:
-        _figure5_pooled(shown, path)
+        return _figure5_pooled(shown, path)
     else:
-        _figure5_by_table(shown, path)
+        return _figure5_by_table(shown, path)
 
 
-def _figure5_by_table(shown: ShownRows, path: str | os.PathLike[str]) -> None:
+def _figure5_by_table(shown: ShownRows, path: draw.Target) -> Figure:
     x, worst, broken = shown["misalignment"], shown["worst_utility"], below_bound(shown)
     dense, meshes = _dense(shown), []
-    with draw.page(path, shown.num_tables, shown.footnote() + _MEDIANS * dense) as (figure, panels):
+    with draw.page(path, shown.num_tables, shown.footnote() + _SIZE + (_MEDIANS if dense else _COUNTS)) as (
+        figure,
+        panels,
+    ):
         for table, panel in enumerate(panels):
             mine = shown.table == table
             optimum = shown["optimum"][mine][0]
@@ -92,21 +98,25 @@ def _figure5_by_table(shown: ShownRows, path: str | os.PathLike[str]) -> None:
                 meshes.append(draw.density(panel, x[mine], worst[mine]))
             for size, at, low in _points(shown, mine, dense, x, worst):
                 panel.plot(at, low, **draw.marker(size, shown.sizes[-1]))
+            if not dense:
+                draw.counts(panel, x[mine], worst[mine])
             panel.plot(x[mine & broken], worst[mine & broken], **draw.BROKEN)
             panel.set_title(shown.titles[table])
         draw.axis_labels(panels, _EPSILON, f"minimum utility at equilibrium\n{_UTILITY}")
         entries = draw.size_entries(shown.sizes) + draw.limit_entries(bound=True)
         draw.legend(figure, entries + draw.broken_entry(broken.sum()))
         draw.colour_bar(figure, panels, meshes, "committees per cell")
+    return figure
 
 
-def _figure5_pooled(shown: ShownRows, path: str | os.PathLike[str]) -> None:
+def _figure5_pooled(shown: ShownRows, path: draw.Target) -> Figure:
     x, gap, broken = shown["misalignment"], shown["worst_utility"] - shown["optimum"], below_bound(shown)
     meshes = []
-    with draw.page(path, len(shown.sizes), shown.footnote(), share=True) as (figure, panels):
+    note = shown.footnote() + _SIZE + " Panels have ranges of their own." * (len(shown.sizes) > 1)
+    with draw.page(path, len(shown.sizes), note) as (figure, panels):
         for size, panel in zip(shown.sizes, panels):
             mine = shown.size == size
-            draw.set_ranges(panel, x, gap, 0.0)
+            draw.set_ranges(panel, x[mine], gap[mine], 0.0)
             draw.limit_lines(panel, 0.0, bound=True)
             meshes.append(draw.density(panel, x[mine], gap[mine]))
             panel.plot(x[mine & broken], gap[mine & broken], **draw.BROKEN)
@@ -114,9 +124,10 @@ def _figure5_pooled(shown: ShownRows, path: str | os.PathLike[str]) -> None:
         draw.axis_labels(panels, _EPSILON, f"minimum utility at equilibrium\n{_GAP}")
         draw.legend(figure, draw.limit_entries(bound=True) + draw.broken_entry(broken.sum()))
         draw.colour_bar(figure, panels, meshes, "committees per cell")
+    return figure
 
 
-def figure6(rows: pa.Table, path: str | os.PathLike[str]) -> None:
+def dynamics(rows: pa.Table, path: draw.Target = None) -> Figure:
     """Misalignment against the user's utility where best-response dynamics end (2509.15090, Figure 6).
 
     Outlined markers are the minimum utility at any equilibrium, solid ones the utility that the dynamics
@@ -125,28 +136,31 @@ def figure6(rows: pa.Table, path: str | os.PathLike[str]) -> None:
 
     Args:
         rows: result rows; needs `optimum`, `worst_utility`, `dynamics_utility` and `misalignment`.
-        path: the PNG file to write.
+        path: a file to write (.png, .svg, .pdf), a Figure or SubFigure to draw into, or None for a new Figure.
 
     Raises:
-        ValueError: if a column is absent, no row can be shown, or `path` does not end in .png.
+        ValueError: if a column is absent, no row can be shown, or `path` ends in no format.
 
     Example:
         >>> import equilibrax as eq
         >>> rows = eq.rows.committee_rows(eq.solve(eq.load_paper_table("synthetic-2")))
-        >>> eq.figures.figure6(rows, "figure6.png")
+        >>> figure = eq.figures.dynamics(rows, "figure6.png")
     """
     shown = shown_rows(rows, ("optimum", "worst_utility", "dynamics_utility", "misalignment"))
     if shown.num_tables > MAX_PANELS:
-        _figure6_pooled(shown, path)
+        return _figure6_pooled(shown, path)
     else:
-        _figure6_by_table(shown, path)
+        return _figure6_by_table(shown, path)
 
 
-def _figure6_by_table(shown: ShownRows, path: str | os.PathLike[str]) -> None:
+def _figure6_by_table(shown: ShownRows, path: draw.Target) -> Figure:
     x, worst, dynamics = (shown[name] for name in ("misalignment", "worst_utility", "dynamics_utility"))
     broken, largest = below_bound(shown), shown.sizes[-1]
     dense, meshes = _dense(shown), []
-    with draw.page(path, shown.num_tables, shown.footnote() + _MEDIANS * dense) as (figure, panels):
+    with draw.page(path, shown.num_tables, shown.footnote() + _SIZE + (_MEDIANS if dense else _COUNTS)) as (
+        figure,
+        panels,
+    ):
         for table, panel in enumerate(panels):
             mine = shown.table == table
             optimum = shown["optimum"][mine][0]
@@ -159,6 +173,8 @@ def _figure6_by_table(shown: ShownRows, path: str | os.PathLike[str]) -> None:
                 panel.vlines(at[apart], low[apart], high[apart], color=draw.GREY, linewidth=0.8, zorder=2)
                 panel.plot(at[apart], low[apart], **draw.marker(size, largest, outlined=True))
                 panel.plot(at, high, **draw.marker(size, largest))
+            if not dense:
+                draw.counts(panel, x[mine], dynamics[mine])
             panel.plot(x[mine & broken], worst[mine & broken], **draw.BROKEN)
             panel.set_title(shown.titles[table])
         draw.axis_labels(panels, _EPSILON, f"utility at equilibrium\n{_UTILITY}")
@@ -170,14 +186,19 @@ def _figure6_by_table(shown: ShownRows, path: str | os.PathLike[str]) -> None:
         entries += draw.limit_entries(bound=False) + draw.broken_entry(broken.sum())
         draw.legend(figure, draw.size_entries(shown.sizes) + entries)
         draw.colour_bar(figure, panels, meshes, "committees per cell (dynamics)")
+    return figure
 
 
-def _figure6_pooled(shown: ShownRows, path: str | os.PathLike[str]) -> None:
+def _figure6_pooled(shown: ShownRows, path: draw.Target) -> Figure:
     x, gain = shown["misalignment"], shown["dynamics_utility"] - shown["worst_utility"]
-    shares, broken = by_size(shown, dynamics_above_worst(shown), np.mean), below_bound(shown)
-    with draw.page(path, 2, shown.footnote(), panel_width=3.4) as (figure, (left, right)):
+    better, broken = dynamics_above_worst(shown), below_bound(shown)
+    shares = by_size(shown, better, np.mean)
+    note = f"{shown.footnote()} Left: the {better.sum():,} in which the dynamics beat the minimum."
+    with draw.page(path, 2, note, panel_width=3.4) as (figure, (left, right)):
         draw.set_ranges(left, x, gain, 0.0)
-        mesh = draw.density(left, x, gain)
+        meshes = [draw.density(left, x[better], gain[better])] if better.any() else []
+        if not meshes:
+            left.text(0.5, 0.5, "none", transform=left.transAxes, ha="center", color=draw.GREY)
         left.plot(x[broken], gain[broken], **draw.BROKEN)
         left.set(xlabel=_EPSILON, ylabel="utility the dynamics reach\n− minimum utility (utility units)")
         bars = right.bar(shown.sizes, shares, color=draw.BLUE, width=0.7)
@@ -190,10 +211,11 @@ def _figure6_pooled(shown: ShownRows, path: str | os.PathLike[str]) -> None:
         draw.set_size_axis(right, shown.sizes[-1])
         right.set_xlim(0.3, shown.sizes[-1] + 0.7)
         draw.legend(figure, draw.broken_entry(broken.sum()))
-        draw.colour_bar(figure, [left], [mesh], "committees per cell")
+        draw.colour_bar(figure, [left], meshes, "committees per cell")
+    return figure
 
 
-def figure7(rows: pa.Table, path: str | os.PathLike[str], *, paths: int = 30, seed: int = 0) -> None:
+def newcomers(rows: pa.Table, path: draw.Target = None, *, paths: int = 30, seed: int = 0) -> Figure:
     """The user's minimum utility at equilibrium as random providers enter the market (2509.15090, Figure 7).
 
     Each line is a path that starts at a random provider and gains a random one at every step. Up to six
@@ -204,29 +226,29 @@ def figure7(rows: pa.Table, path: str | os.PathLike[str], *, paths: int = 30, se
     Args:
         rows: result rows of every committee; needs `optimum` and `worst_utility`. A table of which some row
             has no result is left out whole.
-        path: the PNG file to write.
+        path: a file to write (.png, .svg, .pdf), a Figure or SubFigure to draw into, or None for a new Figure.
         paths: number of paths per table when tables have a panel each.
         seed: seed of the random orders; a table's paths depend on this and its id alone.
 
     Raises:
         ValueError: if a table lacks a committee (the message says which) or has one twice, a column is
-            absent, no row can be shown, `paths` is not positive, or `path` does not end in .png.
+            absent, no row can be shown, `paths` is not positive, or `path` ends in no format.
 
     Example:
         >>> import equilibrax as eq
         >>> rows = eq.rows.committee_rows(eq.solve(eq.load_paper_table("synthetic-2")))
-        >>> eq.figures.figure7(rows, "figure7.png", paths=10)
+        >>> figure = eq.figures.newcomers(rows, "figure7.png", paths=10)
     """
     if paths < 1:
         raise ValueError(f"paths: expected a positive number; got {paths}")
     shown = shown_rows(rows, ("optimum", "worst_utility"), whole_tables=True)
     if shown.num_tables > MAX_PANELS:
-        _figure7_pooled(shown, path, seed)
+        return _figure7_pooled(shown, path, seed)
     else:
-        _figure7_by_table(shown, path, paths, seed)
+        return _figure7_by_table(shown, path, paths, seed)
 
 
-def _figure7_by_table(shown: ShownRows, path: str | os.PathLike[str], paths: int, seed: int) -> None:
+def _figure7_by_table(shown: ShownRows, path: draw.Target, paths: int, seed: int) -> Figure:
     blocks = worst_by_committee(shown, shown["worst_utility"])
     worst = {table: row for tables, block in blocks for table, row in zip(tables.tolist(), block)}
     with draw.page(path, shown.num_tables, shown.footnote()) as (figure, panels):
@@ -247,9 +269,10 @@ def _figure7_by_table(shown: ShownRows, path: str | os.PathLike[str], paths: int
             Line2D([], [], label="mean over all orders", **draw.SUMMARY),
         ]
         draw.legend(figure, entries + draw.limit_entries(bound=False))
+    return figure
 
 
-def _figure7_pooled(shown: ShownRows, path: str | os.PathLike[str], seed: int) -> None:
+def _figure7_pooled(shown: ShownRows, path: draw.Target, seed: int) -> Figure:
     gap = worst_along_one_path(shown, shown["worst_utility"] - shown["optimum"], seed)
     low, lower, median, upper, high = np.nanquantile(gap, [0.05, 0.25, 0.5, 0.75, 0.95], axis=0)
     sizes = np.arange(1, gap.shape[1] + 1)
@@ -266,6 +289,11 @@ def _figure7_pooled(shown: ShownRows, path: str | os.PathLike[str], seed: int) -
         draw.set_size_axis(panel, len(sizes))
         draw.axis_labels([panel], "market size k", f"minimum utility at equilibrium\n{_GAP}")
         draw.legend(figure, [middle, inner, outer, *draw.limit_entries(bound=False)])
+    return figure
+
+
+PAPER_FIGURES = ("figure5.png", "figure6.png", "figure7.png")
+"""What `plot_all` may write."""
 
 
 def plot_all(rows: pa.Table, directory: str | os.PathLike[str]) -> list[Path]:
@@ -293,14 +321,14 @@ def plot_all(rows: pa.Table, directory: str | os.PathLike[str]) -> list[Path]:
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     written = []
-    for figure in (figure5, figure6, figure7):
-        path = directory / f"{figure.__name__}.png"
+    for number, figure in ((5, misalignment), (6, dynamics), (7, newcomers)):
+        path = directory / f"figure{number}.png"
         try:
             figure(rows, path)
         except CannotShow as reason:
             _log.warning("%s not drawn: %s", path.name, reason)
         else:
-            written.append(path)
+            written += draw.files_of(path)
     return written
 
 

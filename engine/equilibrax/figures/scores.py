@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 import equilibrax.figures._drawing as draw
@@ -30,7 +30,7 @@ _CELL = 0.24  # inches
 _MOST_NUMBERS = 14  # columns of a heat map with numbers in its cells
 
 
-def score_figure(fits: Fits, path: str | os.PathLike[str]) -> None:
+def score_figure(fits: Fits, path: draw.Target = None) -> Figure:
     """Weak alignment and coverage under other scores (2602.13451, Figure 4).
 
     One panel for each score but the market's own: error of weak alignment against the number of providers. One more
@@ -38,15 +38,15 @@ def score_figure(fits: Fits, path: str | os.PathLike[str]) -> None:
 
     Args:
         fits: one market, or a mapping from titles to markets, with the same scores.
-        path: the PNG file to write.
+        path: a file to write (.png, .svg, .pdf), a Figure or SubFigure to draw into, or None for a new Figure.
 
     Raises:
-        ValueError: if there is no market, one has no other score, or `path` does not end in .png.
+        ValueError: if there is no market, one has no other score, or `path` ends in no format.
 
     Example:
         >>> import equilibrax as eq
         >>> answers = eq.raters.simulate_answers(users=2, models=3, questions=20, options=3, seed=1)
-        >>> eq.figures.score_figure(eq.raters.market_fit(answers, scores=["log"]), "scores.png")
+        >>> figure = eq.figures.score_figure(eq.raters.market_fit(answers, scores=["log"]), "scores.png")
     """
     named = named_fits(fits)
     scores: dict[Score, None] = {score: None for fit in named.values() for score in fit.scores if score != fit.score}
@@ -74,9 +74,10 @@ def score_figure(fits: Fits, path: str | os.PathLike[str]) -> None:
         ]
         entries = [*method_entries(), band_entry("±1 s.e. over folds"), *lines]
         draw.legend(figure, [*entries, *coverage_entries(draw.GREY), infinity_entry()])
+    return figure
 
 
-def weights_figure(fits: Fits, path: str | os.PathLike[str]) -> None:
+def weights_figure(fits: Fits, path: draw.Target = None) -> Figure:
     """Heat maps of the learned weights, with names (2602.13451, Figure 10).
 
     On the left w[j, i] of weak alignment, a row for each user and a column for each model: which models explain a user.
@@ -85,16 +86,16 @@ def weights_figure(fits: Fits, path: str | os.PathLike[str]) -> None:
 
     Args:
         fits: one market, or a mapping from titles to markets.
-        path: the PNG file to write.
+        path: a file to write (.png, .svg, .pdf), a Figure or SubFigure to draw into, or None for a new Figure.
 
     Raises:
-        ValueError: if there is no market, or `path` does not end in .png.
+        ValueError: if there is no market, or `path` ends in no format.
 
     Example:
         >>> import equilibrax as eq
         >>> answers = eq.raters.simulate_answers(users=2, models=3, questions=20, options=3, seed=1)
         >>> fit = eq.raters.market_fit(answers, scores=[])
-        >>> eq.figures.weights_figure(fit, "weights.png")
+        >>> figure = eq.figures.weights_figure(fit, "weights.png")
     """
     named = named_fits(fits)
     largest = max(max(fit.strong.weights.shape) for fit in named.values())
@@ -102,9 +103,9 @@ def weights_figure(fits: Fits, path: str | os.PathLike[str]) -> None:
     note = (
         "Weights of fits to all questions. Left: w of weak alignment, which models explain a user. Right: λ of strong "
     )
-    note += "alignment, whom a model covers. Blank: no weight."
+    note += "alignment, whom a model covers. Blank: no weight; ·: below 0.005."
     height = 1.3 + _CELL * largest
-    with draw.page(path, 2 * len(named), note, panel_width=width, height=height, columns=2) as (_, panels):
+    with draw.page(path, 2 * len(named), note, panel_width=width, height=height, columns=2) as (figure, panels):
         for row, (name, fit) in enumerate(named.items()):
             users, models = fit.strong.user_names, fit.strong.model_names
             left, right = panels[2 * row : 2 * row + 2]
@@ -112,19 +113,20 @@ def weights_figure(fits: Fits, path: str | os.PathLike[str]) -> None:
                 (left, fit.weak.weights, (users, models), "w (weak alignment)"),
                 (right, fit.strong.weights, (models, users), "λ (strong alignment)"),
             ):
-                _heat_map(panel, values, *names)
+                _heat_map(panel, values, *names, label[0])
                 panel.set_title(_title(name, label))
+    return figure
 
 
-def _heat_map(panel: Axes, values: np.ndarray, rows: Sequence[str], columns: Sequence[str]) -> None:
+def _heat_map(panel: Axes, values: np.ndarray, rows: Sequence[str], columns: Sequence[str], what: str) -> None:
     shown = np.ma.masked_where(~(values > 0), values)
     top = float(np.nanmax(values)) if (values > 0).any() else 1.0
     mesh = panel.pcolormesh(shown, cmap="YlGnBu", vmin=0, vmax=top, edgecolors="#E4E4E4", linewidth=0.4)
     panel.set(xlim=(0, len(columns)), ylim=(len(rows), 0))
-    panel.set_xticks(np.arange(len(columns)) + 0.5, [_short(c) for c in columns], rotation=60, ha="right", fontsize=6)
+    panel.set_xticks(np.arange(len(columns)) + 0.5, _short(columns), rotation=60, ha="right", fontsize=6)
     for text in panel.get_xticklabels():
         text.set_rotation_mode("anchor")
-    panel.set_yticks(np.arange(len(rows)) + 0.5, [_short(r) for r in rows], fontsize=6)
+    panel.set_yticks(np.arange(len(rows)) + 0.5, _short(rows), fontsize=6)
     panel.tick_params(length=0)
     for side in panel.spines.values():
         side.set_visible(False)
@@ -134,13 +136,19 @@ def _heat_map(panel: Axes, values: np.ndarray, rows: Sequence[str], columns: Seq
                 colour = "white" if value > 0.55 * top else "#333333"
                 text = f"{value:.2f}".lstrip("0") if value >= 0.005 else "·"
                 panel.text(j + 0.5, i + 0.5, text, ha="center", va="center", fontsize=5, color=colour)
-    bar = panel.figure.colorbar(mesh, ax=panel, aspect=25, pad=0.02)
+    bar = panel.figure.colorbar(mesh, ax=panel, aspect=25, pad=0.02, label=f"weight {what}")
     bar.outline.set_visible(False)  # pyright: ignore[reportCallIssue, reportAttributeAccessIssue]
     bar.ax.tick_params(labelsize=6, length=2)
 
 
-def _short(name: str) -> str:
-    return name if len(name) <= _LONGEST else name[: _LONGEST - 1] + "…"
+def _short(names: Sequence[str]) -> list[str]:
+    """Names that fit; where two would then be the same, what stands at their ends is kept instead."""
+    cut = [name if len(name) <= _LONGEST else name[: _LONGEST - 1] + "…" for name in names]
+    if len(set(cut)) == len(set(names)):
+        return cut
+    half = _LONGEST // 2
+    cut = [name if len(name) <= _LONGEST else f"{name[: half - 1]}…{name[-half:]}" for name in names]
+    return cut if len(set(cut)) == len(set(names)) else list(names)
 
 
 def _title(name: str, what: str) -> str:

@@ -22,7 +22,7 @@ from equilibrax_kernels.fits.nnls import nonnegative_lanes
 from jaxtyping import Bool, Float, Int
 
 from equilibrax._core.batching import batch_mesh, by_rows, over_batch, run_in_chunks
-from equilibrax._core.checks import check_choice
+from equilibrax._core.checks import as_array, as_floats, check_choice
 from equilibrax.fits.scaling import (
     LOST,
     TOLERANCE,
@@ -136,7 +136,7 @@ def nonnegative_least_squares(
         weights = weights / np.where(total > 0, total, 1.0)
     residual = kkt_residual(grams, moments, weights, masks, constraint)
     # On the simplex, differences that are made from A'A have its rounding errors.
-    sums = None if square is None or moment is None else np.broadcast_to(np.asarray(square, float), batch).reshape(-1)
+    sums = None if square is None or moment is None else np.broadcast_to(as_floats("square", square), batch).reshape(-1)
     told = precision(grams, moments, weights, masks, sums, constraint)
     again = np.flatnonzero(~((residual <= TOLERANCE) & (told <= _FEW)))
     for i in again:
@@ -165,7 +165,7 @@ def _compiled(mesh: Any):
         weights, pivots = nonnegative_lanes(gram, moment, member, step_limit=10 * moment.shape[1] + 20)
         return {"weights": weights, "pivots": pivots}
 
-    return jax.jit(over_batch(by_rows(solve), mesh))
+    return over_batch(by_rows(solve), mesh)
 
 
 def _checked(gram: Any, moment: Any, members: Any, square: Any, constraint: str):
@@ -179,7 +179,7 @@ def _checked(gram: Any, moment: Any, members: Any, square: Any, constraint: str)
         raise ValueError("gram: expected symmetric matrices, got one that differs from its transpose")
     if (np.diagonal(grams, axis1=-2, axis2=-1) < 0).any():
         raise ValueError("gram: expected positive semidefinite matrices, got a negative diagonal")
-    masks = np.ones(size, bool) if members is None else np.asarray(members)
+    masks = np.ones(size, bool) if members is None else as_array("members", members)
     if masks.dtype != bool or masks.ndim < 1 or masks.shape[-1] != size:
         raise ValueError(f"members: expected bool of shape [.., {size}], got {masks.dtype} of shape {masks.shape}")
     if constraint == "simplex" and not masks.any(axis=-1).all():
@@ -212,7 +212,7 @@ def _checked(gram: Any, moment: Any, members: Any, square: Any, constraint: str)
 
 
 def _finite(name: str, values: Any) -> np.ndarray:
-    array = np.asarray(values, dtype=np.float64)
+    array = as_floats(name, values)
     if not np.isfinite(array).all():
         raise ValueError(f"{name}: expected finite numbers, got {array[~np.isfinite(array)].flat[0]}")
     return array

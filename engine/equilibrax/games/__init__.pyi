@@ -1,3 +1,5 @@
+from ._cells import Cells as Cells, cells_of_game as cells_of_game
+from ._dominating_schemes import dominating_scheme as dominating_scheme
 from ._equilibrium_schemes import equilibrium_schemes as equilibrium_schemes, first_equilibria as first_equilibria
 from ._game import (
     Backend as Backend,
@@ -20,7 +22,12 @@ from ._options import (
     TieBreak as TieBreak,
     check_tolerance as check_tolerance,
 )
-from ._result import Result as Result, TableResult as TableResult
+from ._outcome import Of as Of, Outcome as Outcome
+from ._result import (
+    GameResult as GameResult,
+    Result as Result,
+    TableResult as TableResult,
+)
 from ._solve import (
     all_games as all_games,
     game_from as game_from,
@@ -35,6 +42,9 @@ from .markets.personalized import Personalized as Personalized
 from .markets.regret import market_regret as market_regret
 from .markets.result import MarketRegret as MarketRegret, MarketResult as MarketResult
 from .markets.rules import MarketRules as MarketRules
+from .nash.efficiency import ProfileEfficiency as ProfileEfficiency
+from .nash.game import Nash as Nash
+from .nash.result import LogitBranch as LogitBranch, NashResult as NashResult
 from .obedient import Obedient as Obedient
 from .oblivious import Oblivious as Oblivious
 from .partition_result import PartitionResult as PartitionResult

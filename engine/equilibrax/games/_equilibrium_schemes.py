@@ -81,7 +81,7 @@ def _count_and_walk(table: UtilityTables, committee: int, tie_break: TieBreak) -
     accepted = np.ones(len(values), bool)
     if len(members) > 1:
         for j in members:
-            threshold = _thresholds(values[:, 0], values[:, 1 + j])
+            threshold = thresholds(values[:, 0], values[:, 1 + j])
             if tie_break == "lowest_index" and j == members[0]:
                 threshold = np.maximum(threshold, _best_among_equals(values[:, 0], values[:, 1 + j]))
             accepted &= values[:, 1 + j] >= threshold
@@ -100,7 +100,7 @@ def _layers(contributions: np.ndarray, available: np.ndarray, members: list[int]
         layer, child = np.unique(candidates, axis=0, return_inverse=True)
         keep = np.ones(len(layer), bool)
         if members:
-            keep = np.any([layer[:, 1 + j] >= _thresholds(layer[:, 0], layer[:, 1 + j]) for j in members], axis=0)
+            keep = np.any([layer[:, 1 + j] >= thresholds(layer[:, 0], layer[:, 1 + j]) for j in members], axis=0)
         parent, action = np.divmod(np.arange(len(candidates)), len(actions))
         child, alive = child.reshape(-1), keep[child.reshape(-1)]
         renumbered = np.cumsum(keep) - 1
@@ -110,7 +110,7 @@ def _layers(contributions: np.ndarray, available: np.ndarray, members: list[int]
     return layers, edges
 
 
-def _thresholds(user: np.ndarray, provider: np.ndarray) -> np.ndarray:
+def thresholds(user: np.ndarray, provider: np.ndarray) -> np.ndarray:
     """`[N]` the provider's largest value among entries that the user strictly prefers."""
     order = np.argsort(-user, kind="stable")
     best = np.maximum.accumulate(provider[order])

@@ -19,14 +19,15 @@ from equilibrax._core.committees import Committees, committee_masks
 from equilibrax._core.loops import loops_available, need_loops
 from equilibrax._core.status import Status
 from equilibrax.games._options import Rationality
-from equilibrax.games._result import Result
+from equilibrax.games._result import GameResult
 from equilibrax.problems.market import Market
+from equilibrax.problems.normal_form import NormalForm
 from equilibrax.problems.persuasion import PersuasionGame
 from equilibrax.problems.tables import UtilityTables
 
-Problem = UtilityTables | PersuasionGame | Market
+Problem = UtilityTables | PersuasionGame | Market | NormalForm
 Backend = Literal["auto", "xla", "cpu"]
-R = TypeVar("R", bound=Result, covariant=True)
+R = TypeVar("R", bound=GameResult, covariant=True)
 
 GAMES: dict[str, type[Game[Any]]] = {}
 """All games that have a name."""
@@ -104,7 +105,7 @@ class Game(Generic[R]):
         """
         if not isinstance(problem, self.over):
             expected = " or ".join(kind.__name__ for kind in reversed(self.over))
-            article = "a " if self.over == (Market,) else ""
+            article = "" if UtilityTables in self.over else "a "
             raise ValueError(
                 f"tables: expected {article}{expected} in the {self.name} game, got {type(problem).__name__}"
                 f"{_other_games(problem)}"
@@ -158,6 +159,22 @@ class Game(Generic[R]):
     def solve_cpu(self, problem: Any, masks: np.ndarray) -> R:
         """By compiled loops on the host's cores."""
         raise NotImplementedError
+
+    def equilibrium_rules(
+        self, problem: Any, b: int, masks: np.ndarray, how: Rationality, limit: int
+    ) -> list[np.ndarray]:
+        """All equilibria of problem b of an accepted batch for committees, with the best response or one lambda.
+
+        Returns:
+            For every mask `[E, X]`, rules as in `Outcome`, in lexicographic order; of partitions, in the order of their
+            tuples of cells.
+
+        Raises:
+            ValueError: if they cannot be listed, or a committee has more than `limit`.
+        """
+        raise ValueError(
+            f'of: expected "worst", "best" or "dynamics" in the {self.name} game, whose equilibria are not listed'
+        )
 
     # --- what others need to know of it
 

@@ -9,13 +9,15 @@ A set of states is a number (bit x is state x), a partition the tuple of its cel
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 
+from equilibrax.games._cells import cells_of_game, first_cells
+from equilibrax.games._options import Rationality
 from equilibrax.problems.persuasion import PersuasionGame
 
 MAX_PROFILES = 4096
@@ -42,19 +44,8 @@ class Extremes(NamedTuple):
 
 def profile_extremes(game: PersuasionGame, b: int, masks: list[int]) -> Extremes:
     """Compare all profiles of game b for committees of no more than `MAX_PROFILES`."""
-    values = _values(game, b)
-    optima = [list(optimal_partitions(own, game.states)) for own in values[1:]]
-    pooled = ((1 << game.states) - 1,)
-
-    @cache
-    def heard(mask: int) -> frozenset[Partition]:
-        if not mask:
-            return frozenset({pooled})
-        lowest = mask & -mask
-        own = optima[lowest.bit_length() - 1]
-        return frozenset(_refinement(one, other) for one in heard(mask ^ lowest) for other in own)
-
-    found = []
+    values = cells_of_game(game, b, Rationality()).values
+    heard, found = _heard(values, game.states), []
     for mask in masks:
         worth = {partition: sum(int(values[0, cell]) for cell in partition) for partition in heard(mask)}
         worst = min(worth.values())
@@ -64,42 +55,46 @@ def profile_extremes(game: PersuasionGame, b: int, masks: list[int]) -> Extremes
     return Extremes(np.array(worst), np.array(best), np.array(partition, np.int8))
 
 
+def heard_partitions(game: PersuasionGame, b: int, mask: int) -> Int[np.ndarray, "E X"]:
+    """What the user of game b may hear of a committee of no more than `MAX_PROFILES`, each once, as labels."""
+    heard = _heard(cells_of_game(game, b, Rationality()).values, game.states)
+    return np.array([_labels(partition, game.states) for partition in sorted(heard(mask))], np.int8)
+
+
+def _heard(values: Float[np.ndarray, "P N"], states: int) -> Callable[[int], frozenset[Partition]]:
+    """The common refinements of all profiles, by committee."""
+    optima = [list(optimal_partitions(own, states)) for own in values[1:]]
+    pooled = ((1 << states) - 1,)
+
+    @cache
+    def heard(mask: int) -> frozenset[Partition]:
+        if not mask:
+            return frozenset({pooled})
+        lowest = mask & -mask
+        own = optima[lowest.bit_length() - 1]
+        return frozenset(_refinement(one, other) for one in heard(mask ^ lowest) for other in own)
+
+    return heard
+
+
 def optimal_partitions(own: Float[np.ndarray, " N"], states: int) -> Iterator[Partition]:
     """Every partition that is worth most, by what each set is worth as a cell (minus infinity: it is none)."""
     sets = np.arange(len(own))
     most = np.zeros(len(own))
     for whole in range(1, len(own)):
-        cells = _cells_of(whole, sets)
+        cells = first_cells(whole, sets)
         most[whole] = (own[cells] + most[whole ^ cells]).max()
 
     def split(whole: int) -> Iterator[Partition]:
         if not whole:
             yield ()
             return
-        cells = _cells_of(whole, sets)
+        cells = first_cells(whole, sets)
         for cell in cells[own[cells] + most[whole ^ cells] == most[whole]].tolist():
             for rest in split(whole ^ cell):
                 yield (cell, *rest)
 
     yield from split(len(own) - 1)
-
-
-def _cells_of(whole: int, sets: np.ndarray) -> np.ndarray:
-    """The subsets of a set that contain its lowest state."""
-    lowest = whole & -whole
-    return sets[(sets & ~whole == 0) & (sets & lowest != 0)]
-
-
-def _values(game: PersuasionGame, b: int) -> Float[np.ndarray, "P N"]:
-    """What sets of states are worth as cells to every player, exactly; minus infinity where she cannot act."""
-    sets = np.arange(1 << game.states)
-    inside = (sets[:, None] >> np.arange(game.states)) & 1  # [N, X]
-    players = np.concatenate([np.asarray(game.user)[b][None], np.asarray(game.providers)[b]])
-    sums = np.einsum("nx,pzxa->pnza", inside, players.astype(np.int64))
-    allowed: Bool[np.ndarray, "N A"] = inside @ ~np.asarray(game.available)[b] == 0
-    best = np.where(allowed[:, None], sums[0], np.iinfo(np.int64).min).argmax(axis=2)  # [N, Z]
-    taken = np.take_along_axis(sums, best[None, ..., None], axis=3)[..., 0].sum(axis=2)
-    return np.where(allowed.any(axis=1), taken.astype(np.float64), -np.inf)  # whole numbers below 2**53
 
 
 def _refinement(one: Partition, other: Partition) -> Partition:

@@ -28,6 +28,7 @@ from jaxtyping import Bool, Float, Int
 
 from equilibrax._core.batching import batch_mesh, by_rows, chunk_size, over_batch, run_in_chunks
 from equilibrax._core.checks import check_choice, check_whole
+from equilibrax._core.compile_cache import jit
 from equilibrax._core.linear_programs import LinearPrograms, Rows, UnsolvedProgram
 from equilibrax._core.status import SolveError
 from equilibrax.fits.chebyshev import TOLERANCE
@@ -199,10 +200,10 @@ def _check_availability(game: PersuasionGame) -> None:
 def _compiled_rules(mesh):
     by_provider = jax.vmap(persuasion_rule, in_axes=(None, 0, None, None, None, None))
     by_game = jax.vmap(by_provider, in_axes=(0, 0, 0, None, None, None))
-    return jax.jit(over_batch(by_rows(lambda batched, shared: by_game(*batched, *shared)._asdict()), mesh))
+    return over_batch(by_rows(lambda batched, shared: by_game(*batched, *shared)._asdict()), mesh)
 
 
-@jax.jit
+@jit
 def _certify(user, provider, available, plans, rule, multipliers):
     return certified_rule(user, provider, available, plans, rule, multipliers)
 

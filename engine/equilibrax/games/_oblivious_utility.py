@@ -167,7 +167,7 @@ def _compiled_utility(mesh):
     def committees(batched, members):
         return {"utility": lax.map(lambda chosen: one_committee(batched, chosen), members).T}
 
-    return jax.jit(over_batch(by_rows(committees), mesh))
+    return over_batch(by_rows(committees), mesh)
 
 
 @lru_cache(maxsize=8)
@@ -179,4 +179,4 @@ def _compiled_values(mesh):
         user, available, labels = batched
         return {"value": by_game(user, available, labels, members)}
 
-    return jax.jit(over_batch(by_rows(games), mesh))
+    return over_batch(by_rows(games), mesh)

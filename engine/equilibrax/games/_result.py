@@ -16,7 +16,8 @@ from rich.table import Table
 from equilibrax._core.committees import committee_index
 from equilibrax._core.status import SolveError, Status, status_names
 from equilibrax._core.text import show_table
-from equilibrax.games._labelled import Labelled
+from equilibrax.games._labelled import Labelled, Summarized
+from equilibrax.games._outcome import Of, Outcome, no_outcome
 
 if TYPE_CHECKING:
     from equilibrax.games._game import Game
@@ -24,7 +25,80 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Result(Labelled):
+class GameResult(Summarized):
+    """What solving any game returns.
+
+    Attributes:
+        game: the game that was solved, with its options.
+        status: `[B, ...]` int32, flags of `Status`; 0 is OK.
+    """
+
+    game: Game[Any]
+    status: Int[np.ndarray, "..."]
+
+    _unit = "table"
+
+    @property
+    def problem(self) -> Any:
+        """What was solved: tables, markets or games in normal form."""
+        raise NotImplementedError
+
+    @property
+    def table_id(self) -> Int[np.ndarray, " B"]:
+        """`[B]` int64, ids."""
+        return np.asarray(self.problem.table_id)
+
+    @property
+    def solved(self) -> np.ndarray:
+        """Which equilibria were found, in the shape of `status` (it has no FRONTIER_OVERFLOW)."""
+        return self.status & int(Status.FRONTIER_OVERFLOW) == 0
+
+    @property
+    def status_names(self) -> np.ndarray:
+        """Statuses as text, `OK` or flags joined by `|`, in the shape of `status`."""
+        return status_names(self.status)
+
+    @property
+    def failures(self) -> int:
+        """How many rows have a status that is no answer."""
+        return int((self.status & ~int(self.game.answers) != 0).sum())
+
+    def check_solved(self) -> None:
+        """Refuse a result with a status that is no answer.
+
+        Raises:
+            SolveError: naming the first one.
+        """
+        bad = self.status & ~int(self.game.answers)
+        if not bad.any():
+            return
+        where = tuple(np.argwhere(bad)[0].tolist())
+        name = str(status_names(bad[where]).item())
+        unsolved = int((bad != 0).reshape(len(bad), -1).any(axis=1).sum())
+        raise SolveError(
+            f"{unsolved} of {len(bad)} {self._unit}s are not solved; the first is {self._place(where)}: {name}. "
+            f"Status.{name.split('|')[0]} says what to do; throw=False returns the others."
+        )
+
+    def _place(self, where: tuple[int, ...]) -> str:
+        """A position in `status`, for people."""
+        return f"{self._unit} {int(self.table_id[where[0]])}"
+
+    def show(self, table: int = 0, *, width: int | None = None) -> None:
+        """Print the results of one table (or market, or game) of the batch.
+
+        Args:
+            table: position in the batch.
+            width: characters per line; default is the terminal's.
+        """
+        show_table(lambda decimals: self._table(table, decimals), width)
+
+    def _table(self, table: int, decimals: int) -> Table:
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result(Labelled, GameResult):
     """Equilibria of a game, for every table (or market) and committee.
 
     Arrays are `[B, C]`, or `[B, R, C]` if users respond quantally with a list of R lambdas; "..." stands for either
@@ -41,21 +115,14 @@ class Result(Labelled):
         status: `[..., C]` int32, flags of `Status`; 0 is OK.
     """
 
-    game: Game[Any]
     committees: Int[np.ndarray, " C"]
     worst_value: Num[np.ndarray, "..."]
     best_value: Num[np.ndarray, "..."]
     equilibria: Int[np.ndarray, "..."]
     dynamics_value: Num[np.ndarray, "..."] | None
     dynamics_steps: Int[np.ndarray, "..."] | None
-    status: Int[np.ndarray, "..."]
 
     # --- of the game
-
-    @property
-    def problem(self) -> Any:
-        """What was solved: tables, or markets."""
-        raise NotImplementedError
 
     @property
     def response(self) -> str:
@@ -87,22 +154,20 @@ class Result(Labelled):
     def _rationality(self) -> Rationality:
         return self.game.how
 
+    def outcome(self, of: Of) -> Outcome:
+        """What is played in an equilibrium of every committee.
+
+        Raises:
+            ValueError: if the result does not name such an outcome.
+        """
+        raise no_outcome(of, f"in the {self.game.name} game")
+
     # --- numbers
 
     @property
     def scale(self) -> Int[np.ndarray, " B"]:
         """`[B]` int64, value per unit of expected utility."""
         return self.problem.scale
-
-    @property
-    def table_id(self) -> Int[np.ndarray, " B"]:
-        """`[B]` int64, ids."""
-        return np.asarray(self.problem.table_id)
-
-    @property
-    def solved(self) -> np.ndarray:
-        """`[..., C]` bool, whether equilibria were found (the status has no FRONTIER_OVERFLOW)."""
-        return self.status & int(Status.FRONTIER_OVERFLOW) == 0
 
     def _utility(self, values: np.ndarray, known: Any = None) -> np.ndarray:
         scale = self.scale.reshape(-1, *[1] * (values.ndim - 1))
@@ -123,11 +188,6 @@ class Result(Labelled):
         """`[..., C]` the user's expected utility where best-response dynamics ends, or None if it was skipped."""
         return None if self.dynamics_value is None else self._utility(self.dynamics_value)
 
-    @property
-    def status_names(self) -> np.ndarray:
-        """`[..., C]` statuses as text, `OK` or flags joined by `|`."""
-        return status_names(self.status)
-
     def index(self, committee: int | str | Sequence[str]) -> int:
         """Position of a committee, given as a bitmask, by the names of its providers, or as in "Ann+Bob".
 
@@ -136,43 +196,10 @@ class Result(Labelled):
         """
         return committee_index(committee, self.committees, self.problem.provider_names())
 
-    _place = index
-
-    def check_solved(self) -> None:
-        """Refuse a result with a status that is no answer.
-
-        Raises:
-            SolveError: naming the first one.
-        """
-        bad = self.status & ~int(self.game.answers)
-        if not bad.any():
-            return
-        where = tuple(np.argwhere(bad)[0].tolist())
-        name = str(status_names(bad[where]).item())
-        unsolved = int((bad != 0).reshape(len(bad), -1).any(axis=1).sum())
-        raise SolveError(
-            f"{unsolved} of {len(bad)} {self._unit}s are not solved; the first is {self._unit} "
-            f"{int(self.table_id[where[0]])}, committee {int(self.committees[where[-1]])}: {name}. "
-            f"Status.{name.split('|')[0]} says what to do; throw=False returns the others."
-        )
-
-    @property
-    def failures(self) -> int:
-        """How many rows have a status that is no answer."""
-        return int((self.status & ~int(self.game.answers) != 0).sum())
+    def _place(self, where: tuple[int, ...]) -> str:
+        return f"{super()._place(where)}, committee {int(self.committees[where[-1]])}"
 
     # --- printing
-
-    _unit = "table"
-
-    def show(self, table: int = 0, *, width: int | None = None) -> None:
-        """Print the results of one table (or market) of the batch, a line per committee (and user, and lambda).
-
-        Args:
-            table: position in the batch.
-            width: characters per line; default is the terminal's.
-        """
-        show_table(lambda decimals: self._table(table, decimals), width)
 
     def _table(self, table: int, decimals: int) -> Table:
         numbers = {heading: values for heading, values in self._numbers().items() if values is not None}

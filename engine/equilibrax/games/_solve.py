@@ -8,12 +8,14 @@ from typing import Any, Literal, TypedDict, TypeVar, Unpack, overload
 from equilibrax._core.batching import batch_mesh
 from equilibrax._core.committees import Committees
 from equilibrax.games._game import GAMES, Backend, Game, Problem, read_options
-from equilibrax.games._result import Result
+from equilibrax.games._result import GameResult
 from equilibrax.games.aligned import Aligned
 from equilibrax.games.joint import Joint
 from equilibrax.games.markets.anonymous import Anonymous
 from equilibrax.games.markets.personalized import Personalized
 from equilibrax.games.markets.result import MarketResult
+from equilibrax.games.nash.game import Nash
+from equilibrax.games.nash.result import NashResult
 from equilibrax.games.obedient import Obedient
 from equilibrax.games.oblivious import Oblivious
 from equilibrax.games.partition_result import PartitionResult
@@ -21,12 +23,13 @@ from equilibrax.games.selection import Selection
 from equilibrax.games.selection_result import SelectionResult
 from equilibrax.io.given import as_problem
 from equilibrax.problems.market import Market
+from equilibrax.problems.normal_form import NormalForm
 from equilibrax.problems.persuasion import PersuasionGame
 from equilibrax.problems.tables import UtilityTables
 
-R = TypeVar("R", bound=Result)
+R = TypeVar("R", bound=GameResult)
 
-_IN_ORDER = (Selection, Obedient, Joint, Oblivious, Aligned, Personalized, Anonymous)
+_IN_ORDER = (Selection, Obedient, Joint, Oblivious, Aligned, Personalized, Anonymous, Nash)
 
 
 class How(TypedDict, total=False):
@@ -51,15 +54,17 @@ def solve(
 @overload
 def solve(tables: Market, game: Literal["personalized", "anonymous"], **how: Unpack[How]) -> MarketResult: ...
 @overload
+def solve(tables: NormalForm, game: Literal["nash"], **how: Unpack[How]) -> NashResult: ...
+@overload
 def solve(tables: Problem, game: Game[R], **how: Unpack[How]) -> R: ...
 @overload
-def solve(tables: Problem, game: str, **how: Unpack[How]) -> Result: ...
+def solve(tables: Problem, game: str, **how: Unpack[How]) -> GameResult: ...
 @overload
 def solve(tables: Any, game: Selection | Literal["selection"] = ..., **how: Unpack[How]) -> SelectionResult: ...
 @overload
 def solve(tables: Any, game: Game[R], **how: Unpack[How]) -> R: ...
 @overload
-def solve(tables: Any, game: str, **how: Unpack[How]) -> Result: ...
+def solve(tables: Any, game: str, **how: Unpack[How]) -> Any: ...
 def solve(
     tables: Any,
     game: Game[Any] | str = Selection(),  # noqa: B008 (frozen)
@@ -81,12 +86,15 @@ def solve(
     | `Personalized()` | of many, each takes the provider best for her | one for each user | 2602.13451, Def. 2.2 |
     | `Anonymous()` | of many, each takes the provider best for her | one for all users | 2602.13451, Def. 2.3 |
 
+    And `Nash()`, over games in normal form, whose players are neither.
+
     Their options are theirs: who wins ties, how users respond, whether and how to run best-response dynamics.
 
     Args:
         tables: B tables with K providers, X states and A actions; or, in games over partitions, a `PersuasionGame`,
-            whose users may have private information; or, in the last two games, a `Market`. Or what these are read
-            from: a data frame (see `from_dataframe`), a file, or the name of one of the paper's tables.
+            whose users may have private information; or, in the last two games, a `Market`; or, for `Nash()`, a
+            `NormalForm`. Or what these are read from: a data frame (see `from_dataframe`), a file, or the name of one
+            of the paper's tables.
         game: the game, or its name ("joint") for its default options.
         committees: "all" 2**K - 1 of them, or a list of bitmasks (bit j is provider j in column order) and tuples of
             providers' names.
@@ -126,7 +134,7 @@ def all_games(over: type[Any] | None = None) -> dict[str, type[Game[Any]]]:
     """The registered games by name; only those over tables, or over markets.
 
     Args:
-        over: `UtilityTables` or `Market`; None for all.
+        over: `UtilityTables`, `Market` or `NormalForm`; None for all.
 
     Example:
         >>> import equilibrax as eq

@@ -11,7 +11,7 @@ from jax.sharding import Mesh
 from equilibrax._core.committees import Committees
 from equilibrax.games._game import Compared, GameLine
 from equilibrax.games._options import Rationality, Response
-from equilibrax.games.joint import joint_fields
+from equilibrax.games.joint import joint_equilibria, joint_fields
 from equilibrax.games.partition_result import PartitionResult
 from equilibrax.games.responses import PartitionGame
 from equilibrax.problems.persuasion import PersuasionGame
@@ -66,6 +66,12 @@ class Aligned(PartitionGame):
     def solve_cpu(self, problem: PersuasionGame, masks: np.ndarray) -> PartitionResult:
         """The same."""
         return self.solve_xla(problem, masks, None)
+
+    def equilibrium_rules(
+        self, problem: PersuasionGame, b: int, masks: np.ndarray, how: Rationality, limit: int
+    ) -> list[np.ndarray]:
+        """Partitions of game b, of at most 10 states."""
+        return joint_equilibria(problem, b, masks, how, limit)
 
     @classmethod
     def compared(cls, lambdas: tuple[float, ...], tolerance: float) -> tuple[Compared, ...]:

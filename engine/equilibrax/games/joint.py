@@ -15,6 +15,7 @@ from jax.sharding import Mesh
 
 from equilibrax._core.batching import chunk_size, cores, over_batch, run_in_chunks
 from equilibrax._core.status import Status
+from equilibrax.games._cells import cells_of_game, check_listed
 from equilibrax.games._game import Compared, GameLine
 from equilibrax.games._options import Dynamics, InTurn, Quantal, Rationality, Response
 from equilibrax.games.partition_result import PartitionResult
@@ -82,6 +83,12 @@ class Joint(PartitionGame):
         """The same."""
         return self.solve_xla(problem, masks, None)
 
+    def equilibrium_rules(
+        self, problem: PersuasionGame, b: int, masks: np.ndarray, how: Rationality, limit: int
+    ) -> list[np.ndarray]:
+        """Partitions of game b, of at most 10 states."""
+        return joint_equilibria(problem, b, masks, how, limit)
+
     @classmethod
     def compared(cls, lambdas: tuple[float, ...], tolerance: float) -> tuple[Compared, ...]:
         """With best response and with every lambda."""
@@ -92,6 +99,21 @@ class Joint(PartitionGame):
         names = {how: f"joint, λ = {how:g}".replace("inf", "∞") for how in lambdas}
         lines = tuple(GameLine(name, cls.name, "quantal", how) for how, name in names.items())
         return best, Compared(cls(Quantal(lambdas, tolerance), dynamics=False), lines, place=31)
+
+
+def joint_equilibria(game: PersuasionGame, b: int, masks: np.ndarray, how: Rationality, limit: int) -> list[np.ndarray]:
+    """Partitions into cells that no member of a committee gains by splitting; of one provider its own optima."""
+    cells, slack = cells_of_game(game, b, how), how.tolerance * float(game.scale[b])
+    found = []
+    for mask in masks.tolist():
+        members = [j for j in range(game.num_providers) if mask >> j & 1]
+        if len(members) == 1:
+            chosen = cells.best_for(members[0], slack)
+        else:
+            stable = [cells.values[1 + j] >= cells.best_splits(j) - slack for j in members]
+            chosen = cells.holds(np.logical_and.reduce(stable))
+        found.append(check_listed(cells.labels[chosen], limit))
+    return found
 
 
 def joint_fields(
@@ -151,4 +173,4 @@ def _compiled(program: Program, mesh):
         )
         return {name: leaf for name, leaf in found._asdict().items() if leaf is not None}
 
-    return jax.jit(over_batch(tables, mesh))
+    return over_batch(tables, mesh)

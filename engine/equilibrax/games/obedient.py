@@ -19,6 +19,7 @@ from equilibrax._core.batching import chunk_size, cores, over_batch, run_in_chun
 from equilibrax._core.checks import check_choice
 from equilibrax._core.partitions import all_partitions, bell_number, cells_of
 from equilibrax._core.status import Status
+from equilibrax.games._cells import cells_of_game, check_listed
 from equilibrax.games._game import Compared, GameLine
 from equilibrax.games._options import Dynamics, Rationality, Response, TieBreak
 from equilibrax.games.partition_result import PartitionResult
@@ -92,6 +93,31 @@ class Obedient(PartitionGame):
     def solve_xla(self, problem: PersuasionGame, masks: np.ndarray, mesh: Mesh | None) -> PartitionResult:
         """Equilibria of C committees, for all lambdas."""
         return PartitionResult(game=self, **obedient_fields(problem, masks, self, mesh))
+
+    def equilibrium_rules(
+        self, problem: PersuasionGame, b: int, masks: np.ndarray, how: Rationality, limit: int
+    ) -> list[np.ndarray]:
+        """Partitions of game b, of at most 10 states."""
+        cells, slack = cells_of_game(problem, b, how), how.tolerance * float(problem.scale[b])
+        user, own, found = cells.worth[0], cells.worth[1:], []
+        order = np.argsort(-user, kind="stable")
+        tops = np.maximum.accumulate(own[:, order], axis=1)  # for a provider, of what is at least as good for the user
+        for mask in masks.tolist():
+            chosen = np.ones(len(user), bool)
+            for j in (j for j in range(problem.num_providers) if mask >> j & 1):
+                if mask == 1 << j:
+                    chosen &= own[j] >= own[j].max() - slack
+                    continue
+                as_good = self.tie_break == "lowest_index" and mask & -mask == 1 << j
+                count = (
+                    np.searchsorted(-user[order], -(user - slack), side="right")
+                    if as_good
+                    else np.searchsorted(-user[order], -(user + slack), side="left")
+                )
+                top = np.where(count > 0, tops[j][np.maximum(count - 1, 0)], -np.inf)
+                chosen &= own[j] >= top - slack
+            found.append(check_listed(cells.labels[chosen], limit))
+        return found
 
     @classmethod
     def compared(cls, lambdas: tuple[float, ...], tolerance: float) -> tuple[Compared, ...]:
@@ -183,4 +209,4 @@ def _compiled(program: Program, mesh):
             results |= {"dynamics_steps": end[1], "dynamics_ended": end[2]}
         return results
 
-    return jax.jit(over_batch(tables, mesh))
+    return over_batch(tables, mesh)

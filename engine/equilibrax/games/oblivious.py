@@ -10,10 +10,12 @@ import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Bool, Int
 
+from equilibrax._core.batching import batch_mesh
 from equilibrax._core.checks import check_choice
 from equilibrax._core.status import Status
+from equilibrax.games._cells import check_listed
 from equilibrax.games._game import Compared, GameLine
-from equilibrax.games._oblivious_profiles import MAX_PROFILES, MAX_STATES, profile_extremes
+from equilibrax.games._oblivious_profiles import MAX_PROFILES, MAX_STATES, heard_partitions, profile_extremes
 from equilibrax.games._oblivious_rules import oblivious_rules
 from equilibrax.games._oblivious_utility import oblivious_utility, oblivious_values
 from equilibrax.games._options import Rationality, Response
@@ -96,6 +98,26 @@ class Oblivious(PartitionGame):
             retries=np.zeros(len(game), np.int32),
             tables=game,
         )
+
+    def equilibrium_rules(
+        self, problem: PersuasionGame, b: int, masks: np.ndarray, how: Rationality, limit: int
+    ) -> list[np.ndarray]:
+        """What the user of game b may hear, each partition once: of at most 12 states and 4,096 profiles."""
+        if self.rules != "partitions" or problem.states > MAX_STATES:
+            raise ValueError(
+                f"of: expected partitions of at most {MAX_STATES} states to list what providers post, got {self.rules} "
+                f"of {problem.states} states"
+            )
+        _, optima = _monopolists(problem[b : b + 1], batch_mesh())
+        found = []
+        for mask in masks.tolist():
+            profiles = int(_product(optima[:, [j for j in range(problem.num_providers) if mask >> j & 1]])[0])
+            if profiles > MAX_PROFILES:
+                raise ValueError(
+                    f"of: expected at most {MAX_PROFILES:,} profiles of optimal partitions, got {profiles:,}"
+                )
+            found.append(check_listed(heard_partitions(problem, b, mask), limit))
+        return found
 
     @classmethod
     def compared(cls, lambdas: tuple[float, ...], tolerance: float) -> tuple[Compared, ...]:

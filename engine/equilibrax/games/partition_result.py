@@ -10,6 +10,8 @@ from jaxtyping import Int, Num
 
 from equilibrax._core.column import Column
 from equilibrax._core.columns import declared
+from equilibrax.games._cells import cells_of_game
+from equilibrax.games._outcome import Of, Outcome, no_outcome
 from equilibrax.games._result import TableResult
 from equilibrax.problems.persuasion import PersuasionGame
 
@@ -52,6 +54,34 @@ class PartitionResult(TableResult):
     def columns(self) -> tuple[Column, ...]:
         """The columns of its rows, see `equilibrax.rows`."""
         return declared("committees", "partitions")
+
+    @property
+    def best_partition(self) -> Int[np.ndarray, "... C X"]:
+        """`[..., C, X]` int64, labels of the first of the user's best equilibria; all are listed and compared.
+
+        Raises:
+            ValueError: if the game has more states than can be listed.
+        """
+        grid, hows = self.status.ndim == 3, self.game.how.each
+        found = np.full((len(self.tables), len(hows), len(self.committees), self.tables.states), -1, np.int64)
+        for b in np.flatnonzero(self.solved.reshape(len(self.tables), -1).any(axis=1)).tolist():
+            for r, how in enumerate(hows):
+                worth = cells_of_game(self.tables, b, how)
+                for c, rules in enumerate(self.game.equilibrium_rules(self.tables, b, self.committees, how, 1 << 20)):
+                    if len(rules):
+                        hers = worth.of(rules)[0]
+                        most = hers.max() - how.tolerance * float(self.scale[b])
+                        found[b, r, c] = rules[int((hers >= most).argmax())]
+        return found if grid else found[:, 0]
+
+    def outcome(self, of: Of) -> Outcome:
+        """What she hears."""
+        labels = {"worst": self.worst_partition, "dynamics": self.dynamics_partition}.get(of)
+        if of == "best":
+            labels = self.best_partition
+        if labels is None:
+            raise no_outcome(of, "without dynamics")
+        return Outcome(labels.astype(np.int64), followed=False)
 
     def _texts(self) -> dict[str, Any]:
         return {"worst partition": lambda at: self.partition_text(self.worst_partition[at])}

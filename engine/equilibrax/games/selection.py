@@ -15,8 +15,9 @@ from jax.sharding import Mesh
 from equilibrax._core.checks import check_choice, check_whole
 from equilibrax._core.status import Status
 from equilibrax.fits.chebyshev import FitOptions, certify
+from equilibrax.games._equilibrium_schemes import equilibrium_schemes
 from equilibrax.games._game import Compared, Game, GameLine
-from equilibrax.games._options import Dynamics, TieBreak
+from equilibrax.games._options import Dynamics, Rationality, TieBreak
 from equilibrax.games.selection_engine import (
     MAX_CAPACITY,
     Program,
@@ -107,6 +108,13 @@ class Selection(Game[SelectionResult]):
     def solve_cpu(self, problem: UtilityTables, masks: np.ndarray) -> SelectionResult:
         """The same."""
         return self._solved(problem, masks, solve_by_loops)
+
+    def equilibrium_rules(
+        self, problem: UtilityTables, b: int, masks: np.ndarray, how: Rationality, limit: int
+    ) -> list[np.ndarray]:
+        """Schemes of table b."""
+        table = problem[b : b + 1]
+        return [equilibrium_schemes(table, mask, tie_break=self.tie_break, limit=limit) for mask in masks.tolist()]
 
     def _solved(self, problem: UtilityTables, masks: np.ndarray, solver: Callable[..., Any]) -> SelectionResult:
         prepared, turns = prepare(problem), Dynamics.of(self.dynamics)

@@ -172,7 +172,7 @@ def _compiled(program: Program, mesh):
                 results[name] = results[name].astype(jnp.int16 if slots <= 2**15 else jnp.int32)
         return results
 
-    return jax.jit(over_batch(solve_lanes, mesh))
+    return over_batch(solve_lanes, mesh)
 
 
 # --- on CPUs ----------------------------------------------------------------------------------------------------------

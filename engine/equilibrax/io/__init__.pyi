@@ -8,6 +8,7 @@ from .movielens import (
     movielens_targets as movielens_targets,
     read_movielens as read_movielens,
 )
+from .nfg import read_nfg as read_nfg, write_nfg as write_nfg
 from .tables import (
     PAPER_TABLES as PAPER_TABLES,
     TableFileError as TableFileError,

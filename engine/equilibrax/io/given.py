@@ -92,14 +92,14 @@ def _is_market(path: Path) -> bool:
         return False
 
 
-def named_tables(name: str | os.PathLike[str], resolution: int | None) -> UtilityTables:
+def named_tables(name: str | os.PathLike[str], resolution: int | None, **options: Any) -> UtilityTables:
     """Tables of a file, of MovieLens's raw ratings in a folder or zip file, or the paper's table of that name.
 
     The resolution None is one that represents the tables of a file, `RESOLUTION` for the paper's, and for raw ratings,
-    whose averages are no decimals, `MOVIELENS_RESOLUTION`.
+    whose averages are no decimals, `MOVIELENS_RESOLUTION`. Options are those of `read_tables`.
     """
     found = _built_in(name, resolution)
-    return read_tables(name, resolution=resolution) if found is None else found
+    return read_tables(name, resolution=resolution, **options) if found is None else found
 
 
 def named_groups(name: str | os.PathLike[str], resolution: int | None, **options: Any) -> list[UtilityTables]:

@@ -1,5 +1,6 @@
 from ._batch import Batch as Batch, concatenate as concatenate
 from ._describe import Description as Description
+from ._random_games import game_families as game_families, random_games as random_games
 from ._random_markets import (
     MARKETS_VERSION as MARKETS_VERSION,
     Alignment as Alignment,
@@ -14,6 +15,8 @@ from .market import (
     market_from_prior as market_from_prior,
     separable_market as separable_market,
 )
+from .normal_form import GameLabels as GameLabels, NormalForm as NormalForm
+from .paper_games import tragedy_of_power as tragedy_of_power
 from .paper_markets import (
     Newcomer as Newcomer,
     proposition_a_2_market as proposition_a_2_market,

@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Self, TypeVar
 import jax
 import numpy as np
 
-from equilibrax._core.checks import ON_THE_HOST, refuse_traced
+from equilibrax._core.checks import ON_THE_HOST, as_array, refuse_traced
 from equilibrax._core.committees import mask_of
 from equilibrax._core.suggestions import did_you_mean
 from equilibrax.problems._describe import Description, describe
@@ -25,8 +25,8 @@ from equilibrax.problems._describe import Description, describe
 class Batch:
     """A batch of problems of the same shape. The fields that are not static are arrays with a leading axis B, or None.
 
-    A subclass is a frozen dataclass with `user`, `providers` (or its own `num_providers`), `prior` (or its own
-    `scale`), `resolution`, `family` and `labels`.
+    A subclass is a frozen dataclass with `resolution`, `family`, `labels` and an array first; one between a user and
+    providers has `user`, `providers` (or its own `num_providers`) and `prior` (or its own `scale`), too.
     """
 
     _one: ClassVar[str]  # what one of the batch is called
@@ -49,7 +49,7 @@ class Batch:
                     f"{self._one}s: expected {name} of {wanted}, got {came or type(array).__name__}; JAX cuts "
                     f"integers to 32 bits, so make it anew from the numbers"
                 )
-        return self.user.shape[0]
+        return getattr(self, array_fields(type(self))[0]).shape[0]
 
     def __getitem__(self, index: int | slice) -> Self:
         """What is at `index`, still batched: `batch[3]` is a batch of one."""
@@ -72,7 +72,7 @@ class Batch:
         Raises:
             ValueError: if they are neither, or a position is not in the batch.
         """
-        rows, size = np.asarray(rows), len(self)
+        rows, size = as_array("rows", rows), len(self)
         whole = rows.dtype.kind in "iu" and rows.ndim == 1 and bool(((rows >= -size) & (rows < size)).all())
         if not whole and not (rows.dtype == bool and rows.shape == (size,)):
             raise ValueError(
@@ -155,16 +155,16 @@ class Batch:
             '9 tables, 2 states, 3 actions, 1 provider'
         """
         names = {"names": tuple(self.unique_names())} if len(self) > 1 and self.labels else {}
-        names |= {kind: getattr(self.labels, kind) for kind in ("states", "actions", "users", "providers")
+        names |= {kind: getattr(self.labels, kind) for kind in ("states", "actions", "users", "players", "providers")
                   if isinstance(getattr(self.labels, kind, ((),))[0], str)}  # fmt: skip
-        sizes = {f"{self._one}s": len(self), **self._sizes(), "providers": self.num_providers}
+        sizes = {f"{self._one}s": len(self), **self._sizes()}
         players, there, steps, weights = self._described()
         return describe(f"{self._one}s", sizes, names, players, there, steps, weights) | {"resolution": self.resolution}
 
     def _sizes(self) -> dict[str, int]:
-        return {"states": self.states, "actions": self.actions}
+        return {"states": self.states, "actions": self.actions, "providers": self.num_providers}
 
-    def _described(self) -> tuple[dict[str, np.ndarray], np.ndarray, Any, np.ndarray]:
+    def _described(self) -> tuple[dict[str, np.ndarray], np.ndarray, Any, np.ndarray | None]:
         """For `describe`: whole numbers by player, which actions exist, steps per unit, `[B, X]` weights of states."""
         user, providers, available, prior = (
             np.asarray(getattr(self, name)) for name in ("user", "providers", "available", "prior")

@@ -18,7 +18,8 @@ import jax.numpy as jnp
 import numpy as np
 from equilibrax_kernels.random_tables import table_key
 
-from equilibrax._core.checks import check_choice, check_whole
+from equilibrax._core.checks import as_classes, check_choice, check_whole
+from equilibrax._core.compile_cache import jit
 from equilibrax.problems.market import Market, separable_market
 from equilibrax.problems.tables import table_id_words
 
@@ -91,7 +92,8 @@ def random_markets(
     if alignment == "weak" and resolution - 2 * noise < _PARTS:
         raise ValueError(f"resolution: expected at least {_PARTS} steps beside the error, got {resolution - 2 * noise}")
     seed, start = (check_whole(name, value, 0, 2**63 - 1 - b) for name, value in (("seed", seed), ("start", start)))
-    of = np.arange(x) if state_of is None else np.unique(np.asarray(state_of), return_inverse=True)[1].reshape(-1)
+    labels = np.arange(x) if state_of is None else as_classes("state_of", state_of)
+    of = np.unique(labels, return_inverse=True)[1].reshape(-1)
     if of.shape != (x,):
         raise ValueError(f"state_of: expected {x} labels, got {of.shape}")
     y = int(of.max()) + 1
@@ -149,7 +151,7 @@ class MarketDraws:
         return np.diff(cuts, axis=-1, prepend=0, append=total[..., None])
 
 
-@partial(jax.jit, static_argnames="size")
+@partial(jit, static_argnames="size")
 def _words(seed, stream, ids, size: int):
     seed, stream = jnp.asarray(seed), jnp.asarray(stream)
     return jax.vmap(lambda one: jax.random.bits(table_key(seed, stream, one), (size,), jnp.uint32))(ids)

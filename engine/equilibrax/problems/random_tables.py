@@ -38,6 +38,7 @@ import numpy as np
 from equilibrax_kernels import random_tables as kernels
 
 from equilibrax._core.checks import INT32_MAX, check_whole
+from equilibrax._core.compile_cache import jit
 from equilibrax.problems.tables import MAX_PROVIDERS, MAX_VALUE, UtilityTables, from_integers, table_id_words
 
 _INT64_MAX = 2**63 - 1
@@ -305,7 +306,7 @@ def _sample_built_in(
     return UtilityTables(user, providers, prior, available, words, resolution=resolution)
 
 
-@partial(jax.jit, static_argnames=("kernel", "states", "actions", "providers"))
+@partial(jit, static_argnames=("kernel", "states", "actions", "providers"))
 def _draw(kernel, states: int, actions: int, providers: int, seed, stream, words, numerators):
     """`user`, `providers`, `prior` and `available` of a batch; all but the kernel and the sizes is traced."""
 
@@ -355,7 +356,7 @@ def _sample_own(
     return replace(jax.tree.map(jnp.asarray, tables), table_id_words=words)
 
 
-@partial(jax.jit, static_argnames=("family", "states", "actions", "providers", "constants"))
+@partial(jit, static_argnames=("family", "states", "actions", "providers", "constants"))
 def _draw_own(family: _Own, states: int, actions: int, providers: int, constants, seed, stream, words):
     given = {name: value for name, _, value in constants}
 

@@ -131,7 +131,7 @@ def _compiled(prefixes: bool, mesh):
         error, trained, nonzero = _judged(v, q, inverse[of_lane][:, None], held_out[of_lane], jnp)
         return {"error": error, "trained": trained, "nonzero": nonzero.astype(jnp.int32), "residual": worst}
 
-    return jax.jit(over_batch(by_rows(solve), mesh))
+    return over_batch(by_rows(solve), mesh)
 
 
 def _prefix_weights(of_lane, order, scaled, wanted):

@@ -51,8 +51,11 @@ class StrongAlignment(FitRows):
         worst_case: `[K]` eps of Definition 2.14; NaN if not asked for.
         worst_case_weights: `[K, N]` weights that attain it.
         worst_case_constants: `[K]` and the constant.
+        least_loss: `[K, N]` the least 2 eps / lambda[j, i] of provider j over all weights, what Theorem 4.3 lets user i
+            lose; inf where it is no less than the range of her probabilities; NaN if not asked for.
         gap: `[K]` eps minus the lower bound that dual multipliers prove.
-        certified: `[K]` whether the gap is at most 1e-9 of the range of u_j, and every user's dual violation of hers.
+        certified: `[K]` whether the gap is at most 1e-9 of the range of u_j, and every user's dual violation of hers;
+            for `least_loss` the same.
         kkt_residual: `[K]` of `weights` (`LeastSquaresFit`).
         questions: `[K]` int64, questions that the provider and all users answered; no others are used.
         skipped: questions that some user did not see, left out for all providers.
@@ -71,6 +74,7 @@ class StrongAlignment(FitRows):
     worst_case: Float[np.ndarray, " K"]
     worst_case_weights: Float[np.ndarray, "K N"]
     worst_case_constants: Float[np.ndarray, " K"]
+    least_loss: Float[np.ndarray, "K N"]
     gap: Float[np.ndarray, " K"]
     certified: Bool[np.ndarray, " K"]
     kkt_residual: Float[np.ndarray, " K"]
@@ -147,11 +151,15 @@ def strong_alignment(
     k, n = answers.num_models, answers.num_users
     nothing = np.full(k, np.nan)
     worst = StrongFits(np.full((k, n), np.nan), nothing, nothing, nothing, np.zeros(k, bool))
+    loss = np.full((k, n), np.nan)
     if worst_case:
         shape = (k, *answers.users.shape)
         parts = np.broadcast_to(components[:, None] / n, shape)  # u_j is the mean over users
         exists = np.broadcast_to((answers.options & moments.used[..., None])[:, None], shape)
-        worst = strong_fits(Utilities(np.broadcast_to(answers.users, shape), exists, parts), start=fit.weights)
+        of = Utilities(np.broadcast_to(answers.users, shape), exists, parts)
+        worst = strong_fits(of, start=fit.weights)
+        loss, proved = _least_losses(of)
+        worst = worst._replace(certified=worst.certified & proved)
         if throw and not worst.certified.all():
             lost = np.flatnonzero(~worst.certified)
             raise SolveError(
@@ -163,6 +171,7 @@ def strong_alignment(
         worst_case=worst.error,
         worst_case_weights=worst.weights,
         worst_case_constants=worst.offset,
+        least_loss=loss,
         gap=worst.gap,
         certified=worst.certified,
         questions=counts,
@@ -172,6 +181,16 @@ def strong_alignment(
         model_names=answers.model_names,
         score=score,
     )
+
+
+def _least_losses(of: Utilities) -> tuple[np.ndarray, np.ndarray]:
+    """`[K, N]` the least 2 eps / lambda over all weights, and `[K]` whether they are certified."""
+    fits = [strong_fits(of, user=i) for i in range(of.users.shape[1])]
+    loss = np.stack([2 * one.error for one in fits], axis=1)
+    high = np.where(of.exists, of.users, -np.inf).max(axis=(2, 3))
+    low = np.where(of.exists, of.users, np.inf).min(axis=(2, 3))
+    promised = loss < (1 - 1e-9) * (high - low)  # weights without limit come as near to the range as one likes
+    return np.where(promised, loss, np.inf), np.logical_and.reduce([one.certified for one in fits])
 
 
 class MeanFit(NamedTuple):

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from equilibrax._core.checks import as_array
 from equilibrax.fits.folds import random_words
 from equilibrax.raters._curve_problems import TargetProblem
 
@@ -22,7 +23,7 @@ def chosen_sizes(sizes: Iterable[int] | None, raters: int) -> np.ndarray:
     """`[S]` sizes, checked."""
     if sizes is None:
         return np.arange(1, raters + 1)
-    chosen = np.asarray(list(sizes))
+    chosen = as_array("sizes", list(sizes))
     if chosen.ndim != 1 or chosen.size == 0 or chosen.dtype.kind not in "iu":
         raise ValueError(f"sizes: expected whole numbers from 1 to {raters}, got {sizes!r}")
     if chosen.min() < 1 or chosen.max() > raters or (np.diff(chosen) <= 0).any():

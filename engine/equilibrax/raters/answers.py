@@ -21,7 +21,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from jaxtyping import Bool, Float
 
-from equilibrax._core.checks import check_choice
+from equilibrax._core.checks import as_array, as_ratings, check_choice
 from equilibrax.raters.matrix import RaterMatrix, rater_matrix as make_rater_matrix
 
 Score = Literal["linear", "log", "brier"]
@@ -254,10 +254,7 @@ def answer_distributions(
 
 
 def _numbers(name: str, value: Any) -> np.ndarray:
-    try:
-        array = np.asarray(value, np.float64)
-    except (ValueError, TypeError):
-        raise ValueError(f"{name}: expected an array of numbers with 3 axes, got rows of different lengths") from None
+    array = as_ratings(name, value)
     if array.ndim != 3 or array.size == 0:
         raise ValueError(f"{name}: expected a non-empty array [people, questions, options], got {list(array.shape)}")
     return array
@@ -265,7 +262,7 @@ def _numbers(name: str, value: Any) -> np.ndarray:
 
 def _options(options: Any, raters: dict[str, np.ndarray], shape: tuple[int, ...]) -> np.ndarray:
     given = np.concatenate(list(raters.values()))
-    exists = np.asarray(np.isfinite(given).any(axis=0) if options is None else options)
+    exists = as_array("options", np.isfinite(given).any(axis=0) if options is None else options)
     if exists.dtype != bool or exists.shape != shape:
         raise ValueError(
             f"options: expected booleans of shape {list(shape)}, got {list(exists.shape)} of {exists.dtype}"
@@ -331,7 +328,7 @@ def _option_names(given: Sequence[Sequence[str]] | None, exists: np.ndarray) -> 
 def _positions(name: str, given: Any, size: int) -> np.ndarray:
     if given is None:
         return np.arange(size)
-    chosen = np.asarray(given)
+    chosen = as_array(name, given)
     if (
         chosen.ndim != 1
         or chosen.size == 0

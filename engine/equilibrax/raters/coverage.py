@@ -21,7 +21,7 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Bool, Float, Int
 
-from equilibrax._core.checks import check_choice, check_whole
+from equilibrax._core.checks import as_array, as_floats, check_choice, check_whole
 from equilibrax.raters._fit_rows import numbers
 from equilibrax.raters._strong_alignment import StrongAlignment
 from equilibrax.raters._subsets import random_orders
@@ -134,19 +134,15 @@ def transfer_factors(alignment: StrongAlignment | Any, providers: Sequence[int] 
     """
     weights = _weights(alignment)[0]
     if providers is not None:
-        chosen = np.asarray(providers)
-        bad = chosen.ndim != 1 or chosen.size == 0 or chosen.dtype.kind not in "iu"
-        if bad or chosen.min() < 0 or chosen.max() >= len(weights):
-            raise ValueError(f"providers: expected positions from 0 to {len(weights) - 1}, got {providers!r}")
-        weights = weights[chosen]
+        weights = weights[_places(providers, len(weights))]
     return _inverse(weights.max(axis=0))
 
 
 def anonymous_slack(alignment: StrongAlignment, providers: Sequence[int] | None = None) -> np.ndarray:
     """What users may lose in an anonymous market, 2 eps / lambda*_i (2602.13451, Theorem 4.3), in the worst case.
 
-    It has the worst-case eps, the largest over the providers of the set, and the weights that attain it: unlike RMSE
-    and the weights of the mean fit, they are those of Definition 2.14.
+    The theorem holds for any weights lambda of any one provider of the set, and its worst-case eps (Definition 2.14):
+    these are the best ones for each user, so no larger set does worse, and no other weights better.
 
     Args:
         alignment: a `StrongAlignment` with its worst case.
@@ -154,7 +150,7 @@ def anonymous_slack(alignment: StrongAlignment, providers: Sequence[int] | None 
 
     Returns:
         `[N]` in units of the users' utility, which is a probability, so that 1 and more promises nothing; inf for a
-        user to whom no provider of the set gives any weight, even where eps is zero.
+        user to whom no weights promise more than the range of her probabilities.
 
     Raises:
         ValueError: if the worst case was not solved for, or on positions that are none.
@@ -167,9 +163,8 @@ def anonymous_slack(alignment: StrongAlignment, providers: Sequence[int] | None 
     """
     if not isinstance(alignment, StrongAlignment) or np.isnan(alignment.worst_case).any():
         raise ValueError("alignment: expected a StrongAlignment with worst_case=True, got none for some provider")
-    factors = transfer_factors(alignment.worst_case_weights, providers)
-    eps = alignment.worst_case[slice(None) if providers is None else np.asarray(providers)].max()
-    return np.where(np.isinf(factors), np.inf, 2 * eps * np.where(np.isinf(factors), 0.0, factors))
+    loss = alignment.least_loss
+    return loss.min(axis=0) if providers is None else loss[_places(providers, len(loss))].min(axis=0)
 
 
 def subset_analysis(alignment: StrongAlignment | Any) -> SubsetAnalysis:
@@ -261,13 +256,18 @@ def coverage_curve(
     return CoverageCurve(np.arange(1, k + 1), mean, worst, np.array([len(sets) for sets in by_size]))
 
 
+def _places(providers: Any, size: int) -> np.ndarray:
+    chosen = as_array("providers", providers)
+    bad = chosen.ndim != 1 or chosen.size == 0 or chosen.dtype.kind not in "iu"
+    if bad or chosen.min() < 0 or chosen.max() >= size:
+        raise ValueError(f"providers: expected positions from 0 to {size - 1}, got {providers!r}")
+    return chosen
+
+
 def _weights(alignment: StrongAlignment | Any) -> tuple[np.ndarray, tuple[str, ...]]:
     if isinstance(alignment, StrongAlignment):
         return alignment.weights, alignment.model_names
-    try:
-        weights = np.asarray(alignment, np.float64)
-    except (TypeError, ValueError):
-        weights = np.zeros(0)
+    weights = as_floats("alignment", alignment)
     if weights.ndim != 2 or weights.size == 0 or not (np.isfinite(weights) & (weights >= 0)).all():
         raise ValueError(f"alignment: expected a StrongAlignment or weights [K, N] of at least 0, got {alignment!r}")
     return weights, tuple(f"model {j + 1}" for j in range(len(weights)))

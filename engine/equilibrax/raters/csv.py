@@ -27,13 +27,14 @@ import logging
 import os
 import reprlib
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Literal, get_args
 
 import numpy as np
 
 from equilibrax._core.checks import check_choice
 from equilibrax.io.files import TableFileError, check_dense, line_of, naming, say
-from equilibrax.io.names import check_alike, choose_providers, reading
+from equilibrax.io.names import Reading, check_alike, choose_providers, is_row_number, reading
 from equilibrax.io.records import counted, skipped_text
 from equilibrax.io.sheets import Sheet, check_scale, is_number, read_sheet
 from equilibrax.raters.matrix import RaterMatrix, rater_matrix
@@ -113,6 +114,16 @@ def read_raters(
         matrix, left = read(sheet, names, weight, group, how, low_high, wanted)
     say_read(sheet, matrix, left)
     return matrix
+
+
+def choose_raters(sheet: Sheet, apart: Sequence[str], how: Reading) -> tuple[list[str], list[str]]:
+    """The raters among the columns of scores, and what is left out: row numbers too, unless they are named."""
+    numbers = [name for name in sheet.columns if is_row_number(name) and name not in (*apart, *(how.providers or ()))]
+    ignore = tuple(dict.fromkeys((*how.ignore, *numbers)))
+    raters, left = choose_providers(
+        sheet.columns, line_of(sheet.path, sheet.header), apart, replace(how, ignore=ignore)
+    )
+    return list(raters), left
 
 
 def say_read(sheet: Sheet, matrix: RaterMatrix, left: Sequence[str]) -> None:

@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 
 from equilibrax.io.files import TableFileError, line_of, naming
-from equilibrax.io.names import is_row_number
+from equilibrax.io.names import is_row_number, reading
 from equilibrax.io.sheets import Sheet, check_scale, read_sheet
-from equilibrax.raters.csv import say_read
+from equilibrax.raters.csv import choose_raters, say_read
 from equilibrax.raters.matrix import RaterMatrix, rater_matrix
 
 _KEYS = ("item", "input")
@@ -31,6 +31,10 @@ def read_ethics(
     target: str | Sequence[str] = "label",
     scale: float | tuple[float, float] = 100,
     short: bool | None = None,
+    providers: Sequence[str] | None = None,
+    ignore: Sequence[str] = (),
+    sep: str = ",",
+    decimal: str = ".",
 ) -> RaterMatrix:
     """Scenarios of ETHICS commonsense with providers' scores of them.
 
@@ -43,6 +47,7 @@ def read_ethics(
             file: the paper has a language model with a plain prompt as the user.
         scale: range of the scores, as for `read_raters`: it becomes 0..1.
         short: True for short scenarios alone (`is_short`), False for long ones, None for both.
+        providers, ignore, sep, decimal: how the score file is read, as in `read_raters`.
 
     Returns:
         A `RaterMatrix`, items in the order of the score file, named by their number in `path`.
@@ -62,17 +67,17 @@ def read_ethics(
         >>> matrix.ratings.tolist(), matrix.targets.tolist()
         ([[0.1, 0.2], [0.95, 0.8]], [[0.0], [1.0]])
     """
-    ends = check_scale("scale", scale)
+    ends, how = check_scale("scale", scale), reading(providers, ignore, sep, decimal)
     data = read_sheet(path, required=("label", "input", "is_short"))
     labels = np.array([_word(data, i, "label") for i in range(len(data.rows))])
-    sheet = read_sheet(scores, unnamed=True)
+    sheet = read_sheet(scores, unnamed=True, sep=how.sep, decimal=decimal)
     names = [target] if isinstance(target, str) else list(target)
     known = ["label", *(name for name in sheet.columns if name and name not in _KEYS)]
     for name in names:
         if name not in known:
             where = line_of(sheet.path, sheet.header)
             raise TableFileError(f"{where}: target: expected 'label' or a column of scores, got {name!r}")
-    raters = [name for name in sheet.columns if not is_row_number(name) and name not in (*_KEYS, "label", *names)]
+    raters, left = choose_raters(sheet, (*_KEYS, "label", *names), how)
     if not raters:
         where = line_of(sheet.path, sheet.header)
         raise TableFileError(f"{where}: expected a column of some rater, got only {reprlib.repr(sheet.columns)}")
@@ -88,7 +93,7 @@ def read_ethics(
     with naming(sheet.path):
         named = [f"scenario {i}" for i in items.tolist()]
         matrix = rater_matrix(ratings, targets, items=named, raters=raters, targets_names=names)
-    say_read(sheet, matrix, [name for name in sheet.columns if is_row_number(name)])
+    say_read(sheet, matrix, left)
     return matrix
 
 

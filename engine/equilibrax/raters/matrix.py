@@ -17,7 +17,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from jaxtyping import Float, Int
 
-from equilibrax._core.checks import check_choice
+from equilibrax._core.checks import as_array, as_ratings, check_choice
 
 Missing = Literal["drop_items", "drop_raters", "mean"]
 Array = Any
@@ -203,10 +203,7 @@ def rater_matrix(
 
 
 def _numbers(name: str, values: Any) -> np.ndarray:
-    try:
-        array = np.array(values, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{name}: expected an array of numbers, got {type(values).__name__} ({error})") from None
+    array = as_ratings(name, values)
     if np.isinf(array).any():
         where = [int(i) for i in np.argwhere(np.isinf(array))[0]]
         raise ValueError(f"{name}: expected finite numbers or NaN, got {array[tuple(where)]} at index {where}")
@@ -231,11 +228,11 @@ def _weights(weights: Any, rows: int) -> np.ndarray:
 def _groups(groups: Any, rows: int) -> np.ndarray:
     if groups is None:
         return np.arange(rows, dtype=np.int64)
-    array = np.asarray(groups)
+    array = as_array("groups", groups)
     if array.shape != (rows,):
         raise ValueError(f"groups: expected shape [{rows}], got {array.shape}")
     if array.dtype.kind in "iu":
-        if array.min() < 0:
+        if array.min(initial=0) < 0:
             raise ValueError(f"groups: expected whole numbers from 0, got {array.min()}")
         return array.astype(np.int64)
     numbers: dict[Any, int] = {}

@@ -10,15 +10,16 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from equilibrax._core.checks import positive_int
 from equilibrax.io.files import TableFileError, naming
 from equilibrax.io.movielens import GENRES, MovieLens, movielens_targets, read_movielens
-from equilibrax.io.names import is_row_number
+from equilibrax.io.names import Reading, reading
 from equilibrax.io.sheets import check_scale, read_sheet
-from equilibrax.raters.csv import say_read
+from equilibrax.raters.csv import choose_raters, say_read
 from equilibrax.raters.matrix import RaterMatrix, rater_matrix
 
 
@@ -30,6 +31,10 @@ def movielens_raters(
     genres: Sequence[str] = GENRES,
     min_ratings: int = 20,
     scale: float | tuple[float, float] = 100,
+    providers: Sequence[str] | None = None,
+    ignore: Sequence[str] = (),
+    sep: str = ",",
+    decimal: str = ".",
 ) -> RaterMatrix:
     """Raters of movies, with the mean rating of everybody (else) as the target; all in stars, 0 to 5.
 
@@ -48,6 +53,7 @@ def movielens_raters(
         genres: whose fans, with "fans".
         min_ratings: movies with fewer ratings (with "users": of others) are left out; the paper has 20.
         scale: range of the numbers in the file, as for `read_raters`: it becomes 0 to 5 stars.
+        providers, ignore, sep, decimal: how the file is read, as in `read_raters`.
 
     Returns:
         A `RaterMatrix`, one item per movie in the order of `movies.csv`; with a file, movies that are in it.
@@ -69,12 +75,15 @@ def movielens_raters(
         >>> matrix.item_names, matrix.ratings.tolist(), matrix.targets[:, 0].tolist()
         (('Heat (1995)', 'Speed (1994)'), [[4.0, 4.5], [2.5, 0.5]], [3.75, 2.0])
     """
+    how = reading(providers, ignore, sep, decimal)
     data = source if isinstance(source, MovieLens) else read_movielens(source)
+    if raters in ("fans", "users") and how != Reading():
+        raise ValueError(f"raters: expected a file with providers, ignore, sep or decimal, got {raters!r}")
     if raters == "fans":
         return _fans(data, genres, min_ratings)
     if raters == "users":
         return _users(data, positive_int("count", count), positive_int("min_ratings", min_ratings))
-    return _file(data, Path(raters), min_ratings, scale)
+    return _file(data, Path(raters), min_ratings, scale, how)
 
 
 def _fans(data: MovieLens, genres: Sequence[str], min_ratings: int) -> RaterMatrix:
@@ -118,14 +127,13 @@ def _users(data: MovieLens, count: int, min_ratings: int) -> RaterMatrix:
     )
 
 
-def _file(data: MovieLens, path: Path, min_ratings: int, scale: float | tuple[float, float]) -> RaterMatrix:
+def _file(data: MovieLens, path: Path, min_ratings: int, scale: Any, how: Reading) -> RaterMatrix:
     ends = check_scale("scale", scale)
     if ends is None:
         raise ValueError("scale: expected a number or a pair (low, high), got None")
-    sheet = read_sheet(path, unnamed=True)
+    sheet = read_sheet(path, unnamed=True, sep=how.sep, decimal=how.decimal)
     keys = [name for name in ("movieId", "title") if name in sheet.columns]
-    numbers = [name for name in sheet.columns if is_row_number(name)]
-    raters = [name for name in sheet.columns if name not in ("movieId", "title", *numbers)]
+    raters, left = choose_raters(sheet, ("movieId", "title"), how)
     if not keys or not raters:
         raise TableFileError(f"{path}: expected a column movieId or title and columns of raters, got {sheet.columns}")
     own = map(str, data.movie_ids.tolist()) if keys[0] == "movieId" else data.titles
@@ -158,5 +166,5 @@ def _file(data: MovieLens, path: Path, min_ratings: int, scale: float | tuple[fl
             raters=raters,
             targets_names=["everybody"],
         )
-    say_read(sheet, matrix, numbers)
+    say_read(sheet, matrix, left)
     return matrix

@@ -193,7 +193,7 @@ def _market(market: MarketFit) -> str:
     size = len(strong.model_names)
     rows = [
         f"## The market: {_count(len(weak.user_names), 'user')}, {_count(size, 'provider')}, {market.score} score\n",
-        "| user | RMSE, NNLS + intercept | of her standard deviation | ε_U (worst case) | 1/λ* | 2ε/λ*, worst case |",
+        "| user | RMSE, NNLS + intercept | of her standard deviation | ε_U (worst case) | 1/λ* | least 2ε/λ, worst |",
         "|---|---|---|---|---|---|",
     ]
     for i in np.argsort(-weak.rmse):

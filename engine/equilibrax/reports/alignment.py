@@ -8,14 +8,16 @@ import reprlib
 import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from equilibrax._core.files import write_whole
+from equilibrax._core.files import write_document
 from equilibrax._core.status import SolveError
+from equilibrax.figures import files_of
 from equilibrax.figures.coverage import subset_figure, transfer_figure, weak_figure
 from equilibrax.figures.curves import curve_figure, noise_figure, sparsity_figure
 from equilibrax.figures.scores import score_figure, weights_figure
@@ -114,7 +116,7 @@ class AlignmentStudy:
             }
         for name, rows in tables.items():
             write_parquet(rows, folder / f"{name}.parquet")
-        write_whole(folder / "summary.md", self.summary(title))
+        write_document(folder / "summary.md", self.summary(title))
         return [*(folder / f"{name}.parquet" for name in tables), *_draw({"": self}, folder), folder / "summary.md"]
 
 
@@ -262,17 +264,20 @@ def write_overview(studies: Mapping[str, AlignmentStudy], folder: str | os.PathL
         ['error.png', 'sparsity.png', 'summary.md']
     """
     folder = Path(folder)
-    write_whole(folder / "summary.md", overview_text(studies))
+    write_document(folder / "summary.md", overview_text(studies))
     figures = _draw(dict(studies), folder) if len(studies) <= MAX_PANELS else []
     return [*figures, folder / "summary.md"]
 
 
-def check_places(names: Iterable[str], folder: str | os.PathLike[str]) -> None:
+def check_places(names: Iterable[str], folder: str | os.PathLike[str]) -> list[Path]:
     """Refuse what would keep the results of studies from being written, before they are computed.
 
     Args:
         names: of the studies; one alone goes to `folder` itself, several to folders of their names.
         folder: where to.
+
+    Returns:
+        The files that may be written, and would be replaced.
 
     Raises:
         ValueError: if there is no study, or a name is no name of a folder.
@@ -290,21 +295,20 @@ def check_places(names: Iterable[str], folder: str | os.PathLike[str]) -> None:
     for name in names:
         if not name or name in (".", "..") or any(c in name for c in "/\\\0") or len(os.fsencode(name)) > 255:
             raise ValueError(f"studies: expected names of folders of up to 255 bytes, got {reprlib.repr(name)}")
-    for place in [folder, *(folder / name for name in names if len(names) > 1)]:
+    files = ["summary.md", *(f"{name}.png" for name in _FIGURES), *(f"{name}.parquet" for name in _TABLES)]
+    places = [folder, *(folder / name for name in names if len(names) > 1)]
+    for place in places:
         there = next(path for path in (place, *place.absolute().parents) if path.exists())
         if not there.is_dir():
             raise NotADirectoryError(errno.ENOTDIR, "expected a folder to write to, got a file", str(there))
         if not os.access(there, os.W_OK | os.X_OK):
             raise PermissionError(errno.EACCES, "expected a folder that can be written to", str(there))
-        for name in (
-            "summary.md",
-            *(f"{figure}.png" for figure in _FIGURES),
-            *(f"{table}.parquet" for table in _TABLES),
-        ):
+        for name in files:
             if (place / name).is_dir():
                 raise IsADirectoryError(
                     errno.EISDIR, "expected no folder where a file is to be written", str(place / name)
                 )
+    return [place / name for place in places for name in files]
 
 
 def _draw(studies: Mapping[str, AlignmentStudy], folder: Path) -> list[Path]:
@@ -317,7 +321,7 @@ def _draw(studies: Mapping[str, AlignmentStudy], folder: Path) -> list[Path]:
     wanted += (
         ("error", curve_figure, curves),
         ("sparsity", sparsity_figure, curves),
-        ("noise", noise_figure, noisy),
+        ("noise", partial(noise_figure, left_out=[name for name, one in studies.items() if not one.noise]), noisy),
         ("weak", weak_figure, markets),
         ("transfer", transfer_figure, markets),
         ("subsets", subset_figure, markets),
@@ -331,7 +335,7 @@ def _draw(studies: Mapping[str, AlignmentStudy], folder: Path) -> list[Path]:
         path = folder / f"{name}.png"
         try:
             figure(drawn, path)
-            written.append(path)
+            written += files_of(path)
         except Exception as error:  # whatever it is, the numbers are written, and other figures can be
             reason = " ".join(str(error).split()) or "no reason given"
             warnings.warn(f"{path}: not drawn: {type(error).__name__}: {reason[:300]}", FigureWarning, stacklevel=3)

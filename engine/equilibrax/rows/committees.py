@@ -33,7 +33,7 @@ from equilibrax.rows._building import (
     status_words,
     unique_names,
 )
-from equilibrax.rows.optional_columns import all_equilibria, best_schemes
+from equilibrax.rows.optional_columns import all_equilibria
 
 _OF_RESULT: Extractors = {
     "table_id": lambda result: along_batch(result.table_id, result.status.ndim),
@@ -45,7 +45,6 @@ _OF_RESULT: Extractors = {
     "game": lambda result: result.game.name,
     "rationality": lambda result: np.array([np.nan if r is None else r for r in result.rationalities])[:, None],
     "status": lambda result: status_words(result.status),
-    "best_scheme": lambda result: np.where(result.solved[..., None], best_schemes(result), np.int16(-1)),
     "misalignment_weights": lambda result: result.fit.weights,
     "misalignment_offset": lambda result: result.fit.offset,
     "table_name": lambda result: unique_names(result.tables, result.status.ndim),

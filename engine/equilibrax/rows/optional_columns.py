@@ -1,4 +1,4 @@
-"""Optional columns of the selection game: the best schemes, and all equilibria.
+"""Optional columns of the selection game: all equilibria.
 
 Letters: B tables, K providers, X states, A actions, C committees, S schemes.
 """
@@ -15,26 +15,6 @@ _DENSE_SCHEMES = 2**12
 """Up to here all schemes of many tables are looked at together; beyond, committees are listed one by one."""
 
 _CELLS = 2**24  # of what is in memory at a time: about 16 MB per array
-
-
-def best_schemes(result: SelectionResult) -> np.ndarray:
-    """`[B, C, X]` the first equilibrium that is best for the user, by state.
-
-    A scheme that is optimal for the user is stable against all who must make her strictly better off. So with two or
-    more providers the best equilibria are her optima; if the lowest provider wins ties, those of them that it likes
-    best. A monopolist plays its own optima, the best of them for her. Priors are positive, so each state decides alone.
-    """
-    user, providers = (np.asarray(a).astype(np.int64) for a in (result.tables.user, result.tables.providers))
-    schemes = np.empty(result.worst_scheme.shape, np.int16)
-    for c, mask in enumerate(result.committees.tolist()):
-        lowest = providers[:, (mask & -mask).bit_length() - 1]
-        if mask & (mask - 1) == 0:
-            first, then = lowest, user
-        else:
-            first, then = user, lowest if result.tie_break == "lowest_index" else np.zeros_like(user)
-        among = first == first.max(axis=2, keepdims=True)
-        schemes[:, c] = np.where(among, then, np.iinfo(np.int64).min).argmax(axis=2)
-    return schemes
 
 
 def all_equilibria(result: SelectionResult, cap: int) -> pa.Array:

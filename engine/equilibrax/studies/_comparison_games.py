@@ -48,7 +48,7 @@ class Collector:
             "table_id": np.asarray(self.aligned.table_id),
             "optimum": self.aligned.optimum_utility,
             **{name: np.stack(columns[name], axis=1) for name in names},
-            "bound_names": tuple(columns["bound_name"]),
+            "bound_sources": tuple(columns["bound_source"]),
             "left_out": tuple(self.left_out),
             "tables": self.tables,
         }
@@ -74,7 +74,7 @@ class Collector:
                     "equilibria": np.where((result.equilibria[:, each] < 0).any(axis=1) | (count < 0), -1, count),
                     "status": np.bitwise_or.reduce(result.status[:, each], axis=1),
                     "bound": bound[:, each].min(axis=1),
-                    "bound_name": name,
+                    "bound_source": name,
                     "aligned": self._benchmark(one.alone),
                 }
             )
@@ -82,7 +82,7 @@ class Collector:
             at = (slice(None), r, -1) if result.status.ndim == 3 else (slice(None), -1)
             values = {"worst": result.worst_utility, "best": result.best_utility, "equilibria": result.equilibria}
             values |= {"status": result.status, "bound": bound}
-            said = {"line": line, "bound_name": name, "aligned": self._benchmark(line)}
+            said = {"line": line, "bound_source": name, "aligned": self._benchmark(line)}
             self.everybody.append(said | {key: array[at] for key, array in values.items()})
 
     def _benchmark(self, line: GameLine) -> np.ndarray:

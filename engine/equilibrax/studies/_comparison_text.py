@@ -26,7 +26,7 @@ def one_table(found: Comparison, b: int) -> Table:
         cells = [number(found.worst[b, g]), number(found.best[b, g]), count]
         cells += [signed(found.worst[b, g] - found.optimum[b]), number(found.aligned[b, g])]
         unsolved = str(status_names(found.status[b, g])) if found.status[b, g] else ""
-        shown.add_row(line.name, *cells, number(found.bound[b, g]), unsolved or found.bound_names[g])
+        shown.add_row(line.name, *cells, number(found.bound[b, g]), unsolved or found.bound_sources[g])
     return shown
 
 

@@ -19,6 +19,7 @@ import pyarrow as pa
 from jaxtyping import Float, Int
 from rich.padding import Padding
 
+from equilibrax._core.checks import check_numbers
 from equilibrax._core.columns import declared
 from equilibrax._core.text import Screen, show_table
 from equilibrax.games import TOLERANCE, Backend, GameLine, Quantal
@@ -47,7 +48,7 @@ class Comparison:
         equilibria: `[B, G]` int64, how many there are; -1 where there is no such number.
         aligned: `[B, G]` what she would get from an aligned provider, responding as in that line.
         bound: `[B, G]` what theory guarantees of `worst`, NaN where no theorem applies.
-        bound_names: G names of these guarantees, "" where there is none.
+        bound_sources: G names of these guarantees, "" where there is none.
         status: `[B, G]` int32, flags of `Status`.
         left_out: pairs (name of a line, why it is not here).
         tables: what was compared.
@@ -61,7 +62,7 @@ class Comparison:
     equilibria: Int[np.ndarray, "B G"]
     aligned: Float[np.ndarray, "B G"]
     bound: Float[np.ndarray, "B G"]
-    bound_names: tuple[str, ...]
+    bound_sources: tuple[str, ...]
     status: Int[np.ndarray, "B G"]
     left_out: tuple[tuple[str, str], ...]
     tables: UtilityTables | PersuasionGame = field(repr=False)
@@ -132,7 +133,7 @@ class Comparison:
             "worst_utility": lambda found: found.worst,
             "best_utility": lambda found: found.best,
             "benchmark": lambda found: found.aligned,
-            "bound_source": lambda found: [name or None for name in found.bound_names],
+            "bound_source": lambda found: [name or None for name in found.bound_sources],
             "status": lambda found: status_words(found.status),
             "line": lambda found: [line.name for line in found.lines],
             "game": lambda found: [line.game for line in found.lines],
@@ -222,14 +223,12 @@ def compare(
         >>> found.answers()["oblivious partitions cost"].round(3).tolist()
         [-0.093]
     """
-    lambdas = tuple(np.atleast_1d(np.asarray(rationality, np.float64)).tolist()) if _given(rationality) else ()
+    lambdas: tuple[float, ...] = ()
+    if rationality is not None:
+        lambdas = tuple(np.atleast_1d(check_numbers("rationality", rationality, 0, infinite=True)).tolist())
     if lambdas:
         Quantal(lambdas, tolerance)
     return Comparison(**Collector(tables, lambdas, tolerance, backend, devices).collect())
-
-
-def _given(rationality: Any) -> bool:
-    return rationality is not None and np.size(rationality) > 0
 
 
 def _state_names(tables: UtilityTables | PersuasionGame) -> tuple[str, ...]:

@@ -71,3 +71,4 @@ from .transcripts import (
     induced_distribution as induced_distribution,
     sample_transcript as sample_transcript,
 )
+from .welfare.efficiency import Efficiency as Efficiency, EfficiencyShares as EfficiencyShares, efficiency as efficiency

@@ -35,7 +35,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
-from equilibrax._core.checks import check_whole
+from equilibrax._core.checks import as_classes, as_floats, check_whole
 from equilibrax._core.linear_programs import LinearPrograms
 
 MESSAGE_LIMIT = 1024
@@ -111,19 +111,19 @@ def common_garbling(
         (0.8, True, True)
     """
     check_whole("message_limit", message_limit, 1)
-    user = np.asarray(utility, np.float64)
+    user = as_floats("utility", utility)
     if user.ndim != 2 or not user.size:
         raise ValueError(f"utility: expected shape [X, A], got {list(user.shape)}")
     worlds = len(user)
-    weights = np.ones(worlds) if prior is None else np.asarray(prior, np.float64)
+    weights = np.ones(worlds) if prior is None else as_floats("prior", prior)
     if weights.shape != (worlds,) or not (np.isfinite(weights) & (weights > 0)).all():
         raise ValueError(f"prior: expected {worlds} positive weights, got {prior!r}")
-    sees = np.asarray(providers)
+    sees = as_classes("providers", providers)
     if sees.ndim != 2 or sees.shape[1] != worlds or not len(sees):
         raise ValueError(f"providers: expected labels of shape [m, {worlds}], got {list(sees.shape)}")
     named = {"outcome": outcome, "user_sees": user_sees}
     default = {"outcome": np.arange(worlds), "user_sees": np.zeros(worlds, int)}
-    labels = {name: default[name] if given is None else np.asarray(given) for name, given in named.items()}
+    labels = {name: default[name] if given is None else as_classes(name, given) for name, given in named.items()}
     for name, given in labels.items():
         if given.shape != (worlds,):
             raise ValueError(f"{name}: expected {worlds} labels, got shape {list(given.shape)}")

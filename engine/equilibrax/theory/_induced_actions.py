@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from equilibrax._core.checks import check_number
+from equilibrax._core.checks import as_array, check_number
 from equilibrax.games import Quantal
 from equilibrax.problems.persuasion import PersuasionGame
 from equilibrax.problems.tables import UtilityTables
@@ -185,7 +185,7 @@ def reference_labels(game: PersuasionGame, partition: Any, name: str = "referenc
     shape = (len(game), game.states)
     if partition is None:
         return np.broadcast_to(np.arange(game.states), shape)
-    labels = np.asarray(partition)
+    labels = as_array(name, partition)
     if labels.dtype.kind not in "iu" or labels.shape not in (shape, shape[1:]):
         raise ValueError(
             f"{name}: expected whole labels of shape {list(shape[1:])} or {list(shape)}, got {list(labels.shape)} of "

@@ -18,8 +18,9 @@ import numpy as np
 from equilibrax_kernels.fits.chebyshev import Fit, certified_fit, misalignment_lanes
 from jaxtyping import Bool, Float
 
-from equilibrax._core.checks import check_choice
+from equilibrax._core.checks import as_array, check_choice
 from equilibrax._core.committees import committee_masks
+from equilibrax._core.compile_cache import jit
 from equilibrax._core.linear_programs import UnsolvedProgram
 from equilibrax._core.status import SolveError
 from equilibrax.fits.chebyshev import TOLERANCE, CertifiedFit, Weights, highs_fit
@@ -141,7 +142,7 @@ def _outcomes(name: str, given: Any, game: PersuasionGame, exists: np.ndarray, s
     """`[B, C, R]` bool: the outcomes asked for that exist."""
     if given is None:
         return np.broadcast_to(exists, shape)
-    chosen, last = np.asarray(given), (game.signals, game.states, game.actions)
+    chosen, last = as_array(name, given), (game.signals, game.states, game.actions)
     wide = (*shape[:2], *last)
     if chosen.dtype != bool or chosen.shape not in (wide, (shape[0], *last)):
         raise ValueError(
@@ -214,4 +215,4 @@ def _compiled(simplex: bool):
     def solve(*lanes):
         return misalignment_lanes(*lanes, simplex=simplex, iteration_limit=_ITERATIONS)
 
-    return jax.jit(solve)
+    return jit(solve)

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from equilibrax._core.checks import check_numbers
+from equilibrax._core.checks import as_array, check_numbers
 from equilibrax._core.committees import committee_masks
 from equilibrax.problems.market import Market
 from equilibrax.theory._parts import ROUNDING
@@ -40,7 +40,7 @@ def aligned_sets(result: Any, aligned: Aligned) -> Int[np.ndarray, " C"]:
     committees = np.asarray(result.committees)
     if aligned is None:
         return committees.astype(np.int32)
-    masks = np.asarray(aligned)
+    masks = as_array("aligned", aligned)
     masks = np.full(len(committees), masks) if masks.ndim == 0 else masks
     if masks.dtype.kind not in "iu" or masks.shape != committees.shape:
         raise ValueError(f"aligned: expected a bitmask, or {len(committees)} of them, got {aligned!r}")

@@ -120,4 +120,4 @@ def _compiled(resolution: int, options: FitOptions, mesh):
         above = jnp.broadcast_to(available, (masks.shape[0], *available.shape))
         return fit_lanes(utilities, above, available, masks, resolution, options, platform)
 
-    return jax.jit(over_batch(fit_all, mesh))
+    return over_batch(fit_all, mesh)

@@ -22,7 +22,7 @@ from typing import Any, Literal, NamedTuple, get_args
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from equilibrax._core.checks import check_choice, check_whole
+from equilibrax._core.checks import as_classes, check_choice, check_whole
 from equilibrax._core.committees import committee_masks
 from equilibrax._core.partitions import all_partitions
 from equilibrax._core.status import SolveError
@@ -165,7 +165,7 @@ def revealed_utility(market: Market, labels: Any) -> Float[np.ndarray, "B N"]:
         >>> eq.theory.revealed_utility(market, [0, 0]).tolist(), eq.theory.revealed_utility(market, [0, 1]).tolist()
         ([[0.5]], [[1.0]])
     """
-    market, rule = expect_market("market", market), np.asarray(labels)
+    market, rule = expect_market("market", market), as_classes("labels", labels)
     if rule.shape != (market.states,):
         raise ValueError(f"labels: expected {market.states} labels, got shape {list(rule.shape)}")
     sights = (_sight(market, i, "obedience") for i in range(market.users))

@@ -32,6 +32,7 @@ import numpy as np
 from equilibrax_kernels.fits.chebyshev import Fit, certified_fit
 from jaxtyping import Bool, Float
 
+from equilibrax._core.compile_cache import jit
 from equilibrax._core.linear_programs import UnsolvedProgram
 from equilibrax.fits.chebyshev import TOLERANCE, highs_fit
 from equilibrax.theory._market_alignment import fit_outcomes
@@ -269,4 +270,4 @@ def _certificates(masters: list[_Master], user: int | None) -> Fit:
 
 @lru_cache(maxsize=1)
 def _compiled():
-    return jax.jit(lambda *args: certified_fit(*args, simplex=False))
+    return jit(lambda *args: certified_fit(*args, simplex=False))

@@ -21,6 +21,7 @@ from equilibrax_kernels.conversation.substitutes import substitutes_slack
 from jaxtyping import Bool, Float, Int
 
 from equilibrax._core.checks import check_number, check_whole
+from equilibrax._core.compile_cache import jit
 from equilibrax.problems.persuasion import PersuasionGame
 from equilibrax.theory._induced_actions import as_game
 from equilibrax.theory.conversation import Conversation, expect_conversation
@@ -166,7 +167,7 @@ def information_substitutes(game: PersuasionGame, tolerance: float = SUBSTITUTES
     return np.array(slack).reshape(len(game), -1).min(axis=1) >= -tolerance
 
 
-_slack = jax.jit(substitutes_slack)
+_slack = jit(substitutes_slack)
 
 
 def _cell_means(game: PersuasionGame) -> np.ndarray:

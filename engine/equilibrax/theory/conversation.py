@@ -27,6 +27,7 @@ from jaxtyping import Bool, Float, Int
 
 from equilibrax._core.batching import batch_mesh, by_rows, chunk_size, over_batch, run_in_chunks
 from equilibrax._core.checks import as_numbers, check_choice, check_number, check_numbers, check_whole
+from equilibrax._core.compile_cache import jit
 from equilibrax.problems.persuasion import PersuasionGame
 from equilibrax.problems.tables import MAX_PROVIDERS
 
@@ -285,10 +286,10 @@ def _observations(observes: Any, b: int, x: int) -> np.ndarray:
 @lru_cache(maxsize=32)
 def _compiled(rounds: int, resolution: int, grid: int, simultaneous: bool, mesh):
     one = partial(straightforward, rounds=rounds, resolution=resolution, grid=grid, simultaneous=simultaneous)
-    return jax.jit(over_batch(by_rows(lambda batched, _: jax.vmap(one)(*batched)._asdict()), mesh))
+    return over_batch(by_rows(lambda batched, _: jax.vmap(one)(*batched)._asdict()), mesh)
 
 
-@jax.jit
+@jit
 def _best(sums, contributions):
     return jax.vmap(jax.vmap(best_values, in_axes=(0, None)))(sums, contributions)
 
@@ -298,4 +299,4 @@ def _quantal(resolution: int):
     one = partial(quantal_values, resolution=resolution)
     by_round = jax.vmap(one, in_axes=(0, 0, None, None))
     by_level = jax.vmap(by_round, in_axes=(None, None, None, 0))
-    return jax.jit(jax.vmap(by_level, in_axes=(0, 0, 0, None)))
+    return jit(jax.vmap(by_level, in_axes=(0, 0, 0, None)))

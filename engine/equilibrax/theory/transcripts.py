@@ -26,6 +26,7 @@ from equilibrax_kernels.conversation.transcripts import draw_rows, draw_transcri
 from jaxtyping import Float, Int
 
 from equilibrax._core.checks import approximate, as_numbers, check_number, check_whole, positive_int
+from equilibrax._core.compile_cache import jit
 from equilibrax.problems.persuasion import integer_weights
 from equilibrax.problems.tables import MAX_PROVIDERS
 
@@ -269,8 +270,8 @@ def _sample_draws(key, counts, user, providers, decision, draws, shape):
     return instance, said, heard, transcript, action
 
 
-_sample = jax.jit(_sample_draws, static_argnums=(5, 6))
-_transcript_weights = jax.jit(transcript_weights, static_argnums=2)
+_sample = jit(_sample_draws, static_argnums=(5, 6))
+_transcript_weights = jit(transcript_weights, static_argnums=2)
 
 
 def _transcripts(rules: ConversationRules) -> np.ndarray:

@@ -26,8 +26,13 @@ import numpy as np
 
 from equilibrax.verification.configuration import Configuration, NoDataset, read_configuration
 from equilibrax.verification.folder import Manifest, check_extra, check_manifest, read_record
+from equilibrax.verification.markets.configuration import MarketConfiguration
+from equilibrax.verification.markets.shards import MarketShards
 from equilibrax.verification.report import ALLOWABLE, CHECKS, WORDS, Failure, Verification
 from equilibrax.verification.shards import Choice, ShardCheck
+
+SHARDS: dict[type[Configuration], type[ShardCheck]] = {Configuration: ShardCheck, MarketConfiguration: MarketShards}
+"""What checks the shards of each kind of dataset."""
 
 __all__ = ["ALLOWABLE", "CHECKS", "Failure", "NoDataset", "Verification", "verify"]
 
@@ -91,7 +96,7 @@ def verify(
     if manifest_sha256 is not None and not re.fullmatch("[0-9a-fA-F]{64}", manifest_sha256):
         raise ValueError(f"manifest_sha256: expected 64 hexadecimal digits, got {manifest_sha256[:80]!r}")
     folder = Path(directory)
-    configuration = read_configuration(folder)
+    configuration = read_configuration(folder, tuple(SHARDS))
     chosen_by_caller = ["sample"] * (sample is not None or programs is not None)
     report = Verification(str(folder), seed=secrets.randbits(32) if seed is None else seed)
     report.allowed = frozenset({WORDS, *allow, *chosen_by_caller})
@@ -100,7 +105,8 @@ def verify(
     if manifest_sha256 is not None:
         check_manifest(report, folder, manifest_sha256)
     manifest = Manifest(report, configuration, folder)
-    shards = ShardCheck(report, configuration, folder, _choice(report, configuration, present, sample, programs))
+    choice = _choice(report, configuration, present, sample, programs)
+    shards = SHARDS[type(configuration)](report, configuration, folder, choice)
     for number, shard in enumerate(present):
         record = read_record(report, configuration, folder, shard)
         if record is not None:
@@ -109,9 +115,10 @@ def verify(
         if progress is not None:
             progress(number + 1, configuration.shards)
     manifest.close()
-    for column in configuration.columns("committees") if report.tables_checked else ():
-        if ("committees", column.name) not in report.looked_at:
-            what = f"the column {column.name} of committees, which nothing checks"
+    results = configuration.kinds[1]
+    for column in configuration.columns(results) if report.tables_checked else ():
+        if (results, column.name) not in report.looked_at:
+            what = f"the column {column.name} of {results}, which nothing checks"
             report.leave_out("columns", what, report.rows)
     return report
 
@@ -122,7 +129,7 @@ def _choice(
     """Which tables and scores are worked out again, of those of the shards that are there."""
     generator = np.random.default_rng(report.seed)
     size = configuration["shard_size"]
-    count = sum(min(size, configuration["tables"] - shard * size) for shard in present)
+    count = sum(min(size, configuration.count - shard * size) for shard in present)
     chosen = None
     if sample is not None and sample < count:
         chosen = np.sort(generator.choice(count, sample, replace=False, shuffle=False))

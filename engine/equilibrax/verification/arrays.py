@@ -56,14 +56,18 @@ def nested(rows: pa.Table, name: str, width: int) -> tuple[np.ndarray, np.ndarra
 
 def statuses(rows: pa.Table, configuration: Configuration) -> tuple[np.ndarray, np.ndarray]:
     """`[N]` flags of the statuses, and `[N]` whether they are none that such rows can have."""
-    encoded = rows["status"].combine_chunks().dictionary_encode()
-    codes = [_flags(name) for name in encoded.dictionary.to_pylist()]
+    flags, unknown = flags_of(rows)
     game = configuration.game
     possible = game.statuses - sum(flag for flag, option in dict(game.of).items() if not configuration[option])
-    known = np.array([code >= 0 and not code & ~possible for code in codes] + [False])
-    flags = np.array([max(code, 0) for code in codes] + [0])
-    index = pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False)
-    return flags[index], ~known[index]
+    return flags, unknown | (flags & ~possible != 0)
+
+
+def flags_of(rows: pa.Table) -> tuple[np.ndarray, np.ndarray]:
+    """`[N]` flags of the statuses, 0 where they are none, and `[N]` whether they are none."""
+    encoded = rows["status"].combine_chunks().dictionary_encode()
+    codes = np.array([*(_flags(name) for name in encoded.dictionary.to_pylist()), -1])
+    found = codes[pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False)]
+    return np.maximum(found, 0), found < 0
 
 
 def _flags(name: str | None) -> int:

@@ -1,7 +1,7 @@
 """What readers act on in `README.md` and `croissant.json`: which files are which rows, and the types of columns.
 
 Both are written again from `sweep.json` and the manifest's numbers, from what the formats are documented to be: the
-front matter of a dataset card of Hugging Face, and Croissant 1.0. Prose is for people, and is not compared.
+front matter of a dataset card of Hugging Face, and Croissant 1.1. Prose is for people, and is not compared.
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ from typing import Any
 from equilibrax._core.column import Column
 from equilibrax.verification.configuration import Configuration
 
-KINDS = ("tables", "committees")
-_CONTEXT = "ea56a9332ada5db73db1786addc3b65b6ae9cc66b2ea1ca6a9379fc245ba7dbe"
+_CONTEXT = "2821cbbf6532cbfd804f931c717dbfb5be1ec9528c87da498fb179b08c417989"
 """SHA-256 of what `@context` is, its names sorted."""
 
 _TYPES = {"float": "sc:Float", "int": "sc:Integer", "bool": "sc:Boolean"}
@@ -36,11 +35,11 @@ def front_matter(configuration: Configuration, splits: list[str], rows: int) -> 
     lines += ["pretty_name: Equilibria of games between AI providers", "tags:"]
     lines += [f"- {tag}" for tag in ("game-theory", "equilibrium", "alignment", "synthetic")]
     lines += ["size_categories:", f"- {shown}", "configs:"]
-    for kind in reversed(KINDS):
-        lines += [f"- config_name: {kind}", *(["  default: true"] * (kind == KINDS[1])), "  data_files:"]
+    for kind in reversed(configuration.kinds):
+        lines += [f"- config_name: {kind}", *(["  default: true"] * (kind == configuration.kinds[1])), "  data_files:"]
         lines += [line for s in splits for line in (f"  - split: {s}", f"    path: {kind}/{s}-*.parquet")]
     lines.append("dataset_info:")
-    for kind in KINDS:
+    for kind in configuration.kinds:
         lines += [f"- config_name: {kind}", "  features:"]
         for column in configuration.columns(kind):
             indents = [" " * (4 + 2 * i) for i in range(max(1, column.depth))]
@@ -51,11 +50,12 @@ def front_matter(configuration: Configuration, splits: list[str], rows: int) -> 
 
 def croissant_faults(found: Any, configuration: Configuration, splits: list[str]) -> Mapping[str, tuple[Any, Any]]:
     """What machines read of `croissant.json`, where it is not what it should be: by name, expected and found."""
-    parts = [(kind, split) for kind in KINDS for split in splits]
+    parts = [(kind, split) for kind in configuration.kinds for split in splits]
     wanted = {
         "@context": _CONTEXT,
         "@type": "sc:Dataset",
-        "conformsTo": "http://mlcommons.org/croissant/1.0",
+        "conformsTo": ["http://mlcommons.org/croissant/1.1", "http://mlcommons.org/croissant/RAI/1.0"],
+        "rai:hasSyntheticData": True,
         "license": f"https://spdx.org/licenses/{configuration['licence']}",
         "distribution": [_files(kind, split) for kind, split in parts],
         "recordSet": [
@@ -68,7 +68,8 @@ def croissant_faults(found: Any, configuration: Configuration, splits: list[str]
             for kind, split in parts
         ],
     }
-    prose = ("name", "description", "version", "creator", "citeAs")
+    prose = {"name", "description", "version", "creator", "citeAs", "prov:wasGeneratedBy"}
+    prose |= {name for name in found if name.startswith("rai:") and isinstance(found[name], str)}
     came = {name: _wordless(value) for name, value in found.items() if name not in prose}
     context = json.dumps(found.get("@context"), sort_keys=True).encode()
     came["@context"] = hashlib.sha256(context).hexdigest()
@@ -95,6 +96,6 @@ def _field(kind: str, split: str, column: Column) -> dict[str, Any]:
         "@id": f"{kind}-{split}/{column.name}",
         "name": column.name,
         "dataType": _TYPES.get(column.element.rstrip("0123456789"), "sc:Text"),
-        **({"repeated": True} if column.depth else {}),
+        **({"isArray": True, "arrayShape": ",".join(["-1"] * column.depth)} if column.depth else {}),
         "source": {"fileSet": {"@id": f"{kind}-{split}-files"}, "extract": {"column": column.name}},
     }

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, ClassVar, get_args
 
 import numpy as np
 
@@ -56,7 +56,17 @@ class Part:
 
 @dataclass(frozen=True)
 class Configuration:
-    """`sweep.json`."""
+    """`sweep.json` of a dataset of tables.
+
+    Attributes:
+        unit: what is counted.
+        kinds: the folders of its files, of what is solved and of results.
+        key: the column of both that has the id.
+    """
+
+    unit: ClassVar[str] = "tables"
+    kinds: ClassVar[tuple[str, str]] = ("tables", "committees")
+    key: ClassVar[str] = "table_id"
 
     description: Mapping[str, Any]
 
@@ -72,7 +82,7 @@ class Configuration:
         if name in ("partitions", "lotteries"):  # which of them providers may post
             return game.get("rules", "partitions") == name
         if name == "rationality":
-            return _lambdas(game.get("response", "best"))
+            return lambdas_of(game.get("response", "best"))
         if name == "tolerance":
             return 0.0 if game.get("response", "best") == "best" else float(game["response"]["tolerance"])
         if name == "limit":  # of the moves of dynamics
@@ -82,8 +92,13 @@ class Configuration:
         return config[name]
 
     @property
+    def count(self) -> int:
+        """How many tables there are."""
+        return self[self.unit]
+
+    @property
     def shards(self) -> int:
-        return -(-self["tables"] // self["shard_size"])
+        return -(-self.count // self["shard_size"])
 
     @property
     def game(self) -> Game:
@@ -92,9 +107,9 @@ class Configuration:
 
     @property
     def fingerprint(self) -> str:
-        """What shards must have been made with: everything but the number of tables and the git revision."""
+        """What shards must have been made with: everything but their number and the git revision."""
         same = {name: value for name, value in self.description.items() if name != "git_revision"}
-        same["config"] = {name: value for name, value in same["config"].items() if name != "tables"}
+        same["config"] = {name: value for name, value in same["config"].items() if name != self.unit}
         return hashlib.sha256(json.dumps(same, sort_keys=True).encode()).hexdigest()
 
     @property
@@ -106,7 +121,7 @@ class Configuration:
         """The numbers of a shard's tables, or of its candidates if the sweep is stratified."""
         size = self["shard_size"]
         times = self["candidates"] if self["stratify"] else 1
-        return range(shard * size * times, min((shard + 1) * size, self["tables"]) * times)
+        return range(shard * size * times, min((shard + 1) * size, self.count) * times)
 
     def part(self, shard: int) -> Part:
         """What a shard's tables are."""
@@ -126,6 +141,10 @@ class Configuration:
         """Rows of results of each table."""
         return len(self.game.committees(part.providers)) * max(1, len(self["rationality"]))
 
+    def letters(self, part: Part) -> dict[str, int]:
+        """What the letters in the sizes of columns stand for."""
+        return {"K": part.providers, "X": part.states, "A": part.actions}
+
     def split_of(self, table_id: np.ndarray) -> np.ndarray:
         """`[B]` positions in `splits`: splitmix64 of the seed, plus the id, splitmix64 again, against the shares."""
         hashes = _splitmix(_splitmix(np.array([self["seed"]], np.uint64)) + table_id.astype(np.uint64))
@@ -144,12 +163,57 @@ class Configuration:
         groups = set(self["columns"]).intersection(get_args(Group)) if self.game.schemes else {"partitions"}
         return [column.stored(self["float32"]) for column in declared(kind, *groups)]
 
+    def check_limits(self) -> None:
+        """Refuse sizes that no sweep can have; what is checked later is bounded by them."""
+        for name, low, high in (
+            ("equilibria_cap", 1, 2**31 - 1),
+            ("bins", 1, 2**20),
+            ("candidates", 1, 2**50),
+        ):
+            check_whole(name, self[name], low, high)
+        check_common(self)
+        if self.ids(self.shards - 1).stop > 2**62:
+            raise ValueError("candidates: more than can be numbered")
+        for name, kind in (("float32", bool), ("stratify", str)):
+            if type(self[name]) is not kind:
+                raise TypeError(f"{name}: {self[name]!r}")
+        if self["stratify"]:
+            low, high = map(float, self["bin_range"])
+            if not low < high:
+                raise ValueError(f"bin_range: {low} to {high}")
+        parts = self.description["config"].get("mixture", [self.description["config"]])
+        if not 0 < len(parts) <= 1000:
+            raise ValueError(f"mixture: {len(parts)} parts")
+        if "mixture" in self.description["config"]:
+            proportions = [Fraction(repr(part["proportion"])) for part in parts]
+            if min(proportions) <= 0 or len(str(parts)) > 2**16 or _cycle(proportions) > MOST_TURNS:
+                raise ValueError(f"mixture: proportions that are not even after {MOST_TURNS:,} shards")
+        for number in range(min(self.shards, MOST_TURNS)) if len(parts) > 1 else (0,):
+            self.check_part(self.part(number))
 
-def read_configuration(folder: Path) -> Configuration:
+    def check_part(self, part: Part) -> None:
+        """Refuse a part of a size that no sweep can have."""
+        for name, high in (("states", 2**16), ("actions", 2**16), ("providers", 16), ("version", 2**31)):
+            check_whole(name, getattr(part, name), 1, high)
+        if part.states * part.actions * part.providers > MOST_CELLS:
+            raise ValueError(f"tables of more than {MOST_CELLS:,} utilities")
+        if min(self["shard_size"], self.count) * self.rows_each(part) > MOST_ROWS:
+            raise ValueError(f"shard_size: more than {MOST_ROWS:,} rows")
+        if type(part.family) is not str or len(part.family) > 200:
+            raise TypeError("family: no text")
+        if any(type(value) not in (int, float) for value in part.parameters.values()):
+            raise TypeError("parameters: no numbers")
+
+
+def read_configuration(folder: Path, units: Sequence[type[Configuration]] = (Configuration,)) -> Configuration:
     """`sweep.json` of a folder.
 
+    Args:
+        folder: where it is.
+        units: what datasets can be of.
+
     Raises:
-        NoDataset: if there is none, or of another format, or of other work than tables, or of more than can be.
+        NoDataset: if there is none, or of another format, or of other work than these, or of more than can be.
     """
     file = folder / "sweep.json"
     if not folder.is_dir():
@@ -163,14 +227,18 @@ def read_configuration(folder: Path) -> Configuration:
         raise NoDataset(f"{file}: expected the description of a dataset, got {short(error)}") from None
     if version != FORMAT:
         raise NoDataset(f"{file}: expected format {FORMAT}, got {short(version)}")
-    configuration = Configuration(found)
     try:
-        unit = found["layout"]["unit"]
-        if unit != "tables":
-            raise NoDataset(f"{file}: expected a dataset of tables, got one of {short(unit)}")
-        _check_limits(configuration)
+        layout = found["layout"]
+        known = {kind.unit: kind for kind in units}
+        if layout["unit"] not in known:
+            raise NoDataset(f"{file}: expected a dataset of {' or '.join(known)}, got one of {short(layout['unit'])}")
+        configuration = known[layout["unit"]](found)
+        named = {"inputs": configuration.kinds[0], "results": configuration.kinds[1], "key": configuration.key}
+        if layout != {"unit": configuration.unit, **named}:
+            raise ValueError(f"layout: {short(layout)}")
+        configuration.check_limits()
         configuration.split_of(np.zeros(1, np.int64))
-        configuration.columns("committees")
+        configuration.columns(configuration.kinds[1])
         json.dumps(found)  # as fingerprints need it
     except NoDataset:
         raise
@@ -179,59 +247,30 @@ def read_configuration(folder: Path) -> Configuration:
     return configuration
 
 
-def _check_limits(configuration: Configuration) -> None:
-    """Whether sizes are sizes that a sweep can have; what is checked later is bounded by them."""
+def check_common(configuration: Configuration) -> None:
+    """What all sweeps have."""
     for name, low, high in (
-        ("tables", 1, 2**50),
+        (configuration.unit, 1, 2**50),
         ("shard_size", 1, 2**22),
         ("seed", 0, 2**64 - 1),
         ("resolution", 1, 2**31 - 1),
-        ("equilibria_cap", 1, 2**31 - 1),
-        ("bins", 1, 2**20),
-        ("candidates", 1, 2**50),
     ):
-        _check_whole(name, configuration[name], low, high)
+        check_whole(name, configuration[name], low, high)
     if configuration.shards > MOST_SHARDS:
-        raise ValueError(f"tables: {configuration.shards:,} shards, more than {MOST_SHARDS:,}")
-    if configuration.ids(configuration.shards - 1).stop > 2**62:
-        raise ValueError("candidates: more than can be numbered")
-    for name, kind in (("float32", bool), ("licence", str), ("stratify", str)):
-        if type(configuration[name]) is not kind:
-            raise TypeError(f"{name}: {configuration[name]!r}")
-    if configuration["stratify"]:
-        low, high = map(float, configuration["bin_range"])
-        if not low < high:
-            raise ValueError(f"bin_range: {low} to {high}")
+        raise ValueError(f"{configuration.unit}: {configuration.shards:,} shards, more than {MOST_SHARDS:,}")
+    if type(configuration["licence"]) is not str:
+        raise TypeError(f"licence: {configuration['licence']!r}")
     shares = [Fraction(repr(share)) for share in configuration["splits"]]
     if len(shares) != len(SPLITS) or min(shares) < 0 or abs(sum(shares) - 1) > Fraction(1, 10**6):
         raise ValueError("splits: no shares of train, validation and test")
-    parts = configuration.description["config"].get("mixture", [configuration.description["config"]])
-    if not 0 < len(parts) <= 1000:
-        raise ValueError(f"mixture: {len(parts)} parts")
-    if "mixture" in configuration.description["config"]:
-        proportions = [Fraction(repr(part["proportion"])) for part in parts]
-        if min(proportions) <= 0 or len(str(parts)) > 2**16 or _cycle(proportions) > MOST_TURNS:
-            raise ValueError(f"mixture: proportions that are not even after {MOST_TURNS:,} shards")
-    for number in range(min(configuration.shards, MOST_TURNS)) if len(parts) > 1 else (0,):
-        part = configuration.part(number)
-        for name, high in (("states", 2**16), ("actions", 2**16), ("providers", 16), ("version", 2**31)):
-            _check_whole(name, getattr(part, name), 1, high)
-        if part.states * part.actions * part.providers > MOST_CELLS:
-            raise ValueError(f"tables of more than {MOST_CELLS:,} utilities")
-        if min(configuration["shard_size"], configuration["tables"]) * configuration.rows_each(part) > MOST_ROWS:
-            raise ValueError(f"shard_size: more than {MOST_ROWS:,} rows")
-        if type(part.family) is not str or len(part.family) > 200:
-            raise TypeError("family: no text")
-        if any(type(value) not in (int, float) for value in part.parameters.values()):
-            raise TypeError("parameters: no numbers")
 
 
-def _check_whole(name: str, value: Any, low: int, high: int) -> None:
+def check_whole(name: str, value: Any, low: int, high: int) -> None:
     if type(value) is not int or not low <= value <= high:
         raise ValueError(f"{name}: {short(value, 50)}, not a whole number from {low} to {high}")
 
 
-def _lambdas(response: Any) -> list[Any]:
+def lambdas_of(response: Any) -> list[Any]:
     if response == "best":
         return []
     given = response["rationality"]

@@ -57,25 +57,31 @@ def draw_again(
         >>> user.shape, offered.shape
         ((1, 1, 2), (1, 1, 1, 2))
     """
-    ids = np.asarray(table_id, np.int64).astype(np.uint64)
-    key = np.broadcast_to(_halves(np.array([seed], np.uint64)), (len(ids), 2))
-    name = np.array([crc32(family.encode()), _VERSION], np.uint32)
-    for word in (name[0], name[1], *_halves(ids).T):
-        key = _fold(key, word)
+    key = keys_of(family, _VERSION, table_id, seed)
     return _FAMILIES[family](key, (states, actions), providers, resolution, dict(parameters))
+
+
+def keys_of(stream: str, version: int, ids: np.ndarray, seed: int) -> np.ndarray:
+    """`[B, 2]` uint32, the keys of `[B]` ids in a stream of random words of this name and version."""
+    words = np.asarray(ids, np.int64).astype(np.uint64)
+    key = np.broadcast_to(_halves(np.array([seed], np.uint64)), (len(words), 2))
+    name = np.array([crc32(stream.encode()), version], np.uint32)
+    for word in (name[0], name[1], *_halves(words).T):
+        key = _fold(key, word)
+    return key
 
 
 # --- families ---------------------------------------------------------------------------------------------------------
 
 
 def _uniform(key, cells, providers, resolution, parameters) -> Drawn:
-    utilities = _utility(_words(key, (1 + providers, *cells)), resolution)
+    utilities = _utility(words_of(key, (1 + providers, *cells)), resolution)
     return utilities[:, 0], utilities[:, 1:]
 
 
 def _noisy(key, cells, providers, resolution, parameters) -> Drawn:
     noise = round(parameters.get("noise", 0.5) * resolution)
-    words = _words(key, (1 + providers, *cells))
+    words = words_of(key, (1 + providers, *cells))
     user = _utility(words[:, 0], resolution)
     return user, user[:, None] + _symmetric(words[:, 1:], _room(user, resolution, noise)[:, None])
 
@@ -83,7 +89,7 @@ def _noisy(key, cells, providers, resolution, parameters) -> Drawn:
 def _biased(key, cells, providers, resolution, parameters) -> Drawn:
     noise = round(parameters.get("noise", 0.5) * resolution)
     share = round(math.sqrt(parameters.get("correlation", 0.5)) * 2**31)
-    words = _words(key, (2 + 2 * providers, *cells))
+    words = words_of(key, (2 + 2 * providers, *cells))
     user = _utility(words[:, 0], resolution)
     room = _room(user, resolution, noise)
     common = _symmetric(words[:, 1], room)
@@ -94,18 +100,18 @@ def _biased(key, cells, providers, resolution, parameters) -> Drawn:
 
 def _systematic(key, cells, providers, resolution, parameters) -> Drawn:
     bonus = round(parameters.get("bonus", 0.3) * resolution)
-    user = _utility(_words(_fold(key, 0), cells), resolution)
-    favourite = _below(_words(_fold(key, 1), (providers,)), cells[1])
+    user = _utility(words_of(_fold(key, 0), cells), resolution)
+    favourite = _below(words_of(_fold(key, 1), (providers,)), cells[1])
     likes = favourite[:, :, None] == np.arange(cells[1])
     return user, user[:, None] + bonus * likes[:, :, None, :].astype(np.int64)
 
 
 def _hull(key, cells, providers, resolution, parameters) -> Drawn:
-    words = _words(_fold(key, 0), (providers, *cells))
+    words = words_of(_fold(key, 0), (providers, *cells))
     if providers == 1:
         utilities = _utility(words, resolution)
         return utilities[:, 0], utilities
-    mixing = _words(_fold(key, 1), (providers,))
+    mixing = words_of(_fold(key, 1), (providers,))
     weights = _run_lengths(mixing[:, :-1], providers)[:, :, None, None]
     others = _utility(words[:, :-1], resolution)
     target = mixing[:, -1].astype(np.int64)[:, None, None] % _UNITS
@@ -120,13 +126,13 @@ def _hull(key, cells, providers, resolution, parameters) -> Drawn:
 def _near_hull(key, cells, providers, resolution, parameters) -> Drawn:
     noise = round(parameters.get("misalignment", 0.05) * resolution)
     user, utilities = _hull(key, cells, providers, resolution, {})
-    words = _words(_fold(key, 2), cells)
+    words = words_of(_fold(key, 2), cells)
     return user + _symmetric(words, _room(user, resolution, noise)), utilities
 
 
 def _zero_sum(key, cells, providers, resolution, parameters) -> Drawn:
     half = round(parameters.get("spread", 0.3) * resolution) // 2
-    words = _words(key, (1 + providers, *cells))
+    words = words_of(key, (1 + providers, *cells))
     user = _utility(words[:, 0], resolution)
     own = _symmetric(words[:, 1:], half)
     return user, user[:, None] + own - np.roll(own, -1, axis=1)
@@ -196,7 +202,7 @@ def _fold(key: np.ndarray, word: np.ndarray | int) -> np.ndarray:
     return np.stack(_threefry(key[:, 0], key[:, 1], np.zeros_like(word), word), axis=1)
 
 
-def _words(key: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+def words_of(key: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """`[B, *shape]` random words of `[B, 2]` keys."""
     counter = np.arange(math.prod(shape), dtype=np.uint64)
     high, low = _halves(counter).T

@@ -12,14 +12,17 @@ from typing import Any
 
 import pyarrow as pa
 
-from equilibrax.verification.card import KINDS, croissant_faults, front_matter
+from equilibrax.verification.card import croissant_faults, front_matter
 from equilibrax.verification.configuration import Configuration
 from equilibrax.verification.parquet import MOST_BYTES, NoSchema, TooLarge, read_file
 from equilibrax.verification.report import NAMED, WORDS, Verification
-from equilibrax.verification.safely import names_in, read_bytes, read_json, sha256_of, short
+from equilibrax.verification.safely import names_in, read_bytes, read_json, regular, sha256_of, short
 
 DESCRIBING = ("sweep.json", "README.md", "croissant.json")
 """Files whose hashes the manifest has."""
+
+FIGURES = ("figure5.png", "figure6.png", "figure7.png", "bound.png", "providers.png")
+"""What `equilibrax plot` may have put beside the data."""
 
 _RECORD = 2**20  # bytes of a record, at most
 _MANIFEST = 2**26
@@ -44,7 +47,7 @@ def read_record(report: Verification, configuration: Configuration, folder: Path
         found = read_json(folder / name, _RECORD)
         files = {str(file): (found["files"][file]["rows"], str(f["sha256"])) for file, f in found["files"].items()}
         sizes = [f["bytes"] for f in found["files"].values()]
-        sums = [found[key] for key in ("tables", "rows", "retries", "resolved")]
+        sums = [found[key] for key in (configuration.unit, "rows", "retries", "resolved")]
         statuses = dict(found["statuses"].items())
         numbers = [*sums, *sizes, *statuses.values(), *(rows for rows, _ in files.values())]
         if not all(type(number) is int and 0 <= number < 2**53 for number in numbers):
@@ -60,7 +63,7 @@ def read_record(report: Verification, configuration: Configuration, folder: Path
         got = f"{found.get('configuration')}: a shard of another configuration"
         report.fail("records", name, wanted, got, column="configuration")
     size = configuration["shard_size"]
-    ids = [shard * size, min((shard + 1) * size, configuration["tables"])]
+    ids = [shard * size, min((shard + 1) * size, configuration.count)]
     for key, value in (("shard", shard), ("ids", ids)):
         if found.get(key) != value:
             report.fail("records", name, value, found.get(key), column=key)
@@ -69,11 +72,11 @@ def read_record(report: Verification, configuration: Configuration, folder: Path
         value = {key: getattr(part, key) for key in ("family", "states", "actions", "providers", "parameters")}
         if found.get("part") != value:
             report.fail("records", name, value, found.get("part"), column="part")
-    expected = {file_name(kind, split, shard) for kind in KINDS for split in configuration.splits}
+    expected = {file_name(kind, split, shard) for kind in configuration.kinds for split in configuration.splits}
     if set(files) != expected:
         report.fail("records", name, sorted(expected), sorted(files), column="files")
         return None
-    for kind, number, what in (("tables", sums[0], "tables"), ("committees", sums[1], "rows")):
+    for kind, number, what in zip(configuration.kinds, sums, (configuration.unit, "rows")):
         total = sum(rows for file, (rows, _) in files.items() if file.startswith(kind + "/"))
         if total != number:
             report.fail("records", name, f"{total}, the sum over its files", number, column=what)
@@ -108,11 +111,11 @@ def read_rows(
     elif (digest := hashlib.sha256(content).hexdigest()) != said["sha256"]:
         report.fail("checksums", name, f"SHA-256 {said['sha256']}", digest)
     part, rows = configuration.part(shard), said["rows"]
-    most = min(configuration["shard_size"], configuration["tables"])
-    if rows > most * (configuration.rows_each(part) if kind == "committees" else 1):
+    most = min(configuration["shard_size"], configuration.count)
+    if rows > most * (configuration.rows_each(part) if kind == configuration.kinds[1] else 1):
         report.fail("records", record_name(shard), "rows of the shard's tables", rows, column=name)
         return None
-    letters = {"K": part.providers, "X": part.states, "A": part.actions}
+    letters = configuration.letters(part)
     widths = {}
     for column in configuration.columns(kind):
         widths[column.name] = 1
@@ -139,7 +142,7 @@ def check_extra(report: Verification, configuration: Configuration, folder: Path
     splits, shards = set(configuration.splits), configuration.shards
     present: set[int] = set()
     pattern = re.compile(r"(?:([a-z]+)-)?([0-9]{8})(\.json|\.parquet)")
-    for kind in (*KINDS, "shards"):
+    for kind in (*configuration.kinds, "shards"):
         try:
             entries = names_in(folder / kind, shards * max(1, len(splits)) + _MORE)
         except OSError as error:
@@ -157,14 +160,24 @@ def check_extra(report: Verification, configuration: Configuration, folder: Path
                 report.fail("files", f"{kind}/{entry.name}", "nothing of this name", "a file")
             elif kind == "shards":
                 present.add(int(shard))
-    known = {*DESCRIBING, "manifest.json", *KINDS, "shards"}
+    known = {*DESCRIBING, "manifest.json", *configuration.kinds, "shards"}
     for entry in names_in(folder, len(known) + _MORE):
-        if entry.name not in known:
+        if entry.name in FIGURES and _is_picture(Path(entry.path)):
+            report.leave_out(WORDS, "figures", 1)
+        elif entry.name not in known:
             report.fail("files", entry.name, "nothing of this name", "a file")
     missing = shards - len(present)
     first = [shard for shard in range(min(shards, len(present) + NAMED)) if shard not in present][:NAMED]
     report.failed["records"] += missing - len(first)
     return sorted([*present, *first])
+
+
+def _is_picture(file: Path) -> bool:
+    try:
+        with regular(file) as (content, _):
+            return content.read(8) == b"\x89PNG\r\n\x1a\n"
+    except OSError:
+        return False
 
 
 class Manifest:
@@ -173,7 +186,7 @@ class Manifest:
     def __init__(self, report: Verification, configuration: Configuration, folder: Path):
         self.report, self.configuration, self.folder, self.sums = report, configuration, folder, Counter()
         self.statuses: Counter[str] = Counter()
-        self.splits = {split: dict.fromkeys(KINDS, 0) for split in configuration.splits}
+        self.splits = {split: dict.fromkeys(configuration.kinds, 0) for split in configuration.splits}
         report.leave_out(WORDS, "words of README.md and croissant.json", 2)
         self.found: dict[str, Any] = {}
         self.shards: list[Any] = []
@@ -206,7 +219,7 @@ class Manifest:
                 got = {key: pair[0].get(key) for key in names}
                 expected = f"what {record_name(shard)} says, {_short({key: pair[1].get(key) for key in names})}"
                 self.report.fail("manifest", "manifest.json", expected, _short(got), column=f"shards[{shard}]")
-        for name in ("tables", "rows", "retries", "resolved"):
+        for name in (self.configuration.unit, "rows", "retries", "resolved"):
             self.sums[name] += record[name]
         self.statuses.update(record["statuses"])
         for name, file in record["files"].items():

@@ -38,7 +38,8 @@ CHECKS = {
     "misalignment": "scores allow what the worst equilibrium loses, and are not above that of no weights",
     "programs": "scores against HiGHS",
     "weights": "misalignment weights attain the score",
-    "bound": "bound = optimum - 2 misalignment",
+    "benchmark": "what members can share with a user",
+    "bound": "bounds are what their theorems promise (of tables: optimum - 2 misalignment), and hold",
     "strata": "tables of a stratified sweep are in their bins",
 }
 """Name of each check and what it makes sure of."""

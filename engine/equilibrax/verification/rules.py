@@ -70,3 +70,23 @@ GAMES = {
     ),
 }
 """By name."""
+
+
+@dataclass(frozen=True)
+class MarketGame:
+    """What a game over markets is, as far as its rows say.
+
+    Attributes:
+        per_user: whether providers have a rule for every user.
+        of_rules: the flags that rows can have, by what providers post.
+    """
+
+    per_user: bool
+    of_rules: Mapping[str, int]
+
+
+MARKET_GAMES = {
+    "personalized": MarketGame(True, {"obedience": LIMIT | NONE, "delegation": OVERFLOW | SATURATED | LIMIT}),
+    "anonymous": MarketGame(False, {"obedience": LIMIT | NONE | CYCLE}),
+}
+"""By name, where providers all see the state, as in all datasets of markets: users' own games are selection games."""

@@ -19,7 +19,7 @@ from equilibrax.verification import arrays
 from equilibrax.verification.configuration import Configuration, Part
 from equilibrax.verification.draws import draw_again, known_family
 from equilibrax.verification.enumeration import MOST_SCHEMES, block_size, enumerate_games
-from equilibrax.verification.folder import KINDS, file_name, read_rows, record_name
+from equilibrax.verification.folder import file_name, read_rows, record_name
 from equilibrax.verification.games import Answers, Games
 from equilibrax.verification.lists import TooLong, solve_table
 from equilibrax.verification.partition_results import check_partitions, check_setting
@@ -85,7 +85,7 @@ class ShardCheck:
         files = record["files"] if record else {}
         read: dict[str, dict[str, pa.Table | None]] = {}
         for split in self.configuration.splits:
-            names = {kind: file_name(kind, split, shard) for kind in KINDS}
+            names = {kind: file_name(kind, split, shard) for kind in self.configuration.kinds}
             read[split] = {
                 kind: read_rows(self.report, self.configuration, self.folder, name, shard, files.get(name))
                 for kind, name in names.items()
@@ -95,13 +95,14 @@ class ShardCheck:
         chosen = self.choice.of_next(len(ids))
         wanted = np.unique(ids)[chosen[: len(np.unique(ids))]]
         for position, split in enumerate(self.configuration.splits):
-            tables, results = read[split]["tables"], read[split]["committees"]
+            tables, results = (read[split][kind] for kind in self.configuration.kinds)
             if tables is not None:
                 self.report.tables += tables.num_rows
-                self._check_tables(shard, part, split, position, tables, wanted)
+                self._check_splits(shard, split, position, tables)
+                self._check_tables(shard, part, split, tables, wanted)
             if results is not None:
                 self.report.rows += results.num_rows
-                self._check_constants(file_name("committees", split, shard), part, results)
+                self._check_constants(file_name(self.configuration.kinds[1], split, shard), part, results)
             if tables is not None and results is not None:
                 if self._aligned(shard, part, split, tables, results):
                     self._check_results(shard, part, split, tables, results, wanted)
@@ -113,7 +114,7 @@ class ShardCheck:
             self._check_strata(shard, part, record, read)
 
     def _check_counts(self, shard: int, record: dict[str, Any] | None, read) -> None:
-        results = [kinds["committees"] for kinds in read.values()]
+        results = [kinds[self.configuration.kinds[1]] for kinds in read.values()]
         if record is None or any(rows is None for rows in results):
             return
         count = Counter(status for rows in results for status in rows["status"].to_pylist())
@@ -125,23 +126,23 @@ class ShardCheck:
 
     def _check_ids(self, shard: int, record: dict[str, Any] | None, read) -> np.ndarray:
         """`[N]` all ids of the shard's tables, sorted."""
-        span, seen = self.configuration.ids(shard), []
+        key, span, seen = self.configuration.key, self.configuration.ids(shard), []
         whole = True
         for split, kinds in read.items():
-            rows, name = kinds["tables"], file_name("tables", split, shard)
+            rows, name = kinds[self.configuration.kinds[0]], file_name(self.configuration.kinds[0], split, shard)
             if rows is None:
                 whole = False
                 continue
-            ids, missing = arrays.numbers(rows, "table_id")
+            ids, missing = arrays.numbers(rows, key)
             number = np.arange(len(ids))
             said = f"an id from {span.start} to {span.stop - 1}"
-            self.report.compare("ids", name, "table_id", number, said, ids, (ids < span.start) | (ids >= span.stop))
-            self.report.compare("ids", name, "table_id", number, "an id", ids, missing)
+            self.report.compare("ids", name, key, number, said, ids, (ids < span.start) | (ids >= span.stop))
+            self.report.compare("ids", name, key, number, "an id", ids, missing)
             falling = np.zeros(len(ids), bool)
             falling[1:] = ids[1:] <= ids[:-1]
-            self.report.compare("ids", name, "table_id", number, "rising ids, each once", ids, falling)
+            self.report.compare("ids", name, key, number, "rising ids, each once", ids, falling)
             here = np.isin(ids, np.concatenate(seen)) if seen else np.zeros(len(ids), bool)
-            self.report.compare("ids", name, "table_id", number, "an id that no other split has", ids, here)
+            self.report.compare("ids", name, key, number, "an id that no other split has", ids, here)
             seen.append(ids)
         ids = np.sort(np.concatenate(seen)) if seen else np.zeros(0, np.int64)
         if whole and not self.configuration["stratify"]:
@@ -149,14 +150,21 @@ class ShardCheck:
             if len(absent):
                 some = ", ".join(map(str, absent[:5].tolist()))
                 got = f"none with the ids {some}" + (f" and {len(absent) - 5} others" if len(absent) > 5 else "")
-                self.report.fail("ids", record_name(shard), f"{len(span)} tables", got, column="table_id")
+                self.report.fail("ids", record_name(shard), f"{len(span)} {self.configuration.unit}", got, column=key)
         return ids
+
+    def _check_splits(self, shard: int, split: str, position: int, rows: pa.Table) -> None:
+        key, name = self.configuration.key, file_name(self.configuration.kinds[0], split, shard)
+        ids, _ = arrays.numbers(rows, key)
+        names, belongs = np.array(self.configuration.splits, object), self.configuration.split_of(ids)
+        got = np.full(len(ids), split, object)
+        self.report.compare("splits", name, key, np.arange(len(ids)), names[belongs], got, belongs != position)
 
     def _aligned(self, shard: int, part: Part, split: str, tables: pa.Table, results: pa.Table) -> bool:
         """Whether there is a row for each table, lambda and committee, in this order."""
-        name, each = file_name("committees", split, shard), self.configuration.rows_each(part)
-        ids, _ = arrays.numbers(tables, "table_id")
-        found, _ = arrays.numbers(results, "table_id")
+        name, each = file_name(self.configuration.kinds[1], split, shard), self.configuration.rows_each(part)
+        ids, _ = arrays.numbers(tables, self.configuration.key)
+        found, _ = arrays.numbers(results, self.configuration.key)
         mask, _ = arrays.numbers(results, "committee")
         if len(found) != len(ids) * each:
             got = f"{len(found)}"
@@ -166,20 +174,15 @@ class ShardCheck:
         repeated = np.repeat(ids, each)
         committees = self.configuration.game.committees(part.providers)
         masks = np.tile(committees, len(found) // len(committees))
-        self.report.compare("ids", name, "table_id", number, repeated, found, found != repeated)
+        self.report.compare("ids", name, self.configuration.key, number, repeated, found, found != repeated)
         self.report.compare("ids", name, "committee", number, masks, mask, mask != masks)
         return bool((found == repeated).all() and (mask == masks).all())
 
     # --- tables -----------------------------------------------------------------------------------------------------
 
-    def _check_tables(self, shard, part: Part, split: str, position: int, rows: pa.Table, wanted: np.ndarray) -> None:
-        name = file_name("tables", split, shard)
-        ids, _ = arrays.numbers(rows, "table_id")
-        number = np.arange(len(ids))
-        names = np.array(self.configuration.splits, object)
-        belongs = self.configuration.split_of(ids)
-        got = np.full(len(ids), split, object)
-        self.report.compare("splits", name, "table_id", number, names[belongs], got, belongs != position)
+    def _check_tables(self, shard: int, part: Part, split: str, rows: pa.Table, wanted: np.ndarray) -> None:
+        name = file_name(self.configuration.kinds[0], split, shard)
+        ids, _ = arrays.numbers(rows, self.configuration.key)
         self._check_constants(name, part, rows)
         self._constant(name, rows, "resolution", self.configuration["resolution"])
         if not known_family(part.family, part.version):
@@ -206,7 +209,7 @@ class ShardCheck:
                 self.report.compare("tables", name, column, mine, truth, stored, wrong)
 
     def _check_constants(self, name: str, part: Part, rows: pa.Table) -> None:
-        results = name.startswith("committees/")
+        results = name.partition("/")[0] == self.configuration.kinds[1]
         family = np.array(rows["family"].to_pylist(), object)
         self.report.compare(
             "constants", name, "family", np.arange(len(family)), part.family, family, family != part.family
@@ -248,7 +251,7 @@ class ShardCheck:
             (rows.num_rows, 1 + part.providers, part.states, part.actions),
         )
         if known_family(part.family, part.version):
-            utilities = self._draw(part, arrays.numbers(rows, "table_id")[0])
+            utilities = self._draw(part, arrays.numbers(rows, self.configuration.key)[0])
             prior = np.ones((rows.num_rows, part.states), np.int64)
             available = np.ones((rows.num_rows, part.states, part.actions), bool)
         else:
@@ -268,7 +271,7 @@ class ShardCheck:
     # --- results ----------------------------------------------------------------------------------------------------
 
     def _check_results(self, shard, part: Part, split: str, tables: pa.Table, results: pa.Table, wanted) -> None:
-        name, each = file_name("committees", split, shard), self.configuration.rows_each(part)
+        name, each = file_name(self.configuration.kinds[1], split, shard), self.configuration.rows_each(part)
         game = self.configuration.game
         _, unknown = arrays.statuses(results, self.configuration)
         got = np.array(results["status"].to_pylist(), object)
@@ -277,7 +280,7 @@ class ShardCheck:
             what = f"results of the game {self.configuration['game']}: they are not solved again"
             self.report.leave_out("games", what, results.num_rows)
             return
-        chosen = np.flatnonzero(np.isin(arrays.numbers(tables, "table_id")[0], wanted))
+        chosen = np.flatnonzero(np.isin(arrays.numbers(tables, self.configuration.key)[0], wanted))
         left = (tables.num_rows - len(chosen)) * each
         self.report.leave_out("sample", "results of tables that were not in the sample", left)
         cells = (1 + part.providers) * part.states * part.actions
@@ -340,7 +343,7 @@ class ShardCheck:
     def _check_strata(self, shard: int, part: Part, record: dict[str, Any], read) -> None:
         """Whether as many tables as the record says are in each bin, and as many as the shard's numbers want."""
         configuration, name, number = self.configuration, record_name(shard), self.configuration["bins"]
-        results = [kinds["committees"] for kinds in read.values()]
+        results = [kinds[self.configuration.kinds[1]] for kinds in read.values()]
         if any(rows is None for rows in results):
             return
         everyone = 2**part.providers - 1
@@ -356,7 +359,7 @@ class ShardCheck:
         near = int((np.abs(place - np.rint(place)) < 1e-6).sum())  # stored in 32 bits, these may be in either bin
         bins = np.bincount(np.floor(place[(place >= 0) & (place < number)]).astype(int), minlength=number)
         size = configuration["shard_size"]
-        numbers = np.arange(shard * size, min((shard + 1) * size, configuration["tables"]))
+        numbers = np.arange(shard * size, min((shard + 1) * size, configuration.count))
         wanted = np.bincount(numbers % number, minlength=number).tolist()
         said = record.get("stratify")
         try:

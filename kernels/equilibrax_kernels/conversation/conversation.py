@@ -19,6 +19,7 @@ from __future__ import annotations
 from functools import partial
 from typing import NamedTuple
 
+import chex
 import jax
 import jax.numpy as jnp
 from jax import lax
@@ -69,6 +70,8 @@ def straightforward(
         grid: 0 for exact statements; otherwise each mean is rounded to the nearest multiple of 1 / grid, halves up.
         simultaneous: whether providers speak before they hear what the user says in the same round.
     """
+    chex.assert_shape(user, (*weights.shape, None))
+    chex.assert_shape(observes, (None, weights.shape[1]))
     z, x = weights.shape
     weight, sums = weights.reshape(-1), user.reshape(z * x, -1)
     state = partial(_statement, resolution=resolution, grid=grid)

@@ -15,6 +15,7 @@ Letters: Z signals, X states, A actions, S = 2^Z and T = 2^X subsets of them. Ne
 
 from __future__ import annotations
 
+import chex
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -30,6 +31,7 @@ def substitutes_slack(weights: Float[Array, "Z X"], mean: Float[Array, "Z X A"])
         `[A]` right side minus left side, conditional on the rectangle, in squared units of utility; the condition
         holds for an action iff this is not negative.
     """
+    chex.assert_shape(mean, (*weights.shape, None))
     z, x = weights.shape
     subsets = (jnp.arange(2**z)[:, None] >> jnp.arange(z) & 1).astype(mean.dtype)  # [S, Z]
     others = (jnp.arange(2**x)[:, None] >> jnp.arange(x) & 1).astype(mean.dtype)  # [T, X]

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import chex
 import jax.numpy as jnp
 from jax import lax, tree
 from jaxtyping import Array, Bool, Float, Int
@@ -186,6 +187,8 @@ def _to_unit_scale(user, providers, above, below, member, simplex: bool):
 
     Without the simplex constraint every provider can have a scale of its own, absorbed by its weight.
     """
+    chex.assert_shape([user, above, below], providers.shape[1:])
+    chex.assert_shape(member, (*providers.shape[:1], *providers.shape[2:]))
     rows = above | below
 
     def extent(values):

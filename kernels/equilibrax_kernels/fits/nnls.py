@@ -24,6 +24,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+import chex
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int
@@ -70,6 +71,8 @@ def nonnegative_lanes(
     Returns:
         `[L, K]` weights and `[L]` int32.
     """
+    chex.assert_shape(gram, (*moment.shape, moment.shape[1]))
+    chex.assert_equal_shape([moment, member])
     size = moment.shape[1]
     gram = jnp.where(member[:, None] & member[:, :, None], gram, 0.0)
     end = _pivot_until_done(_unswept(gram, jnp.where(member, moment, 0.0)), size, step_limit, log=False)

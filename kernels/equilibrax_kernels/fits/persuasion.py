@@ -26,6 +26,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import chex
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int
@@ -142,6 +143,9 @@ def certified_rule(
 
 
 def _problem(user, provider, available, plans) -> _Problem:
+    chex.assert_equal_shape([user, provider])
+    chex.assert_shape(available, user.shape[1:])
+    chex.assert_shape(plans, (None, len(user)))
     signals = jnp.arange(plans.shape[1])
     followed = user[signals, :, plans]  # [S, Z, X]
     exists = available[:, plans].all(axis=2)

@@ -12,6 +12,7 @@ Letters: as in `profiles`; also P players whose values are wanted, X states, A a
 
 from __future__ import annotations
 
+import chex
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int, Num
@@ -40,6 +41,7 @@ def learned_values(
     Returns:
         Values, and how probable each action is (0 or 1 for best response) or None.
     """
+    chex.assert_shape(available, (contributions.shape[1], *contributions.shape[3:]))
     states, actions = contributions.shape[2:4]
 
     def one_user(of_user):

@@ -20,6 +20,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+import chex
 import jax.numpy as jnp
 import numpy as np
 from jax import lax, tree
@@ -76,6 +77,8 @@ def joint_game(
         dynamics: whether to run best-response dynamics.
         step_limit: where to stop them.
     """
+    chex.assert_shape(allowed, values.shape[1:])
+    chex.assert_shape(tolerance, values.shape[2:])
     lanes = values.shape[2]
     states = values.shape[1].bit_length() - 1
     count_type = np.int32 if states <= 15 else np.int64  # there are 1.4e9 partitions of 15 states

@@ -11,6 +11,7 @@ Letters: P = K + 1 players, the user first; X states, N = 2**X sets, S partition
 
 from __future__ import annotations
 
+import chex
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Int, Num, UInt32
@@ -29,6 +30,7 @@ def partition_values(
         allowed: `[N, L]`.
         partitions: the cells of each, as sets, in any order; 0 (the empty set) fills up.
     """
+    chex.assert_shape(allowed, values.shape[1:])
     finite = jnp.where(allowed, values, 0)
 
     def one_cell(carry, cell):

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import chex
 import jax
 import jax.numpy as jnp
 from jax import lax
@@ -73,6 +74,8 @@ def tolerant_selection(
         masks: `[C]` int32 committees as bitmasks.
         keys, ties, dynamics, minimal, step_limit: as in `selection.solve_listed`.
     """
+    chex.assert_shape(valid, values.shape[1:])
+    chex.assert_shape(tolerance, values.shape[2:])
     user, own = (jnp.where(valid, part, -jnp.inf) for part in (values[0], values[1:]))
     game = _Game(user, jnp.moveaxis(own, 0, 1), valid, tolerance)
     stable, tie_stable = _stability(game)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import chex
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int
 
@@ -19,6 +20,7 @@ def dense_schemes(
         available: `[X, A, L]`; schemes that use an unavailable action are not valid.
         with_outcomes: whether to list each scheme's outcomes.
     """
+    chex.assert_shape(available, contributions.shape[1:])
     players, states, actions, lanes = contributions.shape
     by_state = jnp.moveaxis(contributions, 0, 2)  # [X, A, P, L]
     values, valid = by_state[-1], available[-1]

@@ -18,6 +18,7 @@ import math
 from collections.abc import Callable
 from typing import NamedTuple
 
+import chex
 import jax
 import jax.numpy as jnp
 from jax import lax
@@ -90,6 +91,7 @@ def frontier_schemes(
             keys and a merge of lists already sorted instead of a sort, and is right for tables with few ties.
         at_once: partial schemes to list before the first is dropped, if it takes more than one state to get there.
     """
+    chex.assert_shape(available, contributions.shape[1:])
     players, states, actions, lanes = contributions.shape
     first = states_at_once(states, actions, at_once)
     sizes = stage_capacities(capacity, states, actions, first)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import chex
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int
 
@@ -39,6 +40,7 @@ def monopoly(user: Int[Array, "X A L"], players: Int[Array, "K X A L"], availabl
         players: `[K, X, A, L]` contributions to the players' values; the user herself may be one of them.
         available: `[X, A, L]`.
     """
+    chex.assert_shape([user, available], players.shape[1:])
     low, high = jnp.iinfo(user.dtype).min, jnp.iinfo(user.dtype).max
     optimal = available & (players == jnp.max(jnp.where(available, players, low), axis=2, keepdims=True))
     at_worst = jnp.where(optimal, user, high)

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import chex
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Int
@@ -80,6 +81,7 @@ def order_schemes(
         ties: whether a deviator who wins the user's ties matters (Definition 16).
         responses: whether best responses are wanted, not only stability.
     """
+    chex.assert_shape([user, valid], (*providers.shape[:1], *providers.shape[2:]))
     size = user.shape[0]
     dtype, shift = key_dtype(value_bits, size), index_bits(size)
     low_bits = (1 << shift) - 1

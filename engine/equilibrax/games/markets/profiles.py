@@ -254,7 +254,7 @@ def _compiled(program: Program, mesh):
             results |= {"now": reply.now[:, 0], "most": reply.most[:, 0], "first": reply.first[:, 0]}
         return results
 
-    return jax.jit(over_batch(games, mesh))
+    return over_batch(games, mesh)
 
 
 def _postings(program: Program, batched, own, exists, lists):

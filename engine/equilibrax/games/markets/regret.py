@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from equilibrax._core.batching import batch_mesh
+from equilibrax._core.checks import as_array
 from equilibrax.games._solve import game_named
 from equilibrax.games.markets.game import MarketGame
 from equilibrax.games.markets.personalized import games_of_users
@@ -82,7 +83,7 @@ def market_regret(market: Market, profile: Any, game: str | MarketGame = "anonym
 def _posted(market: Market, profile: Any, per_user: bool) -> tuple[np.ndarray, np.ndarray]:
     """`[B, N, K, X]` labels (the same for all users in the anonymous game) and `[K]` who is a member."""
     b, n, k, x = len(market), market.users, market.num_providers, market.states
-    labels = np.asarray(profile)
+    labels = as_array("profile", profile)
     shape = (n, k, x) if per_user else (k, x)
     if labels.dtype.kind not in "iu" or labels.shape not in (shape, (b, *shape)):
         raise ValueError(

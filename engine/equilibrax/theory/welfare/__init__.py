@@ -1,0 +1,1 @@
+"""Alignment as economists see it: efficiency of outcomes, and what a market loses with its providers."""
