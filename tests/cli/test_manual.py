@@ -139,6 +139,19 @@ def test_no_colour_where_none_is_wanted(monkeypatch):
     screen.file.close()
 
 
+@pytest.mark.parametrize("suffix", ["parquet", "csv", "json", "xlsx", "md", "tex"])
+def test_results_of_the_same_command_are_replaced_and_nothing_else(suffix, tmp_path, capsys):
+    pytest.importorskip("openpyxl")
+    out = tmp_path / f"rows.{suffix}"
+    args = ["solve", "synthetic-1", "--committees", "1", "--no-misalignment", "--out", str(out)]
+    assert main(args) == 0
+    assert main(args) == 0
+    out.write_text("my notes")
+    assert main(args) == 2
+    assert "which would be replaced" in capsys.readouterr().err
+    assert out.read_text() == "my notes"
+
+
 def test_rows_go_to_standard_output_in_any_format(capsys):
     assert main(["solve", "synthetic-1", "--committees", "AI 1+AI 2", "--no-misalignment", "--format", "csv"]) == 0
     header, *lines = capsys.readouterr().out.splitlines()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -82,8 +83,21 @@ def _is_ours(file: Path) -> bool:
             tail = content.read()
         if file.suffix == ".png":
             return b"Software\0equilibrax" in head
+        if file.suffix == ".csv":
+            return _of_results(head.decode("utf-8", "replace").split("\n", 1)[0].strip().split(","))
+        if file.suffix == ".xlsx":
+            with zipfile.ZipFile(file) as book:
+                return b"<dc:creator>equilibrax<" in book.read("docProps/core.xml")
+        if file.suffix == ".json" and head.startswith(b"["):
+            return _of_results(list(json.JSONDecoder().raw_decode(head[1:].decode("utf-8", "replace"))[0]))
         if file.suffix == ".json":
             return {"tables_checked", "not_checked"} <= set(json.loads(head))
         return MADE_HERE.encode() in tail
-    except (OSError, ValueError, TypeError, pa.ArrowException):
+    except (OSError, ValueError, TypeError, KeyError, zipfile.BadZipFile, pa.ArrowException):
         return False
+
+
+def _of_results(columns: list[str]) -> bool:
+    """Whether these are the columns of rows of results, with nothing before or after them."""
+    last = columns[-1] in ("committee_names", "user_name") or columns[-1].startswith("status")
+    return columns[0] in ("table_id", "market") and last
