@@ -15,6 +15,7 @@ from equilibrax.cli._flags import parse_parameters, parse_rationality
 from equilibrax.cli._folders import check_new
 from equilibrax.cli.games import FileFlags, columns_or_count
 from equilibrax.cli.output import check_output, write_out
+from equilibrax.cli.progress import doing
 from equilibrax.cli.solve import numbered_on
 from equilibrax.figures.comparison import comparison_figure
 from equilibrax.games import TOLERANCE, Backend
@@ -97,7 +98,11 @@ class Compare:
         else:
             batches = [named_tables(table, self.resolution, **options) for table in self.tables_given]
         how = {"rationality": rationality, "tolerance": self.tolerance, "backend": self.backend}
-        found = [compare(tables, **how) for tables in batches]
+        found = []
+        for i, tables in enumerate(batches):
+            doing(f"comparing games over {tables.names()[0]}, {i + 1} of {len(batches)}")
+            found.append(compare(tables, **how))
+        doing("writing")
         width = None if sys.stdout.isatty() else 120
         for one in found:
             if self.family:

@@ -12,6 +12,7 @@ import tyro
 from rich.console import Console
 
 from equilibrax.cli._folders import check_folder, check_new
+from equilibrax.cli.progress import doing
 from equilibrax.figures.markets import MARKET_FIGURES, plot_markets
 from equilibrax.figures.paper import PAPER_FIGURES, plot_all
 from equilibrax.rows import names_in, read_committees, read_users
@@ -41,7 +42,9 @@ class Plot:
         folder = self.out or (self.source if self.source.is_dir() else self.source.parent)
         check_folder("--out", folder)
         check_new("--out", [folder / name for name in (MARKET_FIGURES if market else PAPER_FIGURES)])
+        doing(f"reading {self.source}")
         rows = read_users(self.source) if market else read_committees(self.source)
+        doing(f"drawing {rows.num_rows:,} rows")
         folder.mkdir(parents=True, exist_ok=True)
         paths = plot_markets(rows, folder, users=_user_names(self.source)) if market else plot_all(rows, folder)
         for path in paths:

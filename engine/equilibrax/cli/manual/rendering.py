@@ -12,7 +12,7 @@ from typing import Any
 import tyro
 
 from equilibrax.cli._flags import composed, games_of
-from equilibrax.cli._pages import GAME, WIDTH, wrapped
+from equilibrax.cli.manual import GAME, WIDTH, wrapped
 
 _EXAMPLE = re.compile(r"\s*\bExample:\s+")  # they come last
 _DEFAULT = re.compile(r"\s*\(default: ((?:(?!\(default:).)*)\)\s*$", re.DOTALL)

@@ -1,4 +1,4 @@
-"""Manual pages that are printed without loading what they are about: `manual` makes them, `.ci/manual.py` keeps them.
+"""Manual pages, printed without loading what they are about: `rendering` makes them, `.ci/manual.py` keeps them.
 
 A page is a file in `pages`: `solve.txt`, `data.movielens.txt` of a subcommand, `sweep--users.txt` of what a flag makes
 of a command. Only the standard library is needed here, and little of that.
