@@ -48,7 +48,7 @@ def said_while_waiting(text: str, stream: TextIO | None = None, patience: float 
     """While the block runs, a line on a terminal says what is being done, after some seconds; it vanishes."""
     stream = sys.stderr if stream is None else stream
     doing(text)
-    if not stream.isatty():
+    if stream is None or not stream.isatty():
         yield
         return
     _listen()
@@ -94,7 +94,7 @@ def _listen() -> None:
         if event == _COMPILING:
             _state["compiling"] = "yes"
 
-    def ended(event: str, duration: float, **_: str | int) -> None:
+    def ended(event: str, duration_secs: float, **_: str | int) -> None:
         if event == _COMPILED:
             _state["compiling"] = ""
 

@@ -75,9 +75,9 @@ def _committees(masks: np.ndarray, providers: np.ndarray) -> np.ndarray:
 def random_relabelling(arrays: Any, key: int, states: bool, actions: bool, providers: bool) -> Relabelling:
     """Random permutations of what is real; each table's depend on the key and its id alone."""
     key = check_whole("key", key, 0)
-    real = (
+    real: tuple[np.ndarray, ...] = (
         np.asarray(arrays.real_states),
-        np.asarray(arrays.available).any(axis=1),
+        np.asarray(np.asarray(arrays.available).any(axis=1)),
         np.asarray(arrays.real_providers),
     )
     ids = np.asarray(arrays.table_id).astype(np.uint64)
