@@ -55,6 +55,7 @@ from gpu_information import (
     substitutes,
     transcripts,
 )
+from gpu_normal_form import logit, pure
 from gpu_tables import (
     FAMILIES,
     Case,
@@ -121,6 +122,10 @@ def small_cases(n: int) -> list[Case]:
         conversation(2, 4, 2, 2, n, grid=2),
         conversation(2, 4, 2, 2, n, simultaneous=True),
         transcripts(n),
+        pure((3, 3), n),
+        pure((2, 3, 2), n),
+        logit((2, 3), n),
+        logit((2, 2, 2), n),
     ]
 
 
@@ -149,6 +154,9 @@ def large_cases() -> list[Case]:
         substitutes(4, 6, 4, 256, 1 << 12),
         conversation(4, 8, 4, 3, 64, 1 << 12),
         transcripts(4096, 1 << 20),
+        pure((3, 3), 4096, 1 << 20),
+        pure((6, 6), 1024, 1 << 17),
+        logit((3, 3), 256, 1 << 13),
         *(sampling(family, 3, 3, 5, 4096, 1 << 20) for family in ("uniform", "noisy", "near_hull", "zero_sum")),
     ]
 

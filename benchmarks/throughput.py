@@ -25,8 +25,8 @@ class Bench:
     memory, how far everything is from the machine's floor, and which targets hold. Engines whose package is missing are
     skipped and say so: install the extra `bench`.
 
-    Takes about 12 minutes on 2 cores; `--quick`, which checks answers in tiny sizes, one to two. Memory is compared
-    between sweeps of 1e4 and 1e5 tables; `--workload sweep-memory-1e4 sweep-memory-1e6` compares with a million.
+    Takes under 15 minutes on 2 cores; `--quick`, which checks answers in tiny sizes, one to two. With `--against
+    aca99d4` equilibrax as it was at that revision of this clone takes part.
 
     Exit status 1 if an answer is wrong or an engine fails; targets that are missed do not change it.
 
@@ -47,6 +47,8 @@ class Bench:
     """Length of a run."""
     seed: int = 0
     """Seed of the random tables."""
+    against: Annotated[str, tyro.conf.arg(metavar="REVISION")] = ""
+    """A git revision of equilibrax, in this clone, to compare with."""
     report: Annotated[Path | None, tyro.conf.arg(metavar="FILE.json")] = None
     """Run nothing; print the tables of an earlier run in Markdown."""
 
@@ -66,6 +68,7 @@ class Bench:
             seed=self.seed,
             rounds=self.rounds,
             seconds=self.seconds,
+            against=self.against,
         )
         measured = run_bench(options, lambda line: console.print(line, markup=False))
         write_whole(self.out / "bench.json", json.dumps(measured, indent=1, allow_nan=False) + "\n")

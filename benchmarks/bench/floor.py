@@ -23,7 +23,8 @@ Integer operations per table, over the rate of 32-bit additions that all cores r
   triangular factor of the held-out ones) are sums of s products: `2 s (K + R)` for s = 1..P, in doubles, which count as
   one operation each. P is measured, on Gram matrices, which are free. Bytes: the answers of all raters once for all
   permutations, and three numbers (error, weights, optimality) per K out;
-- a sweep: its selection, dynamics and misalignment (with all committees).
+- a sweep: its selection, dynamics and misalignment (with all committees); figures of one: its rows;
+- a command has none.
 """
 
 from __future__ import annotations
@@ -33,10 +34,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-from equilibrax.fits.scaling import refine
 
 from bench.data import Data, draw
-from bench.engines._fits import folds_of, raters_of
 from bench.machine import cores
 from bench.workloads import FOLDS, Workload
 
@@ -89,6 +88,8 @@ def per_table(workload: Workload, data: Data, rates: dict[str, float]) -> dict[s
 def bytes_moved(workload: Workload) -> float:
     """Utilities in, results out, per table."""
     cells = workload.states * workload.actions
+    if workload.kind.startswith("command"):
+        return 0.0
     if workload.kind == "bimatrix":
         return 4.0 * 2 * workload.actions**2 + workload.actions**2
     utilities = 4.0 * (workload.providers + 1) * cells
@@ -113,16 +114,18 @@ def operations(workload: Workload, data: Data) -> float:
         return _curve_operations(workload, data)
     if workload.kind.startswith("joint"):
         return 0.5 * 3.0**workload.states * k + 3 * (2**k - 1) * 0.5 * 3.0 ** (workload.states - 1)
-    if workload.kind.startswith("sweep"):
+    if workload.kind.startswith("command"):
+        return 0.0
+    if len(data.prior) < _SAMPLE:
         data = draw(workload, 0, _SAMPLE)
     dense = listed(workload.schemes, k) if workload.schemes <= 2**20 else math.inf
     sizes = candidates(data.contributions(_SAMPLE))
     frontier = sum(listed(size, k) for size in sizes)
     least, last = (dense, workload.schemes) if dense <= frontier else (frontier, sizes[-1])
     total = least + 2.0 * k * 2**k
-    if workload.kind != "selection":
+    if workload.kind not in ("selection", "solve"):
         total += last * k
-    if workload.kind.startswith("sweep"):
+    if workload.kind in ("sweep", "solve", "sweep-memory"):
         total += (2**k - 1) * _fit_operations(workload)
     return total
 
@@ -132,6 +135,10 @@ def _fit_operations(workload: Workload) -> float:
 
 
 def _curve_operations(workload: Workload, data: Data) -> float:
+    from equilibrax.fits.scaling import refine  # here, for workers, which import the package of any revision
+
+    from bench.engines._fits import folds_of, raters_of
+
     k, simplex = workload.providers, workload.kind == "curve-simplex"
     rows, total = min(workload.states // FOLDS, k + 1), 0.0
     for fold in folds_of(raters_of(data)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,9 @@ from bench.answers import Answer, difference
 from bench.data import draw, save
 from bench.engines import HOSTS
 from bench.process import WorkerFailed, WorkerProcess
-from bench.workloads import ENGINES, Workload, choose
+from bench.workloads import AGAINST, ENGINES, Workload, choose
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 """Version of the layout of `bench.json`."""
 
 _HURRY = 0.7  # after this part of the time allowed, fewer rounds
@@ -36,6 +37,7 @@ class BenchOptions:
         rounds: runs of every engine.
         seconds: length of a run, as far as the number of tables allows.
         allowed: seconds for everything; when most of them are gone, rounds are fewer.
+        against: a git revision of equilibrax to compare with, in this clone; none if empty.
     """
 
     workloads: tuple[str, ...] = ()
@@ -45,6 +47,7 @@ class BenchOptions:
     rounds: int = 5
     seconds: float = 0.5
     allowed: float = 840.0
+    against: str = ""
 
 
 def run_bench(options: BenchOptions, tell: Callable[[str], None] = lambda line: None) -> dict[str, Any]:
@@ -73,16 +76,18 @@ def run_bench(options: BenchOptions, tell: Callable[[str], None] = lambda line: 
     if unknown:
         raise ValueError(f"--engine: expected some of {', '.join(ENGINES)}, got {unknown[0]!r}")
     if options.quick:
-        workloads = [w.as_quick() for w in workloads if w.kind != "sweep-memory" or options.workloads]
+        workloads = [w.as_quick() for w in workloads if not w.in_fresh_processes or options.workloads]
     started = time.monotonic()
     place = machine.describe()
     rates = floor.measure_rates(small=options.quick)
     tell(f"Copy {rates['bytes_per_second'] / 1e9:.1f} GB/s, {rates['adds_per_second'] / 1e9:.1f} G integer additions/s")
     rows, described = [], []
-    with tempfile.TemporaryDirectory(prefix="equilibrax-bench-") as folder, _Pool() as pool:
+    with tempfile.TemporaryDirectory(prefix="equilibrax-bench-") as folder, ExitStack() as held:
+        other = machine.checked_out(options.against, Path(folder) / "against") if options.against else ()
+        pool = held.enter_context(_Pool(other))
         for workload in workloads:
             hurry = time.monotonic() - started > _HURRY * options.allowed
-            rounds = 1 if options.quick else min(options.rounds, 2) if hurry else options.rounds
+            rounds = 1 if options.quick else min(options.rounds, workload.rounds or options.rounds, 2 if hurry else 99)
             tell(f"{workload.name} ...")
             measured, least = _measure(workload, options, rounds, pool, Path(folder) / workload.name, rates)
             rows += measured
@@ -97,6 +102,7 @@ def run_bench(options: BenchOptions, tell: Callable[[str], None] = lambda line: 
             "seed": options.seed,
             "rounds": options.rounds,
             "seconds": options.seconds,
+            "against": options.against,
         },
         "rates": rates,
         "workloads": described,
@@ -106,17 +112,23 @@ def run_bench(options: BenchOptions, tell: Callable[[str], None] = lambda line: 
 
 
 class _Pool:
-    """One process per engine, started when first needed, and again if it died."""
+    """One process per engine, started when first needed, and again if it died.
 
-    def __init__(self) -> None:
+    Args:
+        other: where the other revision of equilibrax is; its engine takes part only if it is somewhere.
+    """
+
+    def __init__(self, other: tuple[str, ...] = ()) -> None:
+        self.other = other
         self._workers: dict[str, WorkerProcess] = {}
 
     def of(self, engine: str, workload: Workload) -> WorkerProcess:
         name = HOSTS.get(engine, engine)
-        if workload.kind == "sweep-memory":  # in a process that has seen nothing else
+        if workload.in_fresh_processes:  # in a process that has seen nothing else
             name += f" for {workload.name}"
         if name not in self._workers or not self._workers[name].alive:
-            self._workers[name] = WorkerProcess(1200.0 if workload.kind == "sweep-memory" else 240.0)
+            patience = 1200.0 if workload.tables >= 10**6 or workload.in_fresh_processes else 240.0
+            self._workers[name] = WorkerProcess(patience, self.other if engine == AGAINST else ())
         return self._workers[name]
 
     def __enter__(self) -> _Pool:
@@ -133,21 +145,23 @@ def _measure(
     """All rows of a workload, the reference first, and its floor per table."""
     reference = workload.engines[0]
     engines = [e for e in workload.engines if not options.engines or e in options.engines or e == reference]
-    data = draw(workload, options.seed, 1 if workload.kind.startswith("sweep") else None)
+    engines = [e for e in engines if e != AGAINST or pool.other]
+    alone = workload.kind in ("sweep", "new-shape") or workload.in_fresh_processes  # draws its own
+    data = draw(workload, options.seed, 1 if alone else None)
     save(data, folder)
     least = floor.per_table(workload, data, rates)
     rows = {engine: _prepare(engine, workload, options, pool, folder) for engine in engines}
     _compare(rows, reference, pool, workload, folder)
 
     timed = [engine for engine in engines if rows[engine]["answer"] == "ok"]
-    for number in range(0 if workload.kind == "sweep-memory" else rounds):
+    for number in range(0 if workload.kind.endswith("-memory") else rounds):
         for engine in timed[number % len(timed) :] + timed[: number % len(timed)] if timed else []:
             _attempt(rows[engine], lambda e=engine: _once(e, rows[e], pool.of(e, workload)))
     for engine in timed:
         _attempt(rows[engine], lambda e=engine: _finish(e, rows[e], pool.of(e, workload)))
     for engine in engines:
         _summarize(rows[engine], rows[reference], least)
-    if workload.kind == "sweep-memory":
+    if workload.in_fresh_processes:
         for engine in engines:
             pool.of(engine, workload).close()
     return list(rows.values()), least
@@ -178,7 +192,7 @@ def _prepare(engine: str, workload: Workload, options: BenchOptions, pool: _Pool
             row.update(answer="skipped", note=reply["skip"])
             return
         row.update(tables=reply["tables"], compile_seconds=reply["compile_seconds"])
-        if workload.kind == "sweep-memory":
+        if workload.kind.endswith("-memory"):
             row["seconds"].append(reply["run_seconds"])
 
     _attempt(row, prepare)
@@ -200,7 +214,7 @@ def _compare(rows: dict[str, dict[str, Any]], reference: str, pool: _Pool, workl
                 return {name: found[name] for name in found.files}
 
         answer = _attempt(row, fetch)
-        if answer is None or workload.kind == "sweep-memory":
+        if answer is None or workload.kind == "sweep-memory":  # which answers nothing
             continue
         if expected is None and engine != reference:
             row["note"] = f"the reference {reference} did not answer; others are compared with this one"
@@ -216,7 +230,7 @@ def _once(engine: str, row: dict[str, Any], worker: WorkerProcess) -> None:
 
 
 def _finish(engine: str, row: dict[str, Any], worker: WorkerProcess) -> None:
-    row["peak_mb"] = worker.ask("memory")["peak_mb"]
+    row["peak_mb"] = worker.ask("memory", engine=engine)["peak_mb"]
     if engine not in HOSTS:
         worker.ask("drop")
 

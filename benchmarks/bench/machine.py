@@ -6,12 +6,14 @@ import contextlib
 import os
 import platform
 import subprocess
+import tarfile
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 PACKAGES = (
-    "equilibrax", "jax", "jaxlib", "numpy", "numba", "scipy", "highspy", "daqp", "quantecon", "pygambit", "pyarrow",
+    "equilibrax", "jax", "jaxlib", "numpy", "numba", "scipy", "highspy", "daqp", "moreau", "quantecon",
+    "pygambit", "pyarrow",
 )  # fmt: skip
 
 
@@ -63,6 +65,24 @@ def revision() -> str | None:
         return git("rev-parse", "--short=12", "HEAD") + ("+changes" if git("status", "--porcelain", "--", ".") else "")
     except (OSError, subprocess.SubprocessError):
         return None
+
+
+def checked_out(revision: str, folder: Path) -> tuple[str, str]:
+    """The sources of a revision of this clone, in a new folder; where its packages are.
+
+    Raises:
+        ValueError: if there is no such revision, or this is no clone.
+    """
+    folder.mkdir()
+    command = ["git", "-C", str(Path(__file__).parent), "archive", "--format=tar", f"--output={folder}.tar", revision]
+    try:
+        top = subprocess.run([*command[:3], "rev-parse", "--show-toplevel"], capture_output=True, text=True, check=True)
+        subprocess.run([*command[:2], top.stdout.strip(), *command[3:]], capture_output=True, check=True)
+    except (OSError, subprocess.SubprocessError) as error:
+        raise ValueError(f"--against: expected a git revision of this clone, got {revision!r}") from error
+    with tarfile.open(f"{folder}.tar") as archive:
+        archive.extractall(folder, filter="data")
+    return str(folder / "engine"), str(folder / "kernels")
 
 
 def _processor() -> str:

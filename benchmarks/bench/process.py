@@ -21,13 +21,16 @@ class WorkerFailed(RuntimeError):
 class WorkerProcess:
     """A worker and the requests to it. Use as a context manager: leaving ends the process."""
 
-    def __init__(self, patience: float = 240.0):
+    def __init__(self, patience: float = 240.0, first: tuple[str, ...] = ()):
         """Start a worker.
 
         Args:
             patience: seconds to wait for any one answer; afterwards the process is killed.
+            first: folders that its imports are looked for in before any other, as those of another revision.
         """
-        environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+        path = os.pathsep.join([*first, *(path for path in sys.path if path)])
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("JAX_COMPILATION_CACHE")}
+        environment |= {"PYTHONPATH": path}
         if "XLA_FLAGS" not in environment:
             environment.setdefault("JAX_NUM_CPU_DEVICES", str(cores()))
         environment.setdefault("NUMBA_NUM_THREADS", str(cores()))

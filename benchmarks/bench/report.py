@@ -69,11 +69,13 @@ def markdown_report(measured: dict[str, Any]) -> str:
 def heading(measured: dict[str, Any]) -> str:
     """Where and with what it ran."""
     machine, device, versions = measured["machine"], measured["device"], measured["versions"]
+    against = measured["options"].get("against", "")
+    against = f" (against: {against})" if against else ""
     quick = "; quick: times mean nothing" if measured["options"]["quick"] else ""
     return (
         f"{machine['processor']}, {machine['cores']} cores, load {machine['load']} at the start; {device['count']} x "
         f"{device['kind']}; Python {machine['python']}, jax {versions['jax']}, numba {versions['numba']}, "
-        f"revision {measured['revision']}{quick}"
+        f"revision {measured['revision']}{against}{quick}"
     )
 
 
@@ -83,6 +85,8 @@ def target_cells(target: dict[str, Any]) -> list[str]:
     what, unit = f"{target['workload']} on {target['device']}", "x"
     if target["kind"] == "rate":
         what, unit = f"{what}: tables per second >= {target['target']:g}", " tables/s"
+    elif target["kind"] == "seconds":
+        what, unit = f"{what}: seconds <= {target['target']:g}", " s"
     else:
         what += f", against {target['peer']}: {signs[target['kind']]} {target['target']:g}x"
     what += f" ({target['note']})" if target["note"] else ""

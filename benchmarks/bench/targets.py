@@ -12,11 +12,11 @@ class Target:
 
     Attributes:
         workload: its name.
-        peer: another engine; for memory, the workload that is compared with; for "rate", empty.
+        peer: another engine; for memory, the workload that is compared with; for "rate" and "seconds", empty.
         bound: the ratio; for "rate", tables per second.
         kind: "faster": equilibrax's tables per second over the peer's, at least `bound`; "overhead": time over the
             peer's time, at most `bound`; "memory": peak memory over the other workload's, at most `bound`; "rate":
-            equilibrax's tables per second, at least `bound`.
+            equilibrax's tables per second, at least `bound`; "seconds": of a run of one, at most `bound`.
         device: "cpu" or "gpu": where it applies.
         note: what else must hold.
     """
@@ -24,35 +24,46 @@ class Target:
     workload: str
     peer: str
     bound: float
-    kind: Literal["faster", "overhead", "memory", "rate"] = "faster"
+    kind: Literal["faster", "overhead", "memory", "rate", "seconds"] = "faster"
     device: str = "cpu"
     note: str = ""
 
 
 TARGETS: tuple[Target, ...] = (
+    Target("sweep-3x3x5", "against", 5.0, note="moonshot 8x"),
+    Target("sweep-3x3x5", "kernels_alone", 1.25, "overhead"),
+    Target("solve-3x3x5", "against", 8.0),
+    Target("selection-3x3x5", "c_dense", 1.0),
     Target("selection-3x3x5", "numba_dense", 1.0),
+    Target("selection-6x3x6", "c_dense", 1.0),
     Target("selection-6x3x6", "numba_dense", 2.0),
-    Target("selection-8x4x5", "numba_dense", 20.0),
-    Target("selection-10x10x5", "numba_frontier", 1.0, note="dense peers cannot run it"),
-    Target("selection-20x10x5", "numba_frontier", 1.0, note="dense peers cannot run it"),
-    Target("joint-12x5x5", "numba_subsets", 1.0),
-    Target("joint-quantal-12x5x5", "numba_subsets", 1.0),
-    Target("joint-12x5x5", "", 100.0, "rate", note="on 2 cores"),
-    Target("joint-quantal-12x5x5", "", 100.0, "rate", note="on 2 cores"),
-    Target("misalignment-5x54", "daqp", 1.0, note="all certified to 1e-9"),
-    Target("misalignment-16x200", "daqp", 1.0, note="all certified to 1e-9"),
-    Target("misalignment-5x54", "scipy", 75.0),
-    Target("misalignment-16x200", "scipy", 75.0),
+    Target("selection-8x4x5", "c_dense", 50.0),
+    Target("selection-10x10x5", "c_frontier", 1.0, note="dense peers cannot run it"),
+    Target("selection-10x10x5", "against", 5.0),
+    Target("selection-20x10x5", "c_frontier", 1.0, note="dense peers cannot run it"),
+    Target("selection-20x10x5", "against", 5.0),
+    Target("joint-12x5x5", "c_subsets", 1.0),
+    Target("joint-12x5x5", "against", 6.0),
+    Target("joint-quantal-12x5x5", "c_subsets", 1.0),
+    Target("joint-quantal-12x5x5", "against", 6.0),
+    Target("misalignment-5x54", "daqp", 8.0, note="all certified to 1e-9"),
+    Target("misalignment-16x200", "daqp", 5.0, note="all certified to 1e-9"),
+    Target("misalignment-5x54", "scipy", 500.0),
+    Target("misalignment-16x200", "scipy", 150.0),
     Target("curve-nnls-100x1000", "scipy", 20.0),
     Target("curve-simplex-100x1000", "daqp", 20.0),
     Target("curve-nnls-100x1000", "daqp", 1.0),
     Target("personalized-10x6x3x5", "selection_alone", 0.8),
-    Target("sweep-3x3x5", "kernels_alone", 1.25, "overhead"),
-    Target("selection-6x3x6", "numba_dense", 100.0, device="gpu"),
-    Target("misalignment-5x54", "daqp", 100.0, device="gpu"),
-    Target("misalignment-16x200", "daqp", 100.0, device="gpu"),
-    Target("sweep-memory-1e5", "sweep-memory-1e4", 1.1, "memory"),
+    Target("command-reproduce-cold", "against", 1.0, "overhead"),
+    Target("command-reproduce-warm", "against", 0.25, "overhead"),
+    Target("command-warmup-cold", "", 15.0, "seconds", note="of processor time"),
+    Target("new-shape", "against", 20.0),
+    Target("command-compare-warm", "against", 0.25, "overhead"),
+    Target("command-align-warm", "against", 0.25, "overhead"),
     Target("sweep-memory-1e6", "sweep-memory-1e4", 1.1, "memory"),
+    Target("plot-memory-1e6", "plot-memory-1e4", 1.5, "memory"),
+    Target("selection-6x3x6", "c_dense", 100.0, device="gpu"),
+    Target("misalignment-5x54", "c_simplex", 100.0, device="gpu"),
 )
 
 
@@ -94,8 +105,9 @@ def _measured(target: Target, rows: dict[tuple[str, str], dict[str, Any]]) -> fl
         if mine is None or other is None or not mine["peak_mb"] or not other["peak_mb"]:
             return None
         return mine["peak_mb"] / other["peak_mb"]
-    if target.kind == "rate":
-        return mine["tables_per_second"]["median"] if mine and mine["tables_per_second"] else None
+    if target.kind in ("rate", "seconds"):
+        rate = mine["tables_per_second"]["median"] if mine and mine["tables_per_second"] else None
+        return rate if rate is None or target.kind == "rate" else 1.0 / rate
     peer = rows.get((target.workload, target.peer))
     if mine is None or peer is None or mine["answer"] != "ok" or not peer["ratio"]:
         return None

@@ -6,7 +6,7 @@
 | the same, if the engine's package is missing | `{"skip"}`, saying how to install it |
 | `{"do": "run"}` | `{"seconds"}` of one run of the prepared engine |
 | `{"do": "answer", "path"}` | `{"counters"}`; the arrays of the last run are at `path` (.npz) |
-| `{"do": "memory"}` | `{"peak_mb"}` since `prepare` |
+| `{"do": "memory", "engine"}` | `{"peak_mb"}` since `prepare` |
 | `{"do": "drop"}` | `{}`; the engine's tables are freed |
 | `{"do": "quit"}` | nothing |
 
@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 
 from bench.answers import Answer, first_rows
+from bench.commands import processor_seconds
 from bench.data import load
 from bench.engines import Run, load_engine
 from bench.machine import peak_memory_mb, reset_peak_memory
@@ -38,8 +39,9 @@ _MOST_GROWTH = 64  # tables are never multiplied by more than this at a time
 class Task:
     """An engine, ready for a workload, and the number of tables that it solves per run."""
 
-    def __init__(self, run: Run):
-        self.run = run
+    def __init__(self, run: Run, clock: Callable[[], float] = time.perf_counter):
+        self.run, self.clock = run, clock
+        self.peak_mb: int | None = None
         self.tables = 0
         self.compile_seconds = 0.0
         self.answer: Answer = {}
@@ -48,10 +50,11 @@ class Task:
         """Seconds of one run; its answer is kept."""
         self.answer = {}
         gc.collect()
-        started = time.perf_counter()
+        started = self.clock()
         answer = self.run(self.tables)
-        seconds = time.perf_counter() - started
+        seconds = self.clock() - started
         self.answer = answer() if callable(answer) else answer
+        self.peak_mb = self.answer.pop("_peak_mb", None)
         return seconds
 
     def settle(self, tables: int, again: bool) -> float:
@@ -74,10 +77,10 @@ def calibrated(run: Run, workload: Workload, first: int | None, seconds: float) 
         first: number of problems to begin with, of an engine that solves them one by one.
         seconds: per run.
     """
-    task = Task(run)
-    if workload.kind.startswith("sweep"):
-        # A sweep of its full length. For its memory one is enough.
-        return task, task.settle(workload.tables, again=workload.kind == "sweep")
+    task = Task(run, processor_seconds if workload.kind == "command-cpu" else time.perf_counter)
+    if workload.kind in ("sweep", "new-shape") or workload.in_fresh_processes:
+        # Of its full length; what runs a minute is not run twice to tell its compilation apart.
+        return task, task.settle(workload.tables, again=False)
     tables = min(max(1, first // workload.problems) if first else workload.start, workload.tables)
     spent = task.settle(tables, again=True)
     while seconds and spent < 0.7 * seconds and tables < workload.tables:
@@ -99,19 +102,25 @@ class Worker:
             "prepare": self.prepare,
             "run": lambda r: {"seconds": self.tasks[r["engine"]].once()},
             "answer": self.write_answer,
-            "memory": lambda _: {"peak_mb": round(peak_memory_mb(), 1)},
+            "memory": self.memory,
             "drop": self.drop,
         }
         return handlers[request["do"]](request)
+
+    def memory(self, request: dict[str, Any]) -> dict[str, Any]:
+        task = self.tasks.get(request.get("engine", ""))
+        elsewhere = task.peak_mb if task else None  # of a process of the engine's
+        return {"peak_mb": round(peak_memory_mb() if elsewhere is None else float(elsewhere), 1)}
 
     def prepare(self, request: dict[str, Any]) -> dict[str, Any]:
         name, workload = request["engine"], from_json(request["workload"])
         try:
             engine = load_engine(name)
         except ImportError as error:
-            # Gambit is no part of the extra: on some systems it takes a compiler and minutes to install.
-            how = "pygambit" if name == "gambit" else "'.[bench]' in a clone"
-            return {"skip": f"{error.name or name} is not installed: pip install {how}"}
+            # No part of the extra: on some systems Gambit takes a compiler and minutes to install.
+            how = {"gambit": "pygambit", "moreau": "moreau"}.get(name, "'.[bench]' in a clone")
+            how = "" if "compiler" in (error.name or "") else f": pip install {how}"
+            return {"skip": f"{error.name or name} is not installed{how}"}
         reset_peak_memory()
         run = engine.prepare(workload, load(Path(request["data"])))
         task, seconds = calibrated(run, workload, engine.FIRST, request["seconds"])

@@ -5,17 +5,23 @@ A size is states x actions x providers. The first engine of a workload is the on
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 Kind = Literal[
     "selection",
+    "solve",
     "dynamics",
     "joint",
     "joint-quantal",
     "misalignment",
     "sweep",
     "sweep-memory",
+    "plot-memory",
+    "new-shape",
+    "command",
+    "command-cpu",
     "bimatrix",
     "personalized",
     "curve-nnls",
@@ -41,14 +47,21 @@ class Workload:
 
     Attributes:
         name: as on the command line.
-        kind: "selection" (worst equilibrium and number of equilibria of all committees), "dynamics" (the same and
-            best-response dynamics), "joint" (worst equilibrium and number of equilibria of all committees when the
-            user hears everybody), "joint-quantal" (the same with a quantal user), "misalignment" (the LP of the full
-            committee with all outcomes on both sides), "sweep" (draw, solve and write to disk), "sweep-memory" (peak
-            memory of a sweep), "bimatrix" (pure equilibria of two-player games), "personalized" (markets of
-            `USERS` users each: worst equilibrium, number of equilibria and best-response dynamics of all committees
-            and users; a table is one user's game), "curve-nnls" and "curve-simplex" (least squares on the first
-            1, 2, .., K raters of a permutation in `FOLDS` folds; a table is one permutation).
+        kind: what is measured.
+            "selection": worst equilibrium and number of equilibria of all committees; "solve": the same and their
+            misalignment; "dynamics": selection and best-response dynamics.
+            "joint": worst equilibrium and number of equilibria of all committees when the user hears everybody;
+            "joint-quantal": the same with a quantal user.
+            "misalignment": the LP of the full committee with all outcomes on both sides.
+            "sweep": draw, solve and write to disk; "sweep-memory": peak memory of that; "plot-memory": of drawing the
+            figures of one.
+            "new-shape": solve tables of a shape that the process has not seen; "command": a command in a fresh process,
+            see `bench.commands`; "command-cpu": the same in seconds of processor time.
+            "bimatrix": pure equilibria of two-player games.
+            "personalized": markets of `USERS` users each: worst equilibrium, number of equilibria and best-response
+            dynamics of all committees and users; a table is one user's game.
+            "curve-nnls", "curve-simplex": least squares on the first 1, 2, .., K raters of a permutation in `FOLDS`
+            folds; a table is one permutation.
         states, actions, providers: X, A, K. A bimatrix game is actions x actions. A curve has items for states, one
             action, and raters for providers.
         engines: who takes part, the reference first.
@@ -56,7 +69,7 @@ class Workload:
         start: tables that a batched engine is first tried with; a fast engine then gets more, up to `tables`.
         family: "uniform", or "movielens": the paper's table, repeated; of a curve, the family of simulated raters.
         quick: the same workload in a size that is solved in no time, for checking answers.
-        default: whether it runs unless named.
+        rounds: at most so many, where runs are long.
     """
 
     name: str
@@ -69,7 +82,12 @@ class Workload:
     start: int
     family: str = "uniform"
     quick: tuple[int, int, int] | None = None
-    default: bool = True
+    rounds: int | None = None
+
+    @property
+    def in_fresh_processes(self) -> bool:
+        """Whether the engine only starts what is measured, or is measured from its birth."""
+        return self.kind.endswith("-memory") or self.kind.startswith("command")
 
     @property
     def schemes(self) -> float:
@@ -89,7 +107,7 @@ class Workload:
     def as_quick(self, tables: int = 8) -> Workload:
         """The tiny form, under the same name."""
         states, actions, providers = self.quick or (self.states, self.actions, self.providers)
-        few = {"sweep": 64, "sweep-memory": 64, "personalized": 2 * USERS}.get(self.kind, tables)
+        few = 64 if self.kind.startswith("sweep") else {"personalized": 2 * USERS}.get(self.kind, tables)
         few = min(self.tables, few)
         return replace(
             self, states=states, actions=actions, providers=providers, tables=few, start=min(self.start, few)
@@ -108,28 +126,29 @@ def from_json(fields: dict[str, Any]) -> Workload:
     return Workload(**fields, engines=())
 
 
-_SMALL = ("equilibrax", "numba_dense", "numba_frontier", "numpy", "python")
-_DENSE = ("equilibrax", "numba_dense", "numba_frontier", "numpy")
-_LARGE = ("equilibrax", "numba_frontier")
-_JOINT = ("equilibrax", "numba_subsets")
-_LP = ("equilibrax", "daqp", "highs", "scipy")
-_SIZES: dict[tuple[int, int, int], tuple[tuple[str, ...], int, int, tuple[int, int, int]]] = {
-    # size: engines, most tables, tables to start with, quick size
-    (3, 3, 5): (_SMALL, 1 << 17, 1 << 15, (3, 3, 3)),
-    (6, 3, 6): (_SMALL, 1 << 15, 1 << 12, (4, 3, 3)),
-    (8, 4, 5): (_DENSE, 1 << 13, 1 << 10, (5, 4, 3)),
-    (8, 8, 5): (_LARGE, 1 << 13, 1 << 9, (7, 3, 3)),
-    (10, 10, 5): (_LARGE, 1 << 12, 1 << 8, (7, 3, 3)),
-    (20, 10, 5): (_LARGE, 1 << 9, 1 << 6, (7, 3, 3)),
-}
+AGAINST = "against"
+"""The engine that is equilibrax at another revision."""
+
+_OURS = ("equilibrax", "equilibrax_xla")
+_C = ("c_dense", "c_frontier")
+_LP = (*_OURS, "c_simplex", "daqp", "moreau", "highs", "scipy")
+_JOINT = (*_OURS, "c_subsets", AGAINST)
 
 
-def _of_sizes(kind: Kind) -> list[Workload]:
-    found = []
-    for size, (engines, tables, start, quick) in _SIZES.items():
-        name = f"{kind}-{'x'.join(map(str, size))}"
-        found.append(Workload(name, kind, *size, engines, tables, start, quick=quick))
-    return found
+def _of_sizes() -> Iterator[Workload]:
+    sizes: dict[tuple[int, int, int], tuple[tuple[str, ...], tuple[str, ...], int, int, tuple[int, int, int]]] = {
+        # size: engines of selection, of dynamics besides ours, most tables, tables to start with, quick size
+        (3, 3, 5): ((*_C, "numba_dense", "numpy", "python"), ("numba_dense", "numpy"), 1 << 18, 1 << 15, (3, 3, 3)),
+        (6, 3, 6): ((*_C, "numba_dense", "numpy"), ("numba_dense",), 1 << 15, 1 << 12, (4, 3, 3)),
+        (8, 4, 5): ((*_C, "numpy"), (), 1 << 13, 1 << 10, (5, 4, 3)),
+        (8, 8, 5): (("c_frontier",), (), 1 << 13, 1 << 9, (7, 3, 3)),
+        (10, 10, 5): (("c_frontier", AGAINST), (), 1 << 12, 1 << 8, (7, 3, 3)),
+        (20, 10, 5): (("c_frontier", AGAINST), (), 1 << 9, 1 << 6, (7, 3, 3)),
+    }
+    for size, (engines, played, tables, start, quick) in sizes.items():
+        name = "x".join(map(str, size))
+        yield Workload(f"selection-{name}", "selection", *size, (*_OURS, *engines), tables, start, quick=quick)
+        yield Workload(f"dynamics-{name}", "dynamics", *size, (*_OURS, *played), tables, start, quick=quick)
 
 
 def _curve(kind: Kind, engines: tuple[str, ...]) -> Workload:
@@ -137,31 +156,52 @@ def _curve(kind: Kind, engines: tuple[str, ...]) -> Workload:
     return Workload(name, kind, 1_000, 1, 100, engines, tables=100, start=100, family=family, quick=(40, 1, 6))
 
 
+def _command(name: str, *engines: str, kind: Kind = "command", **options: Any) -> Workload:
+    """A run is one command in one process."""
+    return Workload(f"command-{name}", kind, 3, 3, 5, ("equilibrax", *engines), tables=1, start=1, **options)
+
+
+def _memory(kind: Literal["sweep-memory", "plot-memory"], tables: int) -> Workload:
+    name = f"{kind}-1e{len(str(tables)) - 1}"
+    return Workload(name, kind, 3, 3, 5, ("equilibrax",), tables, tables)
+
+
 WORKLOADS: tuple[Workload, ...] = (
-    *_of_sizes("selection"),
-    *_of_sizes("dynamics"),
-    Workload("joint-12x5x5", "joint", 12, 5, 5, _JOINT, 1 << 9, 1 << 4, quick=(5, 3, 3)),
-    Workload("joint-quantal-12x5x5", "joint-quantal", 12, 5, 5, _JOINT, 1 << 9, 1 << 4, quick=(5, 3, 3)),
-    Workload("misalignment-5x54", "misalignment", 9, 3, 5, _LP, 1 << 16, 1 << 13, quick=(4, 3, 3)),
-    Workload("misalignment-16x200", "misalignment", 10, 10, 16, _LP, 1 << 13, 1 << 10, quick=(4, 3, 5)),
+    *_of_sizes(),
+    Workload("solve-3x3x5", "solve", 3, 3, 5, (*_OURS, AGAINST), 1 << 17, 1 << 15, quick=(3, 3, 3)),
+    Workload("joint-12x5x5", "joint", 12, 5, 5, _JOINT, 1 << 10, 1 << 4, quick=(5, 3, 3)),
+    Workload("joint-quantal-12x5x5", "joint-quantal", 12, 5, 5, _JOINT, 1 << 10, 1 << 4, quick=(5, 3, 3)),
+    Workload("misalignment-5x54", "misalignment", 9, 3, 5, _LP, 1 << 17, 1 << 13, quick=(4, 3, 3)),
+    Workload("misalignment-16x200", "misalignment", 10, 10, 16, _LP, 1 << 14, 1 << 10, quick=(4, 3, 5)),
     Workload(
         "personalized-10x6x3x5",
         "personalized",
         6,
         3,
         5,
-        ("equilibrax", "selection_alone"),
+        (*_OURS, "selection_alone"),
         1_000 * USERS,
         1_000 * USERS,
         quick=(3, 2, 2),
     ),
     _curve("curve-nnls", ("equilibrax", "daqp", "scipy")),
     _curve("curve-simplex", ("equilibrax", "daqp")),
-    Workload("sweep-3x3x5", "sweep", 3, 3, 5, ("equilibrax", "kernels_alone"), 1 << 14, 1 << 14),
-    Workload("movielens", "selection", 6, 3, 6, _DENSE, 10_000, 10_000, family="movielens"),
-    Workload("sweep-memory-1e4", "sweep-memory", 3, 3, 5, ("equilibrax",), 10_000, 10_000),
-    Workload("sweep-memory-1e5", "sweep-memory", 3, 3, 5, ("equilibrax",), 100_000, 100_000),
-    Workload("sweep-memory-1e6", "sweep-memory", 3, 3, 5, ("equilibrax",), 1_000_000, 1_000_000, default=False),
+    Workload("sweep-3x3x5", "sweep", 3, 3, 5, ("equilibrax", "kernels_alone", AGAINST), 1_000_000, 1_000_000),
+    Workload("movielens", "selection", 6, 3, 6, (*_OURS, *_C, "numpy"), 10_000, 10_000, family="movielens"),
+    _memory("sweep-memory", 10_000),
+    _memory("sweep-memory", 1_000_000),
+    _memory("plot-memory", 10_000),
+    _memory("plot-memory", 1_000_000),
+    Workload("new-shape", "new-shape", 3, 3, 5, (*_OURS, AGAINST), 1_000, 1_000, rounds=3),
+    _command("import-warm", AGAINST),
+    _command("first-solve-cold", AGAINST, rounds=2),
+    _command("first-solve-warm", AGAINST, rounds=2),
+    _command("solve-file-warm", AGAINST, rounds=2),
+    _command("reproduce-cold", AGAINST, rounds=1),
+    _command("reproduce-warm", AGAINST, rounds=1),
+    _command("compare-warm", AGAINST, rounds=1),
+    _command("align-warm", AGAINST, rounds=1),
+    _command("warmup-cold", kind="command-cpu", rounds=1),
     Workload("bimatrix-6x6", "bimatrix", 1, 6, 2, ("jax", "numpy", "quantecon", "gambit"), 1_000, 1_000),
 )
 
@@ -169,7 +209,7 @@ ENGINES = tuple(dict.fromkeys(engine for workload in WORKLOADS for engine in wor
 
 
 def choose(names: tuple[str, ...]) -> list[Workload]:
-    """The workloads named, or all that run by default.
+    """The workloads named, or all.
 
     Raises:
         ValueError: on an unknown name.
@@ -178,4 +218,4 @@ def choose(names: tuple[str, ...]) -> list[Workload]:
     unknown = [name for name in names if name not in known]
     if unknown:
         raise ValueError(f"--workload: expected some of {', '.join(known)}, got {unknown[0]!r}")
-    return [known[name] for name in names] if names else [w for w in WORKLOADS if w.default]
+    return [known[name] for name in names] if names else list(WORKLOADS)

@@ -70,6 +70,9 @@ from .raters import (
     alignment_curve as alignment_curve,
     read_raters as read_raters,
 )
+from .reports import (
+    explore as explore,
+)
 from .studies import (
     compare as compare,
 )

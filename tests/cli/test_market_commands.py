@@ -427,8 +427,8 @@ def test_figures_refuse_what_they_cannot_show(tmp_path):
         eq.figures.bound_figure(pa.table({"a": [1]}), tmp_path / "a.png")
     with pytest.raises(ValueError, match="rows: expected rows with an equilibrium and a benchmark, got none"):
         eq.figures.bound_figure(_made_up(2, worst_utility=lambda number: None), tmp_path / "a.png")
-    with pytest.raises(ValueError, match=r"ends in \.png"):
-        eq.figures.providers_figure(_made_up(2), tmp_path / "a.pdf")
+    with pytest.raises(ValueError, match=r"ends in \.png, \.svg or \.pdf"):
+        eq.figures.providers_figure(_made_up(2), tmp_path / "a.gif")
     with pytest.raises(ValueError, match="rows: expected columns newcomer"):
         eq.figures.entry_figure(_made_up(2), tmp_path / "a.png")
     assert list(tmp_path.iterdir()) == []

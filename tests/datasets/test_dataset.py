@@ -503,16 +503,16 @@ def test_a_range_is_found_for_bins(tmp_path):
 
 def test_a_disk_that_fills_up_loses_nothing(dataset, tmp_path, monkeypatch, capsys):
     """The disk is full in the middle of a file of the third shard; the message says how to go on."""
-    room, write = [40_000], records._Summing.write
+    room, write = [40_000], records._write
 
-    def limited(self, data):
+    def limited(file, data):
         room[0] -= len(data)
         if room[0] < 0:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        return write(self, data)
+        return write(file, data)
 
     with monkeypatch.context() as patch:
-        patch.setattr(records._Summing, "write", limited)
+        patch.setattr(records, "_write", limited)
         with pytest.raises(
             OSError, match=r"No space left on device; make room; .*give the same command again"
         ) as caught:

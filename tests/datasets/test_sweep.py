@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import os
 import random
+import shutil
 import signal
 import stat
 import subprocess
@@ -159,13 +161,12 @@ def test_a_missing_shard_is_made_again_alone(reference, begun):
 @pytest.mark.parametrize("moment", [0, 1, 3, 6, 7, 8, 13, 21, 22, 23, 24])
 @pytest.mark.parametrize("call", ["fsync", "replace"])
 def test_an_interruption_at_any_write_leaves_only_whole_files(reference, tmp_path, monkeypatch, moment, call):
-    calls, original = [], getattr(os, call)
+    calls, original = itertools.count(), getattr(os, call)
 
     def interrupt(*arguments):
         if call == "fsync" and stat.S_ISDIR(os.fstat(arguments[0]).st_mode):
             return original(*arguments)  # of the folder, when the file has its name
-        calls.append(arguments)
-        if len(calls) == moment + 1:
+        if next(calls) == moment:
             raise KeyboardInterrupt
         return original(*arguments)
 
@@ -175,7 +176,9 @@ def test_an_interruption_at_any_write_leaves_only_whole_files(reference, tmp_pat
             run_sweep(SMALL, tmp_path)
     expected = digests(reference)
     done = digests(tmp_path)
-    assert len(done) == moment  # the shard after a failed one is not begun
+    # The files of a shard are written side by side, all else one after the other; nothing comes after what has failed.
+    ends = np.cumsum([1, *[6, 1] * 3, 1, 1, 1])
+    assert ends[ends <= moment].max(initial=0) <= len(done) < ends[ends > moment][0]
     assert done.items() <= expected.items()
     for shard in range(3):
         assert f"shards/0000000{shard}.json" not in done or set(files_of(shard)) <= set(done)
@@ -223,11 +226,14 @@ run_sweep(SweepConfig(tables=800, states=2, actions=2, providers=2, shard_size=8
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
 def test_killed_processes_leave_only_whole_files(tmp_path):
+    """`EQUILIBRAX_KILLS=100` kills so many; a folder that is done is begun anew."""
     folder, whole = tmp_path / "killed", tmp_path / "whole"
     run_sweep(MANY, whole)
     expected = digests(whole)
     generator = random.Random(0)
-    for _ in range(3):
+    for _ in range(int(os.environ.get("EQUILIBRAX_KILLS", "3"))):
+        if digests(folder).keys() >= expected.keys():
+            shutil.rmtree(folder)
         child = subprocess.Popen([sys.executable, "-c", CHILD, str(folder)], stdout=subprocess.PIPE, text=True)
         assert child.stdout is not None
         for _ in range(2):  # what was done before, and the first shard of its own
@@ -235,9 +241,9 @@ def test_killed_processes_leave_only_whole_files(tmp_path):
         threading.Event().wait(generator.uniform(0, 0.2))
         child.kill()
         child.stdout.close()
-        assert child.wait() == -signal.SIGKILL
+        assert child.wait() in (-signal.SIGKILL, 0)
         done = {name: digest for name, digest in digests(folder).items() if not name.endswith(".tmp")}
-        assert 2 < len(done) < len(expected)
+        assert 2 < len(done) <= len(expected)
         assert done.items() <= expected.items()
     run_sweep(MANY, folder)
     assert digests(folder) == expected
@@ -272,10 +278,10 @@ def test_leftovers_of_killed_runs_are_removed_and_other_files_kept(begun):
 
 
 def test_an_error_of_the_writer_is_raised(tmp_path, monkeypatch):
-    def full(self, data):
+    def full(file, data):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(records._Summing, "write", full)
+    monkeypatch.setattr(records, "_write", full)
     with pytest.raises(
         OSError, match=r"No space left on device; make room; .*same command.*train-00000000\.parquet"
     ) as e:
@@ -447,3 +453,21 @@ def test_bad_configurations_are_refused_at_the_door(tmp_path, changes, message):
 def test_games_that_make_no_sense_are_refused_when_they_are_named(game, message):
     with pytest.raises(ValueError, match=f"^{message}"):
         replace(SMALL, game=game())
+
+
+@pytest.mark.parametrize(
+    ("states", "actions"), [(70, 1), (1100, 1), pytest.param(1100, 2, marks=pytest.mark.slow)], ids=str
+)
+def test_equilibria_of_tables_of_many_states_are_listed(tmp_path, states, actions):
+    """More states than an array has axes, and more than calls may be nested."""
+    config = replace(
+        SweepConfig(tables=1, resolution=1, providers=1, columns=("equilibria",), equilibria_cap=2),
+        states=states, actions=actions, game=eq.Selection(misalignment=False),
+    )  # fmt: skip
+    assert run_sweep(config, tmp_path).closed
+    rows = pq.ParquetFile(
+        next(file for file in tmp_path.rglob("committees/*") if pq.read_metadata(file).num_rows)
+    ).read()
+    listed = rows["equilibrium_schemes"][0].as_py()
+    assert [len(scheme) for scheme in listed] == [states] * (1 if actions == 1 else 2)
+    assert listed == sorted(listed)

@@ -1,7 +1,8 @@
 """Every reader, given damaged files: an answer, or one of our errors in one short line; no traceback, no hang.
 
-`EQUILIBRAX_FUZZ=30000 pytest tests/io/test_fuzz.py -m slow` takes so many inputs. An input is found again by its
-number: number i is of reader i modulo their number, damaged by the random numbers of seed (2026, i).
+`EQUILIBRAX_FUZZ=30000 pytest tests/io/test_fuzz.py -m slow` takes so many inputs, from `EQUILIBRAX_FUZZ_FROM`. An input
+is found again by its number: number i is of reader i modulo their number, damaged by the random numbers of seed
+(2026, i).
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from equilibrax.datasets import _layout, merge
 from equilibrax.datasets.mixture import check_proportions
 from equilibrax.datasets.sweep import MixturePart, SweepConfig, read_mixture, run_sweep
 from equilibrax.io.files import LOG
+from equilibrax.verification import verify
 
 SECONDS = 10
 """What takes longer hangs."""
@@ -103,6 +105,13 @@ def _parquet() -> bytes:
     return buffer.getvalue()
 
 
+def _market_parquet() -> bytes:
+    header, *lines = (line.split(",") for line in MARKET.splitlines())
+    buffer = io.BytesIO()
+    pq.write_table(pa.table({name: list(column) for name, column in zip(header, zip(*lines))}), buffer)
+    return buffer.getvalue()
+
+
 def _mixture(folder: Path) -> None:
     parts = read_mixture(folder / "m.toml")
     assert all(isinstance(part, MixturePart) for part in parts)
@@ -114,6 +123,13 @@ def _sweep(folder: Path) -> None:
     if layout is not None and layout.shards < 100:
         for fault in merge(folder, check=True).faults:
             assert len(fault) <= LONGEST_MESSAGE, fault
+
+
+def _verify(folder: Path) -> None:
+    report = verify(folder, sample=1, programs=0, seed=0)
+    assert all(len(failure.expected) + len(failure.got) <= LONGEST_MESSAGE for failure in report.failures)
+    if not report.holds:
+        raise ValueError("something does not hold")
 
 
 def _readers(folder: Path) -> dict[str, Reader]:
@@ -152,6 +168,15 @@ def _readers(folder: Path) -> dict[str, Reader]:
     found["market npz"] = Reader({"t.npz": _npz(**market)}, lambda f: eq.read_market(f / "t.npz"))
     found["tables parquet"] = Reader({"t.parquet": _parquet()}, lambda f: eq.read_table_groups(f / "t.parquet"))
     found["sweep"] = Reader(swept, _sweep)
+    whole = {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+    found["verify"] = Reader(whole, _verify)
+    found["committees"] = Reader(
+        {n: d for n, d in swept.items() if n.startswith("committees")}, eq.rows.read_committees
+    )
+    found["market parquet"] = Reader({"t.parquet": _market_parquet()}, lambda f: eq.read_market(f / "t.parquet"))
+    semicolons = TABLE.replace(",", ";").replace(".", ",").encode()
+    how = {"sep": ";", "decimal": ","}
+    found["semicolons"] = Reader({"t.csv": semicolons}, lambda f: eq.read_table_groups(f / "t.csv", **how))
     return found
 
 
@@ -373,9 +398,9 @@ def test_damaged_files_are_read_or_refused(readers):
 
 @pytest.mark.slow
 def test_many_damaged_files_are_read_or_refused(readers, capsys):
-    count = int(os.environ.get("EQUILIBRAX_FUZZ", "600"))
+    count, first = (int(os.environ.get(f"EQUILIBRAX_FUZZ{of}", number)) for of, number in (("", 600), ("_FROM", 10**6)))
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    faults, counts = run(readers, range(10**6, 10**6 + count))
+    faults, counts = run(readers, range(first, first + count))
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory) / 2**20
     with capsys.disabled():
         print(f"\n{count:,} inputs, {len(faults)} faults, {grown:.2f} GiB more; read and refused: {counts}")

@@ -54,9 +54,9 @@ def test_what_is_written_is_read(version, shape, tmp_path):
     rng = np.random.default_rng([len(shape), *shape])
     for resolution in (1, 8, 21, 10_000):
         labels = GameLabels(
-            tuple(f'p"{i}\\n' for i in range(len(shape))),
-            tuple(tuple(f"é {a},{{}}" for a in range(count)) for count in shape),
-            ("a title",),
+            tuple(f'p"{i} \\ n' for i in range(len(shape))),
+            tuple(tuple(f"go {a},{{}}" for a in range(count)) for count in shape),
+            ("a tïtle",),
             ("a\ncomment",),
         )
         payoffs = rng.integers(-30, 30, (len(shape), *shape))
@@ -83,6 +83,8 @@ def test_what_is_written_is_read(version, shape, tmp_path):
         ('NFG 1 R "T" { "A" } { 2.0 } 1 2', "expected the number of a player's actions, from 1"),
         ('NFG 1 R "T" { "A" } { {} } 1', "line 1, column 24: expected the name of an action in quotes, got '}'"),
         ('NFG 1 R "T" { "A" "B" } { 999999 999999 } 1', "expected a game of at most 1,048,576 profiles, got 999,998,"),
+        ('NFG 1 R "T" { "Jos\u00e9" } { 1 } 1', "line 1, column 15: expected a name of a player in ASCII"),
+        ('NFG 1 R "T" { "J" } { { "a  b" } } 1', "line 1, column 25: expected a name of an action in ASCII"),
         (HEAD + "1 2 3 4 5 6 7", "line 1, column 50: expected a payoff, such as 3, -0.5, 1.5e-3 or 2/3, got the end"),
         (HEAD + "\n1 2 3 4\n5 6 7 8 9", "line 3, column 9: expected the end of the file, got '9'"),
         (HEAD + "1, 2 3 4 5 6 7 8", "expected a payoff, such as 3, -0.5, 1.5e-3 or 2/3, got ','"),
@@ -111,6 +113,8 @@ def test_what_a_file_cannot_hold_is_not_written(tmp_path):
         GameLabels(("A",), (("a", ""),)),
         GameLabels(("A",), (("a\\\\b", "c"),)),
         GameLabels(("A\\",), (("a", "b"),)),
+        GameLabels(("Jos\u00e9",), (("a", "b"),)),
+        GameLabels(("A",), ((" a", "b"),)),
     ):
         with pytest.raises(TableFileError, match=r"game\.nfg"):
             eq.write_nfg(eq.NormalForm.from_integers([[1, 2]], labels=labels), path)
@@ -156,6 +160,27 @@ def test_gambit_finds_the_same_equilibria_in_random_and_exported_games(tmp_path)
             eq.write_nfg(batch[b], path, version=("payoff", "outcome")[b % 2])
             theirs = gambit.read_nfg(path)
             assert _pure(gambit, theirs) == set(found.profiles(b))
+            compared += 1
+    assert compared == 200
+
+
+@pytest.mark.slow
+def test_gambit_solves_exported_tables(tmp_path):
+    """The schemes that the user takes in Gambit's equilibria are those of the selection game."""
+    gambit = pytest.importorskip("pygambit", reason="the extra [gambit] is not installed")
+    path, compared = tmp_path / "game.nfg", 0
+    rng = np.random.default_rng(12)
+    for states, actions, providers, committee in ((2, 2, 2, 0b11), (1, 3, 3, 0b111), (2, 2, 3, 0b101), (1, 4, 2, 0b10)):
+        sizes = (50, states, actions)
+        others = rng.integers(0, 5, (50, providers, states, actions))
+        tables = eq.from_integers(rng.integers(0, 5, sizes), others, prior=[[1, 2][:states]] * 50)
+        for b in range(50):
+            game = tables.to_normal_form(b, committee)
+            eq.write_nfg(game, path)
+            theirs = {int(game.outcome[0][profile]) for profile in _pure(gambit, gambit.read_nfg(path))}
+            ours = eq.games.equilibrium_schemes(tables[b], committee, tie_break="lowest_index")
+            names = {game.outcome_names().index(", ".join(tables.action_names(scheme))) for scheme in ours}
+            assert theirs == names
             compared += 1
     assert compared == 200
 

@@ -22,9 +22,8 @@ def close_again(folder: Path) -> None:
             said |= {"sha256": hashlib.sha256(content).hexdigest()}
         for kind, what in ((inputs, unit), (results, "rows")):
             record[what] = sum(said["rows"] for name, said in record["files"].items() if name.startswith(kind + "/"))
-        status = [
-            s for name in record["files"] if name.startswith(results) for s in read(folder, name)["status"].to_pylist()
-        ]
+        of_results = [read(folder, name) for name in record["files"] if name.startswith(results)]
+        status = [s for rows in of_results if "status" in rows.column_names for s in rows["status"].to_pylist()]
         record["statuses"] = {str(name): status.count(name) for name in sorted(set(status), key=str)}
         file.write_text(json.dumps(record))
         records.append(record)

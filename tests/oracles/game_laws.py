@@ -7,6 +7,7 @@ that is not solved says why.
 
 from __future__ import annotations
 
+import itertools
 import pickle
 from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass, replace
@@ -195,6 +196,31 @@ def games_and_results_can_be_pickled_and_games_written_down(game: Any) -> None:
     assert is_dataclass(game)
     with pytest.raises(AttributeError):
         game.name = "another"
+
+
+@law(options=True)
+def intervals_are_disjoint_and_end_at_the_worst_and_the_best(game: Any) -> None:
+    """Where a result knows all utilities in equilibrium, of rules that may be lotteries."""
+    result, batch = solved(game), problem(game)
+    if not hasattr(result, "intervals"):
+        pytest.skip("knows the worst and the best alone")
+    listed = eq.rows.committee_rows(result)["intervals"].to_pylist()
+    names, k = batch.provider_names(), len(result.committees)
+    for b in range(COUNT):
+        for c, mask in enumerate(result.committees.tolist()):
+            ends = result.intervals(b, mask)
+            flat = [end for interval in ends for end in interval]
+            assert flat == sorted(flat)
+            assert all(low > high for (_, high), (low, _) in itertools.pairwise(ends))
+            assert (ends[0][0], ends[-1][1]) == (result.worst_utility[b, c], result.best_utility[b, c])
+            assert ends == result.intervals(b, [n for j, n in enumerate(names) if mask >> j & 1])
+            assert listed[b * k + c] == [list(interval) for interval in ends]
+    with pytest.raises(ValueError, match="table: expected a position below"):
+        result.intervals(COUNT, 1)
+    rules = result.worst_rule
+    np.testing.assert_array_equal(rules.sum(axis=-1), 1.0)
+    gained = np.einsum("bcxa,bxa,bx->bc", rules, np.asarray(batch.user, float), np.asarray(batch.prior, float))
+    same(gained / result.scale[:, None], result.worst_utility, "worst_rule")
 
 
 @law()

@@ -156,3 +156,41 @@ def test_wrong_sizes_are_refused(args, message):
         eq.random_games("covariant", 1, facilities=2)
     with pytest.raises(ValueError, match=r"r: expected a number of at least -0\.5 and at most 1"):
         eq.random_games("covariant", 1, (2, 2, 2), r=-0.6)
+
+
+# --- tables as games --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("committee", "members"), [(0b11, 2), (0b101, 2), (0b100, 1), (0b111, 3)])
+def test_equilibria_of_an_exported_table_are_those_of_the_selection_game(committee, members):
+    rng = np.random.default_rng(committee)
+    available = np.array([[True, True, False], [True, True, True]])
+    tables = eq.from_integers(
+        rng.integers(0, 4, (12, 2, 3)), rng.integers(0, 4, (12, 3, 2, 3)), prior=[[1, 2]] * 12, available=available
+    )
+    selection = eq.solve(tables, eq.Selection(tie_break="lowest_index"), committees=[committee])
+    for b in range(len(tables)):
+        game = tables.to_normal_form(b, committee, user=True)
+        assert game.num_actions == (6,) * members + (1,)
+        found = eq.solve(game, "nash")
+        taken = sorted({int(game.outcome[0][profile]) for profile in found.profiles(0)})
+        schemes = eq.games.equilibrium_schemes(tables[b], committee, tie_break="lowest_index")
+        assert [game.outcome_names()[o] for o in taken] == [", ".join(tables.action_names(s)) for s in schemes]
+        assert found.worst_utility[0, -1] == selection.worst_utility[b, 0]
+        assert found.best_utility[0, -1] == selection.best_utility[b, 0]
+        names = [tables.provider_names()[j] for j in range(3) if committee >> j & 1]
+        assert list(game.player_names()) == [*names, "the user"]
+
+
+def test_tables_that_are_no_normal_form_are_refused():
+    tables = eq.load_paper_table("synthetic-1")
+    with pytest.raises(ValueError, match="payoffs are no function of what the providers post"):
+        tables.to_normal_form(0, 3, tie_break="incumbent")
+    with pytest.raises(ValueError, match="max_profiles: expected a table of at most 1,048,576 profiles"):
+        tables.to_normal_form(0, 0b11111)
+    with pytest.raises(ValueError, match="committees: expected bitmasks from 1 to 31"):
+        tables.to_normal_form(0, 32)
+    with pytest.raises(IndexError, match="table 1 of a batch of 1"):
+        tables.to_normal_form(1, 3)
+    with pytest.raises(ValueError, match="committee: expected providers among"):
+        tables.to_normal_form(0, ("nobody",))

@@ -44,6 +44,7 @@ def test_every_line_is_what_solve_says(tables, found):
     lotteries = eq.solve(tables, eq.Oblivious(rules="lotteries"))
     expected = {
         "selection, followed": followed,
+        "selection, lotteries": eq.solve(tables, eq.Selection(rules="lotteries")),
         "selection, checked": eq.solve(tables, eq.Obedient(dynamics=False), committees=[3]),
         "joint": joint,
         "oblivious, partitions": eq.solve(tables, "oblivious"),

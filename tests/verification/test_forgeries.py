@@ -24,6 +24,7 @@ from forging import change, close_again, read, write
 SMALL = SweepConfig(tables=12, states=3, actions=2, providers=2, resolution=10, shard_size=8, splits=(1.0, 0.0, 0.0))
 GAMES = {
     "selection": eq.Selection(),
+    "lotteries": eq.Selection(rules="lotteries"),
     "joint": eq.Joint(),
     "joint, quantal": eq.Joint(response=eq.Quantal([1, np.inf])),
     "obedient": eq.Obedient("lowest_index"),
@@ -42,8 +43,7 @@ def made(tmp_path_factory):
     def make(name: str) -> Path:
         if name not in folders:
             folders[name] = tmp_path_factory.mktemp("sound")
-            columns = ("weights", "schemes", "equilibria") if name == "selection" else ()
-            run_sweep(replace(SMALL, game=GAMES[name], columns=columns), folders[name])
+            run_sweep(replace(SMALL, game=GAMES[name], columns=GAMES[name].groups), folders[name])
         return folders[name]
 
     return make
@@ -105,7 +105,8 @@ def _others(column: pa.ChunkedArray, row: int) -> list:
     elif isinstance(value, str):
         wrong = [None, "", "DYNAMICS_LIMIT", "FRONTIER_OVERFLOW", "CYCLE", "COUNT_SATURATED"]
     elif isinstance(value, list):
-        wrong = [None, [], value + value, [[1, 1, 1]] if kind.value_type == pa.list_(pa.int16()) else [7] * len(value)]
+        other = [[0.05, 0.05]] if kind.value_type == pa.list_(pa.float64()) else [7] * len(value)
+        wrong = [None, [], value + value, [[1, 1, 1]] if kind.value_type == pa.list_(pa.int16()) else other]
     else:
         wrong = [None, value + 1, -7, value + 1e-7] if isinstance(value, float) else [None, value + 1, -7]
     return [other for other in wrong if other != value]

@@ -10,15 +10,20 @@ the fits that make up a table (None: the workload says); `HOSTS` names the engin
 
 | engine | what it is |
 |---|---|
-| `equilibrax` | the public API, from `UtilityTables` to NumPy results, on all devices |
+| `equilibrax` | the public API, from `UtilityTables` to NumPy results: loops on a CPU, kernels on an accelerator |
+| `equilibrax_xla` | the same by kernels that XLA compiles, on all devices |
+| `against` | the public API of another revision of equilibrax, which its process imports |
 | `kernels_alone` | `solve` on the tables of a sweep, without drawing or writing them; in equilibrax's process |
 | `selection_alone` | `solve` on the games of a market's users as tables; in equilibrax's process |
 | `numpy` | dense enumeration, vectorized over tables |
-| `numba_dense` | dense enumeration, compiled, tables in parallel over all cores |
-| `numba_frontier` | schemes state by state with pruning, compiled, tables in parallel over all cores |
-| `numba_subsets` | the joint game by subset programs over stable cells, compiled, tables in parallel over all cores |
+| `c_dense` | dense enumeration in C, tables in parallel over all cores |
+| `c_frontier` | schemes state by state with pruning, in C, tables in parallel over all cores |
+| `c_subsets` | the joint game by subset programs over stable cells, in C, tables in parallel over all cores |
+| `c_simplex` | misalignment by a tableau in C, tables in parallel over all cores |
+| `numba_dense` | dense enumeration by numba, tables in parallel over all cores |
 | `python` | the paper's own procedure, one pair of schemes at a time |
 | `highs`, `daqp`, `scipy` | LP solvers in a loop |
+| `moreau` | a batch of LPs by an interior-point method |
 | `daqp`, `scipy` | the fits of a curve in a loop: quadratic programs on Gram matrices, and `optimize.nnls` on rows |
 | `jax`, `quantecon`, `gambit` | pure equilibria of bimatrix games; `jax` is ours |
 """

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import equilibrax as eq
 import numpy as np
 
 from bench.answers import Answer
+from bench.commands import command, new_shapes
 from bench.data import RESOLUTION, Data
 from bench.engines import Run
 from bench.engines._fits import SEED, raters_of
@@ -18,13 +21,19 @@ from bench.workloads import FOLDS, NEAR, RATIONALITY, USERS, Workload
 FIRST = None
 
 
-def prepare(workload: Workload, data: Data) -> Run:
+def prepare(workload: Workload, data: Data, backend: eq.games.Backend = "auto") -> Run:
+    if workload.kind.startswith("command"):
+        return command(workload)
+    if workload.kind == "plot-memory":
+        return plot(workload)
     if workload.kind in ("sweep", "sweep-memory"):
-        return lambda count: sweep(workload, count)
+        return lambda count: sweep(workload, count, backend)
+    if workload.kind == "new-shape":
+        return new_shapes(workload, partial(eq.solve, backend=backend))
     if workload.kind.startswith("curve"):
         return curve(workload, data)
     if workload.kind == "personalized":
-        return personalized(data)
+        return personalized(data, backend)
     tables = tables_of(data)
 
     @lru_cache(maxsize=4)
@@ -32,7 +41,7 @@ def prepare(workload: Workload, data: Data) -> Run:
         return tables[:count]
 
     def misalign(count: int) -> Answer:
-        fit = eq.misalignment(first(count), [2**workload.providers - 1], rows="table", throw=False)
+        fit = eq.misalignment(first(count), [2**workload.providers - 1], rows="table", backend=backend, throw=False)
         return {
             "misalignment": fit.misalignment[:, 0],
             "_uncertified": np.int64((~fit.certified).sum()),
@@ -41,14 +50,15 @@ def prepare(workload: Workload, data: Data) -> Run:
 
     def select(count: int) -> Answer:
         dynamics = workload.kind == "dynamics"
-        return answer_of(eq.solve(first(count), eq.Selection(dynamics=dynamics, misalignment=False), throw=False))
+        game = eq.Selection(dynamics=dynamics, misalignment=workload.kind == "solve")
+        return answer_of(eq.solve(first(count), game, backend=backend, throw=False))
 
     def hear_all(count: int) -> Answer:
-        found = eq.solve(first(count), eq.Joint(dynamics=False))
+        found = eq.solve(first(count), eq.Joint(dynamics=False), backend=backend)
         return {"worst": found.worst_value, "count": found.equilibria}
 
     def hear_all_quantally(count: int) -> Answer:
-        found = eq.solve(first(count), eq.Joint(eq.Quantal(RATIONALITY, NEAR), dynamics=False))
+        found = eq.solve(first(count), eq.Joint(eq.Quantal(RATIONALITY, NEAR), dynamics=False), backend=backend)
         undecided = (np.asarray(found.near_ties) > 0).any(axis=1)
         return {
             "worst": found.worst_utility,
@@ -73,7 +83,7 @@ def curve(workload: Workload, data: Data) -> Run:
     return run
 
 
-def personalized(data: Data) -> Run:
+def personalized(data: Data, backend: eq.games.Backend) -> Run:
     """Markets of `USERS` tables each; the rows of the answer are users' games."""
     markets = market_of(data)
 
@@ -82,7 +92,7 @@ def personalized(data: Data) -> Run:
         return markets[: count // USERS]
 
     def run(count: int) -> Callable[[], Answer]:
-        found = eq.solve(first(count), eq.Personalized(protocol="delegation"), throw=False)
+        found = eq.solve(first(count), eq.Personalized(protocol="delegation"), backend=backend, throw=False)
 
         def answer() -> Answer:
             values = {
@@ -134,9 +144,10 @@ def answer_of(result: eq.games.SelectionResult) -> Answer:
     return answer
 
 
-def sweep_config(workload: Workload, count: int) -> eq.SweepConfig:
+def sweep_config(workload: Workload, count: int, backend: eq.games.Backend = "auto") -> eq.SweepConfig:
     """A sweep with everything: dynamics, misalignment, all committees."""
     return eq.SweepConfig(
+        backend=backend,
         family=workload.family,
         tables=count,
         states=workload.states,
@@ -145,10 +156,10 @@ def sweep_config(workload: Workload, count: int) -> eq.SweepConfig:
     )
 
 
-def sweep(workload: Workload, count: int) -> Callable[[], Answer]:
+def sweep(workload: Workload, count: int, backend: eq.games.Backend = "auto") -> Callable[[], Answer]:
     """Draw, solve and write to disk. The answer is read back from there later, off the clock."""
     folder = tempfile.TemporaryDirectory(prefix="equilibrax-bench-")
-    report = eq.run_sweep(sweep_config(workload, count), folder.name)
+    report = eq.run_sweep(sweep_config(workload, count, backend), folder.name)
 
     def answer() -> Answer:
         found: Answer = {"_retries": np.int64(report.retries), "_resolved": np.int64(report.resolved)}
@@ -161,3 +172,21 @@ def sweep(workload: Workload, count: int) -> Callable[[], Answer]:
         return found
 
     return answer
+
+
+def plot(workload: Workload) -> Run:
+    """All figures of a sweep, which another process has made."""
+    folder = tempfile.TemporaryDirectory(prefix="equilibrax-bench-")
+    sizes = [f"--{n}={getattr(workload, n)}" for n in ("tables", "states", "actions", "providers")]
+    words = [sys.executable, "-m", "equilibrax", "sweep", "--family", workload.family, *sizes, "--out", folder.name]
+    subprocess.run(words, check=True, capture_output=True)
+
+    def run(_: int) -> Callable[[], Answer]:
+        parts = ["from equilibrax.cli import main", f"status = main(['plot', {folder.name!r}])"]
+        parts += ["from bench.machine import peak_memory_mb", "print(status, peak_memory_mb())"]
+        done = subprocess.run([sys.executable, "-c", "; ".join(parts)], check=True, capture_output=True, text=True)
+        status, peak = done.stdout.split()[-2:]
+        folder.cleanup()
+        return lambda: {"status": np.array([int(status)]), "_peak_mb": np.int64(float(peak))}
+
+    return run

@@ -13,7 +13,7 @@ import numpy as np
 from bench.answers import Answer
 from bench.data import Data
 from bench.engines import Run
-from bench.engines._compiled import numba, shared
+from bench.engines._numba_parts import numba, shared
 from bench.workloads import Workload
 
 FIRST = 64

@@ -98,6 +98,9 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
                  meaning="how far her utility is from a weighted sum of the committee's; null if it was not computed"),
         _utility("bound", source=f"{_COMPETITION}, Theorem 6",
                  meaning="what she gets at least in every equilibrium, optimum - 2 misalignment"),
+        Column("intervals", "list of list of float64", unit="utility", size="2", group="lotteries",
+               meaning="all that she can have in equilibrium, as disjoint closed intervals from below; times "
+               "`resolution * sum(prior)`, ends are whole numbers"),
         _STATUS,
         replace(_GAME, group="partitions"),
         replace(_RESPONSE, group="partitions"),

@@ -1,4 +1,6 @@
-"""The programs that equilibrax compiles, forgotten in time: each holds hundreds of memory mappings of the process.
+"""The programs that equilibrax compiles: kept on disk for the next process, and in memory forgotten in time.
+
+Each holds hundreds of memory mappings of the process.
 
 XLA maps the code of every small kernel of a program by itself, and Linux lets a process have 65,530 mappings
 (`vm.max_map_count`). Where they end, so does the process, with a segmentation fault inside the compiler: after about a
@@ -9,6 +11,9 @@ same process, stay: only what `jit` of this module made is forgotten.
 from __future__ import annotations
 
 import gc
+import hashlib
+import platform
+import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -16,8 +21,12 @@ from typing import Any
 from weakref import WeakSet
 
 import jax
+from equilibrax_kernels.caches import caches
 
 _EVERY = 16  # programs compiled between two looks at the mappings, which take about a millisecond
+
+_MOST_KEPT = 2**28  # bytes on disk; those that were not used for longest go
+_WORTH_KEEPING = 0.1  # seconds that a program takes to compile
 
 _since = 0  # programs compiled since the last look
 _others = 0  # mappings that were left when ours were forgotten
@@ -37,6 +46,34 @@ def _note(event: str, duration_secs: float, **_: str | int) -> None:
 
 
 jax.monitoring.register_event_duration_secs_listener(_note)
+
+
+def keep_programs() -> None:
+    """Keep what XLA compiles for the next process, in a folder that never gets large, unless JAX was told where.
+
+    It is one for each kind of machine, as programs are for it. Nothing is kept where nothing can be written.
+    """
+    told = jax.config.jax_compilation_cache_dir  # pyright: ignore[reportAttributeAccessIssue]
+    if told is not None or not jax.config.jax_enable_compilation_cache:  # pyright: ignore[reportAttributeAccessIssue]
+        return
+    try:
+        folder = caches() / "xla" / _machine()
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except (OSError, RuntimeError):  # the latter where there is no home
+        return
+    jax.config.update("jax_compilation_cache_max_size", _MOST_KEPT)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", _WORTH_KEEPING)
+    jax.config.update("jax_compilation_cache_dir", str(folder))
+
+
+def _machine() -> str:
+    """What XLA compiles for: instructions that the processor has."""
+    said = platform.machine()
+    with suppress(OSError):
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        said += next((line for line in lines if line.startswith(("flags", "Features"))), "")
+    return hashlib.sha256(said.encode()).hexdigest()[:16]
 
 
 def mappings() -> tuple[int, int]:

@@ -23,10 +23,12 @@ COMMANDS = {
     "market": ("MarketCommand", "Solve markets of many users: personalized rules, or one public rule for all."),
     "entry": ("EntryCommand", "Let new users enter a market, and show what becomes of those who were there."),
     "compare": ("Compare", "Compare the user's utility in every game, for your tables or random ones."),
+    "nash": ("NashCommand", "Find the pure equilibria of games in Gambit's files, and whether they are efficient."),
     "align": ("Align", "How closely mixtures of raters match a user, from your ratings or simulated ones."),
     "data": ("Data", "Fetch MovieLens, or write its utility table, from raw ratings."),
     "bench": ("Bench", "Measure equilibrax beside its peers, in one run on this machine."),
     "warmup": ("Warmup", "Compile the loops for CPUs ahead, which is done once per installation."),
+    "explore": ("Explore", "Make a page to play with a market: one file, which solves in the browser."),
     "plot": ("Plot", "Draw the figures for any output of the other commands."),
 }
 """Name of each command: the class in `equilibrax.cli.<name>` that runs it, and what it does."""
@@ -96,9 +98,8 @@ def _run(args: Sequence[str]) -> int:
     from equilibrax._core.status import SolveError
     from equilibrax._core.suggestions import did_you_mean
     from equilibrax._core.text import Screen
-    from equilibrax.cli._failures import NO_MEMORY, is_out_of_memory, say_when_aborted, with_flags
+    from equilibrax.cli._failures import NO_MEMORY, is_out_of_memory, with_flags
 
-    say_when_aborted()
     console = Screen(stderr=True, soft_wrap=True)
     if args[0] not in COMMANDS:
         expected = f"expected a command ({', '.join(COMMANDS)}), got {args[0]!r}{did_you_mean(args[0], COMMANDS)}"
@@ -156,9 +157,15 @@ def _said(console: Console) -> Iterator[None]:
 
 
 def _use_all_cores() -> None:
-    """One JAX device per core, unless the user chose otherwise: a kernel's sorts run on one core each."""
+    """One JAX device per core, unless the user chose otherwise: a kernel's sorts run on one core each.
+
+    What is compiled for them is kept for the next command.
+    """
     import jax
 
+    from equilibrax._core.compile_cache import keep_programs
+
+    keep_programs()
     if "XLA_FLAGS" not in os.environ and "JAX_NUM_CPU_DEVICES" not in os.environ:
         available = getattr(os, "sched_getaffinity", None)
         with suppress(RuntimeError):  # JAX runs already, with the devices that it has: `main` was called from Python
@@ -177,6 +184,10 @@ def run() -> None:
     """Run the command line and end with its exit status."""
     from equilibrax.cli._streams import with_streams
 
+    if len(sys.argv) > 1 and sys.argv[1] != "--version" and not asks_for_help(sys.argv[1:]):
+        from equilibrax.cli._failures import say_when_aborted
+
+        say_when_aborted()
     try:
         status = with_streams(main)
     except KeyboardInterrupt:  # after the command was done

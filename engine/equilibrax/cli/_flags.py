@@ -15,7 +15,17 @@ import tyro
 from equilibrax._core.suggestions import did_you_mean
 from equilibrax.cli._usage import one_line
 from equilibrax.fits.chebyshev import FitOptions
-from equilibrax.games import TOLERANCE, Dynamics, Game, InTurn, MarketDynamics, Quantal, Response, all_games
+from equilibrax.games import (
+    TOLERANCE,
+    Dynamics,
+    Game,
+    InTurn,
+    MarketDynamics,
+    Quantal,
+    Response,
+    SelectionDynamics,
+    all_games,
+)
 from equilibrax.problems.market import Market
 
 C = TypeVar("C")
@@ -62,9 +72,20 @@ class _DynamicsFlags(_TurnFlags):
         return {"order": order, "seed": self.random_order, "deviation": self.deviation}
 
 
+@dataclass(frozen=True)
+class _SelectionFlags(_DynamicsFlags):
+    dynamics: bool = True
+    """Whether to run best-response dynamics; with lotteries there is none."""
+
+    def value(self) -> Any:
+        found = super().value()
+        return None if found is True else found  # what the rules have by default
+
+
 _FLAGS: dict[Any, Any] = {
     Response: (Annotated[_ResponseFlags, tyro.conf.arg(name="")], _ResponseFlags()),
     InTurn: (Annotated[_TurnFlags, tyro.conf.arg(name="")], _TurnFlags()),
+    SelectionDynamics: (Annotated[_SelectionFlags, tyro.conf.arg(name="")], _SelectionFlags()),
     bool | Dynamics: (Annotated[_DynamicsFlags, tyro.conf.arg(name="")], _DynamicsFlags()),
     MarketDynamics: (Annotated[_TurnFlags, tyro.conf.arg(name="")], _TurnFlags()),
     bool | FitOptions: (bool, True),
@@ -190,12 +211,12 @@ def _game(kind: type[Any], flags: Any, names: Sequence[str]) -> Any:
 # --- texts ------------------------------------------------------------------------------------------------------------
 
 
-def parse_rationality(text: str) -> tuple[float, ...]:
+def parse_rationality(text: str, option: str = "--rationality") -> tuple[float, ...]:
     """Numbers joined by commas, such as `1,3,10,inf`; none from an empty text."""
     try:
         return tuple(float(part) for part in text.split(",")) if text else ()
     except ValueError:
-        raise ValueError(f"--rationality: expected numbers joined by commas, such as 1,10,inf, got {text!r}") from None
+        raise ValueError(f"{option}: expected numbers joined by commas, such as 1,10,inf, got {text!r}") from None
 
 
 def parse_numbers(option: str, text: str, count: int) -> tuple[float, ...]:

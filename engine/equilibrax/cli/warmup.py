@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 from rich.console import Console
 
@@ -38,11 +38,19 @@ class Warmup:
             NormalForm: NormalForm.from_integers([[1, 0]]),
         }
         for name, kind in all_games().items():
-            game: Any = kind()
             problem = next(one for over, one in smallest.items() if over in kind.over)
-            if not game.without_loops(game.accept(problem)):
-                solve(problem, game, backend="cpu", throw=False)
-                found.append(name)
+            for game in _of_all_rules(kind):
+                if not game.without_loops(game.accept(problem)):
+                    solve(problem, game, backend="cpu", throw=False)
+                    found.append(name)
         seconds = time.perf_counter() - started
-        console.print(f"loops of {', '.join(found)}: {seconds:.1f} s; kept in {cache_folder()}", markup=False)
+        console.print(
+            f"loops of {', '.join(dict.fromkeys(found))}: {seconds:.1f} s; kept in {cache_folder()}", markup=False
+        )
         return 0
+
+
+def _of_all_rules(kind: Any) -> list[Any]:
+    """The game with every choice of what providers may post: these can have loops of their own."""
+    rules = get_args(get_type_hints(kind).get("rules"))
+    return [kind(rules=one) for one in rules] or [kind()]

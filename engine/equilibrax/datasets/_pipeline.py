@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -171,18 +172,33 @@ def _write_shard(work: Work[Any], layout: Layout, shard: int, solution: Any) -> 
         return _write(work, layout, shard, work.rows(solution))
 
 
+def _by_split(table: pa.Table, key: str, layout: Layout) -> list[pa.Table]:
+    """The rows of every split, in their order; of the table itself, not copied, if they come split by split."""
+    splits = len(layout.splits)
+    if splits == 1:
+        return [table]
+    ids = table[key].to_numpy()
+    first = np.flatnonzero(np.diff(ids, prepend=ids[:1] - 1))  # rows of the same table are neighbours
+    split = np.repeat(split_of(ids[first], layout.seed, layout.shares), np.diff(first, append=len(ids)))
+    if (split[1:] >= split[:-1]).all():
+        ends = np.searchsorted(split, np.arange(splits + 1)).tolist()
+        return [table.slice(start, stop - start) for start, stop in pairwise(ends)]
+    return [table.filter(pa.array(split == position)) for position in range(splits)]
+
+
 def _write(work: Work[Any], layout: Layout, shard: int, rows: Rows) -> dict[str, Any]:
     ids = layout.ids(shard)
     record = layout.record(shard)
     if record.exists() and read_record(layout, shard) is None:
         record.unlink(missing_ok=True)  # about fewer tables, or about files that are gone
-    files: dict[str, Any] = {}
-    for kind, table in ((work.inputs, rows.inputs), (work.results, rows.results)):
-        split = split_of(table[work.key].to_numpy(), layout.seed, layout.shares)
-        for position, name in enumerate(layout.files(shard, kind)):
-            part = table.filter(pa.array(split == position)) if len(layout.splits) > 1 else table
-            size, digest = write_summed(part, layout.folder / name)
-            files[name] = {"rows": part.num_rows, "bytes": size, "sha256": digest}
+    parts: dict[str, pa.Table] = {}
+    for kind, table in ((work.results, rows.results), (work.inputs, rows.inputs)):
+        parts |= zip(layout.files(shard, kind), _by_split(table, work.key, layout))
+    # Most of the time of a small file is waiting for the disk.
+    with ThreadPoolExecutor(len(parts), "equilibrax-files") as writers:
+        sums = dict(zip(parts, writers.map(lambda name: write_summed(parts[name], layout.folder / name), parts)))
+    names = [name for kind in (work.inputs, work.results) for name in layout.files(shard, kind)]
+    files = {n: {"rows": parts[n].num_rows, "bytes": sums[n][0], "sha256": sums[n][1]} for n in names}
     said = {
         "shard": shard,
         "configuration": layout.fingerprint,

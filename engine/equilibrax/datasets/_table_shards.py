@@ -13,6 +13,7 @@ import pyarrow as pa
 from equilibrax._core.batching import batch_mesh, steady_shapes
 from equilibrax.datasets._pipeline import Rows, Work, count_statuses
 from equilibrax.datasets.config import SweepConfig, described
+from equilibrax.datasets.splits import split_of
 from equilibrax.datasets.stratify import Bins, fill, scores_of
 from equilibrax.fits.chebyshev import TOLERANCE as CERTIFIED
 from equilibrax.games import solve
@@ -123,7 +124,10 @@ def _draw(config: SweepConfig, ids: range) -> Drawn:
         tables, count, more = found.tables, found.count, more | found.record
     else:
         tables, count = draw(part, ids), len(ids)
-    return Drawn(part, tables, count, more)
+    # Split by split, as they are written.
+    order = np.argsort(split_of(np.asarray(tables.table_id[:count]), part.seed, part.splits), kind="stable")
+    order = np.concatenate([order, np.arange(count, len(tables))])
+    return Drawn(part, tables.select(order), count, more)
 
 
 def _solve(drawn: Drawn) -> Shard:
@@ -133,7 +137,7 @@ def _solve(drawn: Drawn) -> Shard:
 
 def _rows(shard: Shard) -> Rows:
     config, result = shard.config, shard.result
-    results = committee_rows(result, config.columns, config.equilibria_cap)
+    results = committee_rows(result, config.columns, config.equilibria_cap, encoded=True)
     each = results.num_rows // len(shard.tables)
     return Rows(
         inputs=as_stored(_first(table_rows(shard.tables), shard.count), "tables", config.float32),

@@ -11,6 +11,7 @@ from ._game import (
     register_bounds as register_bounds,
     register_guarantee as register_guarantee,
 )
+from ._lottery_regret import LotteryRegret as LotteryRegret, lottery_regret as lottery_regret
 from ._oblivious_rules import ObliviousRules as ObliviousRules, oblivious_rules as oblivious_rules
 from ._oblivious_utility import oblivious_utility as oblivious_utility, oblivious_values as oblivious_values
 from ._options import (
@@ -19,6 +20,7 @@ from ._options import (
     InTurn as InTurn,
     Quantal as Quantal,
     Response as Response,
+    SelectionDynamics as SelectionDynamics,
     TieBreak as TieBreak,
     check_tolerance as check_tolerance,
 )
@@ -36,6 +38,7 @@ from ._solve import (
 )
 from .aligned import Aligned as Aligned
 from .joint import Joint as Joint
+from .lottery_result import LotteryResult as LotteryResult
 from .markets.anonymous import Anonymous as Anonymous
 from .markets.game import MarketDynamics as MarketDynamics, MarketGame as MarketGame
 from .markets.personalized import Personalized as Personalized

@@ -143,12 +143,20 @@ def _paths(edges, sizes: list[int], accepted: np.ndarray) -> tuple[int, Iterator
         counts = before
     children.reverse()
 
-    def walk(x: int, node: int) -> Iterator[list[int]]:
-        if x == len(children):
-            yield []
-            return
-        for action, child in children[x][node]:
-            for rest in walk(x + 1, child):
-                yield [action, *rest]
+    def walk() -> Iterator[list[int]]:
+        scheme: list[int] = []
+        left = [iter(children[0][0])]  # of every state up to the present one, what is still to be tried
+        while left:
+            step = next(left[-1], None)
+            if step is None:
+                left.pop()
+                scheme = scheme[:-1]
+                continue
+            action, child = step
+            if len(left) == len(children):
+                yield [*scheme, action]
+            else:
+                scheme.append(action)
+                left.append(iter(children[len(left)][child]))
 
-    return int(counts[0]), walk(0, 0)
+    return int(counts[0]), walk()

@@ -112,7 +112,7 @@ def oblivious_rules(
     """
     check_choice("ties", ties, get_args(Ties))
     check_whole("iteration_limit", iteration_limit, 0)
-    _check_availability(game)
+    check_availability(game)
     plans = _plans(game)
     columns = game.states * len(plans)
     rows = game.states + len(plans) * game.signals * game.actions
@@ -184,7 +184,8 @@ def _swing(contributions: np.ndarray, game: PersuasionGame) -> np.ndarray:
     return np.where(spread > 0, spread, 1.0)
 
 
-def _check_availability(game: PersuasionGame) -> None:
+def check_availability(game: PersuasionGame) -> None:
+    """Refuse states that share some of their actions, but not all."""
     available = np.asarray(game.available)
     one, other = available[:, :, None], available[:, None]
     mixed = (one & other).any(axis=3) & (one != other).any(axis=3)
@@ -204,8 +205,9 @@ def _compiled_rules(mesh):
 
 
 @jit
-def _certify(user, provider, available, plans, rule, multipliers):
-    return certified_rule(user, provider, available, plans, rule, multipliers)
+def certify_rule(user, provider, available, plans, rule, multipliers, allowed=None):
+    """What a rule of HiGHS's is worth, and what its multipliers prove."""
+    return certified_rule(user, provider, available, plans, rule, multipliers, allowed)
 
 
 def _solve_on_host(game: PersuasionGame, user, providers, plans: np.ndarray, raw, b: int, j: int) -> None:
@@ -216,7 +218,7 @@ def _solve_on_host(game: PersuasionGame, user, providers, plans: np.ndarray, raw
     except UnsolvedProgram:
         return  # stays as the batched solver left it, and is not certified
     with jax.enable_x64(True):
-        fit = jax.tree.map(np.asarray, _certify(user[b], providers[b, j], available, plans, rule, multipliers))
+        fit = jax.tree.map(np.asarray, certify_rule(user[b], providers[b, j], available, plans, rule, multipliers))
     before = max(abs(raw["bound"][b, j] - raw["value"][b, j]), raw["violation"][b, j])
     if not before <= max(abs(fit.bound - fit.value), fit.violation) or raw["status"][b, j]:
         for name, value in fit._asdict().items():
@@ -224,18 +226,23 @@ def _solve_on_host(game: PersuasionGame, user, providers, plans: np.ndarray, raw
 
 
 def highs_rule(
-    user: np.ndarray, provider: np.ndarray, available: np.ndarray, plans: np.ndarray
+    user: np.ndarray,
+    provider: np.ndarray,
+    available: np.ndarray,
+    plans: np.ndarray,
+    allowed: np.ndarray | bool = True,
 ) -> tuple[np.ndarray, np.ndarray]:
     """One persuasion program by HiGHS: the rule `[X, S]` and multipliers `[S, Z, A]`, not yet certified.
 
     Args:
-        user, provider: `[Z, X, A]` contributions; available: `[X, A]`; plans: `[S, Z]`.
+        user, provider: `[Z, X, A]` contributions; available: `[X, A]`; plans: `[S, Z]`; allowed: `[S]`, which of them
+            may be recommended.
 
     Raises:
         UnsolvedProgram: if HiGHS has no solution.
     """
     (z, x, a), s = user.shape, len(plans)
-    exists = np.asarray(available[:, plans].all(axis=2))
+    exists = np.asarray(available[:, plans].all(axis=2)) & allowed
     signals = np.arange(z)
     worth = provider[signals, :, plans].sum(axis=1).T
     gain = np.moveaxis(user[signals, :, plans][..., None] - user[None], 2, 0)  # [X, S, Z, A]

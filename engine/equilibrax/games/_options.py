@@ -101,6 +101,9 @@ def check_tolerance(tolerance: Any) -> None:
         raise ValueError(f"tolerance: expected a finite number of at least 0, got {tolerance!r}")
 
 
+SelectionDynamics = bool | Dynamics | None
+"""None is what the rules have by default: schemes do, lotteries do not."""
+
 InTurn = bool | Annotated[Dynamics, "best deviations in turn, so the step limit counts"]
 
 

@@ -76,11 +76,11 @@ class GameResult(Summarized):
         name = str(status_names(bad[where]).item())
         unsolved = int((bad != 0).reshape(len(bad), -1).any(axis=1).sum())
         raise SolveError(
-            f"{unsolved} of {len(bad)} {self._unit}s are not solved; the first is {self._place(where)}: {name}. "
+            f"{unsolved} of {len(bad)} {self._unit}s are not solved; the first is {self._where(where)}: {name}. "
             f"Status.{name.split('|')[0]} says what to do; throw=False returns the others."
         )
 
-    def _place(self, where: tuple[int, ...]) -> str:
+    def _where(self, where: tuple[int, ...]) -> str:
         """A position in `status`, for people."""
         return f"{self._unit} {int(self.table_id[where[0]])}"
 
@@ -170,8 +170,9 @@ class Result(Labelled, GameResult):
         return self.problem.scale
 
     def _utility(self, values: np.ndarray, known: Any = None) -> np.ndarray:
-        scale = self.scale.reshape(-1, *[1] * (values.ndim - 1))
-        return np.where(self.solved if known is None else known, values / scale, np.nan)
+        utilities = values / self.scale.reshape(-1, *[1] * (values.ndim - 1))
+        known = self.solved if known is None else known
+        return utilities if known.all() else np.where(known, utilities, np.nan)
 
     @property
     def worst_utility(self) -> Float[np.ndarray, "..."]:
@@ -196,8 +197,8 @@ class Result(Labelled, GameResult):
         """
         return committee_index(committee, self.committees, self.problem.provider_names())
 
-    def _place(self, where: tuple[int, ...]) -> str:
-        return f"{super()._place(where)}, committee {int(self.committees[where[-1]])}"
+    def _where(self, where: tuple[int, ...]) -> str:
+        return f"{super()._where(where)}, committee {int(self.committees[where[-1]])}"
 
     # --- printing
 

@@ -17,7 +17,9 @@ from equilibrax._core.status import Status
 from equilibrax.fits.chebyshev import FitOptions, certify
 from equilibrax.games._equilibrium_schemes import equilibrium_schemes
 from equilibrax.games._game import Compared, Game, GameLine
-from equilibrax.games._options import Dynamics, Rationality, TieBreak
+from equilibrax.games._options import Dynamics, Rationality, SelectionDynamics, TieBreak
+from equilibrax.games.lottery_engine import solve_lotteries
+from equilibrax.games.lottery_result import LotteryResult
 from equilibrax.games.selection_engine import (
     MAX_CAPACITY,
     Program,
@@ -31,15 +33,17 @@ from equilibrax.problems.slots import Prepared, prepare, to_actions
 from equilibrax.problems.tables import UtilityTables, table_id_words
 
 Method = Literal["auto", "dense", "frontier"]
+SelectionRules = Literal["schemes", "lotteries"]
 
 
 @dataclass(frozen=True)
 class Selection(Game[SelectionResult]):
     """The user takes the provider that is best for her and does what it recommends (2509.15090, Section 7).
 
-    A provider's rule is a scheme, from states to actions. Everybody is paid by the rule that is taken; all may post the
-    selected rule f, and f is an equilibrium of committee C iff no provider j in C has a rule g with `v_0(g) > v_0(f)`
-    and `v_j(g) > v_j(f)` (Definitions 16 and 17). A committee of one provider is a monopolist: its own optima only.
+    A provider's rule is a scheme, from states to actions, or a lottery over actions in every state. Everybody is paid
+    by the rule that is taken; all may post the selected rule f, and f is an equilibrium of committee C iff no provider
+    j in C has a rule g with `v_0(g) > v_0(f)` and `v_j(g) > v_j(f)` (Definitions 16 and 17). A committee of one
+    provider is a monopolist: its own optima only.
 
     Example:
         >>> import equilibrax as eq
@@ -56,9 +60,10 @@ class Selection(Game[SelectionResult]):
     tie_break: TieBreak = "incumbent"
     """Who wins the user when a deviation leaves her indifferent: never the deviator (incumbent, Section 7), or the
     lowest index (Definition 16), so that for the lowest provider `v_0(g) >= v_0(f)` is enough."""
-    dynamics: bool | Dynamics = True
+    dynamics: SelectionDynamics = None
     """Whether to run best-response dynamics (Section 7.1): monopoly rules first, then in turn a provider that is not
-    selected moves to its best rule among those strictly better for it and for the user."""
+    selected moves to its best rule among those strictly better for it and for the user. Schemes have it by default;
+    lotteries have none, since among them there is no best rule of that kind."""
     misalignment: bool | FitOptions = True
     """Whether to compute the misalignment score (Remark 5) and the bound of Theorem 6."""
     method: Method = "auto"
@@ -68,10 +73,28 @@ class Selection(Game[SelectionResult]):
     """Candidate schemes to make room for at first (frontier); tables that need more are solved again."""
     max_capacity: int = MAX_CAPACITY
     """Where to give up on a table, with the status FRONTIER_OVERFLOW."""
+    rules: SelectionRules = "schemes"
+    """What providers may post: schemes, or lotteries over actions in every state (see `docs/lotteries.md`)."""
 
     def __post_init__(self) -> None:
         check_choice("tie_break", self.tie_break, get_args(TieBreak))
-        Dynamics.of(self.dynamics)
+        check_choice("rules", self.rules, get_args(SelectionRules))
+        if self.dynamics is None:
+            object.__setattr__(self, "dynamics", self.rules == "schemes")
+        turns = Dynamics.of(self.dynamics)
+        if self.rules == "lotteries":
+            if turns:
+                raise ValueError(
+                    f'dynamics: expected none with rules="lotteries", among which providers have no best reply, got '
+                    f"{self.dynamics!r}"
+                )
+            for name in ("method", "capacity", "max_capacity"):
+                usual, given = getattr(type(self), name), getattr(self, name)
+                if given != usual:
+                    raise ValueError(
+                        f'{name}: expected the default {usual!r} with rules="lotteries", which are not listed, got '
+                        f"{given!r}"
+                    )
         if not isinstance(self.misalignment, bool | FitOptions) or (self.fit and self.fit.rows != "equilibrium"):
             raise ValueError(
                 f"misalignment: expected True, False or FitOptions of equilibria, got {self.misalignment!r}"
@@ -94,8 +117,9 @@ class Selection(Game[SelectionResult]):
 
     @property
     def groups(self) -> tuple[str, ...]:
-        """Schemes, all equilibria and, if misalignment is computed, the weights that attain it."""
-        return ("schemes", "equilibria", "weights")[: 3 if self.fit else 2]
+        """Schemes, all equilibria if they are that, and the weights that attain misalignment, if it is computed."""
+        listed = ("schemes", "equilibria") if self.rules == "schemes" else ("schemes",)
+        return (*listed, "weights") if self.fit else listed
 
     def without_loops(self, problem: UtilityTables) -> str:
         """Nothing: it has."""
@@ -103,16 +127,24 @@ class Selection(Game[SelectionResult]):
 
     def solve_xla(self, problem: UtilityTables, masks: np.ndarray, mesh: Mesh) -> SelectionResult:
         """B tables for C committees."""
+        if self.rules == "lotteries":
+            return self._drawn(problem, masks, mesh)
         return self._solved(problem, masks, partial(solve_growing, mesh=mesh))
 
     def solve_cpu(self, problem: UtilityTables, masks: np.ndarray) -> SelectionResult:
         """The same."""
-        return self._solved(problem, masks, solve_by_loops)
+        return (
+            self._drawn(problem, masks, None)
+            if self.rules == "lotteries"
+            else self._solved(problem, masks, solve_by_loops)
+        )
 
     def equilibrium_rules(
         self, problem: UtilityTables, b: int, masks: np.ndarray, how: Rationality, limit: int
     ) -> list[np.ndarray]:
         """Schemes of table b."""
+        if self.rules == "lotteries":
+            raise ValueError("of: expected equilibria that can be listed; lotteries have intervals of them")
         table = problem[b : b + 1]
         return [equilibrium_schemes(table, mask, tie_break=self.tie_break, limit=limit) for mask in masks.tolist()]
 
@@ -127,12 +159,58 @@ class Selection(Game[SelectionResult]):
         raw, retries = solver(prepared, keys, masks, program, self.max_capacity)
         return _assemble(self, problem, prepared, masks, raw, program, retries)
 
+    def _drawn(self, problem: UtilityTables, masks: np.ndarray, mesh: Mesh | None) -> LotteryResult:
+        """With lotteries."""
+        prepared = prepare(problem)
+        raw, retries = solve_lotteries(prepared, masks, self.tie_break == "lowest_index", self.fit, mesh)
+        status, fit = np.zeros(raw["worst"].shape, np.int32), None
+        if self.fit is not None:
+            fit = certify(prepared, raw, masks, self.fit, skip=np.zeros(len(status), bool))
+            status[~fit.certified] |= int(Status.MISALIGNMENT_UNCERTIFIED)
+        return LotteryResult(
+            game=self,
+            committees=masks,
+            optimum_value=raw["optimum"],
+            worst_value=raw["worst"],
+            best_value=raw["best"],
+            equilibria=np.where(raw["unique"], 1, -1),
+            worst_scheme=to_actions(raw["worst_scheme"], prepared.actions_of_slots),
+            interval_count=raw["interval_count"],
+            interval_values=raw["ends"],
+            dynamics_value=None,
+            dynamics_scheme=None,
+            dynamics_steps=None,
+            fit=fit,
+            status=status,
+            retries=retries,
+            tables=problem,
+        )
+
+    def outcomes_to_fit(
+        self, prepared: Prepared, masks: np.ndarray, options: FitOptions, mesh: Mesh | None
+    ) -> tuple[dict[str, Any], np.ndarray]:
+        """What `certify` takes, of scores that are fitted to equilibria, and `[B]` which tables were not solved.
+
+        Without a mesh, by loops.
+        """
+        if self.rules == "lotteries":
+            raw, _ = solve_lotteries(prepared, masks, self.tie_break == "lowest_index", options, mesh)
+            return raw, np.zeros(len(raw["worst"]), bool)
+        program, keys = program_of(prepared, self, options), np.zeros((len(prepared.utilities), 2), np.uint32)
+        solver = solve_by_loops if mesh is None else partial(solve_growing, mesh=mesh)
+        raw, _ = solver(prepared, keys, masks, program, self.max_capacity)
+        return raw, raw["overflow"]
+
     @classmethod
     def compared(cls, lambdas: tuple[float, ...], tolerance: float) -> tuple[Compared, ...]:
-        """The user follows, one provider or the best of all."""
+        """The user follows, one provider or the best of all, with schemes and with lotteries."""
         alone = GameLine("monopolist, followed", "monopolist", "follows")
         line = GameLine("selection, followed", cls.name, "follows")
-        return (Compared(cls(dynamics=False), (line,), alone, each=True, place=20),)
+        drawn = GameLine("selection, lotteries", cls.name, "follows", rules="randomized")
+        return (
+            Compared(cls(dynamics=False), (line,), alone, each=True, place=20),
+            Compared(cls(rules="lotteries"), (drawn,), place=21),
+        )
 
 
 def program_of(prepared: Prepared, game: Selection, fit: FitOptions | None, every_scheme: bool = False) -> Program:

@@ -42,6 +42,8 @@ from equilibrax._core.fixed_point import (
 from equilibrax.problems._alignment import aligned, nested_arrays
 from equilibrax.problems._batch import Batch, pytree
 from equilibrax.problems._labels import Labels as Labels
+from equilibrax.problems._selection_form import MAX_PROFILES, selection_form
+from equilibrax.problems.normal_form import NormalForm
 
 MAX_PROVIDERS = 16
 """Committees are bitmasks and all 2**K - 1 of them are solved at once; 16 providers make 65,535 committees."""
@@ -106,6 +108,46 @@ class UtilityTables(Batch):
     def action_names(self, scheme: np.ndarray) -> list[str]:
         """The names of the actions that `scheme` (`[X]`, action indices) recommends, state by state."""
         return [self.labels.actions[a] if self.labels else str(int(a)) for a in np.asarray(scheme)]
+
+    def to_normal_form(
+        self,
+        table: int,
+        committee: int | Sequence[str],
+        *,
+        tie_break: str = "lowest_index",
+        user: bool = False,
+        max_profiles: int = MAX_PROFILES,
+    ) -> NormalForm:
+        """The selection game of one table as a game in normal form between the members of a committee, for Gambit say.
+
+        Every member posts a scheme; the user takes the one that is best for her, of the lowest member where several
+        are; everybody has what it is worth (2509.15090, Definition 16). The scheme that is taken is the outcome.
+
+        Args:
+            table: position in the batch.
+            committee: bitmask, or the names of the members.
+            tie_break: "lowest_index". Under "incumbent" a user who is indifferent stays where she was, so payoffs are
+                no function of the profile, and that is refused.
+            user: whether she is a player too, the last, with one action: her payoffs are known then.
+            max_profiles: how large the game may be: S schemes make S**|C| profiles.
+
+        Returns:
+            A batch of one game with outcomes and labels; its resolution is `scale`.
+
+        Raises:
+            ValueError: on a committee that is none, too many profiles, or "incumbent".
+
+        Example:
+            >>> import equilibrax as eq
+            >>> tables = eq.load_paper_table("synthetic-1")
+            >>> game = tables.to_normal_form(0, 0b00011)
+            >>> game.num_actions, len(game.outcome_names())
+            ((27, 27), 27)
+            >>> found = eq.solve(game, eq.Nash())
+            >>> {game.outcome_names()[game.outcome[0][profile]] for profile in found.profiles(0)}
+            {'B, B, C'}
+        """
+        return selection_form(self[table], committee, tie_break, user, max_profiles)
 
 
 def from_arrays(

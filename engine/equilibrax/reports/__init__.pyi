@@ -1,3 +1,10 @@
+from ._explore import (
+    Page as Page,
+    explore as explore,
+)
+from ._explore_sweep import (
+    explore_sweep as explore_sweep,
+)
 from .alignment import (
     AlignmentStudy as AlignmentStudy,
     FigureWarning as FigureWarning,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from functools import reduce
+from functools import cache, reduce
 from math import prod
 from operator import or_
 from typing import Any
@@ -18,9 +18,17 @@ from equilibrax._core.status import Status, status_names
 Extractors = Mapping[str, Callable[[Any], Any]]
 """By the name of a column, how its values are had from a result."""
 
+_ABSENT = object()
+
 
 def build_rows(
-    columns: Iterable[Column], shape: tuple[int, ...], sources: tuple[Any, ...], own: Extractors, *, fixed: bool = False
+    columns: Iterable[Column],
+    shape: tuple[int, ...],
+    sources: tuple[Any, ...],
+    own: Extractors,
+    *,
+    fixed: bool = False,
+    encoded: bool = False,
 ) -> pa.Table:
     """One row per cell of an array of this shape, in its order.
 
@@ -38,6 +46,7 @@ def build_rows(
         sources: where values are found, the result first.
         own: extractors.
         fixed: whether lists are of fixed size in the type, too.
+        encoded: whether text stays numbers of words (Arrow's dictionaries), which are written faster.
 
     Raises:
         AttributeError: if nothing has a value for a column.
@@ -47,25 +56,33 @@ def build_rows(
         if name in own:
             return own[name](sources[0])
         for source in sources:
-            if hasattr(source, name):
-                return getattr(source, name)
+            found = getattr(source, name, _ABSENT)  # once: it may have to be computed
+            if found is not _ABSENT:
+                return found
         raise AttributeError(f"column {name!r}: expected an extractor or an attribute, got neither")
 
     columns = tuple(columns)
-    arrays = [_array(column, value(column.name), shape, fixed) for column in columns]
-    if fixed:
+    arrays = [_array(column, value(column.name), shape, fixed, encoded) for column in columns]
+    if fixed or encoded:
         return pa.table(dict(zip([column.name for column in columns], arrays)))
     return pa.Table.from_arrays(arrays, schema=schema(columns))
 
 
 def status_words(status: np.ndarray) -> tuple[np.ndarray, list[str]]:
     """The text of statuses, for `build_rows`."""
-    return status, status_names(np.arange(int(reduce(or_, Status)) + 1)).tolist()
+    return status, _all_names()
+
+
+@cache
+def _all_names() -> list[str]:
+    return status_names(np.arange(int(reduce(or_, Status)) + 1)).tolist()
 
 
 def batch_names(named: Any, axes: int) -> tuple[np.ndarray, list[str]]:
     """Names of the games of a batch, for rows with so many axes."""
-    return along_batch(np.arange(len(named)), axes), named.names()
+    names = named.names()
+    words = {name: number for number, name in enumerate(dict.fromkeys(names))}
+    return along_batch([words[name] for name in names], axes), list(words)
 
 
 def unique_names(batch: Any, axes: int) -> tuple[np.ndarray, list[str]]:
@@ -89,7 +106,7 @@ def sizes(committees: np.ndarray) -> np.ndarray:
     return (np.asarray(committees)[..., None] >> np.arange(31) & 1).sum(axis=-1)
 
 
-def _array(column: Column, value: Any, shape: tuple[int, ...], fixed: bool) -> pa.Array:
+def _array(column: Column, value: Any, shape: tuple[int, ...], fixed: bool, encoded: bool) -> pa.Array:
     kind, total = column.arrow, prod(shape)
     if isinstance(value, pa.Array):
         return value
@@ -99,11 +116,11 @@ def _array(column: Column, value: Any, shape: tuple[int, ...], fixed: bool) -> p
         value = np.asarray(value)
         return _lists(column, np.broadcast_to(value, (*shape, *value.shape[len(shape) :])), len(shape), fixed)
     if column.type == "string":
-        return _text(value, shape)
+        text = _text(value, shape)
+        return text if encoded else text.cast(pa.string())
     flat = np.broadcast_to(value, shape).reshape(-1)
-    if not column.nullable:
-        return pa.array(flat, kind)
-    return pa.array(flat, kind, mask=_missing(flat))
+    missing = _missing(flat) if column.nullable else None
+    return pa.array(flat, kind, mask=missing if missing is not None and missing.any() else None)
 
 
 def _lists(column: Column, values: np.ndarray, axes: int, fixed: bool) -> pa.Array:
@@ -116,14 +133,18 @@ def _lists(column: Column, values: np.ndarray, axes: int, fixed: bool) -> pa.Arr
     return pa.ListArray.from_arrays(offsets, flat, mask=pa.array(_missing(rows[:, 0])) if column.nullable else None)
 
 
-def _text(value: Any, shape: tuple[int, ...]) -> pa.Array:
+def _text(value: Any, shape: tuple[int, ...]) -> pa.DictionaryArray:
     if isinstance(value, tuple | list):
         index, words = value if isinstance(value, tuple) else (np.arange(len(value)), value)
     else:
         words, index = np.unique(np.asarray(value, str), return_inverse=True)
         index, words = index.reshape(np.shape(value)), words.tolist()
     flat = np.broadcast_to(index, shape).reshape(-1).astype(np.int32)
-    return pa.DictionaryArray.from_arrays(pa.array(flat), pa.array(words, pa.string())).cast(pa.string())
+    used = np.bincount(flat, minlength=len(words)) > 0
+    if not used.all():
+        flat = (np.cumsum(used, dtype=np.int32) - np.int32(1))[flat]
+        words = [word for word, needed in zip(words, used) if needed]
+    return pa.DictionaryArray.from_arrays(pa.array(flat), pa.array(words, pa.string()))
 
 
 def _missing(values: np.ndarray) -> np.ndarray:

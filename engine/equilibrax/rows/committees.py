@@ -33,7 +33,7 @@ from equilibrax.rows._building import (
     status_words,
     unique_names,
 )
-from equilibrax.rows.optional_columns import all_equilibria
+from equilibrax.rows.optional_columns import all_equilibria, interval_lists
 
 _OF_RESULT: Extractors = {
     "table_id": lambda result: along_batch(result.table_id, result.status.ndim),
@@ -45,6 +45,7 @@ _OF_RESULT: Extractors = {
     "game": lambda result: result.game.name,
     "rationality": lambda result: np.array([np.nan if r is None else r for r in result.rationalities])[:, None],
     "status": lambda result: status_words(result.status),
+    "intervals": lambda result: interval_lists(result),
     "misalignment_weights": lambda result: result.fit.weights,
     "misalignment_offset": lambda result: result.fit.offset,
     "table_name": lambda result: unique_names(result.tables, result.status.ndim),
@@ -61,6 +62,8 @@ def committee_rows(
     result: SelectionResult | PartitionResult,
     groups: Sequence[Group | Literal["names"]] = (),
     equilibria_cap: int = 100,
+    *,
+    encoded: bool = False,
 ) -> pa.Table:
     """One row per (table, committee), in the order of tables, then of committees.
 
@@ -77,6 +80,7 @@ def committee_rows(
             best and where dynamics ends), "equilibria" (all of them), "weights" (that attain the misalignment); and of
             all results, "names" (of tables and committees).
         equilibria_cap: of all equilibria, at most so many, the lexicographically first, are listed per row.
+        encoded: whether text is in Arrow's dictionaries, for rows that are written at once.
 
     Returns:
         A table of B x C rows with the result's columns, and those of the groups.
@@ -95,7 +99,7 @@ def committee_rows(
         "equilibrium_schemes": lambda result: all_equilibria(result, equilibria_cap),
         "equilibrium_schemes_cap": lambda result: equilibria_cap,
     }
-    return build_rows(columns, result.status.shape, (result, result.tables), own)
+    return build_rows(columns, result.status.shape, (result, result.tables), own, encoded=encoded)
 
 
 def table_rows(tables: UtilityTables) -> pa.Table:
@@ -120,6 +124,13 @@ def table_rows(tables: UtilityTables) -> pa.Table:
 
 
 def as_stored(rows: pa.Table, kind: str, float32: bool = False) -> pa.Table:
-    """The same rows with the types that datasets have: lists of any length, and 32-bit results on request."""
+    """The same rows with the types that datasets have: lists of any length, and 32-bit results on request.
+
+    Text that is in dictionaries stays in them: files are the same.
+    """
     columns = {column.name: column.stored(float32) for column in COLUMNS[kind]}
-    return rows.cast(schema(columns[name] for name in rows.column_names))
+    stored = schema(columns[name] for name in rows.column_names)
+    for position, field in enumerate(rows.schema):
+        if pa.types.is_dictionary(field.type):
+            stored = stored.set(position, field)
+    return rows.cast(stored)

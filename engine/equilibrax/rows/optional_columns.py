@@ -1,4 +1,4 @@
-"""Optional columns of the selection game: all equilibria.
+"""Optional columns of the selection game: all equilibria, and intervals of lotteries.
 
 Letters: B tables, K providers, X states, A actions, C committees, S schemes.
 """
@@ -8,13 +8,22 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from equilibrax.games import first_equilibria
+from equilibrax.games import LotteryResult, first_equilibria
 from equilibrax.games.selection_result import SelectionResult
 
 _DENSE_SCHEMES = 2**12
 """Up to here all schemes of many tables are looked at together; beyond, committees are listed one by one."""
 
 _CELLS = 2**24  # of what is in memory at a time: about 16 MB per array
+
+
+def interval_lists(result: LotteryResult) -> pa.Table:
+    """`[B C]` lists of the intervals of the user's utilities in equilibrium."""
+    ends = result.interval_utilities
+    inner = np.arange(len(ends) + 1, dtype=np.int32) * 2
+    outer = np.concatenate([[0], np.cumsum(result.interval_count)]).astype(np.int32)
+    each = pa.ListArray.from_arrays(pa.array(inner), pa.array(ends.reshape(-1)))
+    return pa.ListArray.from_arrays(pa.array(outer), each)
 
 
 def all_equilibria(result: SelectionResult, cap: int) -> pa.Array:
@@ -41,7 +50,8 @@ def _dense_equilibria(result: SelectionResult, cap: int) -> tuple[np.ndarray, np
     """`[B C]` how many are listed, and all that are, `[N, X]`."""
     tables = result.tables
     x, k = tables.states, tables.num_providers
-    schemes = np.indices((tables.actions,) * x).reshape(x, -1).T.astype(np.int16)  # in lexicographic order
+    places = np.arange(tables.actions**x)[:, None]  # in lexicographic order; of one action there may be many states
+    schemes = (places // tables.actions ** np.arange(x - 1, -1, -1) % tables.actions).astype(np.int16)
     players = np.concatenate([np.asarray(tables.user)[:, None], np.asarray(tables.providers)], axis=1)
     weighted = players.astype(np.int64) * np.asarray(tables.prior)[:, None, :, None]
     step = max(1, _CELLS // (len(schemes) * max(k + 1, len(result.committees))))

@@ -63,30 +63,71 @@ def write_parquet(table: pa.Table, path: str | os.PathLike[str]) -> None:
 
 def write_summed(table: pa.Table, path: str | os.PathLike[str]) -> tuple[int, str]:
     """As `write_parquet`; the number of bytes and their SHA-256."""
-    view = memoryview(parquet_bytes(table))
+    view, digest = _summed(table)
     with whole_file(path) as file:
-        summing = _Summing(file)
         for start in range(0, len(view), _AT_ONCE):
-            summing.write(view[start : start + _AT_ONCE])
-    return summing.size, summing.digest.hexdigest()
+            _write(file, view[start : start + _AT_ONCE])
+    return len(view), digest
 
 
-def parquet_bytes(table: pa.Table) -> bytes | memoryview:
+def parquet_bytes(table: pa.Table) -> memoryview:
     """What `write_parquet` writes."""
+    return _summed(table)[0]
+
+
+def _summed(table: pa.Table) -> tuple[memoryview, str]:
+    """A whole file, which holds its own sum, and the SHA-256 of all of it."""
+    for position, column in enumerate(table.columns):
+        if pa.types.is_dictionary(column.type) and any(len(c.dictionary) > table.num_rows for c in column.chunks):
+            table = table.set_column(position, table.field(position).name, column.cast(column.type.value_type))
+    encoded = any(pa.types.is_dictionary(field.type) for field in table.schema)
     kept = {key: value for key, value in (table.schema.metadata or {}).items() if key == NAMES_KEY}
     versioned = table.replace_schema_metadata({"equilibrax": __version__, **kept})
-    options: dict[str, Any] = {"compression": "zstd", "compression_level": 1, "write_page_checksum": True}
-    options["use_dictionary"] = _repetitive(table.schema)
     content = io.BytesIO()
-    with pq.ParquetWriter(content, versioned.schema, **options) as writer:
+    with pq.ParquetWriter(content, versioned.schema, store_schema=not encoded, **_options(table.schema)) as writer:
         if table.num_rows:  # else no row group: some readers stumble over empty ones
             writer.write_table(versioned, row_group_size=_ROWS_PER_GROUP)
+        writer.add_key_value_metadata({"equilibrax": __version__} if encoded else {})
         writer.add_key_value_metadata({_SUM_KEY: _NO_SUM.decode()})
     view = content.getbuffer()
     where = _sum_of(view)
     assert where is not None
-    view[where[0] : where[0] + len(_NO_SUM)] = hashlib.sha256(view).hexdigest().encode()
-    return view
+    digest = hashlib.sha256(view[: where[0]])  # so far the same with and without the sum
+    own = digest.copy()
+    own.update(view[where[0] :])
+    view[where[0] : where[0] + len(_NO_SUM)] = own.hexdigest().encode()
+    digest.update(view[where[0] :])
+    return view, digest.hexdigest()
+
+
+def _write(file: BinaryIO, part: memoryview) -> None:
+    if (written := file.write(part)) != len(part):  # the digest would be of bytes that the file does not have
+        raise OSError(errno.EIO, f"{written} of {len(part)} bytes were written")
+
+
+def _options(schema: pa.Schema) -> dict[str, Any]:
+    """How columns are written: measured, see docs/scaling.md.
+
+    Text, and lists, which hold few different numbers each, have dictionaries, as Parquet calls them. Whole numbers of
+    64 bits are written as differences; all else, of which results are most, as it is.
+    """
+    repetitive, whole = [], {}
+    for field in schema:
+        name, kind = field.name, field.type
+        while pa.types.is_list(kind) or pa.types.is_fixed_size_list(kind):
+            name, kind = f"{name}.list.element", kind.value_type
+        if name != field.name or pa.types.is_string(kind) or pa.types.is_dictionary(kind):
+            repetitive.append(name)
+        elif pa.types.is_int64(kind):
+            whole[name] = "DELTA_BINARY_PACKED"
+    return {
+        "compression": "zstd",
+        "compression_level": 1,
+        "write_page_checksum": True,
+        "use_dictionary": repetitive,
+        "column_encoding": whole,
+        "write_batch_size": _ROWS_PER_GROUP,
+    }
 
 
 def _sum_of(content: memoryview) -> tuple[int, bytes] | None:
@@ -114,36 +155,6 @@ def _checked(content: bytes) -> pq.ParquetFile:
     if found is None and b"equilibrax" in (parquet.metadata.metadata or {}):  # its name is damaged
         raise ValueError("expected the checksum that every file of equilibrax has, got none; make it again")
     return parquet
-
-
-class _Summing(io.RawIOBase):
-    """What is written to a file, with its SHA-256: what was meant, whatever the disk makes of it."""
-
-    def __init__(self, file: BinaryIO):
-        self.file, self.size, self.digest = file, 0, hashlib.sha256()
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, data: Any) -> int:
-        written, given = self.file.write(data), memoryview(data).nbytes
-        if written != given:  # the digest would be of bytes that the file does not have
-            raise OSError(errno.EIO, f"{written} of {given} bytes were written")
-        self.digest.update(data)
-        self.size += given
-        return given
-
-
-def _repetitive(schema: pa.Schema) -> list[str]:
-    """Columns worth a dictionary, as Parquet calls them: all but results (half the time, and smaller)."""
-    names = []
-    for field in schema:
-        name, kind = field.name, field.type
-        while pa.types.is_list(kind) or pa.types.is_fixed_size_list(kind):
-            name, kind = f"{name}.list.element", kind.value_type
-        if name != field.name or not pa.types.is_floating(kind):
-            names.append(name)
-    return names
 
 
 def read_committees(path: str | os.PathLike[str]) -> pa.Table:

@@ -99,6 +99,7 @@ class Comparison:
                 "selection, followed",
                 least.get("monopolist, followed"),
             ),
+            ("lotteries instead of schemes buy", "selection, lotteries", worst.get("selection, followed")),
             ("checking what she is told buys", "selection, checked", worst.get("selection, followed")),
             ("hearing everybody buys", "joint", worst.get("selection, checked")),
         ]

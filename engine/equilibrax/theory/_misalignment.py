@@ -10,14 +10,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from equilibrax._core.batching import batch_mesh, chunk_size, over_batch, run_in_chunks
+from equilibrax._core.batching import batch_mesh, chunk_size, cores, over_batch, run_in_chunks
 from equilibrax._core.checks import check_choice
 from equilibrax._core.committees import Committees, committee_masks
 from equilibrax._core.status import SolveError
 from equilibrax.fits.chebyshev import CertifiedFit, FitOptions, Rows, Weights, certify, fit_lanes
-from equilibrax.games import Selection
-from equilibrax.games.selection import program_of
-from equilibrax.games.selection_engine import solve_growing
+from equilibrax.games import Backend, Selection
 from equilibrax.problems.slots import Prepared, prepare
 from equilibrax.problems.tables import UtilityTables
 
@@ -32,6 +30,7 @@ def misalignment(
     weights: Weights = "nonnegative",
     game: Selection = _USUAL,
     multipliers: bool = False,
+    backend: Backend = "auto",
     devices: Sequence[Any] | None = None,
     throw: bool = True,
 ) -> CertifiedFit:
@@ -52,6 +51,7 @@ def misalignment(
         weights: "nonnegative", or "simplex": they sum to one (Definition 1).
         game: the selection game whose equilibria give the rows; its tie rule and limits count.
         multipliers: whether to return the dual multipliers, `[B, C, X, A]` each.
+        backend: as in `solve`.
         devices: JAX devices to spread the tables over; default all local devices.
         throw: raise if a score is not certified (otherwise `certified` says so).
 
@@ -77,12 +77,12 @@ def misalignment(
     masks = committee_masks(committees, tables.num_providers, tables.provider_names())
     prepared, mesh = prepare(tables), batch_mesh(devices)
     options = FitOptions(rows=rows, weights=weights, multipliers=multipliers)
+    loops = game.backend_for(tables, backend, mesh) == "cpu"
     if rows == "table":
-        raw, skip = _fit_tables(prepared, masks, options, mesh), np.zeros(len(tables), bool)
+        raw = _fit_by_loops(prepared, masks, options) if loops else _fit_tables(prepared, masks, options, mesh)
+        skip = np.zeros(len(tables), bool)
     else:
-        program, keys = program_of(prepared, game, options), np.zeros((len(tables), 2), np.uint32)
-        raw, _ = solve_growing(prepared, keys, masks, program, game.max_capacity, mesh)
-        skip = raw["overflow"]
+        raw, skip = game.outcomes_to_fit(prepared, masks, options, None if loops else mesh)
     fit = certify(prepared, raw, masks, options, skip)
     if throw and not fit.certified.all():
         table, committee = (int(i) for i in np.argwhere(~fit.certified)[0])
@@ -106,9 +106,22 @@ def _fit_tables(prepared: Prepared, masks: np.ndarray, options: FitOptions, mesh
             chunk,
             mesh,
         )
-    everywhere = np.asarray(prepared.available)[:, None]
-    raw["above"] = np.broadcast_to(everywhere, (len(everywhere), len(masks), *everywhere.shape[2:]))
-    return raw | {"below": np.asarray(prepared.available)}
+    return raw | _everywhere(prepared, masks)
+
+
+def _fit_by_loops(prepared: Prepared, masks: np.ndarray, options: FitOptions) -> dict[str, np.ndarray]:
+    from equilibrax_kernels.cpu.selection import fit_tables  # compiled when it is needed
+
+    how = {"resolution": prepared.resolution, "simplex": options.weights == "simplex", "threads": cores()}
+    how |= {"iteration_limit": options.iteration_limit, "multipliers": options.multipliers}
+    raw = fit_tables(prepared.utilities, prepared.available, masks, **how)
+    return raw | _everywhere(prepared, masks)
+
+
+def _everywhere(prepared: Prepared, masks: np.ndarray) -> dict[str, np.ndarray]:
+    below = np.asarray(prepared.available)
+    above = np.broadcast_to(below[:, None], (len(below), len(masks), *below.shape[1:]))
+    return {"above": above, "below": below}
 
 
 @lru_cache(maxsize=32)

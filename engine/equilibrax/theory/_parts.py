@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float
 
 from equilibrax._core.checks import check_numbers, fill_shape
 from equilibrax.fits.chebyshev import Rows, Weights
-from equilibrax.games import Game, PartitionResult, Selection, SelectionResult
+from equilibrax.games import Game, PartitionResult, SelectionResult
 from equilibrax.theory._induced_actions import as_game, user_utility
 from equilibrax.theory._market_alignment import attained_outcomes, market_alignment, spreads
 from equilibrax.theory._misalignment import misalignment
@@ -149,7 +149,7 @@ def epsilon_of_selection(
     elif weights == "nonnegative" and result.fit is not None:
         true = result.fit.misalignment
     else:
-        game = Selection(tie_break=result.tie_break)
+        game: Any = result.game
         true = misalignment(result.tables, committees, weights=weights, game=game, throw=False).misalignment
     return _claimed(result, claim, true)
 

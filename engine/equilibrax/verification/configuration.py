@@ -79,8 +79,8 @@ class Configuration:
             return game.get(name, "incumbent")
         if name in ("dynamics", "misalignment"):
             return game.get(name, False) is not False
-        if name in ("partitions", "lotteries"):  # which of them providers may post
-            return game.get("rules", "partitions") == name
+        if name in ("schemes", "partitions", "lotteries"):  # which of them providers may post
+            return game.get("rules", "schemes" if self.game.schemes else "partitions") == name
         if name == "rationality":
             return lambdas_of(game.get("response", "best"))
         if name == "tolerance":
@@ -161,6 +161,7 @@ class Configuration:
     def columns(self, kind: str) -> list[Column]:
         """The columns of `tables` or `committees`, in order."""
         groups = set(self["columns"]).intersection(get_args(Group)) if self.game.schemes else {"partitions"}
+        groups |= {"lotteries"} if self.game.schemes and self["lotteries"] else set()
         return [column.stored(self["float32"]) for column in declared(kind, *groups)]
 
     def check_limits(self) -> None:

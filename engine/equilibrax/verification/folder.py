@@ -120,9 +120,11 @@ def read_rows(
     for column in configuration.columns(kind):
         widths[column.name] = 1
         for letter in column.size.split():
-            widths[column.name] *= letters[letter]
-        if column.depth > 1:
+            widths[column.name] *= letters.get(letter) or int(letter)
+        if column.group == "equilibria":
             widths[column.name] *= min(configuration["equilibria_cap"], part.actions ** min(part.states, 64))
+        if column.group == "lotteries":  # at most one for every action that joins a provider's best ones
+            widths[column.name] *= part.providers * part.states * part.actions + 1
     report.passed("schema")
     try:
         return read_file(content, configuration.columns(kind), rows, widths)

@@ -7,6 +7,7 @@ user, player 1 + j is provider j. A value is the sum over states of weight x uti
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -101,6 +102,7 @@ class Answers:
         equilibria: `[B, C, S]` bool, and `schemes` `[S, X]` in lexicographic order, if all schemes were listed.
         dynamics, dynamics_scheme, dynamics_steps, dynamics_stopped: `[B, C]`, `[B, C, X]`, `[B, C]` twice, where
             best-response dynamics ends, after how many moves, and whether that is because of the limit; if it ran.
+        drawn: `lotteries.Drawn`, where providers may draw lots.
     """
 
     optimum: np.ndarray
@@ -118,3 +120,4 @@ class Answers:
     dynamics_scheme: np.ndarray | None = None
     dynamics_steps: np.ndarray | None = None
     dynamics_stopped: np.ndarray | None = None
+    drawn: Any = None

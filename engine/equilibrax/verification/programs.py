@@ -1,4 +1,6 @@
-"""The misalignment score (2509.15090, Remark 5) by HiGHS, with what its solution and its multipliers prove.
+"""Linear programs for HiGHS: misalignment scores and equilibria in lotteries.
+
+The misalignment score (2509.15090, Remark 5) is found with what its solution and its multipliers prove:
 
     minimize e   such that   w . u_j + c <= u_0 + e on U,   w . u_j + c >= u_0 - e on L,   w >= 0, e >= 0
 
@@ -49,21 +51,50 @@ class Programs:
         matrix[:, number] = 1.0
         matrix[:, number + 1] = np.where(np.arange(len(rows)) < len(above), -1.0, 1.0)
         sides = (user[rows] - user[lower].min()) / unit
-        problem = highspy.HighsLp()
-        problem.num_col_, problem.num_row_ = number + 2, len(rows)
-        problem.col_cost_ = np.concatenate([np.zeros(number + 1), [1.0]])
-        problem.col_lower_ = np.concatenate([np.zeros(number), [-np.inf, 0.0]])
-        problem.col_upper_ = np.full(number + 2, np.inf)
-        problem.row_lower_ = np.concatenate([np.full(len(above), -np.inf), sides[len(above) :]])
-        problem.row_upper_ = np.concatenate([sides[: len(above)], np.full(len(below), np.inf)])
-        problem.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
-        problem.a_matrix_.start_ = np.arange(len(rows) + 1) * (number + 2)
-        problem.a_matrix_.index_ = np.tile(np.arange(number + 2), len(rows))
-        problem.a_matrix_.value_ = matrix.ravel()
+        low = np.concatenate([np.full(len(above), -np.inf), sides[len(above) :]])
+        high = np.concatenate([sides[: len(above)], np.full(len(below), np.inf)])
+        cost, lowest = np.append(np.zeros(number + 1), 1.0), np.concatenate([np.zeros(number), [-np.inf, 0.0]])
+        problem = _model(cost, matrix, low, high, lowest, np.full(number + 2, np.inf))
         weights, duals = self._solve(problem)
         weights, duals = np.maximum(weights[:number], 0.0), np.abs(duals)
         most = attained(user, members, weights, upper, lower)
         return min(_proved(user, members, above, below, duals), most), most
+
+    def slack(self, values: np.ndarray, there: np.ndarray, value: float) -> float:
+        """How much every member has of a lottery with this value of the user, above the most that it could have.
+
+        Members are content with f below the user's optimum iff `v_j(f) >= max {v_j(g): v_0(g) >= v_0(f)}`: with a
+        little of her optimum mixed in, such a g is strictly better for her. So the answer is 0 where there is an
+        equilibrium, and less elsewhere, in units of each member's range.
+
+        Args:
+            values: `[1 + M, X, A]` what actions in states add to the values of the user and of the members.
+            there: `[X, A]` which actions exist.
+            value: of the user, below her optimum.
+        """
+        state, _ = np.nonzero(there)
+        number, members = len(state), len(values) - 1
+        least = np.where(there, values, np.inf).min(axis=2).sum(axis=1)
+        range_ = np.where(there, values, -np.inf).max(axis=2).sum(axis=1) - least
+        unit = np.where(range_ > 0, range_, 1.0)
+        shares = (values - np.where(there, values, np.inf).min(axis=2, keepdims=True))[:, there] / unit[:, None]
+        aim = (value - least[0]) / unit[0]
+        once = (np.arange(there.shape[0])[:, None] == state).astype(float)
+        ones = np.ones(len(once))
+        most = []
+        for own in shares[1:]:
+            rows = np.vstack([shares[:1], once])
+            limits = np.append(aim, ones), np.append(np.inf, ones)
+            found, _ = self._solve(_model(-own, rows, *limits, np.zeros(number), np.full(number, np.inf)))
+            most.append(float(own @ found))
+        rows = np.zeros((members + 1 + len(once), number + 1))
+        rows[:members, :number], rows[:members, number] = shares[1:], -1.0
+        rows[members, :number], rows[members + 1 :, :number] = shares[0], once
+        low, high = np.concatenate([most, [aim], ones]), np.concatenate([np.full(members, np.inf), [aim], ones])
+        cost = np.append(np.zeros(number), -1.0)
+        lowest, highest = np.append(np.zeros(number), -np.inf), np.full(number + 1, np.inf)
+        found, _ = self._solve(_model(cost, rows, low, high, lowest, highest))
+        return float(found[-1])
 
     def _solve(self, problem: highspy.HighsLp) -> tuple[np.ndarray, np.ndarray]:
         """Values of the variables and multipliers of the rows; `RuntimeError` if HiGHS has none."""
@@ -89,6 +120,19 @@ class _Quiet(highspy.Highs):
     def __init__(self) -> None:
         # Not the constructor of `Highs` but the one above it: the former prints a banner on standard output.
         super(highspy.Highs, self).__init__()
+
+
+def _model(cost, rows, low, high, lowest, highest) -> highspy.HighsLp:
+    """A program with the matrix `rows`, limits of its rows and of the variables."""
+    problem = highspy.HighsLp()
+    problem.num_col_, problem.num_row_ = rows.shape[1], rows.shape[0]
+    problem.col_cost_, problem.col_lower_, problem.col_upper_ = cost, lowest, highest
+    problem.row_lower_, problem.row_upper_ = low, high
+    problem.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
+    problem.a_matrix_.start_ = np.arange(len(rows) + 1) * rows.shape[1]
+    problem.a_matrix_.index_ = np.tile(np.arange(rows.shape[1]), len(rows))
+    problem.a_matrix_.value_ = rows.ravel()
+    return problem
 
 
 def _check(call: str, status: highspy.HighsStatus) -> None:

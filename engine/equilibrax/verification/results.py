@@ -16,6 +16,7 @@ from equilibrax.verification import arrays, rules
 from equilibrax.verification.configuration import Configuration
 from equilibrax.verification.games import Answers, Games
 from equilibrax.verification.lists import acceptable
+from equilibrax.verification.lottery_results import check_intervals
 from equilibrax.verification.programs import Programs
 from equilibrax.verification.report import Verification
 from equilibrax.verification.safely import short
@@ -76,7 +77,7 @@ class Block:
     def number(self, name: str, there: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """`[N]` a column, and `[N]` which rows have it and should; `there` is which should."""
         values, missing = arrays.numbers(self.results, name)
-        self._nulls(name, missing, there)
+        self.nulls(name, missing, there)
         return values, there & ~missing
 
     def scheme(self, name: str, there: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -86,11 +87,12 @@ class Block:
     def list(self, name: str, width: int, there: np.ndarray, check: str) -> tuple[np.ndarray, np.ndarray]:
         """`[N, width]` a column of lists, and which rows have it and should."""
         values, missing, bad = arrays.lists(self.results, name, width)
-        self._nulls(name, missing, there)
+        self.nulls(name, missing, there)
         self.compare(check, name, f"{width} numbers", values, bad, there & ~missing)
         return values, there & ~missing & ~bad
 
-    def _nulls(self, name: str, missing: np.ndarray, there: np.ndarray) -> None:
+    def nulls(self, name: str, missing: np.ndarray, there: np.ndarray) -> None:
+        """Whether values of a column are missing where they should be, and nowhere else."""
         expected = np.where(there, "a value", "none")
         got = np.where(missing, "none", "a value")
         self.report.compare("nulls", self.file, name, self.rows, expected, got, missing == there)
@@ -168,6 +170,20 @@ def _equilibria(block: Block, solved: np.ndarray, flags: np.ndarray) -> None:
         block.compare(check, name, truth, stored, stored != truth, here & proven)
         attacked = here & ~proven
         block.compare(check, name, truth, stored, beyond(stored, truth) & ~none, attacked)
+    _count(block, solved, flags)
+    how = block.report.proven
+    for method, number in ((answers.method, (solved & proven).sum()), ("attacks alone", (solved & ~proven).sum())):
+        if number:
+            how[method] = how.get(method, 0) + int(number)
+
+
+def _count(block: Block, solved: np.ndarray, flags: np.ndarray) -> None:
+    answers, proven = block.answers, block.answers.proven.reshape(-1)
+    if answers.drawn is not None:  # of lotteries there is one, or no number
+        single = answers.count.reshape(-1) == 1
+        stored, here = block.number("equilibria", solved & single)
+        block.compare("count", "equilibria", "1", stored, stored != 1, here)
+        return
     stored, here = block.number("equilibria", solved)
     truth = np.array([min(count, _MOST) for count in answers.count.reshape(-1).tolist()], np.int64)
     block.compare("count", "equilibria", truth, stored, stored != truth, here & proven)
@@ -184,10 +200,6 @@ def _equilibria(block: Block, solved: np.ndarray, flags: np.ndarray) -> None:
         here & proven,
     )
     block.report.leave_out("large", "equilibria that were only looked for", int((solved & ~proven).sum()))
-    how = block.report.proven
-    for method, number in ((answers.method, (solved & proven).sum()), ("attacks alone", (solved & ~proven).sum())):
-        if number:
-            how[method] = how.get(method, 0) + int(number)
 
 
 def _accepted(block: Block, schemes: np.ndarray, tables: np.ndarray, committees: np.ndarray) -> np.ndarray:
@@ -196,6 +208,9 @@ def _accepted(block: Block, schemes: np.ndarray, tables: np.ndarray, committees:
     if answers.equilibria is not None:
         place = (schemes.astype(np.int64) * games.actions ** np.arange(games.states - 1, -1, -1)).sum(axis=1)
         return answers.equilibria[tables, committees, place]
+    if answers.drawn is not None:
+        masks = games.committees[committees].tolist()
+        return np.array([answers.drawn.accepts(*at) for at in zip(tables.tolist(), masks, schemes)], bool)
     accepted = np.zeros(len(schemes), bool)
     for table in np.unique(tables).tolist():
         mine = np.flatnonzero(tables == table)
@@ -231,7 +246,7 @@ def _schemes(block: Block, name: str, utility: str, schemes: np.ndarray, here: n
 def _listed(block: Block, solved: np.ndarray, flags: np.ndarray) -> None:
     name, answers = "equilibrium_schemes", block.answers
     inner, length, missing, bad = arrays.nested(block.results, name, block.games.states)
-    block._nulls(name, missing, solved)
+    block.nulls(name, missing, solved)
     here = solved & ~missing
     cap = block.configuration["equilibria_cap"]
     block.compare("equilibria", name, "schemes", length, bad, here)
@@ -267,6 +282,11 @@ def _listed(block: Block, solved: np.ndarray, flags: np.ndarray) -> None:
     block.compare("equilibria", name, "all equilibria, or the first, in lexicographic order", length, broken, right)
     name = "equilibrium_schemes_cap"
     block.report.constant(block.file, name, block.rows, cap, *arrays.numbers(block.results, name))
+
+
+@checks("intervals")
+def _intervals(block: Block, solved: np.ndarray, flags: np.ndarray) -> None:
+    check_intervals(block, solved)
 
 
 @checks("dynamics_utility", "dynamics_steps", "dynamics_scheme")

@@ -60,7 +60,7 @@ GAMES = {
         schemes=True,
         takes=True,
         statuses=OVERFLOW | SATURATED | LIMIT | UNCERTIFIED,
-        of={LIMIT: "dynamics", UNCERTIFIED: "misalignment"},
+        of={LIMIT: "dynamics", UNCERTIFIED: "misalignment", OVERFLOW: "schemes", SATURATED: "schemes"},
     ),
     "obedient": Game(known=True, takes=True, statuses=LIMIT | NONE, of={LIMIT: "dynamics", NONE: "rationality"}),
     "joint": Game(known=True, statuses=LIMIT | CYCLE, of={LIMIT: "dynamics", CYCLE: "dynamics"}),

@@ -22,6 +22,7 @@ from equilibrax.verification.enumeration import MOST_SCHEMES, block_size, enumer
 from equilibrax.verification.folder import file_name, read_rows, record_name
 from equilibrax.verification.games import Answers, Games
 from equilibrax.verification.lists import TooLong, solve_table
+from equilibrax.verification.lotteries import solve_lotteries
 from equilibrax.verification.partition_results import check_partitions, check_setting
 from equilibrax.verification.programs import Programs
 from equilibrax.verification.report import Verification
@@ -298,7 +299,7 @@ class ShardCheck:
 
     def _check_schemes(self, name: str, part: Part, games: Games, results: pa.Table, chosen: np.ndarray, each: int):
         small = part.actions ** min(part.states, 64) <= MOST_SCHEMES
-        step = block_size(games) if small else 1
+        step = block_size(games) if small else 64 if self.configuration["lotteries"] else 1
         for start in range(0, len(chosen), step):
             mine = chosen[start : start + step]
             rows = (mine[:, None] * each + np.arange(each)).reshape(-1)
@@ -333,6 +334,8 @@ class ShardCheck:
 
     def _solve(self, games: Games, small: bool) -> Answers | None:
         limit = self.configuration["limit"] if self.configuration["dynamics"] else None
+        if self.configuration["lotteries"]:
+            return solve_lotteries(games)
         if small:
             return enumerate_games(games, limit)
         try:

@@ -7,12 +7,12 @@ other versions of the sources the latest few stay.
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import inspect
 import logging
 import os
 import shutil
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -23,6 +23,9 @@ from typing import Any
 import numba
 from numba.core import config as _config, event as events
 
+from equilibrax_kernels.caches import caches
+
+_LIGHTLY = 1  # as compilers number levels of optimization
 _KEPT = 4  # versions of the sources whose loops stay in the cache folder
 
 _logger = logging.getLogger("equilibrax.loops")
@@ -53,21 +56,17 @@ def part(function: Callable[..., Any]) -> Any:
 
     It allocates and returns no arrays either, and Python cannot call it.
     """
-    return _njit(nogil=True, forceinline=True, no_cpython_wrapper=True, **_WITHOUT_ARRAYS_OF_ITS_OWN)(
-        inspect.unwrap(function)
-    )
+    return _part(function, forceinline=True)
 
 
 def called(function: Callable[..., Any]) -> Any:
     """A part that is called, unless LLVM finds it small enough: a large loop of many such parts compiles faster."""
-    return _njit(nogil=True, no_cpython_wrapper=True, **_WITHOUT_ARRAYS_OF_ITS_OWN)(inspect.unwrap(function))
+    return _part(function)
 
 
 def spliced(function: Callable[..., Any]) -> Any:
     """A part with one caller, which is compiled as if it were written there."""
-    return _njit(nogil=True, inline="always", no_cpython_wrapper=True, **_WITHOUT_ARRAYS_OF_ITS_OWN)(
-        inspect.unwrap(function)
-    )
+    return _part(function, inline="always")
 
 
 # --- the cache --------------------------------------------------------------------------------------------------------
@@ -81,7 +80,14 @@ def _kept(function: Callable[..., Any], **options: Any) -> Any:
     return made
 
 
+def _part(function: Callable[..., Any], **options: Any) -> Any:
+    made = _njit(nogil=True, no_cpython_wrapper=True, **options, **_WITHOUT_ARRAYS_OF_ITS_OWN)(inspect.unwrap(function))
+    _parts.add(made)
+    return made
+
+
 _kept_loops: set[Any] = set()
+_parts: set[Any] = set()
 
 
 @cache
@@ -91,7 +97,7 @@ def cache_folder() -> Path | None:
     for path in sorted(Path(__file__).parent.glob("*.py")):
         sources.update(path.read_bytes())
     try:
-        folder = _caches() / "loops" / sources.hexdigest()[:16]
+        folder = caches() / "loops" / sources.hexdigest()[:16]
         folder.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()
     except (OSError, RuntimeError):  # the latter where there is no home
@@ -101,14 +107,6 @@ def cache_folder() -> Path | None:
         for old in sorted(folder.parent.iterdir(), key=lambda other: other.stat().st_mtime)[:-_KEPT]:
             shutil.rmtree(old, ignore_errors=True)
     return folder
-
-
-def _caches() -> Path:
-    said = os.environ.get("EQUILIBRAX_CACHE_DIR", "")
-    if said:
-        return Path(said)
-    system = Path.home() / ("Library/Caches" if sys.platform == "darwin" else ".cache")
-    return Path(os.environ.get("XDG_CACHE_HOME") or system) / "equilibrax"
 
 
 @contextmanager
@@ -137,4 +135,42 @@ class _Said(events.Listener):
         pass
 
 
+class _Parts(events.Listener):
+    """Parts are not compiled as far as machine code, and optimized lightly: loops take them in, and do all of that.
+
+    That is a third of the time. Where numba is built otherwise, they are compiled as numba does it.
+    """
+
+    def __init__(self) -> None:
+        self.levels: list[tuple[Any, Any]] = []
+        self.collecting = False
+        codegen = cpu_target.target_context.codegen()  # pyright: ignore[reportAttributeAccessIssue]
+        add_module, set_env = codegen._add_module, codegen.set_env
+        codegen._add_module = lambda module: None if self.in_part else add_module(module)
+        codegen.set_env = lambda name, env: None if self.in_part else set_env(name, env)  # of machine code
+
+    @property
+    def in_part(self) -> bool:
+        return bool(self.levels) and self.levels[-1][0] in _parts
+
+    def on_start(self, event: Any) -> None:
+        if not self.levels:
+            self.collecting = gc.isenabled()
+            gc.disable()  # there is nothing to be freed while millions of small objects come
+        self.levels.append((event.data["dispatcher"], _numba.OPT))
+        if self.in_part:
+            _numba.OPT = type(_numba.OPT)(_LIGHTLY)
+        elif len(self.levels) > 1:  # of numba's own
+            _numba.OPT = self.levels[0][1]
+
+    def on_end(self, event: Any) -> None:
+        _, _numba.OPT = self.levels.pop()
+        if not self.levels and self.collecting:
+            gc.enable()
+
+
 events.register("numba:compile", _Said())
+with suppress(AttributeError, ImportError):
+    from numba.core.registry import cpu_target
+
+    events.register("numba:compile", _Parts())

@@ -96,7 +96,7 @@ def select_tables_range(start, stop, tables, rules, limits, first, answers, scor
             listed = after if (states - first) % 2 == 0 else before
             _answer(b, tables, rules, listed, size, responses, work, room, first, answers)
         if rules.fit:
-            _fit(b, tables, rules, work, scores)
+            fit_table(b, tables, rules, work, scores)
     return stop
 
 
@@ -169,7 +169,7 @@ def _answer(b, tables, rules, listed, size, responses, work, room, first, answer
 
 
 @part
-def _fit(b, tables, rules, work, scores):
+def fit_table(b, tables, rules, work, scores):
     """Every committee's misalignment."""
     fits, lower, upper = work.fits, work.nowhere, work.nowhere
     if len(scores.lower):

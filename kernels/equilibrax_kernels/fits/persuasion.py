@@ -91,6 +91,7 @@ def persuasion_rule(
     plans: Int[Array, "S Z"],
     ties: Float[Array, ""],
     iteration_limit: Int[Array, ""],
+    allowed: Bool[Array, " S"] | None = None,
 ) -> PersuasionRule:
     """An optimal rule of one provider heard alone.
 
@@ -101,8 +102,9 @@ def persuasion_rule(
         plans: `[S, Z]` the action of every plan for every signal.
         ties: of several optimal rules, take one that gives the user most (1.0) or least (-1.0).
         iteration_limit: pivots before giving up with ITERATION_LIMIT (the rule is still obedient).
+        allowed: `[S]` plans that may be recommended at all, among them a best one for every state; None is all.
     """
-    problem = _problem(user, provider, available, plans)
+    problem = _problem(user, provider, available, plans, allowed)
     swing, unit, row_unit = _units(problem)
     state = _full_revelation(problem, swing, unit, row_unit, ties)
     state = lax.while_loop(
@@ -131,24 +133,26 @@ def certified_rule(
     plans: Int[Array, "S Z"],
     rule: Float[Array, "X S"],
     multipliers: Float[Array, "S Z A"],
+    allowed: Bool[Array, " S"] | None = None,
 ) -> PersuasionRule:
     """What a rule is worth and what multipliers prove about it, whoever found them.
 
     Args:
-        user, provider, available, plans: as for `persuasion_rule`.
+        user, provider, available, plans, allowed: as for `persuasion_rule`.
         rule: `[X, S]`; negative chances are set to zero and rows divided by their sums.
         multipliers: `[S, Z, A]`; negative ones are set to zero.
     """
-    return _certified(_problem(user, provider, available, plans), rule, multipliers)
+    return _certified(_problem(user, provider, available, plans, allowed), rule, multipliers)
 
 
-def _problem(user, provider, available, plans) -> _Problem:
+def _problem(user, provider, available, plans, allowed) -> _Problem:
     chex.assert_equal_shape([user, provider])
     chex.assert_shape(available, user.shape[1:])
     chex.assert_shape(plans, (None, len(user)))
     signals = jnp.arange(plans.shape[1])
     followed = user[signals, :, plans]  # [S, Z, X]
     exists = available[:, plans].all(axis=2)
+    exists = exists if allowed is None else exists & allowed
     # What she would do anyway gains her nothing, exactly: where a compiler fuses these subtractions with what comes
     # before, they can leave a rounding error, which `_units` would blow up to a constraint of its own.
     other = plans[..., None] != jnp.arange(user.shape[2])  # [S, Z, A]

@@ -212,20 +212,24 @@ class NashResult(GameResult):
     # --- printing
 
     def _table(self, table: int, decimals: int) -> Table:
-        profiles = self.profiles(table)
-        count = int(self.equilibria[table])
-        said = (
-            f"{count:,} pure equilibria, {count - len(profiles[:MOST_SHOWN]):,} not shown; "
-            if count > MOST_SHOWN
-            else ""
-        )
-        shown = Table(title=self.games.names()[table], caption=f"{said}{self.status_names[table]}")
-        for name in self.games.player_names():
+        """A line per equilibrium: who does what, what everybody has, whether it is efficient, and the weights."""
+        one, names, count = self.games[table], self.games.player_names(), int(self.equilibria[table])
+        first = np.flatnonzero(self.equilibrium[table])[:MOST_SHOWN]
+        marked = np.zeros((1, one.num_profiles), bool)
+        marked[0, first] = True
+        found = efficiency_of_profiles(one, marked, None, "auto")
+        said = [f"{count:,} pure equilibria", *([f"{count - MOST_SHOWN:,} not shown"] if count > MOST_SHOWN else [])]
+        if self.symmetric[table]:
+            said.append(f"{self.symmetric_equilibria[table]:,} of them symmetric")
+        shown = Table(title=self.games.names()[table], caption="; ".join([*said, str(self.status_names[table])]))
+        for name in names:
             shown.add_column(name)
-        for name in self.games.player_names():
-            shown.add_column(f"{name} has", justify="right", no_wrap=True)
-        exact = np.asarray(self.games.payoffs)[table]
-        for profile in profiles[:MOST_SHOWN]:
-            worth = [f"{exact[i][profile] / self.games.resolution:.{decimals}f}" for i in range(len(exact))]
-            shown.add_row(*self.games.profile_names(profile), *worth)
+        shown.add_column("efficient", min_width=9)
+        for heading in (*(f"{name} has" for name in names), "gap", *(f"weight of {name}" for name in names)):
+            shown.add_column(heading, justify="right", no_wrap=True)
+        for k, number in enumerate(first):
+            verdict = "yes" if found.efficient[k] else "weakly" if found.weakly_efficient[k] else "no"
+            has, weighs = one.flat[0, :, number] / one.resolution, found.weights[k]
+            numbers = [f"{value:.{decimals}f}" for value in (*has, found.gap[k], *weighs)]
+            shown.add_row(*one.profile_names(found.profile[k]), verdict, *numbers)
         return shown
