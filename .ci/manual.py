@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from equilibrax.cli import COMMANDS
-from equilibrax.cli.manual import all_pages
-from equilibrax.cli.pages import FOLDER
+from equilibrax.cli.manual import FOLDER
+from equilibrax.cli.manual.rendering import all_pages
 
 if __name__ == "__main__":
     pages = all_pages(COMMANDS)

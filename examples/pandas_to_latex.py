@@ -20,5 +20,5 @@ print(tables.describe())
 result = eq.solve(tables)
 print(result.sel(table="Rome", committee=("Ann", "Bob")).to_pandas())
 result.to_xarray().worst_utility.plot.line(x="committee", hue="table", marker="o")
-plt.savefig("worst.png")
+plt.savefig("worst.png")  # pyright: ignore[reportUnknownMemberType]
 print(result.to_latex())

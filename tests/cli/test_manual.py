@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import subprocess
 import sys
+import time
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from equilibrax.cli import COMMANDS, main
-from equilibrax.cli.manual import all_pages
-from equilibrax.cli.pages import FOLDER, WIDTH, stored_page, wrapped
+from equilibrax.cli.manual import FOLDER, WIDTH, stored_page, wrapped
+from equilibrax.cli.manual.rendering import all_pages
+from equilibrax.cli.progress import doing, quiet, said_while_waiting
 from equilibrax.games import all_games
 from equilibrax.problems import UtilityTables
 
@@ -71,6 +74,7 @@ def test_help_loads_nothing(args):
     heavy = {"jax", "numpy", "tyro", "rich", "pyarrow", "asyncio"}
     code = f"""
 import sys
+import time
 from equilibrax.cli import main
 try:
     status = main({args!r})
@@ -122,6 +126,19 @@ def test_no_colour_where_none_is_wanted(monkeypatch):
     screen.file.close()
 
 
+@pytest.mark.parametrize("suffix", ["parquet", "csv", "json", "xlsx", "md", "tex"])
+def test_results_of_the_same_command_are_replaced_and_nothing_else(suffix, tmp_path, capsys):
+    pytest.importorskip("openpyxl")
+    out = tmp_path / f"rows.{suffix}"
+    args = ["solve", "synthetic-1", "--committees", "1", "--no-misalignment", "--out", str(out)]
+    assert main(args) == 0
+    assert main(args) == 0
+    out.write_text("my notes")
+    assert main(args) == 2
+    assert "which would be replaced" in capsys.readouterr().err
+    assert out.read_text() == "my notes"
+
+
 def test_rows_go_to_standard_output_in_any_format(capsys):
     assert main(["solve", "synthetic-1", "--committees", "AI 1+AI 2", "--no-misalignment", "--format", "csv"]) == 0
     header, *lines = capsys.readouterr().out.splitlines()
@@ -133,3 +150,36 @@ def test_rows_go_to_standard_output_in_any_format(capsys):
         == 0
     )
     assert "| provider 1+provider 2 | user 2 |" in capsys.readouterr().out
+
+
+class _Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_terminal_says_what_takes_long_and_a_pipe_does_not():
+    terminal, pipe = _Terminal(), io.StringIO()
+    for stream in (terminal, pipe):
+        with said_while_waiting("equilibrax solve", stream, patience=0.0):
+            doing("solving 3 of 12 games")
+            time.sleep(0.05)
+            with quiet():
+                time.sleep(0.05)
+            time.sleep(0.3)
+    assert "solving 3 of 12 games" in terminal.getvalue()
+    assert terminal.getvalue().endswith("\r\x1b[K")
+    assert pipe.getvalue() == ""
+    with said_while_waiting("equilibrax solve", terminal, patience=60):
+        terminal.truncate(0)
+    assert terminal.getvalue() == ""
+
+
+def test_a_terminal_says_that_it_compiles():
+    import jax
+
+    terminal = _Terminal()
+    with said_while_waiting("equilibrax solve", terminal, patience=0.0):
+        jax.monitoring.record_event("/jax/compilation_cache/compile_requests_use_cache")
+        time.sleep(0.3)
+    jax.monitoring.record_event_duration_secs("/jax/core/compile/backend_compile_duration", 0.0)
+    assert "equilibrax solve, compiling" in terminal.getvalue()

@@ -167,7 +167,7 @@ def test_rows_go_into_files_of_all_formats(tmp_path):
     sheet = openpyxl.load_workbook(tmp_path / "rows.xlsx").active
     assert [cell.value for cell in sheet[1]] == rows.column_names
     assert sheet.max_row == 1 + rows.num_rows
-    assert (tmp_path / "rows.md").read_text().count("\n") == 2 + rows.num_rows
+    assert (tmp_path / "rows.md").read_text().count("|\n") == 2 + rows.num_rows
     assert (tmp_path / "rows.tex").read_text().count(r" \\") == 1 + rows.num_rows
     with pytest.raises(ValueError, match=r"path: expected a file that ends in .parquet \(or one of"):
         result.write(tmp_path / "rows.txt")

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from equilibrax.cli.pages import asks_for_help, stored_page, wrapped
+from equilibrax.cli.manual import asks_for_help, stored_page, wrapped
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -111,16 +111,17 @@ def _run(args: Sequence[str]) -> int:
         return 2
     try:
         from equilibrax.cli._flags import parsed
+        from equilibrax.cli.progress import said_while_waiting
 
         command_class = getattr(import_module(f"equilibrax.cli.{args[0]}"), COMMANDS[args[0]][0])
         if asks_for_help(args[1:]):
-            from equilibrax.cli.manual import page_of
+            from equilibrax.cli.manual.rendering import page_of
 
             print(page_of(command_class, args[1:], f"equilibrax {args[0]}"), end="")
             raise SystemExit(0)
         command = parsed(command_class, args[1:], f"equilibrax {args[0]}")
         _use_all_cores()
-        with _said(console):
+        with _said(console), said_while_waiting(f"equilibrax {args[0]}"):
             return command.run(console)
     except BrokenPipeError:
         raise  # nobody reads stdout any more: `run` says so
@@ -186,10 +187,12 @@ def _use_all_cores() -> None:
 def run() -> None:
     """Run the command line and end with its exit status."""
     from equilibrax._core.interrupts import end_as_done, exit_interrupted
-    from equilibrax.cli._failures import say_when_aborted
     from equilibrax.cli._streams import with_streams
 
-    say_when_aborted()
+    if len(sys.argv) > 1 and sys.argv[1] != "--version" and not asks_for_help(sys.argv[1:]):
+        from equilibrax.cli._failures import say_when_aborted
+
+        say_when_aborted()
     try:
         status = with_streams(main)
     except KeyboardInterrupt:  # after the command was done

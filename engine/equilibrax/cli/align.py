@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 import tyro
 from rich.console import Console
 
-from equilibrax.cli.output import check_folder, check_new, check_ours
+from equilibrax.cli._folders import check_folder, check_new, check_ours
 from equilibrax.raters import simulate_answers
 from equilibrax.raters.answers import AnswerDistributions, Score
 from equilibrax.raters.csv import read_raters

@@ -12,8 +12,10 @@ import tyro
 from rich.console import Console
 
 from equilibrax.cli._flags import parse_parameters, parse_rationality
+from equilibrax.cli._folders import check_new
 from equilibrax.cli.games import FileFlags, columns_or_count
-from equilibrax.cli.output import check_new, check_output, write_out
+from equilibrax.cli.output import check_output, write_out
+from equilibrax.cli.progress import doing
 from equilibrax.cli.solve import numbered_on
 from equilibrax.figures.comparison import comparison_figure
 from equilibrax.games import TOLERANCE, Backend
@@ -82,11 +84,9 @@ class Compare:
     def run(self, console: Console) -> int:
         if self.out is not None:
             check_output(str(self.out), None)
-            check_new("--out", [self.out])
-        if self.figure is not None:
-            if self.figure.suffix != ".png":
-                raise ValueError(f"--figure: expected a file that ends in .png, got {str(self.figure)!r}")
-            check_new("--figure", [self.figure])
+        if self.figure is not None and self.figure.suffix != ".png":
+            raise ValueError(f"--figure: expected a file that ends in .png, got {str(self.figure)!r}")
+        check_new("--figure", [self.figure])
         if bool(self.tables_given) == bool(self.family):
             got = "both" if self.family else "neither"
             raise ValueError(f"TABLE: expected files or names of tables, or --family for random ones, got {got}")
@@ -98,7 +98,11 @@ class Compare:
         else:
             batches = [named_tables(table, self.resolution, **options) for table in self.tables_given]
         how = {"rationality": rationality, "tolerance": self.tolerance, "backend": self.backend}
-        found = [compare(tables, **how) for tables in batches]
+        found = []
+        for i, tables in enumerate(batches):
+            doing(f"comparing games over {tables.names()[0]}, {i + 1} of {len(batches)}")
+            found.append(compare(tables, **how))
+        doing("writing")
         width = None if sys.stdout.isatty() else 120
         for one in found:
             if self.family:

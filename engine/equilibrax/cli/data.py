@@ -15,7 +15,7 @@ import tyro
 from rich.console import Console
 
 from equilibrax._core.files import whole_file
-from equilibrax.cli.output import check_new
+from equilibrax.cli._folders import check_new
 from equilibrax.io.movielens import MOVIELENS_RESOLUTION, movielens_table, read_movielens
 from equilibrax.io.tables import write_table
 

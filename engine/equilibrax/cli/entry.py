@@ -16,6 +16,7 @@ from equilibrax._core.text import show_table
 from equilibrax.cli.games import FileFlags, columns_or_count
 from equilibrax.cli.market import check_outputs, named_market, unsolved
 from equilibrax.cli.output import write_out
+from equilibrax.cli.progress import doing
 from equilibrax.games import MarketGame
 from equilibrax.problems import Alignment, random_markets
 from equilibrax.problems.market import Market
@@ -96,6 +97,7 @@ class EntryCommand:
         market = self._market()
         count = (200 if self.market else 1) if self.newcomers is None else self.newcomers
         options: dict[str, Any] = {"beta": beta, "actions": self.newcomer_actions, "seed": self.seed}
+        doing(f"letting {count:,} newcomers enter {len(market):,} market{'s' * (len(market) > 1)}")
         newcomers = random_newcomers(market, count, **options)
         entry = enter(market, newcomers, [replace(cast(Any, game), dynamics=False) for game in self.plays], throw=False)
         show_table(lambda decimals: _table(entry, decimals), None if sys.stdout.isatty() else 140)

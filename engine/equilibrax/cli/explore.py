@@ -11,7 +11,6 @@ from rich.console import Console
 
 from equilibrax.cli._folders import check_new
 from equilibrax.cli.games import ReadingFlags
-from equilibrax.cli.output import check_new
 from equilibrax.io.given import named_groups
 from equilibrax.reports import Page, explore, explore_sweep
 

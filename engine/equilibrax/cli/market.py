@@ -12,8 +12,10 @@ import pyarrow as pa
 import tyro
 from rich.console import Console
 
+from equilibrax.cli._folders import check_new
 from equilibrax.cli.games import ReadingFlags
-from equilibrax.cli.output import FORMAT_NAMES, check_new, check_output, given_committees, write_out
+from equilibrax.cli.output import FORMAT_NAMES, check_output, given_committees, write_out
+from equilibrax.cli.progress import doing
 from equilibrax.games import MarketGame
 from equilibrax.io.markets import read_market
 from equilibrax.problems.market import Market
@@ -84,7 +86,12 @@ class MarketCommand:
         check_outputs(self.out, self.figure, self.format)
         options: dict[str, Any] = {"committees": given_committees(self.committees), "promises": self.bounds}
         games = self.plays or self.game
-        solved = [solve_games(market, games, throw=False, **options) for market in self._markets()]
+        doing(f"reading {self.market}")
+        markets, solved = self._markets(), []
+        for market in markets:
+            doing(f"solving {market.names()[0]} with its bounds" if self.bounds else f"solving {market.names()[0]}")
+            solved.append(solve_games(market, games, throw=False, **options))
+        doing("writing")
         width = None if sys.stdout.isatty() else 140
         for outcomes in solved if self.out != "-" or self.format is None else ():
             for market in range(len(outcomes[0].result.market)):
@@ -125,7 +132,6 @@ def check_outputs(out: str, figure: Path | None, format: str | None = None) -> N
     check_output(out, format)
     if figure is not None and figure.suffix != ".png":
         raise ValueError(f"--figure: expected a file that ends in .png, got {str(figure)!r}")
-    check_new("--out", [out])
     check_new("--figure", [figure])
 
 

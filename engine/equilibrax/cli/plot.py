@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 import tyro
 from rich.console import Console
 
-from equilibrax.cli.output import check_folder, check_new
+from equilibrax.cli._folders import check_folder, check_new
+from equilibrax.cli.progress import doing
 from equilibrax.figures.information import plot_depths
 from equilibrax.figures.markets import MARKET_FIGURES, plot_markets
 from equilibrax.figures.paper import PAPER_FIGURES, plot_all
@@ -45,7 +46,9 @@ class Plot:
         folder = self.out or (self.source if self.source.is_dir() else self.source.parent)
         check_folder("--out", folder)
         check_new("--out", [folder / name for name in figures])
+        doing(f"reading {self.source}")
         draw = prepared(self.source)
+        doing(f"drawing {', '.join(figures)}")
         folder.mkdir(parents=True, exist_ok=True)
         for path in draw(folder):
             console.print(str(path), markup=False)

@@ -10,7 +10,8 @@ import tyro
 from rich.console import Console
 
 from equilibrax._core.files import write_document
-from equilibrax.cli.output import check_new, check_ours, table_progress
+from equilibrax.cli._folders import check_new, check_ours
+from equilibrax.cli.progress import table_progress
 from equilibrax.cli.solve import numbered_on
 from equilibrax.cli.sweep import report_lines
 from equilibrax.datasets.sweep import SweepConfig, run_sweep

@@ -13,7 +13,8 @@ import tyro
 from rich.console import Console
 
 from equilibrax.cli.games import ReadingFlags
-from equilibrax.cli.output import FORMAT_NAMES, check_new, check_output, given_committees, write_out
+from equilibrax.cli.output import FORMAT_NAMES, check_output, given_committees, write_out
+from equilibrax.cli.progress import doing
 from equilibrax.games import Backend, Game, solve
 from equilibrax.io.given import named_groups
 from equilibrax.problems.tables import UtilityTables
@@ -75,10 +76,15 @@ class Solve:
         if not self.tables:
             raise ValueError("TABLE: expected at least one CSV or npz file, got none")
         check_output(self.out, self.format)
-        check_new("--out", [self.out])
         options = {**self.reading.options(), "strict": self.strict}
+        doing(f"reading {', '.join(map(str, self.tables))}")
         files = [named_groups(path, self.resolution, **options) for path in self.tables]
-        results = [[self._solve(tables) for tables in groups] for groups in files]
+        results: list[list[Any]] = [[] for _ in files]
+        for i, groups in enumerate(files):
+            for tables in groups:
+                doing(f"solving {self.tables[i]}, {len(tables):,} table{'s' * (len(tables) > 1)}")
+                results[i].append(self._solve(tables))
+        doing("writing")
         if self.out == "-" and self.format is None:
             width = None if sys.stdout.isatty() else 200
             for groups in results:

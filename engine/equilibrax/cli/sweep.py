@@ -12,7 +12,7 @@ from rich.console import Console
 
 from equilibrax._core.interrupts import unwinding
 from equilibrax.cli._flags import built, flags_of, parse_numbers, parse_parameters
-from equilibrax.cli.output import table_progress
+from equilibrax.cli.progress import table_progress
 from equilibrax.datasets.information_sweep import InformationSweepConfig, run_information_sweep
 from equilibrax.datasets.market_sweep import MarketSweepConfig, run_market_sweep
 from equilibrax.datasets.splits import DEFAULT_SHARES

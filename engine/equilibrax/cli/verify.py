@@ -12,7 +12,8 @@ import tyro
 from rich.console import Console
 
 from equilibrax._core.files import write_whole
-from equilibrax.cli.output import check_new
+from equilibrax.cli._folders import check_new
+from equilibrax.cli.progress import quiet
 from equilibrax.verification import verify
 
 
@@ -49,7 +50,7 @@ class Verify:
 
     def run(self, console: Console) -> int:
         check_new("--report", [self.report])
-        with console.status("") as status:
+        with quiet(), console.status("") as status:
             found = verify(
                 self.directory,
                 sample=self.sample,

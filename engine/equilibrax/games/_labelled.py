@@ -39,36 +39,44 @@ class _Grid:
     lines: list[list[str]]
 
 
-class Labelled:
-    """What every result can be turned into; a part of `Result`."""
+class Summarized:
+    """A line for every result, of any game."""
 
     game: Any
-    committees: Any
     status: Any
-    problem: Any
     failures: int
-    rationalities: Any
-    table_id: Any
-    columns: Any
-    _rationality: Any
     _unit: str
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        cls.__repr__ = Labelled.__repr__  # a dataclass would print all of its arrays
-
-    # --- what it is
+        cls.__repr__ = Summarized.__repr__  # a dataclass would print all of its arrays
 
     def __len__(self) -> int:
-        """How many tables (or markets) were solved."""
+        """How many tables (or markets, or games) were solved."""
         return self.status.shape[0]
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {self._summary()}>"
 
     def _summary(self) -> str:
-        counts = {f"{self._unit}s": len(self), "committees": len(self.committees)}
-        sizes = " x ".join(f"{n:,} {what if n != 1 else what[:-1]}" for what, n in counts.items())
+        lost = f", {self.failures:,} rows not solved" if self.failures else ""
+        return f"{self.game.name}, {_counted(len(self), self._unit)}{lost}"
+
+
+class Labelled(Summarized):
+    """What every result of committees can be turned into; a part of `Result`."""
+
+    committees: Any
+    problem: Any
+    rationalities: Any
+    table_id: Any
+    columns: Any
+    _rationality: Any
+
+    # --- what it is
+
+    def _summary(self) -> str:
+        sizes = f"{_counted(len(self), self._unit)} x {_counted(len(self.committees), 'committee')}"
         worst = np.asarray(getattr(self, "worst_utility", np.nan), float)
         known = worst[np.isfinite(worst)]
         reach = f", worst utility {known.min():.4g} to {known.max():.4g}" if known.size else ""
@@ -113,10 +121,10 @@ class Labelled:
             [[0.8733]]
         """
         tables = None if table is None else [self.problem.place(one) for one in _several(table)]
-        chosen = None if committee is None else [self._place(one) for one in _several(committee)]
+        chosen = None if committee is None else [self.index(one) for one in _several(committee)]
         return self._part(self, tables, chosen)
 
-    def _place(self, committee: Any) -> int:
+    def index(self, committee: Any) -> int:
         raise NotImplementedError
 
     def _part(self, whole: Any, tables: list[int] | None, committees: list[int] | None) -> Any:
@@ -315,6 +323,10 @@ class Labelled:
 
     def _table(self, table: int, decimals: int) -> Any:
         raise NotImplementedError
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number:,} {what}{'s' * (number != 1)}"
 
 
 def _several(given: Any) -> Sequence[Any]:

@@ -16,7 +16,7 @@ from rich.table import Table
 from equilibrax._core.committees import committee_index
 from equilibrax._core.status import SolveError, Status, status_names
 from equilibrax._core.text import show_table
-from equilibrax.games._labelled import Labelled
+from equilibrax.games._labelled import Labelled, Summarized
 from equilibrax.games._outcome import Of, Outcome, no_outcome
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class GameResult:
+class GameResult(Summarized):
     """What solving any game returns.
 
     Attributes:
@@ -199,8 +199,6 @@ class Result(Labelled, GameResult):
 
     def _where(self, where: tuple[int, ...]) -> str:
         return f"{super()._where(where)}, committee {int(self.committees[where[-1]])}"
-
-    _place = index
 
     # --- printing
 

@@ -155,16 +155,16 @@ class Batch:
             '9 tables, 2 states, 3 actions, 1 provider'
         """
         names = {"names": tuple(self.unique_names())} if len(self) > 1 and self.labels else {}
-        names |= {kind: getattr(self.labels, kind) for kind in ("states", "actions", "users", "providers")
+        names |= {kind: getattr(self.labels, kind) for kind in ("states", "actions", "users", "players", "providers")
                   if isinstance(getattr(self.labels, kind, ((),))[0], str)}  # fmt: skip
-        sizes = {f"{self._one}s": len(self), **self._sizes(), "providers": self.num_providers}
+        sizes = {f"{self._one}s": len(self), **self._sizes()}
         players, there, steps, weights = self._described()
         return describe(f"{self._one}s", sizes, names, players, there, steps, weights) | {"resolution": self.resolution}
 
     def _sizes(self) -> dict[str, int]:
-        return {"states": self.states, "actions": self.actions}
+        return {"states": self.states, "actions": self.actions, "providers": self.num_providers}
 
-    def _described(self) -> tuple[dict[str, np.ndarray], np.ndarray, Any, np.ndarray]:
+    def _described(self) -> tuple[dict[str, np.ndarray], np.ndarray, Any, np.ndarray | None]:
         """For `describe`: whole numbers by player, which actions exist, steps per unit, `[B, X]` weights of states."""
         user, providers, available, prior = (
             np.asarray(getattr(self, name)) for name in ("user", "providers", "available", "prior")

@@ -46,7 +46,7 @@ def describe(
     players: Mapping[str, np.ndarray],
     available: np.ndarray,
     steps: Any,
-    weights: np.ndarray,
+    weights: np.ndarray | None,
 ) -> Description:
     """A description.
 
@@ -57,7 +57,7 @@ def describe(
         players: whole numbers in steps of utility by player, `[..., A]`.
         available: the same shape, or one that broadcasts to it: which actions exist.
         steps: per unit of utility; broadcasts to the same shape.
-        weights: `[B, X]` of the states.
+        weights: `[B, X]` of the states, or None where there are none.
     """
     found = Description()
     found[what] = ", ".join(f"{n:,} {word if n != 1 else word.removesuffix('s')}" for word, n in sizes.items())
@@ -75,8 +75,9 @@ def describe(
         ranges[name] = (float(real.min()), float(real.max())) if real.size else (0.0, 0.0)
     found["ties"] = ties  # share of states with several best actions
     found["ranges"] = ranges
-    shares = weights / weights.sum(axis=1, keepdims=True)
-    found["prior"] = (float(shares.min()), float(shares.max())) if shares.size else (0.0, 0.0)
+    if weights is not None and weights.size:
+        shares = weights / weights.sum(axis=1, keepdims=True)
+        found["prior"] = (float(shares.min()), float(shares.max()))
     return found
 
 

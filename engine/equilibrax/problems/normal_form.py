@@ -85,6 +85,14 @@ class NormalForm(Batch):
     _named: ClassVar[str] = "game"
     _kinds: ClassVar[dict[str, Any]] = {"payoffs": np.int64, "game_id": np.int64, "outcome": np.int32}
 
+    def _sizes(self) -> dict[str, int]:
+        return {"players": self.num_players, "profiles": prod(self.num_actions)}
+
+    def _described(self) -> tuple[dict[str, np.ndarray], np.ndarray, Any, np.ndarray | None]:
+        """Ties are of a player's replies to what the others do."""
+        own = {name: np.moveaxis(self.payoffs[:, i], i + 1, -1) for i, name in enumerate(self.player_names())}
+        return own, np.ones(1, bool), self.resolution, None
+
     # --- made from numbers
 
     @classmethod

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from equilibrax._core.committees import committee_members
-from equilibrax._core.files import write_whole
+from equilibrax._core.files import MADE_HERE, write_whole
 from equilibrax._core.suggestions import did_you_mean
 from equilibrax._core.text import latex, markdown
 from equilibrax.rows.committees import committee_rows
@@ -285,6 +285,7 @@ def _xlsx(rows: pa.Table) -> bytes:
     except ImportError:
         raise ImportError("xlsx: expected the library openpyxl, which is not installed: pip install openpyxl") from None
     book = Workbook(write_only=True)
+    book.properties.creator = "equilibrax"
     sheet = book.create_sheet("results")
     sheet.append(rows.column_names)
     for row in rows.to_pylist():
@@ -305,7 +306,7 @@ def _sheet_cell(value: Any) -> Any:
 def _md(rows: pa.Table) -> bytes:
     lines = [rows.column_names, ["---"] * rows.num_columns]
     lines += [[markdown(_said(value)) for value in row.values()] for row in rows.to_pylist()]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines).encode()
+    return ("".join(f"| {' | '.join(line)} |\n" for line in lines) + f"\n{MADE_HERE}\n").encode()
 
 
 def _tex(rows: pa.Table) -> bytes:
@@ -313,7 +314,7 @@ def _tex(rows: pa.Table) -> bytes:
     cells = [rows.column_names, *([_said(value) for value in row.values()] for row in rows.to_pylist())]
     head, *lines = [" & ".join(map(latex, line)) + r" \\" for line in cells]
     parts = [r"\begin{tabular}{" + aligned + "}", r"\toprule", head, r"\midrule", *lines, r"\bottomrule"]
-    return "\n".join([*parts, r"\end{tabular}", ""]).encode()
+    return "\n".join([*parts, r"\end{tabular}", f"% {MADE_HERE}", ""]).encode()
 
 
 def _said(value: Any) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import tyro
 
 from equilibrax.cli._flags import composed, games_of
-from equilibrax.cli.pages import GAME, WIDTH, wrapped
+from equilibrax.cli.manual import GAME, WIDTH, wrapped
 
 _EXAMPLE = re.compile(r"\s*\bExample:\s+")  # they come last
 _DEFAULT = re.compile(r"\s*\(default: ((?:(?!\(default:).)*)\)\s*$", re.DOTALL)
@@ -165,6 +165,5 @@ def _text(action: Any) -> str:
         default = ""
     if not default or _SAID.search(text):
         return text
-    return (
-        f"{text} Default:{_TOGETHER}{default if default[0].isalnum() or default.startswith('--') else repr(default)}."
-    )
+    shown = default if default[0].isalnum() or default.startswith("--") else repr(default)
+    return f"{text} Default:{_TOGETHER if len(shown) < WIDTH // 2 else ' '}{shown}."

@@ -1,7 +1,7 @@
-"""Manual pages that are printed without loading what they are about: `manual` makes them, `.ci/manual.py` keeps them.
+"""Manual pages, printed without loading what they are about: `rendering` makes them, `.ci/manual.py` keeps them.
 
-A page is a file beside this one: `solve.txt`, `data.movielens.txt` of a subcommand, `sweep--users.txt` of what a flag
-makes of a command. Only the standard library is needed here, and little of that.
+A page is a file in `pages`: `solve.txt`, `data.movielens.txt` of a subcommand, `sweep--users.txt` of what a flag makes
+of a command. Only the standard library is needed here, and little of that.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-FOLDER = os.path.dirname(__file__)
+FOLDER = os.path.join(os.path.dirname(__file__), "pages")
 GAME = "options with --game "
 WIDTH = 80
 
