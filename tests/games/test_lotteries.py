@@ -9,7 +9,8 @@ import numpy as np
 import oracles
 import oracles_lotteries
 import pytest
-from equilibrax.games import LotteryResult, lottery_engine
+from equilibrax.games import LotteryResult
+from equilibrax.games.lotteries import engine as lottery_engine
 from equilibrax.rows import committee_rows
 
 LOTTERIES = eq.Selection(rules="lotteries")

@@ -11,12 +11,6 @@ from ._game import (
     register_bounds as register_bounds,
     register_guarantee as register_guarantee,
 )
-from ._lottery_regret import LotteryRegret as LotteryRegret, lottery_regret as lottery_regret
-from ._lottery_search import (
-    GradientSearch as GradientSearch,
-    LotterySearch as LotterySearch,
-    search_lotteries as search_lotteries,
-)
 from ._oblivious_rules import ObliviousRules as ObliviousRules, oblivious_rules as oblivious_rules
 from ._oblivious_utility import oblivious_utility as oblivious_utility, oblivious_values as oblivious_values
 from ._options import (
@@ -45,7 +39,13 @@ from .aligned import Aligned as Aligned
 from .information.market import InformationMarket as InformationMarket
 from .information.result import InformationMarketResult as InformationMarketResult
 from .joint import Joint as Joint
-from .lottery_result import LotteryResult as LotteryResult
+from .lotteries.regret import LotteryRegret as LotteryRegret, lottery_regret as lottery_regret
+from .lotteries.result import LotteryResult as LotteryResult
+from .lotteries.search import (
+    GradientSearch as GradientSearch,
+    LotterySearch as LotterySearch,
+    search_lotteries as search_lotteries,
+)
 from .markets.anonymous import Anonymous as Anonymous
 from .markets.game import MarketDynamics as MarketDynamics, MarketGame as MarketGame
 from .markets.personalized import Personalized as Personalized

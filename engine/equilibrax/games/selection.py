@@ -18,8 +18,8 @@ from equilibrax.fits.chebyshev import FitOptions, certify
 from equilibrax.games._equilibrium_schemes import equilibrium_schemes
 from equilibrax.games._game import Compared, Game, GameLine
 from equilibrax.games._options import Dynamics, Rationality, SelectionDynamics, TieBreak
-from equilibrax.games.lottery_engine import solve_lotteries
-from equilibrax.games.lottery_result import LotteryResult
+from equilibrax.games.lotteries.engine import solve_lotteries
+from equilibrax.games.lotteries.result import LotteryResult
 from equilibrax.games.selection_engine import (
     MAX_CAPACITY,
     Program,

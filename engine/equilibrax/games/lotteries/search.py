@@ -28,9 +28,9 @@ from equilibrax._core.batching import batch_mesh, by_rows, chunk_size, over_batc
 from equilibrax._core.checks import check_choice, check_numbers, check_whole
 from equilibrax._core.partitions import all_partitions
 from equilibrax._core.status import SolveError
-from equilibrax.games._lottery_regret import LotteryRegret, check_programs, lottery_regret, programs_of, values_of
 from equilibrax.games._oblivious_rules import expected_contributions, highs_rule
 from equilibrax.games._options import Dynamics
+from equilibrax.games.lotteries.regret import LotteryRegret, check_programs, lottery_regret, programs_of, values_of
 from equilibrax.games.selection import table_keys
 from equilibrax.problems.persuasion import PersuasionGame
 

@@ -1,0 +1,1 @@
+"""Lotteries: in the selection game exactly, in the joint game by search and certificate."""
