@@ -145,7 +145,7 @@ class Configuration:
         """Rows of results of each table."""
         return len(self.game.committees(part.providers)) * max(1, len(self["rationality"]))
 
-    def letters(self, part: Part) -> dict[str, int]:
+    def letters(self, part: Any) -> dict[str, int]:
         """What the letters in the sizes of columns stand for."""
         return {"K": part.providers, "1+K": 1 + part.providers, "X": part.states, "A": part.actions}
 
