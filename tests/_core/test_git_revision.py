@@ -20,5 +20,5 @@ def test_a_git_that_fails_is_not_a_clean_checkout(monkeypatch, status, revision)
             raise subprocess.TimeoutExpired(command, 20)
         return subprocess.CompletedProcess(command, 0, said, "")
 
-    monkeypatch.setattr(version.subprocess, "run", run)
+    monkeypatch.setattr(subprocess, "run", run)
     assert version.git_revision.__wrapped__() == revision
