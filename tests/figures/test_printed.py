@@ -75,3 +75,25 @@ def test_names_are_text_in_svg_too(tmp_path):
     found = eq.compare(tables, rationality=[10])
     eq.figures.comparison_figure(found, tmp_path / "a.svg")
     assert "λ = 10" in (tmp_path / "a.svg").read_text()
+
+
+@pytest.mark.slow
+def test_commands_take_formats_width_and_style_and_replace_only_their_own(tmp_path, capsys):
+    from equilibrax.cli import main
+
+    arguments = ["compare", "synthetic-2", "--rationality", "10", "--style", "talk", "--width", "120", "--figure"]
+    for name in ("a.svg", "a.pdf"):
+        for _ in range(2):  # its own may be replaced
+            assert main([*arguments, str(tmp_path / name)]) == 0
+    (tmp_path / "b.svg").write_text("<svg>mine</svg>")
+    assert main([*arguments, str(tmp_path / "b.svg")]) == 2
+    assert (tmp_path / "b.svg").read_text() == "<svg>mine</svg>"
+    assert main([*arguments[:2], "--figure", str(tmp_path / "c.gif")]) == 2
+    assert "--figure: expected a file that ends in .png, .svg or .pdf" in capsys.readouterr().err
+    assert main(["solve", "synthetic-2", "--out", str(tmp_path / "committees.parquet")]) == 0
+    assert main(["plot", str(tmp_path), "--format", "pdf", "svg", "--width", "4"]) == 2
+    assert "--width: expected 40 to 1000 millimetres, got 4" in capsys.readouterr().err
+    assert main(["plot", str(tmp_path), "--format", "pdf", "svg", "--width", "90"]) == 0
+    assert {path.name for path in tmp_path.glob("figure*")} == {
+        f"figure{n}.{s}" for n in (5, 6, 7) for s in ("pdf", "svg")
+    }

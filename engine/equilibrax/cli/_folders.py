@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from equilibrax._core.files import MADE_HERE
 
 _MOST = 2**20  # bytes of a file that are looked at
+_OF_FIGURES = {".png": b"Software\0equilibrax", ".svg": b">equilibrax<", ".pdf": b"(equilibrax)"}
 
 
 def check_new(flag: str, files: Iterable[Path | str | None]) -> None:
@@ -81,8 +82,10 @@ def _is_ours(file: Path) -> bool:
             head = content.read(_MOST)
             content.seek(max(0, file.stat().st_size - 200))
             tail = content.read()
-        if file.suffix == ".png":
-            return b"Software\0equilibrax" in head
+        if file.suffix in (
+            marks := {".png": b"Software\0equilibrax", ".svg": b">equilibrax<", ".pdf": b"(equilibrax)"}
+        ):
+            return marks[file.suffix] in head
         if file.suffix == ".csv":
             return _of_results(head.decode("utf-8", "replace").split("\n", 1)[0].strip().split(","))
         if file.suffix == ".xlsx":

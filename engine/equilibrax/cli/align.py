@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
 from typing import Annotated, Any, Literal
@@ -13,6 +13,7 @@ import tyro
 from rich.console import Console
 
 from equilibrax.cli._folders import check_folder, check_new, check_ours
+from equilibrax.cli.games import FigureFlags, LookFlags
 from equilibrax.raters import simulate_answers
 from equilibrax.raters.answers import AnswerDistributions, Score
 from equilibrax.raters.csv import read_raters
@@ -126,6 +127,10 @@ class Align:
     """Standard deviation of simulated raters' noise, or share of their own opinion in users' answers."""
     quantize: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Round simulated ratings to whole numbers from 0 to 100."""
+    figure_format: tuple[Literal["png", "svg", "pdf"], ...] = ("png",)
+    """Formats of figures, beside each other."""
+    look: Annotated[LookFlags, tyro.conf.arg(name="")] = field(default_factory=LookFlags)
+    """How figures look."""
 
     def run(self, console: Console) -> int:
         if self.out is None:
@@ -141,12 +146,15 @@ class Align:
                     f"FILE: expected different names, as results are in folders of these, got {name!r} twice"
                 )
             given[name] = data
+        look = FigureFlags(self.look.width, self.look.style, self.figure_format)
         files = check_places(given, self.out)
+        drawn = [file.with_suffix(f".{one}") for file in files if file.suffix == ".png" for one in look.formats]
+        files = [file for file in files if file.suffix != ".png"] + drawn
         check_ours("--out", self.out, "curve.parquet", "*/curve.parquet")
         check_new("--out", files)
         studies: dict[str, AlignmentStudy] = {}
         said: list[str] = []
-        with warnings.catch_warnings(record=True) as caught:
+        with look.printed(), warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", FigureWarning)
             try:
                 for name, data in given.items():

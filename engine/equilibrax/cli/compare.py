@@ -13,7 +13,7 @@ from rich.console import Console
 
 from equilibrax.cli._flags import parse_parameters, parse_rationality
 from equilibrax.cli._folders import check_new
-from equilibrax.cli.games import FileFlags, columns_or_count
+from equilibrax.cli.games import FileFlags, LookFlags, columns_or_count
 from equilibrax.cli.output import check_output, write_out
 from equilibrax.cli.progress import doing
 from equilibrax.cli.solve import numbered_on
@@ -78,14 +78,15 @@ class Compare:
     """Loops on the cores of this machine (cpu), kernels that XLA compiles (xla), or, for every game, what fits."""
     out: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
     """File to write, a row per table and game: .parquet, .csv, .json, .xlsx, .md or .tex."""
-    figure: Annotated[Path | None, tyro.conf.arg(metavar="FILE.png")] = None
+    figure: Annotated[Path | None, tyro.conf.arg(metavar="FILE.{png,svg,pdf}")] = None
     """Figure to draw."""
+    look: Annotated[LookFlags, tyro.conf.arg(name="")] = field(default_factory=LookFlags)
+    """How figures look."""
 
     def run(self, console: Console) -> int:
         if self.out is not None:
             check_output(str(self.out), None)
-        if self.figure is not None and self.figure.suffix != ".png":
-            raise ValueError(f"--figure: expected a file that ends in .png, got {str(self.figure)!r}")
+        self.look.check(self.figure)
         check_new("--figure", [self.figure])
         if bool(self.tables_given) == bool(self.family):
             got = "both" if self.family else "neither"
@@ -114,7 +115,8 @@ class Compare:
             rows = _merged([one.rows() for one in found])
             write_out(rows, str(self.out), None, console)
         if self.figure is not None:
-            comparison_figure(found, self.figure)
+            with self.look.printed():
+                comparison_figure(found, self.figure)
             console.print(f"figure drawn to {self.figure}", markup=False)
         unsolved = sum(int((one.status != 0).sum()) for one in found)
         if unsolved:

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from equilibrax._core.text import show_table
-from equilibrax.cli.games import FileFlags, columns_or_count
+from equilibrax.cli.games import FileFlags, LookFlags, columns_or_count
 from equilibrax.cli.market import check_outputs, named_market, unsolved
 from equilibrax.cli.output import write_out
 from equilibrax.cli.progress import doing
@@ -83,8 +83,10 @@ class EntryCommand:
     out: Annotated[str, tyro.conf.arg(metavar="FILE")] = "-"
     """File to write, a row per game, market, newcomer and user: .parquet, .csv, .json, .xlsx, .md or .tex; or - for
     none."""
-    figure: Annotated[Path | None, tyro.conf.arg(metavar="FILE.png")] = None
+    figure: Annotated[Path | None, tyro.conf.arg(metavar="FILE.{png,svg,pdf}")] = None
     """Figure to draw: the incumbents' worst utility before and after."""
+    look: Annotated[LookFlags, tyro.conf.arg(name="")] = field(default_factory=LookFlags)
+    """How figures look."""
 
     plays: tuple[MarketGame, ...] = ()
     """The games with their options."""
@@ -93,6 +95,7 @@ class EntryCommand:
 
     def run(self, console: Console) -> int:
         check_outputs(self.out, self.figure)
+        self.look.check(self.figure)
         beta = _ratio(self.beta)
         market = self._market()
         count = (200 if self.market else 1) if self.newcomers is None else self.newcomers
@@ -108,7 +111,8 @@ class EntryCommand:
             if self.figure is not None:
                 from equilibrax.figures.markets import entry_figure
 
-                entry_figure(rows, self.figure, users=market.user_names())
+                with self.look.printed():
+                    entry_figure(rows, self.figure, users=market.user_names())
                 console.print(f"figure drawn to {self.figure}", markup=False)
         return unsolved(console, [*entry.before, *entry.after])
 

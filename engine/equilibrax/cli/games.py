@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
 import tyro
 
@@ -49,3 +52,55 @@ def columns_or_count(providers: tuple[str, ...], drawn: bool, default: int) -> t
     if not came.isascii() or not came.isdecimal():
         raise ValueError(f"--providers: expected a number for random ones, which have no columns, got {came!r}")
     return None, int(came)
+
+
+@dataclass(frozen=True)
+class LookFlags:
+    """How figures look."""
+
+    width: Annotated[float | None, tyro.conf.arg(metavar="MM")] = None
+    """Width of figures in millimetres; letters keep their size. Default: as the number of panels suggests."""
+    style: Literal["paper", "talk"] = "paper"
+    """Letters of 8 points for a page, or half as large again for a screen."""
+
+    def printed(self) -> AbstractContextManager[None]:
+        """Within it figures look so.
+
+        Raises:
+            ValueError: if a figure cannot be as wide as that.
+        """
+        from equilibrax.figures import printed
+
+        return printed(self.formats, width=self.width, style=self.style)
+
+    @property
+    def formats(self) -> Sequence[str]:
+        """Those that are asked for whatever names of files end in."""
+        return ()
+
+    def check(self, figure: Path | None) -> None:
+        """Refuse a file that no figure can be, and a look that none can have.
+
+        Raises:
+            ValueError: naming the flag.
+        """
+        with self.printed():
+            if figure is not None and figure.suffix not in (".png", ".svg", ".pdf"):
+                raise ValueError(f"--figure: expected a file that ends in .png, .svg or .pdf, got {str(figure)!r}")
+
+
+@dataclass(frozen=True)
+class FigureFlags(LookFlags):
+    """The same, where figures have names of their own."""
+
+    format: tuple[Literal["png", "svg", "pdf"], ...] = ("png",)
+    """Formats of figures, beside each other."""
+
+    @property
+    def formats(self) -> Sequence[str]:
+        """All that are named."""
+        return self.format
+
+    def files(self, folder: Path, names: Sequence[str]) -> list[Path]:
+        """The files as which figures of these names are written."""
+        return [folder / Path(name).with_suffix(f".{one}") for name in names for one in self.format]

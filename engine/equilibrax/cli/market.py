@@ -13,7 +13,7 @@ import tyro
 from rich.console import Console
 
 from equilibrax.cli._folders import check_new
-from equilibrax.cli.games import ReadingFlags
+from equilibrax.cli.games import LookFlags, ReadingFlags
 from equilibrax.cli.output import FORMAT_NAMES, check_output, given_committees, write_out
 from equilibrax.cli.progress import doing
 from equilibrax.games import MarketGame
@@ -74,8 +74,10 @@ class MarketCommand:
     none."""
     format: Annotated[str | None, tyro.conf.arg(metavar=FORMAT_NAMES)] = None
     """Write rows in this format, whatever FILE is called; with --out - to standard output, instead of tables."""
-    figure: Annotated[Path | None, tyro.conf.arg(metavar="FILE.png")] = None
+    figure: Annotated[Path | None, tyro.conf.arg(metavar="FILE.{png,svg,pdf}")] = None
     """Figure to draw: every user against her bound in both games."""
+    look: Annotated[LookFlags, tyro.conf.arg(name="")] = field(default_factory=LookFlags)
+    """How figures look."""
 
     plays: tuple[MarketGame, ...] = ()
     """The games with their options."""
@@ -84,6 +86,7 @@ class MarketCommand:
 
     def run(self, console: Console) -> int:
         check_outputs(self.out, self.figure, self.format)
+        self.look.check(self.figure)
         options: dict[str, Any] = {"committees": given_committees(self.committees), "promises": self.bounds}
         games = self.plays or self.game
         doing(f"reading {self.market}")
@@ -101,7 +104,8 @@ class MarketCommand:
         if self.figure is not None:
             from equilibrax.figures.markets import bound_figure
 
-            bound_figure(rows, self.figure, users=solved[-1][0].result.market.user_names())
+            with self.look.printed():
+                bound_figure(rows, self.figure, users=solved[-1][0].result.market.user_names())
             console.print(f"figure drawn to {self.figure}", markup=False)
         return unsolved(console, [one for outcomes in solved for one in outcomes])
 
@@ -130,8 +134,6 @@ def named_market(
 def check_outputs(out: str, figure: Path | None, format: str | None = None) -> None:
     """Refuse names of another kind before anything is computed."""
     check_output(out, format)
-    if figure is not None and figure.suffix != ".png":
-        raise ValueError(f"--figure: expected a file that ends in .png, got {str(figure)!r}")
     check_new("--figure", [figure])
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,6 +14,7 @@ import tyro
 from rich.console import Console
 
 from equilibrax.cli._folders import check_folder, check_new
+from equilibrax.cli.games import FigureFlags
 from equilibrax.cli.progress import doing
 from equilibrax.figures.information import plot_depths
 from equilibrax.figures.markets import MARKET_FIGURES, plot_markets
@@ -40,18 +41,22 @@ class Plot:
     """The folder of a sweep, one with `committees*.parquet`, `users*.parquet` or `depths*.parquet`, or such a file."""
     out: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
     """Folder for the figures; default is beside the data."""
+    look: Annotated[FigureFlags, tyro.conf.arg(name="")] = field(default_factory=FigureFlags)
+    """How figures look."""
 
     def run(self, console: Console) -> int:
         figures, prepared = _KINDS[_kind_of(self.source)]
         folder = self.out or (self.source if self.source.is_dir() else self.source.parent)
         check_folder("--out", folder)
-        check_new("--out", [folder / name for name in figures])
+        with self.look.printed():
+            check_new("--out", self.look.files(folder, figures))
         doing(f"reading {self.source}")
         draw = prepared(self.source)
         doing(f"drawing {', '.join(figures)}")
         folder.mkdir(parents=True, exist_ok=True)
-        for path in draw(folder):
-            console.print(str(path), markup=False)
+        with self.look.printed():
+            for path in draw(folder):
+                console.print(str(path), markup=False)
         return 0
 
 

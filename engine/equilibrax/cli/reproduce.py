@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +11,7 @@ from rich.console import Console
 
 from equilibrax._core.files import write_document
 from equilibrax.cli._folders import check_new, check_ours
+from equilibrax.cli.games import FigureFlags
 from equilibrax.cli.progress import table_progress
 from equilibrax.cli.solve import numbered_on
 from equilibrax.cli.sweep import report_lines
@@ -47,13 +48,19 @@ class Reproduce:
 
     backend: Backend = "auto"
     """Loops on the cores of this machine (cpu), kernels that XLA compiles (xla), or what fits the machine."""
+    look: Annotated[FigureFlags, tyro.conf.arg(name="")] = field(default_factory=FigureFlags)
+    """How figures look."""
 
     def run(self, console: Console) -> int:
+        with self.look.printed():
+            return self._run(console)
+
+    def _run(self, console: Console) -> int:
         if self.tables < 0:
             raise ValueError(f"--tables: expected 0 or more, got {self.tables}")
         check_ours("--out", self.out, "committees.parquet")
         folders = [self.out, *[self.out / "sweep"] * bool(self.tables)]
-        figures = [folder / name for folder in folders for name in PAPER_FIGURES]
+        figures = [file for folder in folders for file in self.look.files(folder, PAPER_FIGURES)]
         check_new("--out", [self.out / "committees.parquet", self.out / "summary.md", *figures])
         self.out.mkdir(parents=True, exist_ok=True)
         console.print("Solving the three tables of Appendix D ...")
