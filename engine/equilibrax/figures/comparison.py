@@ -40,7 +40,7 @@ _BOUND = {
     "color": draw.VERMILLION,
     "zorder": 5,
 }
-_BELOW = {**_BOUND, "marker": "<", "markersize": 4, "markeredgewidth": 0, "clip_on": False}
+_BELOW = {**_BOUND, "marker": "<", "markersize": 4, "markeredgewidth": 0}
 _NOTE = {"va": "center", "fontsize": 6.5, "color": draw.GREY}
 
 
@@ -84,6 +84,7 @@ def _by_table(given: list[Comparison], path: draw.Target) -> Figure:
     note = (
         "Filled: worst equilibrium; outlined: best. A monopolist's are those of the worst and the best provider alone."
     )
+    sources: dict[str, list[str]] = {}
     with draw.page(path, len(tables), note, share="y", height=height) as (figure, panels):
         for (one, b), panel in zip(tables, panels):
             shown = [g for g, line in enumerate(one.lines) if line in at and np.isfinite(one.worst[b, g])]
@@ -100,7 +101,10 @@ def _by_table(given: list[Comparison], path: draw.Target) -> Figure:
                 panel.plot(worst[g], row, color=colour, **_WORST)
                 if np.isfinite(one.bound[b, g]):
                     outside = one.bound[b, g] < low - margin
-                    panel.plot(low - margin if outside else one.bound[b, g], row, **(_BELOW if outside else _BOUND))
+                    sources.setdefault(one.bound_sources[g], []).append(one.lines[g].name)
+                    panel.plot(
+                        low - 0.6 * margin if outside else one.bound[b, g], row, **(_BELOW if outside else _BOUND)
+                    )
             for line, row in at.items():
                 if line not in [one.lines[g] for g in shown]:
                     panel.text(0.02, row, "not played", transform=panel.get_yaxis_transform(), **_NOTE)
@@ -115,11 +119,13 @@ def _by_table(given: list[Comparison], path: draw.Target) -> Figure:
             [
                 Line2D([], [], label="worst equilibrium", **{**_WORST, **dark}),
                 Line2D([], [], label="best equilibrium", markeredgecolor="#444444", **_BEST),
-                Line2D([], [], label="optimum", **draw.OPTIMUM),
+                Line2D([], [], label="optimum, as if aligned", **draw.OPTIMUM),
                 Line2D([], [], label="bound", **_BOUND),
                 Line2D([], [], label="bound, further left", **_BELOW),
             ],
         )
+        each = (f"{name} of {' / '.join(dict.fromkeys(games))}" for name, games in sources.items())
+        draw.add_note(figure, f"Bounds: {'; '.join(each)}." if sources else "")
     return figure
 
 
@@ -141,6 +147,15 @@ def _pooled(given: list[Comparison], path: draw.Target) -> Figure:
             left.plot([low, high], [row, row], color=colour, linewidth=1.2, zorder=2)
             left.plot([lower, upper], [row, row], color=colour, linewidth=5, solid_capstyle="butt", zorder=2.5)
             left.plot(middle, row, color="black", marker="o", markersize=3.2, zorder=3)
+            if high - low <= draw.TOLERANCE:
+                place = {
+                    "textcoords": "offset points",
+                    "ha": "right",
+                    "va": "center",
+                    "fontsize": 6,
+                    "color": draw.GREY,
+                }
+                left.annotate("the same in 90 % of tables", (middle, row), xytext=(-6, 0), **place)
         shares = one.at_optimum[shown]
         bars = right.barh(range(len(shown)), shares, color=[_colour(one.lines[g]) for g in shown], height=0.62)
         right.bar_label(bars, [f"{100 * share:.1f} %" for share in shares], padding=2, fontsize=6.5)
