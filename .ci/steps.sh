@@ -4,6 +4,7 @@ top=$PWD
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 export JAX_COMPILATION_CACHE_DIR=$work/compiled  # steps with the same JAX compile nothing twice
+export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0.1
 if [ -z "${EQUILIBRAX_MOVIELENS:-}" ] && [ -d ../shared/data/ml-latest-small ]; then
   EQUILIBRAX_MOVIELENS=$(cd ../shared/data/ml-latest-small && pwd)
   export EQUILIBRAX_MOVIELENS
