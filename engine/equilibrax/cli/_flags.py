@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields, make_dataclass, replace
-from typing import Annotated, Any, TypeVar, get_type_hints
+from typing import Annotated, Any, ClassVar, TypeVar, get_type_hints
 
 import tyro
 
@@ -19,7 +19,9 @@ from equilibrax.games import (
     TOLERANCE,
     Dynamics,
     Game,
+    GradientSearch,
     InTurn,
+    JointDynamics,
     MarketDynamics,
     Quantal,
     Response,
@@ -51,10 +53,11 @@ class _TurnFlags:
     """Whether to run best-response dynamics."""
     step_limit: int = Dynamics.step_limit
     """After how many moves to stop it."""
+    usual: ClassVar[bool | None] = True
 
     def value(self) -> Any:
         turns = Dynamics(**self.options(), step_limit=self.step_limit)
-        return (turns == Dynamics() or turns) if self.dynamics else False
+        return (self.usual if turns == Dynamics() else turns) if self.dynamics else False
 
     def options(self) -> dict[str, Any]:
         return {}
@@ -76,19 +79,25 @@ class _DynamicsFlags(_TurnFlags):
 class _SelectionFlags(_DynamicsFlags):
     dynamics: bool = True
     """Whether to run best-response dynamics; with lotteries there is none."""
+    usual: ClassVar[bool | None] = None  # what the rules have by default
 
-    def value(self) -> Any:
-        found = super().value()
-        return None if found is True else found  # what the rules have by default
+
+@dataclass(frozen=True)
+class _JointFlags(_TurnFlags):
+    dynamics: bool = True
+    """Whether to run best-response dynamics; with lotteries there is none."""
+    usual: ClassVar[bool | None] = None
 
 
 _FLAGS: dict[Any, Any] = {
     Response: (Annotated[_ResponseFlags, tyro.conf.arg(name="")], _ResponseFlags()),
+    JointDynamics: (Annotated[_JointFlags, tyro.conf.arg(name="")], _JointFlags()),
     InTurn: (Annotated[_TurnFlags, tyro.conf.arg(name="")], _TurnFlags()),
     SelectionDynamics: (Annotated[_SelectionFlags, tyro.conf.arg(name="")], _SelectionFlags()),
     bool | Dynamics: (Annotated[_DynamicsFlags, tyro.conf.arg(name="")], _DynamicsFlags()),
     MarketDynamics: (Annotated[_TurnFlags, tyro.conf.arg(name="")], _TurnFlags()),
     bool | FitOptions: (bool, True),
+    GradientSearch | None: (tyro.conf.Suppress[tyro.conf.Fixed[Any]], None),
 }
 """Types of options, as other flags: the annotation and the default."""
 
