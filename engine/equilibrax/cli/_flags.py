@@ -32,6 +32,9 @@ from equilibrax.problems.market import Market
 
 C = TypeVar("C")
 
+_HIDDEN = tyro.conf.Suppress[tyro.conf.Fixed[Any]]
+"""Of a field that is no flag."""
+
 
 # --- options that take several flags ----------------------------------------------------------------------------------
 
@@ -97,7 +100,7 @@ _FLAGS: dict[Any, Any] = {
     bool | Dynamics: (Annotated[_DynamicsFlags, tyro.conf.arg(name="")], _DynamicsFlags()),
     MarketDynamics: (Annotated[_TurnFlags, tyro.conf.arg(name="")], _TurnFlags()),
     bool | FitOptions: (bool, True),
-    GradientSearch | None: (tyro.conf.Suppress[tyro.conf.Fixed[Any]], None),
+    GradientSearch | None: (_HIDDEN, None),
 }
 """Types of options, as other flags: the annotation and the default."""
 
@@ -113,9 +116,8 @@ def flags_of(kind: type[Any], shown: Mapping[str, Any], hidden: Sequence[str] = 
         shown: annotation and default of fields that are shown otherwise.
         hidden: fields that are no flags.
     """
-    hidden_type = tyro.conf.Suppress[tyro.conf.Fixed[Any]]
     changed: list[Any] = [(name, annotation, field(default=default)) for name, (annotation, default) in shown.items()]
-    changed += [(f.name, hidden_type, field(default=_default(f))) for f in fields(kind) if f.name in hidden]
+    changed += [(f.name, _HIDDEN, field(default=_default(f))) for f in fields(kind) if f.name in hidden]
     plain = {"__post_init__": lambda self: None, "__doc__": kind.__doc__}
     return make_dataclass(kind.__name__, changed, bases=(kind,), frozen=True, namespace=plain)
 
@@ -154,7 +156,8 @@ def parsed(command: type[C], args: Sequence[str], prog: str) -> C:
     if unknown:
         of = f"{prog} --game {found.game}" if kinds else prog  # pyright: ignore[reportAttributeAccessIssue]
         known = [f"--{f.name.replace('_', '-')}" for kind in (command, *kinds) for f in fields(kind)]  # pyright: ignore[reportArgumentType]
-        hint = did_you_mean(unknown[0].partition("=")[0], known) if unknown[0].startswith("--") else ""
+        given = unknown[0].partition("=")[0]
+        hint = did_you_mean(given, [name for name in known if name != given]) if given.startswith("--") else ""
         raise ValueError(
             f"{unknown[0]}: expected a flag of `{of}`, which has none of that name; --help lists them{hint}"
         )
