@@ -20,6 +20,7 @@ from .games import (
     Aligned as Aligned,
     Anonymous as Anonymous,
     Dynamics as Dynamics,
+    GradientSearch as GradientSearch,
     InformationMarket as InformationMarket,
     Joint as Joint,
     Nash as Nash,

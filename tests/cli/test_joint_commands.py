@@ -114,3 +114,16 @@ def test_oblivious_providers_on_the_command_line_and_in_sweeps(table, tmp_path, 
     rows = eq.rows.read_committees(tmp_path / "sweep")
     tables = eq.sample_tables("uniform", 12, states=2, actions=2, providers=2, seed=0)
     assert rows["worst_utility"].to_pylist() == eq.solve(tables, "oblivious").worst_utility.ravel().tolist()
+
+
+def test_rows_of_lotteries_are_refused_before_anything_is_searched(table, tmp_path, capsys):
+    few = ["solve", str(table), "--game", "joint", "--rules", "lotteries", "--committees", "Ann"]
+    assert main([*few, "--out", str(tmp_path / "rows.csv")]) == 2
+    assert "--game: expected one whose results have rows, to write them, got the joint game" in capsys.readouterr().err
+    assert not (tmp_path / "rows.csv").exists()
+    assert main([*few, "--step-limit", "3"]) == 2
+    assert 'dynamics: expected none with rules="lotteries"' in capsys.readouterr().err
+    assert main([*few, "--search", "3"]) == 2
+    said = capsys.readouterr().err
+    assert "--search: expected a flag" in said
+    assert "did you mean '--search'" not in said

@@ -19,7 +19,9 @@ def shown(game: Game[Any]) -> str:
 @pytest.mark.parametrize(
     ("law", "game"),
     [
-        pytest.param(law, game, id=f"{name}-{shown(game)}")
+        pytest.param(
+            law, game, id=f"{name}-{shown(game)}", marks=[pytest.mark.slow] * bool(getattr(game, "search", None))
+        )
         for name, law in LAWS.items()
         for kind in all_games().values()
         if UtilityTables in kind.over or not law.over_tables

@@ -49,6 +49,7 @@ def law(over_tables: bool = False, options: bool = False) -> Callable[[Callable[
 
 
 QUANTAL = eq.Quantal([0.5, 4.0])
+SEARCH = eq.GradientSearch(messages=2, starts=1, steps=20, polish=0)
 
 
 def variants(kind: type[Game[Any]]) -> list[Game[Any]]:
@@ -58,7 +59,7 @@ def variants(kind: type[Game[Any]]) -> list[Game[Any]]:
     found += [kind(dynamics=False)] if "dynamics" in names else []
     found += [kind(response=QUANTAL)] if "response" in names else []
     found += [kind(tie_break="lowest_index")] if "tie_break" in names else []
-    found += [kind(rules="lotteries")] if "rules" in names else []
+    found += [kind(rules="lotteries", **({"search": SEARCH} if "search" in names else {}))] if "rules" in names else []
     found += [kind(buyer="bayesian"), kind(buyer="bayesian", rounds="fixed_point")] if "buyer" in names else []
     found += [kind(mechanism="naive")] if "mechanism" in names else []
     return list(dict.fromkeys(found))
@@ -175,6 +176,13 @@ def units_of_the_providers_utilities_do_not_matter(game: Any) -> None:
 @law(over_tables=True, options=True)
 def rows_say_what_the_result_says(game: Any) -> None:
     result = solved(game)
+    if game.without_rows:
+        for refused in (eq.rows.committee_rows, eq.rows.result_rows, lambda one: one.to_arrow()):
+            with pytest.raises(
+                ValueError, match=f"expected that of a game whose results have rows, got {game.without_rows}"
+            ):
+                refused(result)
+        return
     rows = eq.rows.committee_rows(result)
     assert rows.num_rows == result.status.size
     assert rows["committee"].to_pylist()[: len(result.committees)] == result.committees.tolist()

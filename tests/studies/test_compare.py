@@ -108,7 +108,7 @@ def test_oblivious_providers_of_theorem_7():
     with pytest.raises(ValueError, match="rules: expected one of 'partitions', 'lotteries', got 'mixed'"):
         eq.Oblivious(rules="mixed")  # pyright: ignore[reportArgumentType]
     with pytest.raises(TypeError, match="unexpected keyword argument 'rules'"):
-        eq.Joint(rules="lotteries")  # pyright: ignore[reportCallIssue]
+        eq.Aligned(rules="lotteries")  # pyright: ignore[reportCallIssue]
 
 
 def test_oblivious_partitions_are_the_monopolists(tables):

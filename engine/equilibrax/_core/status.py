@@ -29,7 +29,8 @@ class Status(IntFlag):
     Bayesian buyer's reading of their last choice go round in a circle; `rounds=1` stops at her first reading."""
     RULE_UNCERTIFIED = 32
     """Neither the batched solver nor HiGHS proved that a provider's randomized rule is optimal to
-    `certified.TOLERANCE`; see `oblivious_rules(throw=False).gap`."""
+    `certified.TOLERANCE`; see `oblivious_rules(throw=False).gap`. In the joint game with lotteries: `regret` and
+    `regret_bound` do not meet."""
     NO_EQUILIBRIUM = 64
     """A game has no equilibrium in deterministic rules: all profiles were compared, and `equilibria` is 0. In the games
     of markets and in normal forms there is nothing to do. In the obedient game it can only come with quantal response

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields, make_dataclass, replace
-from typing import Annotated, Any, TypeVar, get_type_hints
+from typing import Annotated, Any, ClassVar, TypeVar, get_type_hints
 
 import tyro
 
@@ -19,7 +19,9 @@ from equilibrax.games import (
     TOLERANCE,
     Dynamics,
     Game,
+    GradientSearch,
     InTurn,
+    JointDynamics,
     MarketDynamics,
     Quantal,
     Response,
@@ -29,6 +31,9 @@ from equilibrax.games import (
 from equilibrax.problems.market import Market
 
 C = TypeVar("C")
+
+_HIDDEN = tyro.conf.Suppress[tyro.conf.Fixed[Any]]
+"""Of a field that is no flag."""
 
 
 # --- options that take several flags ----------------------------------------------------------------------------------
@@ -51,10 +56,11 @@ class _TurnFlags:
     """Whether to run best-response dynamics."""
     step_limit: int = Dynamics.step_limit
     """After how many moves to stop it."""
+    usual: ClassVar[bool | None] = True
 
     def value(self) -> Any:
         turns = Dynamics(**self.options(), step_limit=self.step_limit)
-        return (turns == Dynamics() or turns) if self.dynamics else False
+        return (self.usual if turns == Dynamics() else turns) if self.dynamics else False
 
     def options(self) -> dict[str, Any]:
         return {}
@@ -76,19 +82,25 @@ class _DynamicsFlags(_TurnFlags):
 class _SelectionFlags(_DynamicsFlags):
     dynamics: bool = True
     """Whether to run best-response dynamics; with lotteries there is none."""
+    usual: ClassVar[bool | None] = None  # what the rules have by default
 
-    def value(self) -> Any:
-        found = super().value()
-        return None if found is True else found  # what the rules have by default
+
+@dataclass(frozen=True)
+class _JointFlags(_TurnFlags):
+    dynamics: bool = True
+    """Whether to run best-response dynamics; with lotteries there is none."""
+    usual: ClassVar[bool | None] = None
 
 
 _FLAGS: dict[Any, Any] = {
     Response: (Annotated[_ResponseFlags, tyro.conf.arg(name="")], _ResponseFlags()),
+    JointDynamics: (Annotated[_JointFlags, tyro.conf.arg(name="")], _JointFlags()),
     InTurn: (Annotated[_TurnFlags, tyro.conf.arg(name="")], _TurnFlags()),
     SelectionDynamics: (Annotated[_SelectionFlags, tyro.conf.arg(name="")], _SelectionFlags()),
     bool | Dynamics: (Annotated[_DynamicsFlags, tyro.conf.arg(name="")], _DynamicsFlags()),
     MarketDynamics: (Annotated[_TurnFlags, tyro.conf.arg(name="")], _TurnFlags()),
     bool | FitOptions: (bool, True),
+    GradientSearch | None: (_HIDDEN, None),
 }
 """Types of options, as other flags: the annotation and the default."""
 
@@ -104,9 +116,8 @@ def flags_of(kind: type[Any], shown: Mapping[str, Any], hidden: Sequence[str] = 
         shown: annotation and default of fields that are shown otherwise.
         hidden: fields that are no flags.
     """
-    hidden_type = tyro.conf.Suppress[tyro.conf.Fixed[Any]]
     changed: list[Any] = [(name, annotation, field(default=default)) for name, (annotation, default) in shown.items()]
-    changed += [(f.name, hidden_type, field(default=_default(f))) for f in fields(kind) if f.name in hidden]
+    changed += [(f.name, _HIDDEN, field(default=_default(f))) for f in fields(kind) if f.name in hidden]
     plain = {"__post_init__": lambda self: None, "__doc__": kind.__doc__}
     return make_dataclass(kind.__name__, changed, bases=(kind,), frozen=True, namespace=plain)
 
@@ -145,7 +156,8 @@ def parsed(command: type[C], args: Sequence[str], prog: str) -> C:
     if unknown:
         of = f"{prog} --game {found.game}" if kinds else prog  # pyright: ignore[reportAttributeAccessIssue]
         known = [f"--{f.name.replace('_', '-')}" for kind in (command, *kinds) for f in fields(kind)]  # pyright: ignore[reportArgumentType]
-        hint = did_you_mean(unknown[0].partition("=")[0], known) if unknown[0].startswith("--") else ""
+        given = unknown[0].partition("=")[0]
+        hint = did_you_mean(given, [name for name in known if name != given]) if given.startswith("--") else ""
         raise ValueError(
             f"{unknown[0]}: expected a flag of `{of}`, which has none of that name; --help lists them{hint}"
         )

@@ -17,6 +17,7 @@ from ._options import (
     TOLERANCE as TOLERANCE,
     Dynamics as Dynamics,
     InTurn as InTurn,
+    JointDynamics as JointDynamics,
     Quantal as Quantal,
     Response as Response,
     SelectionDynamics as SelectionDynamics,
@@ -39,6 +40,7 @@ from .aligned import Aligned as Aligned
 from .information.market import InformationMarket as InformationMarket
 from .information.result import InformationMarketResult as InformationMarketResult
 from .joint import Joint as Joint
+from .lotteries.joint_result import JointLotteries as JointLotteries
 from .lotteries.regret import LotteryRegret as LotteryRegret, lottery_regret as lottery_regret
 from .lotteries.result import LotteryResult as LotteryResult
 from .lotteries.search import (

@@ -180,6 +180,11 @@ class Game(Generic[R]):
     # --- what others need to know of it
 
     @property
+    def without_rows(self) -> str:
+        """Why its results have no rows, as in "expected one whose results have rows, got ..."; nothing if they have."""
+        return ""
+
+    @property
     def how(self) -> Rationality:
         """How users respond."""
         return Rationality.of(getattr(self, "response", "best"))

@@ -106,6 +106,12 @@ SelectionDynamics = bool | Dynamics | None
 
 InTurn = bool | Annotated[Dynamics, "best deviations in turn, so the step limit counts"]
 
+JointDynamics = InTurn | None
+"""None is what the rules have by default: partitions do, lotteries do not."""
+
+InformationRules = Literal["partitions", "lotteries"]
+"""What providers may post of the states: cells of a partition, or messages that are drawn by lot."""
+
 
 @dataclass(frozen=True)
 class Rationality:

@@ -98,29 +98,14 @@ class GameResult(Summarized):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Result(Labelled, GameResult):
-    """Equilibria of a game, for every table (or market) and committee.
-
-    Arrays are `[B, C]`, or `[B, R, C]` if users respond quantally with a list of R lambdas; "..." stands for either
-    without C. Fields that end in `_value` are sums of contributions: exact int64 for best response, float64 for quantal
-    response. The properties that end in `_utility` are the same as expected utilities, NaN where nothing was found.
+class CommitteeResult(Labelled, GameResult):
+    """What is found in a game, for every table (or market) and committee.
 
     Attributes:
-        game: the game that was solved, with its options.
         committees: `[C]` int32 bitmasks; bit j is provider j.
-        worst_value, best_value: `[..., C]` the user's smallest and largest value in equilibrium.
-        equilibria: `[..., C]` int64, number of equilibria.
-        dynamics_value: `[..., C]` the user's value where best-response dynamics ends, or None.
-        dynamics_steps: `[..., C]` int64, number of deviations, or None.
-        status: `[..., C]` int32, flags of `Status`; 0 is OK.
     """
 
     committees: Int[np.ndarray, " C"]
-    worst_value: Num[np.ndarray, "..."]
-    best_value: Num[np.ndarray, "..."]
-    equilibria: Int[np.ndarray, "..."]
-    dynamics_value: Num[np.ndarray, "..."] | None
-    dynamics_steps: Int[np.ndarray, "..."] | None
 
     # --- of the game
 
@@ -154,40 +139,12 @@ class Result(Labelled, GameResult):
     def _rationality(self) -> Rationality:
         return self.game.how
 
-    def outcome(self, of: Of) -> Outcome:
-        """What is played in an equilibrium of every committee.
-
-        Raises:
-            ValueError: if the result does not name such an outcome.
-        """
-        raise no_outcome(of, f"in the {self.game.name} game")
-
     # --- numbers
 
     @property
     def scale(self) -> Int[np.ndarray, " B"]:
         """`[B]` int64, value per unit of expected utility."""
         return self.problem.scale
-
-    def _utility(self, values: np.ndarray, known: Any = None) -> np.ndarray:
-        utilities = values / self.scale.reshape(-1, *[1] * (values.ndim - 1))
-        known = self.solved if known is None else known
-        return utilities if known.all() else np.where(known, utilities, np.nan)
-
-    @property
-    def worst_utility(self) -> Float[np.ndarray, "..."]:
-        """`[..., C]` the user's smallest expected utility in any equilibrium."""
-        return self._utility(self.worst_value)
-
-    @property
-    def best_utility(self) -> Float[np.ndarray, "..."]:
-        """`[..., C]` the user's largest expected utility in any equilibrium."""
-        return self._utility(self.best_value)
-
-    @property
-    def dynamics_utility(self) -> Float[np.ndarray, "..."] | None:
-        """`[..., C]` the user's expected utility where best-response dynamics ends, or None if it was skipped."""
-        return None if self.dynamics_value is None else self._utility(self.dynamics_value)
 
     def index(self, committee: int | str | Sequence[str]) -> int:
         """Position of a committee, given as a bitmask, by the names of its providers, or as in "Ann+Bob".
@@ -235,14 +192,7 @@ class Result(Labelled, GameResult):
 
     def _numbers(self) -> dict[str, np.ndarray | None]:
         """What is printed, by heading."""
-        return {
-            "optimum": self.optimum,
-            "worst": self.worst_utility,
-            "best": self.best_utility,
-            "equilibria": self.equilibria,
-            "dynamics": self.dynamics_utility,
-            "steps": self.dynamics_steps,
-        }
+        raise NotImplementedError
 
     def _texts(self) -> dict[str, Any]:
         """What is said besides: functions of a position in the arrays, by heading."""
@@ -259,6 +209,69 @@ class Result(Labelled, GameResult):
     def optimum(self) -> Float[np.ndarray, "..."]:
         """`[..., C]` the user's best attainable expected utility, OPT (2509.15090, Definition 2)."""
         raise NotImplementedError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result(CommitteeResult):
+    """Equilibria of a game, for every table (or market) and committee.
+
+    Arrays are `[B, C]`, or `[B, R, C]` if users respond quantally with a list of R lambdas; "..." stands for either
+    without C. Fields that end in `_value` are sums of contributions: exact int64 for best response, float64 for quantal
+    response. The properties that end in `_utility` are the same as expected utilities, NaN where nothing was found.
+
+    Attributes:
+        game: the game that was solved, with its options.
+        committees: `[C]` int32 bitmasks; bit j is provider j.
+        worst_value, best_value: `[..., C]` the user's smallest and largest value in equilibrium.
+        equilibria: `[..., C]` int64, number of equilibria.
+        dynamics_value: `[..., C]` the user's value where best-response dynamics ends, or None.
+        dynamics_steps: `[..., C]` int64, number of deviations, or None.
+        status: `[..., C]` int32, flags of `Status`; 0 is OK.
+    """
+
+    worst_value: Num[np.ndarray, "..."]
+    best_value: Num[np.ndarray, "..."]
+    equilibria: Int[np.ndarray, "..."]
+    dynamics_value: Num[np.ndarray, "..."] | None
+    dynamics_steps: Int[np.ndarray, "..."] | None
+
+    def outcome(self, of: Of) -> Outcome:
+        """What is played in an equilibrium of every committee.
+
+        Raises:
+            ValueError: if the result does not name such an outcome.
+        """
+        raise no_outcome(of, f"in the {self.game.name} game")
+
+    def _utility(self, values: np.ndarray, known: Any = None) -> np.ndarray:
+        utilities = values / self.scale.reshape(-1, *[1] * (values.ndim - 1))
+        known = self.solved if known is None else known
+        return utilities if known.all() else np.where(known, utilities, np.nan)
+
+    @property
+    def worst_utility(self) -> Float[np.ndarray, "..."]:
+        """`[..., C]` the user's smallest expected utility in any equilibrium."""
+        return self._utility(self.worst_value)
+
+    @property
+    def best_utility(self) -> Float[np.ndarray, "..."]:
+        """`[..., C]` the user's largest expected utility in any equilibrium."""
+        return self._utility(self.best_value)
+
+    @property
+    def dynamics_utility(self) -> Float[np.ndarray, "..."] | None:
+        """`[..., C]` the user's expected utility where best-response dynamics ends, or None if it was skipped."""
+        return None if self.dynamics_value is None else self._utility(self.dynamics_value)
+
+    def _numbers(self) -> dict[str, np.ndarray | None]:
+        return {
+            "optimum": self.optimum,
+            "worst": self.worst_utility,
+            "best": self.best_utility,
+            "equilibria": self.equilibria,
+            "dynamics": self.dynamics_utility,
+            "steps": self.dynamics_steps,
+        }
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -87,7 +87,7 @@ def solve(
     |---|---|---|---|
     | `Selection()` | takes the provider that is best for her and does what it says | state to action | Section 7 |
     | `Obedient()` | takes the provider that is best for her and responds | partition | Section 5 |
-    | `Joint()` | hears all providers and responds to what they say together | partition | Definitions 7, 12 |
+    | `Joint()` | hears all and responds to what they say together | partition, or lottery | Definitions 7, 12 |
     | `Oblivious()` | hears all providers, none of whom knows of the others | partition, or lottery | Definition 19 |
     | `Aligned()` | hears one provider, whose utility is her own | partition | Definition 8 |
     | `Personalized()` | of many, each takes the provider best for her | one for each user | 2602.13451, Def. 2.2 |

@@ -1,10 +1,10 @@
-"""The game in which the user hears everybody, and its compiled solver."""
+"""The game in which the user hears everybody, and its compiled solver; with lotteries, a search."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_args
 
 import jax
 import jax.numpy as jnp
@@ -14,10 +14,13 @@ from equilibrax_kernels.partitions.joint import LANES, joint_game
 from jax.sharding import Mesh
 
 from equilibrax._core.batching import chunk_size, cores, over_batch, run_in_chunks
+from equilibrax._core.checks import check_choice
 from equilibrax._core.status import Status
 from equilibrax.games._cells import cells_of_game, check_listed
 from equilibrax.games._game import Compared, GameLine
-from equilibrax.games._options import Dynamics, InTurn, Quantal, Rationality, Response
+from equilibrax.games._options import Dynamics, InformationRules, JointDynamics, Quantal, Rationality, Response
+from equilibrax.games.lotteries.joint_result import searched
+from equilibrax.games.lotteries.search import GradientSearch
 from equilibrax.games.partition_result import PartitionResult
 from equilibrax.games.responses import (
     PartitionGame,
@@ -51,6 +54,9 @@ class Joint(PartitionGame):
     She learns the common refinement of the partitions, and a partition that all post is an equilibrium iff no provider
     in the committee gains by refining it. A committee of one provider is a monopolist: its own optima only.
 
+    With lotteries over messages nothing is known that finds all equilibria. Profiles are searched for, and what
+    providers could still gain is certified: the result is a `JointLotteries`.
+
     Example:
         >>> import equilibrax as eq
         >>> quantal = eq.Joint(response=eq.Quantal([0, 10]), dynamics=False)
@@ -59,24 +65,62 @@ class Joint(PartitionGame):
     """
 
     name: ClassVar[str] = "joint"
-    statuses: ClassVar[Status] = Status.DYNAMICS_LIMIT | Status.CYCLE
+    statuses: ClassVar[Status] = Status.DYNAMICS_LIMIT | Status.CYCLE | Status.RULE_UNCERTIFIED
 
     response: Response = "best"
     """How the user acts in a cell: the best action, ties to the lowest, or quantally."""
-    dynamics: InTurn = True
+    dynamics: JointDynamics = None
     """Whether to run best-response dynamics: monopoly rules first, then in turn a provider moves to the best refinement
-    of what the others say if that is strictly better for it. Of a Dynamics, the step limit counts."""
+    of what the others say if that is strictly better for it. Of a Dynamics, the step limit counts. Partitions have it
+    by default; lotteries have none."""
+    rules: InformationRules = "partitions"
+    """What providers may post: partitions of the states, or lotteries over messages (see `docs/lotteries.md`)."""
+    search: GradientSearch | None = None
+    """How to search for lotteries; None is the default search."""
 
     def __post_init__(self) -> None:
-        Rationality.of(self.response)
-        Dynamics.in_turn(self.dynamics, self.name)
+        check_choice("rules", self.rules, get_args(InformationRules))
+        if self.dynamics is None:
+            object.__setattr__(self, "dynamics", self.rules == "partitions")
+        how, turns = Rationality.of(self.response), Dynamics.in_turn(self.dynamics, self.name)
+        if self.rules == "partitions":
+            if self.search is not None:
+                raise ValueError(
+                    f'search: expected none with rules="partitions", which are all compared, got {self.search!r}'
+                )
+            return
+        if how.quantal:
+            raise ValueError(
+                f'response: expected "best" with rules="lotteries", whose regret is certified for a user who responds '
+                f"best, got {self.response!r}"
+            )
+        if turns:
+            raise ValueError(
+                f'dynamics: expected none with rules="lotteries", which are searched for, got {self.dynamics!r}'
+            )
+        if self.search is None:
+            object.__setattr__(self, "search", GradientSearch())
+        elif not isinstance(self.search, GradientSearch):
+            raise ValueError(f'search: expected a GradientSearch with rules="lotteries", got {self.search!r}')
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Efficiency, of partitions."""
+        return super().groups if self.rules == "partitions" else ()
+
+    @property
+    def without_rows(self) -> str:
+        """With lotteries: rows are of all equilibria."""
+        return f"the {self.name} game with lotteries, of which a search finds some" if self.search else ""
 
     def without_loops(self, problem: PersuasionGame) -> str:
-        """Nothing, unless its numbers are too large."""
-        return self.beyond_loops(problem)
+        """Nothing for partitions, unless numbers are too large."""
+        return f"in the {self.name} game with lotteries" if self.search else self.beyond_loops(problem)
 
-    def solve_xla(self, problem: PersuasionGame, masks: np.ndarray, mesh: Mesh | None) -> PartitionResult:
-        """Equilibria of C committees, for all lambdas."""
+    def solve_xla(self, problem: PersuasionGame, masks: np.ndarray, mesh: Mesh | None) -> Any:
+        """Equilibria of C committees, for all lambdas, as a `PartitionResult`; of lotteries what a search finds."""
+        if self.search is not None and mesh is not None:
+            return searched(self, self.search, problem, masks, mesh)
         return PartitionResult(game=self, **joint_fields(problem, masks, self.how, Dynamics.of(self.dynamics), mesh))
 
     def solve_cpu(self, problem: PersuasionGame, masks: np.ndarray) -> PartitionResult:
@@ -87,6 +131,8 @@ class Joint(PartitionGame):
         self, problem: PersuasionGame, b: int, masks: np.ndarray, how: Rationality, limit: int
     ) -> list[np.ndarray]:
         """Partitions of game b, of at most 10 states."""
+        if self.rules != "partitions":
+            raise ValueError(f"of: expected partitions to list equilibria, got {self.rules}, which are searched for")
         return joint_equilibria(problem, b, masks, how, limit)
 
     @classmethod

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal, get_args
+from typing import Any, ClassVar, get_args
 
 import jax
 import numpy as np
@@ -18,13 +18,11 @@ from equilibrax.games._game import Compared, GameLine
 from equilibrax.games._oblivious_profiles import MAX_PROFILES, MAX_STATES, heard_partitions, profile_extremes
 from equilibrax.games._oblivious_rules import ObliviousRules, oblivious_rules
 from equilibrax.games._oblivious_utility import oblivious_utility, oblivious_values
-from equilibrax.games._options import Rationality, Response
+from equilibrax.games._options import InformationRules, Rationality, Response
 from equilibrax.games.joint import joint_fields
 from equilibrax.games.partition_result import PartitionResult
 from equilibrax.games.responses import PartitionGame
 from equilibrax.problems.persuasion import PersuasionGame
-
-Rules = Literal["partitions", "lotteries"]
 
 
 @dataclass(frozen=True)
@@ -48,11 +46,11 @@ class Oblivious(PartitionGame):
     statuses: ClassVar[Status] = Status.RULE_UNCERTIFIED | Status.PROFILES_NOT_COMPARED
     response: ClassVar[Response] = "best"
 
-    rules: Rules = "partitions"
+    rules: InformationRules = "partitions"
     """What providers may post: partitions of the states, or lotteries over what they say; see `oblivious_rules`."""
 
     def __post_init__(self) -> None:
-        check_choice("rules", self.rules, get_args(Rules))
+        check_choice("rules", self.rules, get_args(InformationRules))
 
     @property
     def groups(self) -> tuple[str, ...]:
@@ -129,7 +127,7 @@ class Oblivious(PartitionGame):
     @classmethod
     def compared(cls, lambdas: tuple[float, ...], tolerance: float) -> tuple[Compared, ...]:
         """With partitions and with lotteries."""
-        said: dict[Rules, str] = {"partitions": "deterministic", "lotteries": "randomized"}
+        said: dict[InformationRules, str] = {"partitions": "deterministic", "lotteries": "randomized"}
         return tuple(
             Compared(cls(rules), (GameLine(f"oblivious, {rules}", cls.name, rules=how),), place=40 + i, may_fail=True)
             for i, (rules, how) in enumerate(said.items())
