@@ -42,7 +42,7 @@ class Family:
     @property
     def arguments(self) -> dict[str, Any]:
         """Of the example: what is chosen for it, and defaults for the rest of the parameters."""
-        return {**self.parameters, **self.chosen}
+        return {**self.chosen, **self.parameters, **self.chosen}
 
     @property
     def options(self) -> dict[str, Any]:
@@ -62,7 +62,7 @@ class Family:
         Example:
             >>> import equilibrax as eq
             >>> next(family for family in eq.catalog() if family.name == "noisy").example
-            "eq.sample_tables(noise=0.5, family='noisy', count=4, states=3, actions=3, providers=2, seed=0)"
+            "eq.sample_tables(family='noisy', count=4, states=3, actions=3, providers=2, seed=0, noise=0.5)"
         """
         return f"eq.{self.call}({', '.join(f'{name}={value!r}' for name, value in self.arguments.items())})"
 
