@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Annotated
 
 import tyro
@@ -11,6 +13,7 @@ from rich.console import Console
 
 from equilibrax._core.suggestions import did_you_mean
 from equilibrax._core.text import Screen
+from equilibrax.cli.manual import wrapped
 from equilibrax.studies import Family, catalog
 
 
@@ -39,20 +42,26 @@ class FamiliesCommand:
             raise ValueError(
                 f"NAME: expected one of {', '.join(names)}, got {self.name!r}{did_you_mean(self.name, names)}"
             )
+        lines = [line for family in named for line in ("", *_lines(family))][1:] if named else list(_listed(listed))
         screen = Screen(width=None if sys.stdout.isatty() else 200, soft_wrap=True)
-        for place, family in enumerate(named):
-            if place:
-                screen.print()
-            for line in _lines(family):
-                screen.print(line, markup=False)
-        if not named:
-            width = max(len(family.name) for family in listed)
-            for kind in dict.fromkeys(family.kind for family in listed):
-                screen.print(f"{kind}:", markup=False)
-                for family in listed:
-                    if family.kind == kind:
-                        screen.print(f"  {family.name:<{width}}  {family.definition}{_given(family)}", markup=False)
+        for line in lines:
+            screen.print(line, markup=False)
         return 0
+
+
+def _listed(families: list[Family]) -> Iterator[str]:
+    """A line or more for each, by kind."""
+    width = max(len(family.name) for family in families)
+    for kind, own in groupby(families, key=lambda family: family.kind):
+        yield f"{kind}:"
+        for family in own:
+            yield from _hung(f"  {family.name:<{width}}  ", family.definition + _given(family))
+
+
+def _hung(first: str, text: str) -> list[str]:
+    """A text in lines that begin where it does."""
+    lines = wrapped(text, len(first))
+    return [first + lines[0].lstrip(), *lines[1:]]
 
 
 def _given(family: Family) -> str:
@@ -65,12 +74,12 @@ def _lines(family: Family) -> list[str]:
     options = ", ".join(f"{name}={value!r}" for name, value in family.options.items())
     return [
         f"{family.kind}: {family.name}",
-        f"  what        {family.definition}",
+        *_hung("  what        ", family.definition),
         f"  source      {family.source}",
         f"  version     {family.version}",
-        f"  parameters  {_given(family)[2:-1] or 'none'}",
-        f"  options     {options or 'none'}",
-        f"  example     {family.example}",
+        *_hung("  parameters  ", _given(family)[2:-1] or "none"),
+        *_hung("  options     ", options or "none"),
+        f"  example     {family.example}",  # in one line, to be copied
         f"  SHA-256     {family.digest()}",
-        f"  cite as     {family.citation}",
+        *_hung("  cite as     ", family.citation),
     ]
