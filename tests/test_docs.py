@@ -33,10 +33,13 @@ NOTHING_RAISED = (
     "problem_rows",
     "families",
     "game_families",
+    "catalog",
     "markdown_table",
     "names_in",
 )
 BETWEEN_ROOMS = {  # for other rooms, not for users
+    "problem_catalog",
+    "rater_catalog",
     "batch_names",
     "build_rows",
     "cells_of_game",

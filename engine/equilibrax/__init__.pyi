@@ -66,7 +66,7 @@ from .problems import (
 )
 from .raters import alignment_curve as alignment_curve, read_raters as read_raters
 from .reports import explore as explore
-from .studies import compare as compare
+from .studies import catalog as catalog, compare as compare
 from .theory import (
     bounds as bounds,
     efficiency as efficiency,

@@ -10,7 +10,7 @@ import sys
 import equilibrax as eq
 import pytest
 from equilibrax.cli import main
-from equilibrax.cli._streams import with_streams
+from equilibrax.cli._failures import with_streams
 
 TABLE = """\
 state,action,user,llama [chat],[/INST],:dog: é

@@ -30,6 +30,7 @@ COMMANDS = {
     "nash": ("NashCommand", "Find the pure equilibria of games in Gambit's files, and whether they are efficient."),
     "align": ("Align", "How closely mixtures of raters match a user, from your ratings or simulated ones."),
     "data": ("Data", "Fetch MovieLens, or write its utility table, from raw ratings."),
+    "families": ("FamiliesCommand", "The families of random problems: what they are, and from where."),
     "bench": ("Bench", "Measure equilibrax beside its peers, in one run on this machine."),
     "warmup": ("Warmup", "Compile the loops for CPUs ahead, which is done once per installation."),
     "explore": ("Explore", "Make a page to play with a market: one file, which solves in the browser."),
@@ -187,11 +188,9 @@ def _use_all_cores() -> None:
 def run() -> None:
     """Run the command line and end with its exit status."""
     from equilibrax._core.interrupts import end_as_done, exit_interrupted
-    from equilibrax.cli._streams import with_streams
+    from equilibrax.cli._failures import say_when_aborted, with_streams
 
     if len(sys.argv) > 1 and sys.argv[1] != "--version" and not asks_for_help(sys.argv[1:]):
-        from equilibrax.cli._failures import say_when_aborted
-
         say_when_aborted()
     try:
         status = with_streams(main)

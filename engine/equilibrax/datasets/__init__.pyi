@@ -1,3 +1,11 @@
+from ._forms import form_hashes as form_hashes, split_by_form as split_by_form
+from ._questions import (
+    Grade as Grade,
+    Question as Question,
+    grade as grade,
+    questions as questions,
+    write_questions as write_questions,
+)
 from .arrays import (
     INVARIANT as INVARIANT,
     TableArrays as TableArrays,

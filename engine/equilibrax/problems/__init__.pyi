@@ -1,4 +1,5 @@
 from ._batch import Batch as Batch, concatenate as concatenate
+from ._catalog import problem_catalog as problem_catalog
 from ._describe import Description as Description
 from ._random_games import game_families as game_families, random_games as random_games
 from ._random_markets import (

@@ -33,7 +33,7 @@ from equilibrax._core.checks import INT32_MAX, check_choice, check_number, check
 from equilibrax.problems._random_markets import MarketDraws
 from equilibrax.problems.normal_form import MAX_PLAYERS, NormalForm
 
-_VERSION = 1  # another number draws other games
+GAMES_VERSION = 1  # another number draws other games
 _FINE = 2**20  # steps of the share that is taken off for a correlation
 MAX_FACILITIES = 16
 
@@ -71,6 +71,7 @@ class _Family:
     words: Callable[[_Sizes], int]
     made: Callable[[MarketDraws, _Sizes], np.ndarray]
     what: str
+    source: str
     parameters: Mapping[str, Any] = field(default_factory=dict)
     shape: str = "any"  # or "two players", "equal actions", "two by two"
 
@@ -83,8 +84,10 @@ def game_families() -> dict[str, str]:
         >>> eq.problems.game_families()["covariant"]
         'any two players have payoffs of correlation r (r=0.0)'
     """
-    shown = {name: ", ".join(f"{k}={v!r}" for k, v in family.parameters.items()) for name, family in _FAMILIES.items()}
-    return {name: family.what + (f" ({shown[name]})" if shown[name] else "") for name, family in _FAMILIES.items()}
+    shown = {
+        name: ", ".join(f"{k}={v!r}" for k, v in family.parameters.items()) for name, family in GAME_FAMILIES.items()
+    }
+    return {name: family.what + (f" ({shown[name]})" if shown[name] else "") for name, family in GAME_FAMILIES.items()}
 
 
 def random_games(
@@ -124,8 +127,8 @@ def random_games(
         >>> bool((again.payoffs == games[700].payoffs).all())
         True
     """
-    check_choice("family", family, tuple(_FAMILIES))
-    chosen = _FAMILIES[family]
+    check_choice("family", family, tuple(GAME_FAMILIES))
+    chosen = GAME_FAMILIES[family]
     count = check_whole("count", count, 1)
     if actions is None:
         actions = (2, 2) if chosen.shape == "two by two" else (3, 3)
@@ -143,7 +146,7 @@ def random_games(
     drawn = _Sizes(count, sizes, resolution, {**chosen.parameters, **parameters})
     if drawn.payoffs > INT32_MAX:
         raise ValueError(f"actions: expected at most {INT32_MAX} payoffs in a game, got {drawn.payoffs}")
-    draw = MarketDraws(seed, start, count, f"game/{family}/{_VERSION}", chosen.words(drawn))
+    draw = MarketDraws(seed, start, count, f"game/{family}/{GAMES_VERSION}", chosen.words(drawn))
     games = NormalForm.from_integers(chosen.made(draw, drawn), batched=True, resolution=resolution)
     return replace(games, game_id=np.arange(start, start + count, dtype=np.int64), family=family, seed=seed)
 
@@ -266,27 +269,70 @@ def _for_all(sizes: _Sizes) -> int:
     return prod(sizes.actions)
 
 
-_FAMILIES = {
-    "random": _Family(_each, _independent, "all payoffs independent"),
+GAME_FAMILIES = {
+    "random": _Family(_each, _independent, "all payoffs independent", "GAMUT's RandomGame (Nudelman et al., 2004)"),
     "covariant": _Family(
-        lambda s: 4 * s.payoffs, _covariant, "any two players have payoffs of correlation r", {"r": 0.0}
+        lambda s: 4 * s.payoffs,
+        _covariant,
+        "any two players have payoffs of correlation r",
+        "GAMUT's CovariantGame (Nudelman et al., 2004)",
+        {"r": 0.0},
     ),
-    "zero_sum": _Family(_for_all, _zero_sum, "two players, one has what the other loses", shape="two players"),
-    "common_interest": _Family(_for_all, _common, "everybody has the same"),
+    "zero_sum": _Family(
+        _for_all,
+        _zero_sum,
+        "two players, one has what the other loses",
+        "GAMUT's RandomZeroSum (Nudelman et al., 2004)",
+        shape="two players",
+    ),
+    "common_interest": _Family(
+        _for_all, _common, "everybody has the same", "identical interests (Monderer and Shapley, 1996)"
+    ),
     "symmetric": _Family(
-        _for_all, _symmetric, "it matters what others choose, not who of them does", shape="equal actions"
+        _for_all,
+        _symmetric,
+        "it matters what others choose, not who of them does",
+        "symmetric games (Nash, 1951)",
+        shape="equal actions",
     ),
-    "coordination": _Family(_each, _coordination, "positive payoffs where all choose the same, negative elsewhere"),
-    "minimum_effort": _Family(lambda _: 2, _minimum_effort, "all have what the least effort yields, less their own"),
+    "coordination": _Family(
+        _each,
+        _coordination,
+        "positive payoffs where all choose the same, negative elsewhere",
+        "GAMUT's CoordinationGame (Nudelman et al., 2004)",
+    ),
+    "minimum_effort": _Family(
+        lambda _: 2,
+        _minimum_effort,
+        "all have what the least effort yields, less their own",
+        "GAMUT's MinimumEffortGame (Nudelman et al., 2004)",
+    ),
     "congestion": _Family(
         lambda s: s.players * (max(s.actions) + _facilities(s)),
         _congestion,
         "actions are sets of facilities, which pay less the more use them",
+        "GAMUT's CongestionGame (Nudelman et al., 2004)",
         {"facilities": 3},
     ),
     "prisoners_dilemma": _Family(
-        lambda _: 4, _dilemma, "temptation > reward > punishment > sucker", shape="two by two"
+        lambda _: 4,
+        _dilemma,
+        "temptation > reward > punishment > sucker",
+        "GAMUT's PrisonersDilemma (Nudelman et al., 2004)",
+        shape="two by two",
     ),
-    "chicken": _Family(lambda _: 4, _chicken, "who gives way loses, but less than if neither does", shape="two by two"),
-    "battle_of_the_sexes": _Family(lambda _: 3, _battle, "both want to meet, each somewhere else", shape="two by two"),
+    "chicken": _Family(
+        lambda _: 4,
+        _chicken,
+        "who gives way loses, but less than if neither does",
+        "GAMUT's Chicken (Nudelman et al., 2004)",
+        shape="two by two",
+    ),
+    "battle_of_the_sexes": _Family(
+        lambda _: 3,
+        _battle,
+        "both want to meet, each somewhere else",
+        "GAMUT's BattleOfTheSexes (Nudelman et al., 2004)",
+        shape="two by two",
+    ),
 }

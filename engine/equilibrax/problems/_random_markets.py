@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from functools import partial
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 from zlib import crc32
 
 import jax
@@ -24,6 +24,19 @@ from equilibrax.problems.market import Market, separable_market
 from equilibrax.problems.tables import table_id_words
 
 Alignment = Literal["weak", "strong", "none"]
+
+MARKET_FAMILIES = {
+    "weak": (
+        "users = weighted averages of uniform components + noise of at most error; providers weigh components",
+        "2602.13451, Definition 2.13",
+    ),
+    "strong": (
+        "users uniform; providers = weighted averages of all users + noise of at most error, some for each user",
+        "2602.13451, Definition 2.14",
+    ),
+    "none": ("users and components independent, all utilities uniform", "2602.13451, Section 2"),
+}
+"""Kinds of alignment: what is drawn, and the paper's definition."""
 
 _PARTS = 16  # weights w of markets with weak alignment are multiples of 1 / 16
 MARKETS_VERSION = 1  # another number draws other markets
@@ -82,7 +95,7 @@ def random_markets(
         >>> bool((again.user == markets[70].user).all())
         True
     """
-    check_choice("alignment", alignment, get_args(Alignment))
+    check_choice("alignment", alignment, tuple(MARKET_FAMILIES))
     sizes = {"count": count, "users": users, "providers": providers, "states": states, "actions": actions}
     b, n, k, x, a = (whole(name, value) for name, value in sizes.items())
     resolution = whole("resolution", resolution)

@@ -18,6 +18,9 @@ from equilibrax.problems.decision_problem import DecisionProblem, made_of
 PROBLEMS_VERSION = 1
 """Another number draws other problems."""
 
+PROBLEMS_SOURCE = "Understanding Agency and Alignment via Economics, Section 3"
+"""Where the problems are defined; the distributions are equilibrax's own."""
+
 PROBLEM_FAMILIES = {
     "uniform": "utilities uniform and independent, items of two answers drawn by coins",
     "guess": "as uniform, but an act is right or wrong: each state has one that is worth all, the others nothing",

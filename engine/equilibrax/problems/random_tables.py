@@ -60,6 +60,7 @@ class _BuiltIn:
     name: str
     kernel: Callable[..., tuple[jax.Array, jax.Array]]
     description: str
+    source: str
     parameters: Mapping[str, _Parameter] = field(default_factory=dict)
     widened_by: str = ""  # the parameter by which utilities exceed 0..R
     least_resolution: int = 1
@@ -80,6 +81,7 @@ class _Own:
     defaults: dict[str, Any]
     version: int
     takes_resolution: bool
+    source: str = "its author"
 
 
 def _steps(value: float, resolution: int) -> int:
@@ -95,23 +97,31 @@ _NOISE = _Parameter(0.5, 0.5, _steps)
 _BUILT_IN = {
     family.name: family
     for family in (
-        _BuiltIn("uniform", kernels.uniform, "user and providers independent, all utilities uniform"),
+        _BuiltIn(
+            "uniform",
+            kernels.uniform,
+            "user and providers independent, all utilities uniform",
+            "2509.15090, Section 7.1",
+        ),
         _BuiltIn(
             "noisy",
             kernels.noisy,
             "user uniform, providers = user + independent noise of mean zero",
+            "2509.15090, Appendix A",
             {"noise": _NOISE},
         ),
         _BuiltIn(
             "biased",
             kernels.biased,
             "as noisy, with noises that are correlated between providers",
+            "2509.15090, Appendix A, without its independence",
             {"noise": _NOISE, "correlation": _Parameter(0.5, 1.0, _root)},
         ),
         _BuiltIn(
             "systematic",
             kernels.systematic,
             "user uniform, providers = user + a bonus for a favourite action",
+            "2509.15090, Remark 1",
             {"bonus": _Parameter(0.3, math.inf, _steps)},
             widened_by="bonus",
         ),
@@ -119,12 +129,14 @@ _BUILT_IN = {
             "hull",
             kernels.hull,
             "user = weighted average of uniform providers + offset, exactly",
+            "2509.15090, Definition 1 with epsilon = 0",
             least_resolution=kernels.HULL_WEIGHTS_SUM - 1,
         ),
         _BuiltIn(
             "near_hull",
             kernels.near_hull,
             "as hull, with noise of mean zero on the user",
+            "2509.15090, Definition 1",
             {"misalignment": _Parameter(0.05, 0.5, _steps)},
             least_resolution=kernels.HULL_WEIGHTS_SUM - 1,
         ),
@@ -132,6 +144,7 @@ _BUILT_IN = {
             "zero_sum",
             kernels.zero_sum,
             "user uniform, providers = user + terms that sum to zero over providers",
+            "2509.15090, Remark 1",
             {"spread": _Parameter(0.3, math.inf, _steps)},
             widened_by="spread",
         ),

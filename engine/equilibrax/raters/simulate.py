@@ -17,11 +17,14 @@ those of the first persona are close to the user, and the average is drawn away 
 
 from __future__ import annotations
 
+import inspect
 from zlib import crc32
 
 import numpy as np
 
+from equilibrax._core.catalog import Family
 from equilibrax._core.checks import check_choice, check_whole
+from equilibrax.raters._simulate_answers import simulate_answers
 from equilibrax.raters.matrix import RaterMatrix, rater_matrix
 
 RATER_FAMILIES = {
@@ -31,6 +34,21 @@ RATER_FAMILIES = {
     "personas": "clusters of raters around persona points, some close to the user and some far away",
 }
 """Families of `simulate_raters` and what they are."""
+
+_PARAMETERS = {
+    "independent": ("noise",),
+    "correlated": ("noise", "correlation"),
+    "systematic": ("noise", "correlation", "bias"),
+    "personas": ("noise", "correlation", "bias", "personas"),
+}
+"""What each of them depends on."""
+
+_SOURCES = {
+    "independent": "2509.15090, Appendix A",
+    "correlated": "2509.15090, Appendix A, without its independence",
+    "systematic": "2509.15090, Section 6",
+    "personas": "2509.15090, Section 6",
+}
 
 _TRAITS = 6
 
@@ -107,3 +125,30 @@ def _errors(kind: str, rng: np.random.Generator, items: int, raters: int, correl
     if kind != "correlated":
         return own
     return np.sqrt(correlation) * rng.standard_normal((items, 1)) + np.sqrt(1.0 - correlation) * own
+
+
+def rater_catalog() -> list[Family]:
+    """The families of this room: raters with a user, and answer distributions of people and models."""
+    defaults = {name: p.default for name, p in inspect.signature(simulate_raters).parameters.items()}
+    found = [
+        Family(
+            "raters", name, definition,
+            _SOURCES[name],
+            1, {p: defaults[p] for p in _PARAMETERS[name]}, "raters.simulate_raters",
+            {"kind": name, "items": 5, "raters": 4, "seed": 0, "quantize": True}, simulate_raters,
+            lambda m: (np.rint(100 * m.ratings), np.rint(100 * m.targets)),
+        )
+        for name, definition in RATER_FAMILIES.items()
+    ]  # fmt: skip
+    own = ("noise", "mixed", "uncovered", "concentration", "ragged", "missing")
+    found.append(
+        Family(
+            "answers", "mixtures", "people mix answers of some models, and a share of their own",
+            "2602.13451, Section 6", 1,
+            {name: p.default for name, p in inspect.signature(simulate_answers).parameters.items() if name in own},
+            "raters.simulate_answers",
+            {"users": 4, "models": 3, "questions": 3, "options": 3, "seed": 0, "uncovered": 1}, simulate_answers,
+            lambda a: (np.rint(1e6 * a.users), np.rint(1e6 * a.models)),
+        )
+    )  # fmt: skip
+    return found

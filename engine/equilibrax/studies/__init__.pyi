@@ -1,3 +1,4 @@
+from ._catalog import Family as Family, catalog as catalog
 from .bazaar import (
     BazaarBesideSelection as BazaarBesideSelection,
     bazaar_beside_selection as bazaar_beside_selection,
