@@ -164,8 +164,8 @@ class Labelled(Summarized):
         Example:
             >>> import equilibrax as eq
             >>> frame = eq.solve(eq.load_paper_table("synthetic-1"), committees=[("AI 1", "AI 3")]).to_pandas()
-            >>> frame.loc[0, ["table_name", "committee_names", "equilibria"]].tolist()
-            ['synthetic-1', 'AI 1+AI 3', 1]
+            >>> frame["committee_names"].tolist(), frame["equilibria"].tolist()
+            (['AI 1+AI 3'], [1])
         """
         import equilibrax
 

@@ -76,10 +76,11 @@ def parquet_bytes(table: pa.Table) -> memoryview:
 
 def _summed(table: pa.Table) -> tuple[memoryview, str]:
     """A whole file, which holds its own sum, and the SHA-256 of all of it."""
+    # Before what follows, so that files say the same of their columns whether they hold many rows or none.
+    encoded = any(pa.types.is_dictionary(field.type) for field in table.schema)
     for position, column in enumerate(table.columns):
         if pa.types.is_dictionary(column.type) and any(len(c.dictionary) > table.num_rows for c in column.chunks):
             table = table.set_column(position, table.field(position).name, column.cast(column.type.value_type))
-    encoded = any(pa.types.is_dictionary(field.type) for field in table.schema)
     kept = {key: value for key, value in (table.schema.metadata or {}).items() if key == NAMES_KEY}
     versioned = table.replace_schema_metadata({"equilibrax": __version__, **kept})
     content = pa.BufferOutputStream()  # of Arrow: nothing has to wait for the interpreter
