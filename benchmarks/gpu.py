@@ -46,9 +46,11 @@ except ImportError:  # annotations only: any name will do
 import jax
 import numpy as np
 from gpu_information import (
+    bazaar,
     conversation,
     hearing,
     joint,
+    lotteries,
     market,
     obedience,
     persuasion,
@@ -61,6 +63,7 @@ from gpu_tables import (
     Case,
     alone,
     curve,
+    drawn,
     efficiency,
     given_fit,
     least_squares,
@@ -125,6 +128,9 @@ def small_cases(n: int) -> list[Case]:
         pure((3, 3), n),
         pure((2, 3, 2), n),
         logit((2, 3), n),
+        lotteries(3, 2, 2, n),
+        bazaar(3, 2, 2, n),
+        drawn(3, 2, 2, n),
         logit((2, 2, 2), n),
     ]
 
@@ -157,6 +163,9 @@ def large_cases() -> list[Case]:
         pure((3, 3), 4096, 1 << 20),
         pure((6, 6), 1024, 1 << 17),
         logit((3, 3), 256, 1 << 13),
+        lotteries(3, 3, 3, 256, 1 << 13),
+        bazaar(8, 3, 4, 256, 1 << 13),
+        drawn(3, 3, 5, 1024, 1 << 16),
         *(sampling(family, 3, 3, 5, 4096, 1 << 20) for family in ("uniform", "noisy", "near_hull", "zero_sum")),
     ]
 

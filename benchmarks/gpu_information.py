@@ -11,10 +11,14 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 from equilibrax_kernels.conversation.conversation import best_values, quantal_values, straightforward
 from equilibrax_kernels.conversation.substitutes import substitutes_slack
 from equilibrax_kernels.conversation.transcripts import draw_rows, draw_transcripts, transcript_weights
 from equilibrax_kernels.fits.persuasion import certified_rule, combined_value, persuasion_rule, refined_value
+from equilibrax_kernels.information.market import information_market
+from equilibrax_kernels.lotteries.ascent import ascend
+from equilibrax_kernels.lotteries.updates import extra_gradient, optimistic
 from equilibrax_kernels.markets.postings import followed_values, general_postings, learned_values, separable_postings
 from equilibrax_kernels.markets.profiles import profile_equilibria
 from equilibrax_kernels.markets.replies import market_dynamics, replies
@@ -322,3 +326,48 @@ def transcripts(check: int, batch: int = 0) -> Case:
         return rng.integers(0, z, count, dtype=np.int32), rng.integers(0, x, count, dtype=np.int32)
 
     return Case("transcripts", kernel, inputs, check, batch)
+
+
+def lotteries(states: int, actions: int, messages: int, check: int, batch: int = 0) -> Case:
+    """Two providers who climb with lotteries over messages, looking ahead in both ways; a few steps of each."""
+
+    def one(logits, user, providers, weights):
+        rules = {
+            "optimistic": optax.chain(optimistic(), optax.sgd(0.1)),
+            "extra_gradient": extra_gradient(optax.sgd(0.1)),
+        }
+        levels = jnp.full((2, 3), 2.0)
+        climbed = {name: ascend(logits, user, providers, weights, levels, rule) for name, rule in rules.items()}
+        return {name: {"logits": at, "curve": curve} for name, (at, curve) in climbed.items()}
+
+    def inputs(count: int) -> tuple[np.ndarray, ...]:
+        rng = np.random.default_rng(0)
+        weights = rng.dirichlet(np.ones(states), (count, 1))
+        user, providers = rng.random((count, 1, states, actions)), rng.random((count, 2, 1, states, actions))
+        return rng.standard_normal((count, 2, states, messages)), user, providers, weights
+
+    return Case(f"lotteries-{states}x{actions}x{messages}", jax.vmap(one), inputs, check, batch)
+
+
+def bazaar(states: int, acts: int, items: int, check: int, batch: int = 0) -> Case:
+    """Markets of information of all depths, for buyers at face value and for Bayesian ones."""
+
+    def kernel(prior, utility, labels, costs):
+        stakes = jnp.zeros((0, states, acts, len(prior)), jnp.int64)
+        parts = [lanes(part).astype(jnp.int64) for part in (prior, utility, labels, costs)]
+        how = {"owners": tuple(range(items)), "sellers": items, "depth": items}
+        return {
+            name: information_market(*parts, stakes, **how, bayesian=bayesian, most_rounds=0)._asdict()
+            for name, bayesian in (("face_value", False), ("bayesian", True))
+        }
+
+    def inputs(count: int) -> tuple[np.ndarray, ...]:
+        rng = np.random.default_rng(0)
+        return (
+            rng.integers(1, 9, (count, states)),
+            rng.integers(0, RESOLUTION + 1, (count, states, acts)),
+            rng.integers(0, 2, (count, items, states)),
+            rng.integers(0, 100, (count, items)),
+        )
+
+    return Case(f"bazaar-{states}x{acts}x{items}", kernel, inputs, check, batch)

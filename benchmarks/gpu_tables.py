@@ -17,6 +17,7 @@ from equilibrax_kernels.fits.nnls import nonnegative_lanes, prefix_lanes
 from equilibrax_kernels.primitives.sorting import sort_lanes
 from equilibrax_kernels.selection.dense import dense_schemes
 from equilibrax_kernels.selection.frontier import frontier_schemes
+from equilibrax_kernels.selection.lotteries import lottery_equilibria
 from equilibrax_kernels.selection.monopoly import monopoly
 from equilibrax_kernels.selection.ordering import order_schemes
 from equilibrax_kernels.selection.solve import solve_listed
@@ -328,3 +329,19 @@ def sampling(family: str, states: int, actions: int, providers: int, check: int,
         return (np.stack([np.zeros(count, np.uint32), np.arange(count, dtype=np.uint32)], axis=1),)
 
     return Case(f"sampling-{family}", kernel, ids, check, batch)
+
+
+def drawn(states: int, actions: int, providers: int, check: int, batch: int = 0) -> Case:
+    """All committees of the selection game with lotteries."""
+    masks = np.arange(1, 2**providers, dtype=np.int32)
+
+    def kernel(tables):
+        utilities = lanes(tables)
+        there = jnp.ones(utilities.shape[1:], bool)
+        found = lottery_equilibria(utilities, utilities, there, jnp.asarray(masks), ties=False, intervals=4)
+        return found._asdict()
+
+    def inputs(count: int) -> tuple[np.ndarray, ...]:
+        return (uniform_tables(count, states, actions, providers)[1],)
+
+    return Case(f"drawn-{states}x{actions}x{providers}", kernel, inputs, check, batch)

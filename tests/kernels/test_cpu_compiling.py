@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 import pytest
+from equilibrax_kernels import caches
 from equilibrax_kernels.cpu import compiling
 
 PROGRAM = """
@@ -42,6 +43,7 @@ def test_loops_are_compiled_again_after_an_edit_of_their_parts_and_only_then(tmp
     for empty in (package, cpu):
         (empty / "__init__.py").touch()
     shutil.copy(compiling.__file__, cpu)
+    shutil.copy(caches.__file__, package)
     (cpu / "random_test_loop.py").write_text(LOOP)
 
     def run(factor: int) -> tuple[str, bool]:

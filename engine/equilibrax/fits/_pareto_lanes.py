@@ -94,7 +94,7 @@ def solver_for(backend: Literal["auto", "xla", "cpu"], devices: Sequence[Any] | 
 
 @lru_cache(maxsize=8)
 def _compiled(mesh):
-    return jax.jit(over_batch(lambda lanes, _: weigh_lanes(*lanes, limit=_PIVOTS)._asdict(), mesh))
+    return over_batch(lambda lanes, _: weigh_lanes(*lanes, limit=_PIVOTS)._asdict(), mesh)
 
 
 def fitted(lanes: Lanes, solver: Solver) -> dict[str, Any]:

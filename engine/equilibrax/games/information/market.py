@@ -180,7 +180,7 @@ def _compiled(owners: tuple[int, ...], options: tuple[tuple[str, Any], ...], mes
         prior, utility, items, costs, stakes = batched
         return information_market(prior, utility, items, costs, stakes, owners, **dict(options))._asdict()
 
-    return jax.jit(over_batch(problems, mesh))
+    return over_batch(problems, mesh)
 
 
 def _deeper(array: np.ndarray, depth: int) -> np.ndarray:

@@ -183,7 +183,7 @@ def _compiled(actions: tuple[int, ...], orders: tuple[tuple[int, ...], ...], sta
             found |= jax.vmap(one, in_axes=-1)(payoffs)._asdict()
         return found
 
-    return jax.jit(over_batch(solve, mesh))
+    return over_batch(solve, mesh)
 
 
 def _branch(problem: NormalForm, rates: np.ndarray, mesh: Mesh) -> LogitBranch:
@@ -207,4 +207,4 @@ def _branch(problem: NormalForm, rates: np.ndarray, mesh: Mesh) -> LogitBranch:
 @lru_cache(maxsize=64)
 def _compiled_branch(actions: tuple[int, ...], mesh: Mesh) -> Any:
     one = partial(logit_branch, actions=actions)
-    return jax.jit(over_batch(by_rows(lambda batched, _: jax.vmap(one)(*batched)._asdict()), mesh))
+    return over_batch(by_rows(lambda batched, _: jax.vmap(one)(*batched)._asdict()), mesh)
