@@ -273,7 +273,7 @@ def test_newcomers_hurt_only_where_rules_are_public(tmp_path, capsys):
         (["market", "theorem-4.1", "--d", "1"], "d: expected a finite number above 1"),
         (["market", "theorem-4.1", "--committees", "4"], "committees: "),
         (["market", "theorem-4.1", "--out", "rows.txt"], "--out: expected a file that ends in .parquet"),
-        (["market", "theorem-4.1", "--figure", "a.pdf"], "--figure: expected a file that ends in .png"),
+        (["market", "theorem-4.1", "--figure", "a.gif"], "--figure: expected a file that ends in .png"),
         (["market", "theorem-4.1", "--protocol", "delegation"], "--protocol: expected a flag of `"),
         (["market", "theorem-4.1", "--tie-break", "incumbent", "--game", "anonymous"], "--tie-break: expected"),
         (["entry", "theorem-4.1", "--beta", "1"], "--beta: expected a number between 0 and 1"),
