@@ -131,3 +131,12 @@ def test_theory_takes_the_outcomes_of_lotteries():
     np.testing.assert_allclose(alone.misalignment, found.misalignment, rtol=0, atol=3e-9)
     assert not eq.theory.bounds(found).refuted.any()
     assert (found.misalignment < eq.solve(tables).misalignment - 1e-3).any()
+
+
+def test_what_is_asked_of_schemes_is_refused_for_lotteries():
+    """Their worst equilibria differ, so an answer would be one to another question."""
+    result = eq.solve(eq.load_paper_table("synthetic-1"), eq.Selection(rules="lotteries"))
+    with pytest.raises(ValueError, match="expected tables, or a solved selection game with schemes"):
+        eq.datasets.questions(result)
+    with pytest.raises(ValueError, match=r"groups: expected some of schemes, .*, got equilibria"):
+        eq.rows.committee_rows(result, ["equilibria"])

@@ -119,6 +119,9 @@ def committee_rows(
     Returns:
         A table of B x C rows with the result's columns, and those of the groups.
 
+    Raises:
+        ValueError: if rows of this game have no such columns.
+
     Example:
         >>> import equilibrax as eq
         >>> tables = eq.from_arrays(user=[[1.0, 0.0], [0.0, 1.0]], providers=[[[0.3, 0.7], [0.1, 0.9]]])
@@ -126,6 +129,9 @@ def committee_rows(
         >>> rows.select(["family", "committee", "optimum", "worst_utility", "dynamics_steps"]).to_pylist()
         [{'family': 'table', 'committee': 1, 'optimum': 1.0, 'worst_utility': 0.5, 'dynamics_steps': None}]
     """
+    have = (*result.game.groups, "names")
+    if lacking := [group for group in groups if group not in have]:
+        raise ValueError(f"groups: expected some of {', '.join(have)} for this game, got {lacking[0]}")
     always = result.columns
     columns = [column for column in COLUMNS["committees"] if column in always or column.group in groups]
     own: Extractors = {
