@@ -124,7 +124,8 @@ def questions(
     if isinstance(problem, UtilityTables):
         game = Selection(dynamics=False, misalignment=False)
         return questions(solve(problem, game, committees=_few(problem.num_providers)), kinds, seed=seed)
-    if not isinstance(problem, SelectionResult) or problem.response != "best" or "equilibria" not in problem.game.groups:
+    listed = isinstance(problem, SelectionResult) and "equilibria" in problem.game.groups
+    if not isinstance(problem, SelectionResult) or not listed or problem.response != "best":
         raise ValueError(f"problem: expected tables, or a solved selection game with schemes, got {problem!r}")
     problem.check_solved()
     asked = []
