@@ -79,7 +79,7 @@ def test_a_process_that_ignores_ctrl_c_goes_on_to_do_so():
 @posix
 @pytest.mark.parametrize("ends", [True, False])
 def test_a_cluster_is_told_first_but_not_waited_for_without_end(ends):
-    code = f"with unwinding(1 if {not ends} else 9):\n try:\n  {READY}  time.sleep(30)\n except KeyboardInterrupt:\n"
+    code = f"with unwinding(4 if {not ends} else 9):\n try:\n  {READY}  time.sleep(30)\n except KeyboardInterrupt:\n"
     code += (
         "  sys.stderr.write('told\\n')\n  sys.exit(130)" if ends else "  sys.stderr.write('told\\n')\n  time.sleep(30)"
     )

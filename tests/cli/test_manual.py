@@ -157,6 +157,13 @@ class _Terminal(io.StringIO):
         return True
 
 
+def wait_for(stream: io.StringIO, text: str) -> None:
+    """Wait until a thread has written it, on a busy machine too."""
+    end = time.monotonic() + 20
+    while text not in stream.getvalue() and time.monotonic() < end:
+        time.sleep(0.02)
+
+
 def test_a_terminal_says_what_takes_long_and_a_pipe_does_not():
     terminal, pipe = _Terminal(), io.StringIO()
     for stream in (terminal, pipe):
@@ -165,7 +172,7 @@ def test_a_terminal_says_what_takes_long_and_a_pipe_does_not():
             time.sleep(0.05)
             with quiet():
                 time.sleep(0.05)
-            time.sleep(0.3)
+            wait_for(terminal, "solving 3 of 12 games") if stream is terminal else time.sleep(0.3)
     assert "solving 3 of 12 games" in terminal.getvalue()
     assert terminal.getvalue().endswith("\r\x1b[K")
     assert pipe.getvalue() == ""
@@ -180,6 +187,6 @@ def test_a_terminal_says_that_it_compiles():
     terminal = _Terminal()
     with said_while_waiting("equilibrax solve", terminal, patience=0.0):
         jax.monitoring.record_event("/jax/compilation_cache/compile_requests_use_cache")
-        time.sleep(0.3)
+        wait_for(terminal, "compiling")
     jax.monitoring.record_event_duration_secs("/jax/core/compile/backend_compile_duration", 0.0)
     assert "equilibrax solve, compiling" in terminal.getvalue()

@@ -185,7 +185,7 @@ def test_descriptions_that_declare_too_much_are_refused_at_once(dataset, said):
     with pytest.raises(NoDataset) as error:
         verify(dataset)
     assert len(str(error.value)) < 600
-    assert time.perf_counter() - begun < 5
+    assert time.perf_counter() - begun < 60  # hours, or memory without end, are what it would take
 
 
 @pytest.mark.slow
