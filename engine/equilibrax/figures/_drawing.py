@@ -382,7 +382,8 @@ def counts(panel: Axes, x: np.ndarray, y: np.ndarray) -> None:
             counted |= here
             if here.sum() > 1:
                 middle = float(x[here].mean()), float(y[here].max())
-                style = {"ha": "center", "va": "bottom", "fontsize": letters(5.5), "color": "#333333", "zorder": 4}
+                style = {"ha": "center", "va": "bottom", "fontsize": letters(5.5), "color": "#333333", "zorder": 5}
+                style["bbox"] = {"facecolor": "white", "alpha": 0.75, "linewidth": 0, "pad": 0.2}
                 panel.annotate(str(here.sum()), middle, xytext=(0, letters(5)), textcoords="offset points", **style)
 
 

@@ -257,7 +257,7 @@ def _bounds_pooled(shown: _Rows, note: str, path: draw.Target) -> Figure:
     with np.errstate(invalid="ignore"):
         broken = gap < bound - draw.TOLERANCE
     dense = max(int((shown["game"] == game).sum()) for game in shown.games) > _MOST_POINTS
-    bottom = min(float(gap.min()), -0.01)
+    bottom = float(gap.min()) if gap.min() < -draw.TOLERANCE else -0.01
     meshes = []
     note += " Each panel ends at the lowest twentieth of its bounds."
     with draw.page(path, len(shown.games), note, share="y", panel_width=3.2, height=2.8) as (figure, panels):
