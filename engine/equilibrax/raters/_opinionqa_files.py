@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from equilibrax.io.literals import parse_literal
+from equilibrax.io.names import alike
 from equilibrax.io.sheets import Sheet, read_bytes, read_sheet
 from equilibrax.io.tables import TableFileError
 
@@ -83,7 +84,8 @@ def _options(sheet: Sheet, i: int) -> tuple[tuple[str, ...], frozenset[str]]:
         lists[column] = value
     references, ordinal = lists["references"], len(lists["option_ordinal"])
     where = sheet.at(i, "references")
-    if not all(isinstance(text, str) for text in references) or len(set(references)) < len(references):
+    texts = all(isinstance(text, str) for text in references)
+    if not texts or len(set(map(alike, references))) < len(references):
         raise TableFileError(f"{where}: expected different texts, got {reprlib.repr(references)}")
     if ordinal > len(references):
         where = sheet.at(i, "option_ordinal")

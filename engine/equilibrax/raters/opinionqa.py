@@ -20,7 +20,8 @@ has not seen it. People who refused to say which group they are in are no group.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+import reprlib
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ import numpy as np
 
 from equilibrax._core.checks import positive_int
 from equilibrax.io.files import TableFileError, naming
+from equilibrax.io.names import check_alike
 from equilibrax.io.sheets import read_sheet
 from equilibrax.raters._opinionqa_files import (
     Questions,
@@ -90,6 +92,8 @@ def read_opinionqa(
         (('Male', 'Female'), (('Yes', 'No'),), [[[0.75, 0.25]], [[0.0, 1.0]]])
     """
     folder = Path(folder)
+    if not isinstance(attribute, str) or not attribute:
+        raise ValueError(f"attribute: expected a name such as 'POLIDEOLOGY', got {attribute!r}")
     known = read_info(folder / "info.csv")
     asked = _asked(questions, known)
     answered, notes = _of_models(models, known, questions)
@@ -105,6 +109,7 @@ def read_opinionqa(
             raise TableFileError(f"{folder}: expected {expected} for attribute {attribute!r}, got {there}")
         groups, more = counts_of_responses(path, known, attribute, asked, weight)
         notes = (*notes, *more)
+    check_alike((name, f"{path}, group {name!r}") for name in groups)
     order = group_order(folder / "metadata.csv", attribute)
     groups = {name: groups[name] for name in sorted(groups, key=lambda n: order.index(n) if n in order else len(order))}
     return _assemble(groups, answered, known, questions, path, notes)
@@ -175,7 +180,8 @@ def read_opinionqa_respondents(
     if weight is None:
         drawn = generator.permutation(len(names))[:count]
     else:  # the first to ring, if everybody's clock rings at a rate of her weight
-        drawn = np.argsort(generator.exponential(size=len(names)) / [mass[name] for name in names])[:count]
+        share = np.array([mass[name] for name in names]) / max(mass.values())  # else a tiny weight's clock overflows
+        drawn = np.argsort(generator.exponential(size=len(names)) / share)[:count]
     chosen = {names[i]: people[names[i]] for i in sorted(drawn.tolist())}
     return _assemble(chosen, answered, known, questions, path, (*notes, *more))
 
@@ -184,8 +190,9 @@ def _asked(questions: Sequence[str] | None, known: Questions) -> list[str]:
     """The questions to read: those that were asked for, or all that can be."""
     if questions is None:
         return list(known.options)
-    if isinstance(questions, str) or not questions or len(set(questions)) < len(questions):
-        raise ValueError(f"questions: expected one or several different keys, got {questions!r}")
+    keys = isinstance(questions, Collection) and not isinstance(questions, str) and len(questions) > 0
+    if not keys or not all(isinstance(key, str) for key in questions) or len(set(questions)) < len(questions):
+        raise ValueError(f"questions: expected one or several different keys, got {reprlib.repr(questions)}")
     for question in questions:
         if question in known.faults:
             raise TableFileError(known.faults[question])
