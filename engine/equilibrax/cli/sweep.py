@@ -34,6 +34,7 @@ _OF_TABLES = flags_of(
         "mixture": (Annotated[Path | None, tyro.conf.arg(metavar="FILE.toml")], None),
         "bin_range": (Annotated[str, tyro.conf.arg(name="range", metavar="LOW,HIGH")], ""),
         "float32": (Annotated[bool, tyro.conf.FlagCreatePairsOff], False),
+        "text": (Annotated[bool, tyro.conf.FlagCreatePairsOff], False),
     },
     hidden=["game"],
 )
