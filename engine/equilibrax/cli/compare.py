@@ -48,8 +48,8 @@ class Compare:
     tables_given: Annotated[tyro.conf.Positional[tuple[str, ...]], tyro.conf.arg(metavar="TABLE...")] = ()
     """CSV or npz files, folders or zip files of MovieLens, or names of the paper's tables: synthetic-1, synthetic-2,
     movielens."""
-    family: str = ""
-    """Family of random tables, instead of TABLE; `equilibrax sweep --list-families` describes them."""
+    family: Annotated[str, tyro.conf.arg(metavar="NAME")] = ""
+    """Family of random tables, instead of TABLE; `equilibrax families tables` describes them."""
     tables: int = 1000
     """Number of random tables."""
     states: int = 3

@@ -29,7 +29,7 @@ class SweepConfig:
     """What to solve. Together with the versions in `sweep.json` it determines every byte of a sweep.
 
     Attributes:
-        family: Family of random tables, see `families()`.
+        family: Family of random tables; `equilibrax families tables` describes them.
         tables: Number of tables; their ids are 0 to this number - 1.
         states: Number of states.
         actions: Number of actions.
