@@ -82,7 +82,7 @@ def from_dataframe(
     renamed = {state: "state", action: "action", user: "user"}
     renamed |= {given: name for given, name in ((prior, "prior"), (table, "table")) if given is not None}
     texts = frame_texts(frame, renamed)
-    found = _parse(renamed, lambda: table_format.parse(texts, _HERE, resolution, reading(providers, ignore))[0])
+    found = in_their_words(renamed, lambda: table_format.parse(texts, _HERE, resolution, reading(providers, ignore))[0])
     if "table" in texts.columns or found.labels is None:
         return found
     return replace(found, labels=replace(found.labels, tables=()))
@@ -117,7 +117,7 @@ def market_from_dataframe(
     """
     texts = frame_texts(frame, {})
     how = reading(providers, ignore)
-    market = _parse({}, lambda: market_format.parse(texts, _HERE, resolution, weight_resolution, how))
+    market = in_their_words({}, lambda: market_format.parse(texts, _HERE, resolution, weight_resolution, how))
     if "market" in texts.columns or market.labels is None:
         return market
     return replace(market, labels=replace(market.labels, markets=()))
@@ -183,8 +183,8 @@ def _array(values: Any) -> Any:
         return pa.array([None if value is None else str(value) for value in values], pa.string())
 
 
-def _parse(renamed: Mapping[str, str], parse: Any) -> Any:
-    """What was parsed; errors have the frame's own names."""
+def in_their_words(renamed: Mapping[str, str], parse: Any) -> Any:
+    """What is parsed of a frame some of whose columns have other names; errors have the frame's own."""
     try:
         return parse()
     except TableFileError as error:
