@@ -90,14 +90,14 @@ class Align:
     scale: float | None = None
     """The numbers of a CSV are from 0 to this, and become 0 to 1; default: as they are, or 100 for scores in files
     beside MovieLens or ETHICS."""
-    weight: str = ""
+    weight: Annotated[str, tyro.conf.arg(metavar="COLUMN")] = ""
     """Column of a CSV with the importance of each item; in OpinionQA, of responses.csv with the weight of each
     respondent, such as WEIGHT_W29."""
     questions: Annotated[tuple[str, ...], tyro.conf.arg(metavar="KEY ...")] = ()
     """The only questions of OpinionQA to read; default all that somebody answered."""
-    group: str = ""
+    group: Annotated[str, tyro.conf.arg(metavar="COLUMN")] = ""
     """Column of a CSV with the group of each item; a group is never divided between folds."""
-    ignore: tuple[str, ...] = ()
+    ignore: Annotated[tuple[str, ...], tyro.conf.arg(metavar="COLUMN ...")] = ()
     """Columns of a CSV that are no raters."""
     providers: Annotated[tuple[str, ...], tyro.conf.arg(metavar="COLUMN ...")] = ()
     """Columns of a CSV, or raters of a long one, that are the raters; default: all that have no other meaning."""

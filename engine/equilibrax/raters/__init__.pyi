@@ -1,4 +1,5 @@
 from ._answer_market import answer_market as answer_market
+from ._frames import raters_from_dataframe as raters_from_dataframe
 from ._simulate_answers import simulate_answers as simulate_answers
 from ._strong_alignment import StrongAlignment as StrongAlignment, strong_alignment as strong_alignment
 from ._weak_alignment import WeakAlignment as WeakAlignment, weak_alignment as weak_alignment
