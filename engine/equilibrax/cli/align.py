@@ -12,10 +12,11 @@ from typing import Annotated, Any, Literal
 import tyro
 from rich.console import Console
 
+from equilibrax._core.checks import check_whole
 from equilibrax.cli._folders import check_folder, check_new, check_ours
 from equilibrax.cli.games import FigureFlags, LookFlags
 from equilibrax.raters import simulate_answers
-from equilibrax.raters.answers import AnswerDistributions, Score
+from equilibrax.raters.answers import LOG_FLOOR, AnswerDistributions, Score
 from equilibrax.raters.csv import read_raters
 from equilibrax.raters.curve import FoldAssignment, Sets
 from equilibrax.raters.ethics import read_ethics
@@ -83,8 +84,15 @@ class Align:
     """Where raters did not rate: drop the items, drop the raters, or put the rater's mean."""
     score: Score = "linear"
     """What a model gets for an answer, in answer distributions."""
+    score_floor: float = LOG_FLOOR
+    """Smallest probability that the log score tells apart, in answer distributions; it sets the score's scale."""
+    profiles: int | None = None
+    """Profiles of answers sampled for each question in strong alignment, as in the paper; default: all of them, by
+    exact sums."""
+    sample_questions: int | None = None
+    """Questions drawn at random from those of answer distributions; default: all."""
     seed: int = 0
-    """Seed of the simulation, the folds and the orders."""
+    """Seed of the simulation, the folds, the orders, and of questions and profiles that are drawn."""
     format: Format = "auto"
     """What the FILEs are; auto looks at them."""
     scale: float | None = None
@@ -145,7 +153,7 @@ class Align:
                 raise ValueError(
                     f"FILE: expected different names, as results are in folders of these, got {name!r} twice"
                 )
-            given[name] = data
+            given[name] = self._drawn(name, data)
         look = FigureFlags(self.look.width, self.look.style, self.figure_format)
         files = check_places(given, self.out)
         drawn = [file.with_suffix(f".{one}") for file in files if file.suffix == ".png" for one in look.formats]
@@ -191,10 +199,28 @@ class Align:
             intercept=self.intercept,
             missing=self.missing,
             score=self.score,
+            score_floor=self.score_floor,
+            profiles=self.profiles,
             market=not people,
             noise=name in _NOISY and bool(self.simulate),
             seed=self.seed,
         )
+
+    def _drawn(self, name: str, data: RaterMatrix | AnswerDistributions) -> RaterMatrix | AnswerDistributions:
+        """The questions that are asked for; an error if what is for answers of many users is asked of raters."""
+        if isinstance(data, AnswerDistributions):
+            count = self.sample_questions
+            return (
+                data if count is None else data.sample_questions(check_whole("sample_questions", count, 1), self.seed)
+            )
+        for flag, typed in (
+            ("--profiles", self.profiles is not None),
+            ("--sample-questions", self.sample_questions is not None),
+            ("--score-floor", self.score_floor != LOG_FLOOR),
+        ):
+            if typed:
+                raise ValueError(f"{flag}: expected answers of many users, as of OpinionQA, got raters ({name})")
+        return data
 
     def _simulated(self) -> Iterator[tuple[str, RaterMatrix | AnswerDistributions]]:
         for kind in self.simulate:

@@ -1,4 +1,5 @@
 from ._answer_market import answer_market as answer_market
+from ._fit_rows import FoldSpread as FoldSpread
 from ._simulate_answers import simulate_answers as simulate_answers
 from ._strong_alignment import StrongAlignment as StrongAlignment, strong_alignment as strong_alignment
 from ._weak_alignment import WeakAlignment as WeakAlignment, weak_alignment as weak_alignment
@@ -14,6 +15,7 @@ from .coverage import (
     SubsetAnalysis as SubsetAnalysis,
     anonymous_slack as anonymous_slack,
     coverage_curve as coverage_curve,
+    cross_validated_transfer as cross_validated_transfer,
     subset_analysis as subset_analysis,
     transfer_factors as transfer_factors,
 )

@@ -25,7 +25,7 @@ from equilibrax._core.checks import check_choice, check_whole
 from equilibrax.fits.folds import FoldAssignment, assign_folds, fit_centered
 from equilibrax.raters._fit_rows import fold_error, numbers
 from equilibrax.raters._subsets import Orders, Subsets
-from equilibrax.raters.answers import AnswerDistributions, Score
+from equilibrax.raters.answers import LOG_FLOOR, AnswerDistributions, Score
 
 WEAK_METHODS = ("best_individual", "average", "nnls")
 """Methods of a `WeakCurve`, in order."""
@@ -99,6 +99,7 @@ def weak_curve(
     answers: AnswerDistributions,
     *,
     score: Score = "linear",
+    score_floor: float = LOG_FLOOR,
     subsets: Literal["all", "permutations"] = "all",
     permutations: int = 100,
     folds: int = 5,
@@ -111,6 +112,7 @@ def weak_curve(
         answers: N users and K models. Questions that some model did not answer are left out, and for each user those
             that she did not see.
         score: the models' utility component v_j, "linear", "log" or "brier".
+        score_floor: smallest probability that the log score tells apart.
         subsets: "all": all sets of each size, for up to 10 models. "permutations": the first 1, ..., K of random
             orders.
         permutations: how many orders.
@@ -143,7 +145,7 @@ def weak_curve(
     fold = np.full(answers.num_questions, -1)
     fold[usable] = assign_folds(np.flatnonzero(usable), folds, fold_assignment, seed)
     question, option = np.nonzero(answers.options & usable[:, None])
-    columns = answers.scores(score)[:, question, option].T
+    columns = answers.scores(score, score_floor=score_floor)[:, question, option].T
     squares = np.full((answers.num_users, len(WEAK_METHODS), len(sets), folds), np.nan)
     count = np.zeros((answers.num_users, folds))
     for i in range(answers.num_users):

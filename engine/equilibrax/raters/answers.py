@@ -15,13 +15,14 @@ Letters: N users, K models, Q questions, A options.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 import numpy as np
 from jaxtyping import Bool, Float
 
-from equilibrax._core.checks import as_array, as_ratings, check_choice
+from equilibrax._core.checks import as_array, as_ratings, check_choice, check_whole
+from equilibrax.fits.folds import random_words
 from equilibrax.raters.matrix import RaterMatrix, rater_matrix as make_rater_matrix
 
 Score = Literal["linear", "log", "brier"]
@@ -116,16 +117,40 @@ class AnswerDistributions:
             notes=self.notes,
         )
 
-    def scores(self, score: Score = "linear", *, floor: float = LOG_FLOOR) -> Float[np.ndarray, "K Q A"]:
+    def sample_questions(self, count: int, seed: int = 0) -> AnswerDistributions:
+        """Some questions, drawn at random without repetition, in their order; all of them if there are no more.
+
+        Args:
+            count: how many.
+            seed: of the draw; the same seed draws the same questions.
+
+        Raises:
+            ValueError: on a count below 1 or a seed below 0.
+
+        Example:
+            >>> import equilibrax as eq
+            >>> answers = eq.raters.simulate_answers(users=1, models=1, questions=9, options=2, seed=0)
+            >>> answers.sample_questions(2, seed=1).question_names
+            ('question 2', 'question 5')
+        """
+        check_whole("count", count, 1)
+        check_whole("seed", seed, 0, 2**63 - 1)
+        drawn = np.argsort(random_words(seed, 2, (self.num_questions,)), kind="stable")[:count]
+        note = f"{self.num_questions - len(drawn):,} of {self.num_questions:,} questions were not drawn (seed {seed})"
+        found = self.select(questions=np.sort(drawn))
+        return replace(found, notes=(*self.notes, note)) if len(drawn) < self.num_questions else found
+
+    def scores(self, score: Score = "linear", *, score_floor: float = LOG_FLOOR) -> Float[np.ndarray, "K Q A"]:
         """The models' utility components v_j(a, y) (2602.13451, Appendix B), each in [0, 1].
 
-        "linear": `q`. "log": `1 - log(max(q, floor)) / log(floor)`, which is 1 at probability one and 0 at `floor` or
+        "linear": `q`. "log": `1 - log(max(q, floor)) / log(floor)`, which is 1 at probability one and 0 at the floor or
         less, by the same map for all models and questions; the paper says only that it is normalized to [0, 1].
         "brier": `1/2 + q - |q|^2 / 2`, where `|q|^2` sums over the options of the question.
 
         Args:
             score: which of the three.
-            floor: the smallest probability that the log score tells apart, in (0, 1).
+            score_floor: the smallest probability that the log score tells apart, in (0, 1). Once it is below all
+                probabilities, a lower one only shrinks the score: transfer factors grow with its logarithm.
 
         Returns:
             `[K, Q, A]`; NaN where a model did not answer, 0 at options that do not exist.
@@ -134,17 +159,22 @@ class AnswerDistributions:
             ValueError: on an unknown score, or a floor outside (0, 1).
         """
         check_choice("score", score, get_args(Score))
-        if not 0 < floor < 1:
-            raise ValueError(f"floor: expected a probability between 0 and 1, got {floor!r}")
+        if not 0 < score_floor < 1:
+            raise ValueError(f"score_floor: expected a probability between 0 and 1, got {score_floor!r}")
         values = self.models
         if score == "log":
-            values = 1 - np.log(np.maximum(values, floor)) / np.log(floor)
+            values = 1 - np.log(np.maximum(values, score_floor)) / np.log(score_floor)
         elif score == "brier":
             values = 0.5 + values - 0.5 * (values**2).sum(axis=2, keepdims=True)
         return np.where(self.options, values, 0.0 * values)
 
     def rater_matrix(
-        self, score: Score = "linear", user: int | str | None = None, *, normalized: bool = False
+        self,
+        score: Score = "linear",
+        user: int | str | None = None,
+        *,
+        normalized: bool = False,
+        score_floor: float = LOG_FLOOR,
     ) -> RaterMatrix:
         """The models as raters and the users as targets: one row per (question, option), one group per question.
 
@@ -153,6 +183,7 @@ class AnswerDistributions:
             user: position or name of the only target; None for all users.
             normalized: weights 1/m_q for a question with m_q options, so that every question counts the same: the same
                 as vectors of answers divided by the root of m_q (2509.15090, Section 6). Otherwise all rows weigh 1.
+            score_floor: of the log score, see `scores`.
 
         Returns:
             A `RaterMatrix`; NaN at questions that a user did not see or a model did not answer.
@@ -170,7 +201,7 @@ class AnswerDistributions:
         else:
             raise ValueError(f"user: expected a name or a position below {self.num_users}, got {user!r}")
         return make_rater_matrix(
-            self.scores(score)[:, question, option].T,
+            self.scores(score, score_floor=score_floor)[:, question, option].T,
             self.users[chosen][:, question, option].T,
             weights=1.0 / self.num_options[question] if normalized else None,
             groups=question,
