@@ -15,6 +15,7 @@ from rich.console import Console
 from equilibrax._core.checks import check_whole
 from equilibrax.cli._folders import check_folder, check_new, check_ours
 from equilibrax.cli.games import FigureFlags, LookFlags
+from equilibrax.cli.progress import doing
 from equilibrax.raters import simulate_answers
 from equilibrax.raters.answers import LOG_FLOOR, AnswerDistributions, Score
 from equilibrax.raters.csv import read_raters
@@ -98,14 +99,17 @@ class Align:
     scale: float | None = None
     """The numbers of a CSV are from 0 to this, and become 0 to 1; default: as they are, or 100 for scores in files
     beside MovieLens or ETHICS."""
-    weight: str = ""
+    weight: Annotated[str, tyro.conf.arg(metavar="COLUMN")] = ""
     """Column of a CSV with the importance of each item; in OpinionQA, of responses.csv with the weight of each
     respondent, such as WEIGHT_W29."""
+    weigh_groups: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """In means over users, groups of OpinionQA count by their respondents in responses.csv, or by the sums of their
+    weights; default: groups count alike."""
     questions: Annotated[tuple[str, ...], tyro.conf.arg(metavar="KEY ...")] = ()
     """The only questions of OpinionQA to read; default all that somebody answered."""
-    group: str = ""
+    group: Annotated[str, tyro.conf.arg(metavar="COLUMN")] = ""
     """Column of a CSV with the group of each item; a group is never divided between folds."""
-    ignore: tuple[str, ...] = ()
+    ignore: Annotated[tuple[str, ...], tyro.conf.arg(metavar="COLUMN ...")] = ()
     """Columns of a CSV that are no raters."""
     providers: Annotated[tuple[str, ...], tyro.conf.arg(metavar="COLUMN ...")] = ()
     """Columns of a CSV, or raters of a long one, that are the raters; default: all that have no other meaning."""
@@ -135,7 +139,9 @@ class Align:
     """Standard deviation of simulated raters' noise, or share of their own opinion in users' answers."""
     quantize: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Round simulated ratings to whole numbers from 0 to 100."""
-    figure_format: tuple[Literal["png", "svg", "pdf"], ...] = ("png",)
+    figure_format: Annotated[tuple[Literal["png", "svg", "pdf"], ...], tyro.conf.arg(metavar="{png,svg,pdf} ...")] = (
+        "png",
+    )
     """Formats of figures, beside each other."""
     look: Annotated[LookFlags, tyro.conf.arg(name="")] = field(default_factory=LookFlags)
     """How figures look."""
@@ -165,16 +171,21 @@ class Align:
         with look.printed(), warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", FigureWarning)
             try:
-                for name, data in given.items():
+                for number, (name, data) in enumerate(given.items(), 1):
+                    doing(f"fitting {name}" + (f", {number} of {len(given)}" if len(given) > 1 else ""))
                     start = perf_counter()
                     studies[name] = study = self._study(name, data)
                     seconds = perf_counter() - start
                     console.print(f"{name}: {_size(data, study)}, {seconds:.1f} s", markup=False)
+                    for line in study.headlines():
+                        console.print(f"  {line}", markup=False)
+                    doing(f"writing tables and figures of {name}")
                     study.write(self.out if len(given) == 1 else self.out / name, name)
                     said += [f"{name}: left out: {note}" for note in study.notes]
                     said += [f"{name}: failed: {what}" for what in study.failed]
             finally:  # also if a later one fails: what was computed is there
                 if studies and len(given) > 1:
+                    doing("writing figures of all panels")
                     write_overview(studies, self.out)
         undrawn = [str(one.message) for one in caught if issubclass(one.category, FigureWarning)]
         for one in caught:
@@ -299,7 +310,7 @@ class Align:
                 drawn = {"count": self.respondents, "seed": self.seed}
                 yield name, read_opinionqa_respondents(path, self.models, **drawn, **asked)
             else:
-                yield name, read_opinionqa(path, attribute, self.models, **asked)
+                yield name, read_opinionqa(path, attribute, self.models, weigh_groups=self.weigh_groups, **asked)
 
 
 def _size(data: RaterMatrix | AnswerDistributions, study: AlignmentStudy) -> str:

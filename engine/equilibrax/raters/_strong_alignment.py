@@ -63,6 +63,7 @@ class StrongAlignment(FitRows):
         profiles: how many were sampled for each question; None if the moments are exact.
         user_names: N names.
         model_names: K names.
+        user_weights: `[N]` how much each user counts in means over users; in u_j all count alike.
         score: the score of the models.
     """
 
@@ -85,6 +86,7 @@ class StrongAlignment(FitRows):
     profiles: int | None
     user_names: tuple[str, ...]
     model_names: tuple[str, ...]
+    user_weights: Float[np.ndarray, " N"]
     score: Score
 
     def rows(self) -> pa.Table:
@@ -183,6 +185,7 @@ def strong_alignment(
         profiles=profiles,
         user_names=answers.user_names,
         model_names=answers.model_names,
+        user_weights=answers.user_weights,
         score=score,
     )
 

@@ -23,7 +23,7 @@ from jaxtyping import Bool, Float
 
 from equilibrax._core.checks import as_array, as_ratings, check_choice, check_whole
 from equilibrax.fits.folds import random_words
-from equilibrax.raters.matrix import RaterMatrix, rater_matrix as make_rater_matrix
+from equilibrax.raters.matrix import RaterMatrix, positive_weights, rater_matrix as make_rater_matrix
 
 Score = Literal["linear", "log", "brier"]
 
@@ -50,6 +50,8 @@ class AnswerDistributions:
         option_names: Q tuples of A names; "" at options that do not exist.
         user_names: N names.
         model_names: K names.
+        user_weights: `[N]` how much each user counts in means over users, positive; all 1 unless a survey says more.
+        weighed: by what respondents were weighed, in words; empty if they were not.
         notes: what was left out when files were read, in words.
 
     Example:
@@ -68,6 +70,8 @@ class AnswerDistributions:
     option_names: tuple[tuple[str, ...], ...]
     user_names: tuple[str, ...]
     model_names: tuple[str, ...]
+    user_weights: Float[np.ndarray, " N"]
+    weighed: str = ""
     notes: tuple[str, ...] = ()
 
     @property
@@ -114,6 +118,8 @@ class AnswerDistributions:
             option_names=tuple(self.option_names[k] for k in q),
             user_names=tuple(self.user_names[k] for k in i),
             model_names=tuple(self.model_names[k] for k in j),
+            user_weights=self.user_weights[i],
+            weighed=self.weighed,
             notes=self.notes,
         )
 
@@ -131,7 +137,7 @@ class AnswerDistributions:
             >>> import equilibrax as eq
             >>> answers = eq.raters.simulate_answers(users=1, models=1, questions=9, options=2, seed=0)
             >>> answers.sample_questions(2, seed=1).question_names
-            ('question 2', 'question 5')
+            ('question 6', 'question 7')
         """
         check_whole("count", count, 1)
         check_whole("seed", seed, 0, 2**63 - 1)
@@ -208,6 +214,7 @@ class AnswerDistributions:
             items=[f"{self.question_names[q]}: {self.option_names[q][a]}" for q, a in zip(question, option)],
             raters=self.model_names,
             targets_names=[self.user_names[i] for i in chosen],
+            target_weights=self.user_weights[chosen],
         )
 
 
@@ -220,6 +227,7 @@ def answer_distributions(
     option_names: Sequence[Sequence[str]] | None = None,
     user_names: Sequence[str] | None = None,
     model_names: Sequence[str] | None = None,
+    user_weights: Any = None,
 ) -> AnswerDistributions:
     """Check answer distributions and give them names.
 
@@ -234,13 +242,16 @@ def answer_distributions(
             `option 1`, ...
         user_names: N names; default `user 1`, ...
         model_names: K names; default `model 1`, ...
+        user_weights: `[N]` positive numbers, how much each user counts in means over users, such as a group's share of
+            the people; default 1. Utilities of providers are sums over users that count alike, as in the paper.
 
     Returns:
         `AnswerDistributions`. Users and models without any answers are kept.
 
     Raises:
         ValueError: on shapes that do not fit, nobody or nothing to ask, a question without options, negative numbers,
-            sums other than one, NaN at only some of a question's options, or names that are missing or not unique.
+            sums other than one, NaN at only some of a question's options, weights that are not positive, or names that
+            are missing or not unique.
 
     Example:
         >>> import equilibrax as eq
@@ -281,6 +292,7 @@ def answer_distributions(
         option_names=_option_names(option_names, exists),
         user_names=people["users"],
         model_names=people["models"],
+        user_weights=positive_weights("user_weights", user_weights, len(values["users"])),
     )
 
 

@@ -16,7 +16,7 @@ Letters: K providers, N users, S sizes of T from 1 to K, P sets of a size, F fol
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -90,7 +90,8 @@ class CoverageCurve:
 
     Attributes:
         sizes: `[S]` 1, ..., K.
-        mean_user: `[S, P]` the mean over users; inf where somebody is uncovered; NaN where there are fewer sets.
+        mean_user: `[S, P]` the mean over users, weighed by their `user_weights`; inf where somebody is uncovered; NaN
+            where there are fewer sets.
         worst_user: `[S, P]` the worst user's.
         count: `[S]` int64 sets of a size.
         folds: `[F, S, 2, 3]` from weights without one fold: of the mean and the worst user the mean, the median and
@@ -257,7 +258,9 @@ def subset_analysis(alignment: StrongAlignment | Any) -> SubsetAnalysis:
     """
     weights, names = _weights(alignment)
     k = len(weights)
-    least = _over_all_sets(weights, lambda coverage, one: np.minimum(coverage, one), np.full(1 << k, np.inf))
+    least = np.full(1 << k, np.inf)
+    for largest in _over_all_sets(weights):
+        least = np.minimum(least, largest)
     by_size = _by_size(k)
     columns: dict[str, list[Any]] = {name: [] for name in ("best", "mean", "worst", "median", "covered_mean")}
     covered, best_set = [], np.zeros((k, k), bool)
@@ -313,31 +316,34 @@ def coverage_curve(
     check_whole("permutations", permutations, 1)
     check_whole("seed", seed, 0)
     weights, _ = _weights(alignment)
+    mass = alignment.user_weights if isinstance(alignment, StrongAlignment) else np.ones(weights.shape[1])
     folded = isinstance(alignment, StrongAlignment)
     several: np.ndarray = _fold_weights(alignment) if folded else np.zeros((0, *weights.shape))
     if users is not None:
         chosen = _places(users, weights.shape[1], "users")
-        weights, several = weights[:, chosen], several[..., chosen]
+        weights, several, mass = weights[:, chosen], several[..., chosen], mass[chosen]
     orders = random_orders(len(weights), permutations, seed) if subsets == "permutations" else None
-    sets = _by_set(weights, orders)
+    sets = _by_set(weights, orders, mass)
     count = np.array([len(worst) for _, worst in sets])
     mean, worst = np.full((len(sets), count.max()), np.nan), np.full((len(sets), count.max()), np.nan)
     for s, pair in enumerate(sets):
         mean[s, : count[s]], worst[s, : count[s]] = pair
-    folds = [[[_summary(one)[:3] for one in pair] for pair in _by_set(some, orders)] for some in several]
+    folds = [[[_summary(one)[:3] for one in pair] for pair in _by_set(some, orders, mass)] for some in several]
     shape = (len(several), len(sets), len(_USERS), len(get_args(Statistic)))
     return CoverageCurve(np.arange(1, len(sets) + 1), mean, worst, count, np.array(folds).reshape(shape))
 
 
-def _by_set(weights: np.ndarray, orders: np.ndarray | None) -> list[tuple[np.ndarray, np.ndarray]]:
+def _by_set(weights: np.ndarray, orders: np.ndarray | None, mass: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
     """For each size the mean and the worst user's transfer factor: of prefixes of orders, or of all sets."""
+    share = mass / mass.sum()
     if orders is not None:
         factors = _inverse(np.maximum.accumulate(weights[orders], axis=1))  # [P, K, N]
-        return list(zip(factors.mean(axis=2).T, factors.max(axis=2).T))
-    k, n = weights.shape
-    total = _over_all_sets(weights, lambda sums, one: sums + _inverse(one), np.zeros(1 << k))
-    least = _over_all_sets(weights, lambda coverage, one: np.minimum(coverage, one), np.full(1 << k, np.inf))
-    return [(total[sets] / n, _inverse(least[sets])) for sets in _by_size(k)]
+        return list(zip((factors * share).sum(axis=2).T, factors.max(axis=2).T))
+    k = len(weights)
+    total, least = np.zeros(1 << k), np.full(1 << k, np.inf)
+    for i, largest in enumerate(_over_all_sets(weights)):
+        total, least = total + share[i] * _inverse(largest), np.minimum(least, largest)
+    return [(total[sets], _inverse(least[sets])) for sets in _by_size(k)]
 
 
 def _places(given: Any, size: int, name: str = "providers") -> np.ndarray:
@@ -367,8 +373,8 @@ def _inverse(weights: np.ndarray) -> np.ndarray:
         return 1.0 / weights
 
 
-def _over_all_sets(weights: np.ndarray, combine, start: np.ndarray) -> np.ndarray:
-    """`[2**K]` by bitmask: the largest weight in a set, by doubling, combined over users one by one."""
+def _over_all_sets(weights: np.ndarray) -> Iterator[np.ndarray]:
+    """For one user after the other `[2**K]` by bitmask: the largest weight in a set, by doubling."""
     k, n = weights.shape
     if k > MAX_SUBSET_PROVIDERS:
         raise ValueError(
@@ -379,8 +385,7 @@ def _over_all_sets(weights: np.ndarray, combine, start: np.ndarray) -> np.ndarra
         largest = np.zeros(1)
         for j in range(k):
             largest = np.concatenate([largest, np.maximum(largest, weights[j, i])])
-        start = combine(start, largest)
-    return start
+        yield largest
 
 
 def _by_size(k: int) -> list[np.ndarray]:

@@ -22,6 +22,16 @@ def market_text(market: MarketFit) -> str:
     return "\n".join(part for part in parts if part)
 
 
+def transfer_line(market: MarketFit) -> str:
+    """The worst user's transfer factor with all providers, for a terminal that may know no signs."""
+    strong = market.strong
+    factors, spread = transfer_factors(strong), cross_validated_transfer(strong).values.max(axis=1)
+    over = _range(FoldSpread(spread[:, None]), 0)
+    name = strong.user_names[int(factors.argmax())]
+    text = f"worst user's transfer factor with all providers: {_factor(factors.max())} ({name}); over folds {over}"
+    return text.replace("∞", "infinite")
+
+
 def _users(market: MarketFit) -> str:
     weak, strong = market.weak, market.strong
     factors, spread = transfer_factors(strong), cross_validated_transfer(strong)
@@ -110,7 +120,8 @@ def _scores(market: MarketFit) -> str:
     ]
     for name, fit in market.scores.items():
         factors, spread = transfer_factors(fit.strong), fit.coverage.spread("mean", "worst")
-        numbers = [_factor(factors.mean()), _factor(factors.max()), _range(spread, -1)]
+        mean = np.average(factors, weights=fit.strong.user_weights)
+        numbers = [_factor(mean), _factor(factors.max()), _range(spread, -1)]
         rows.append(f"| {name} | {fit.curve.mean()[2, -1]:.4f} | {' | '.join(numbers)} |")
     note = (
         f"The log score tells probabilities apart down to its floor, {market.score_floor:g}; factors grow as it falls."

@@ -12,7 +12,7 @@ from equilibrax._core.text import markdown
 from equilibrax.figures.curves import FAILURE, METHOD_NAMES, largest_miss, promised_distance
 from equilibrax.fits.least_squares import TOLERANCE
 from equilibrax.raters.matrix import RaterMatrix
-from equilibrax.reports._market_text import counted, listed, market_text
+from equilibrax.reports._market_text import counted, listed, market_text, transfer_line
 from equilibrax.theory import providers_needed
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _MOST_LISTED = 12  # targets
 _FITTED = ("nnls", "simplex")
+_SHORT = {"nnls": "NNLS", "simplex": "simplex", "best_individual": "best individual", "average": "simple average"}
 
 
 def study_text(study: AlignmentStudy, title: str) -> str:
@@ -34,6 +35,19 @@ def study_text(study: AlignmentStudy, title: str) -> str:
     elif study.no_market:
         parts.append(f"## The market of many users\n\nNot fitted: {markdown(study.no_market)}.\n")
     return "\n".join(part for part in parts if part)
+
+
+def headlines(study: AlignmentStudy) -> list[str]:
+    """The numbers to begin with, a line each."""
+    curve = study.curve
+    rmse = dict(zip(curve.methods, curve.mean("rmse")[:, -1]))
+    shown = [f"{name} {rmse[m]:.4g}" for m, name in _SHORT.items() if np.isfinite(rmse.get(m, np.nan))]
+    lines = []
+    if shown:
+        lines.append(f"error (RMSE) on held-out items with all {curve.sizes[-1]} raters: {', '.join(shown)}")
+    if study.market is not None:
+        lines.append(transfer_line(study.market))
+    return lines
 
 
 def overview_text(studies: Mapping[str, AlignmentStudy]) -> str:
@@ -74,6 +88,11 @@ def _data(study: AlignmentStudy) -> str:
         lines.append(f"- Missing of raters: {counted(gone, 'rating')} ({share:.2g} %){_dropped(curve)}.")
     if unrated := int(np.isnan(raters.targets).sum()):
         lines.append(f"- Missing of targets: {counted(unrated, 'rating')}; those items are left out for that target.")
+    if study.weighed:
+        lines.append(f"- Respondents count by {markdown(study.weighed)}.")
+    if (shares := curve.target_weights / curve.target_weights.sum()).min() < shares.max():
+        parts = [f"{name} {100 * share:.3g} %" for name, share in zip(curve.target_names, shares)]
+        lines.append(f"- In means over {'users' if of_answers else 'targets'} these count by: {listed(parts)}.")
     lines += [f"- Left out when it was read: {markdown(note)}." for note in study.notes]
     lines += [f"- **Failed**: {markdown(what)}." for what in study.failed]
     for status in dict.fromkeys(s for s in curve.status if s != "solved"):

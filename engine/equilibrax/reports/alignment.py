@@ -29,7 +29,7 @@ from equilibrax.raters.answers import LOG_FLOOR, AnswerDistributions, Score
 from equilibrax.raters.curve import AlignmentCurve, FoldAssignment, Sets, alignment_curve
 from equilibrax.raters.fit import SCORES, MarketFit, ScoreFit, market_fit
 from equilibrax.raters.matrix import Missing, RaterMatrix
-from equilibrax.reports._study_text import overview_text, size_text, study_text
+from equilibrax.reports._study_text import headlines, overview_text, size_text, study_text
 from equilibrax.rows.parquet import write_parquet
 
 MAX_PANELS = 12
@@ -59,6 +59,7 @@ class AlignmentStudy:
         no_market: why there is none for answer distributions; empty otherwise.
         noise: whether to draw the simple average beside Proposition 3: raters are simulated, noisy and have one target.
         notes: what was left out when files were read, in words.
+        weighed: by what respondents were weighed, in words; empty if they were not.
         failed: what could not be computed, in words; the rest was.
     """
 
@@ -69,6 +70,7 @@ class AlignmentStudy:
     no_market: str = ""
     noise: bool = False
     notes: tuple[str, ...] = ()
+    weighed: str = ""
     failed: tuple[str, ...] = ()
 
     @property
@@ -88,6 +90,10 @@ class AlignmentStudy:
             title: the heading.
         """
         return study_text(self, title)
+
+    def headlines(self) -> list[str]:
+        """The two or three numbers to begin with, a line each: errors with all raters, and the worst user's factor."""
+        return headlines(self)
 
     def write(self, folder: str | os.PathLike[str], title: str = "Alignment") -> list[Path]:
         """Write everything to a folder, each file whole or not at all: the numbers first, then the figures.
@@ -220,6 +226,7 @@ def alignment_study(
         no_market=reason,
         noise=noise,
         notes=() if answers is None else answers.notes,
+        weighed="" if answers is None else answers.weighed,
         failed=tuple(failed),
     )
 
