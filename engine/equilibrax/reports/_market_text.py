@@ -28,7 +28,7 @@ def transfer_line(market: MarketFit) -> str:
     factors, spread = transfer_factors(strong), cross_validated_transfer(strong).values.max(axis=1)
     over = _range(FoldSpread(spread[:, None]), 0)
     name = strong.user_names[int(factors.argmax())]
-    text = f"worst user's transfer factor with all providers: {_factor(factors.max())} ({name}); over folds {over}"
+    text = f"worst transfer factor with all providers: {_factor(factors.max())} ({name}), over folds {over}"
     return text.replace("∞", "infinite")
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _MOST_LISTED = 12  # targets
 _FITTED = ("nnls", "simplex")
-_SHORT = {"nnls": "NNLS", "simplex": "simplex", "best_individual": "best individual", "average": "simple average"}
+_SHORT = {"nnls": "NNLS", "simplex": "simplex", "best_individual": "best rater", "average": "average"}
 
 
 def study_text(study: AlignmentStudy, title: str) -> str:
@@ -41,10 +41,10 @@ def headlines(study: AlignmentStudy) -> list[str]:
     """The numbers to begin with, a line each."""
     curve = study.curve
     rmse = dict(zip(curve.methods, curve.mean("rmse")[:, -1]))
-    shown = [f"{name} {rmse[m]:.4g}" for m, name in _SHORT.items() if np.isfinite(rmse.get(m, np.nan))]
+    shown = [f"{name} {rmse[m]:.3g}" for m, name in _SHORT.items() if np.isfinite(rmse.get(m, np.nan))]
     lines = []
     if shown:
-        lines.append(f"error (RMSE) on held-out items with all {curve.sizes[-1]} raters: {', '.join(shown)}")
+        lines.append(f"held-out RMSE with all {curve.sizes[-1]}: {', '.join(shown)}")
     if study.market is not None:
         lines.append(transfer_line(study.market))
     return lines
