@@ -1,4 +1,5 @@
 from ._answer_market import answer_market as answer_market
+from ._fit_rows import FoldSpread as FoldSpread
 from ._frames import raters_from_dataframe as raters_from_dataframe
 from ._simulate_answers import simulate_answers as simulate_answers
 from ._strong_alignment import StrongAlignment as StrongAlignment, strong_alignment as strong_alignment
@@ -15,13 +16,14 @@ from .coverage import (
     SubsetAnalysis as SubsetAnalysis,
     anonymous_slack as anonymous_slack,
     coverage_curve as coverage_curve,
+    cross_validated_transfer as cross_validated_transfer,
     subset_analysis as subset_analysis,
     transfer_factors as transfer_factors,
 )
 from .csv import read_raters as read_raters
 from .curve import (
-    METHODS as METHODS,
     AlignmentCurve as AlignmentCurve,
+    METHODS as METHODS,
     alignment_curve as alignment_curve,
 )
 from .ethics import read_ethics as read_ethics
