@@ -27,8 +27,7 @@ from jaxtyping import Bool, Float, Int
 from equilibrax._core.batching import batch_mesh, by_rows, chunk_size, over_batch, run_in_chunks
 from equilibrax._core.checks import check_choice, check_numbers, check_whole
 from equilibrax._core.partitions import all_partitions
-from equilibrax._core.status import SolveError
-from equilibrax.games._oblivious_rules import expected_contributions, highs_rule
+from equilibrax.games._oblivious_rules import expected_contributions
 from equilibrax.games._options import Dynamics
 from equilibrax.games.lotteries.regret import LotteryRegret, check_programs, lottery_regret, programs_of, values_of
 from equilibrax.games.selection import table_keys
@@ -270,16 +269,10 @@ def _replied(game: PersuasionGame, at: np.ndarray, rules: np.ndarray, gains: np.
         mine = np.flatnonzero(gains[:, j])
         if not len(mine):
             continue
-        programs = programs_of(part[mine], rules[mine])
-        for i, b in enumerate(mine.tolist()):
-            r = i * game.num_providers + j
-            inputs = programs.user[r], programs.own[r], programs.available[r], programs.plans
-            try:
-                reply, _ = highs_rule(*inputs, margin=_MARGIN)
-            except SolveError:  # whatever it finds is certified, or not used
-                continue
+        replies = programs_of(part[mine], rules[mine]).of(j, game.num_providers).replies(_MARGIN)
+        for b, reply in zip(mine.tolist(), replies):
             plans = np.flatnonzero(reply.max(axis=0) > _USED)
-            if len(plans) <= messages:
+            if 0 < len(plans) <= messages:  # whatever is found is certified, or not used
                 new = np.zeros((game.states, messages))
                 new[:, : len(plans)] = reply[:, plans]
                 rules[b, j] = new / new.sum(axis=1, keepdims=True)
