@@ -47,6 +47,7 @@ INDIFFERENT = 1e-12
 """Actions that differ by no more than this, times the range of the user's contributions, are equal to her."""
 
 _STRICT = 1e-9  # what some weights of the states must make a plan better than lower actions, each in its own range
+_AROUND, _STEP = 24, 1e-3  # so many weights, about so far from those of a rule, are tried before a program is asked
 _CHANCE = 1e-9  # plans with less are not used
 _MOST_TUPLES = 2**16
 _ITERATIONS = 4000
@@ -318,10 +319,14 @@ class Programs:
         return gain / np.where(unit > 0, unit, 1.0), exists, lower
 
     def _is_strict(self, r: np.ndarray, s: np.ndarray, weights: np.ndarray) -> Bool[np.ndarray, " N"]:
-        """Whether plans are best for these weights of the states, and better than all lower actions."""
-        gain, _, lower = self._gains(r, s)
-        mean = np.einsum("nqxa,nx->nqa", gain, weights / weights.sum(axis=1, keepdims=True))
-        return ((mean > -_STRICT) & (~lower | (mean > 1e-6))).all(axis=(1, 2))
+        """Whether plans are best for these weights of the states, or some around them, and better than all lower
+        actions. A program's optimum is where the user is indifferent, so the weights themselves seldom are such."""
+        gain, exists, lower = self._gains(r, s)
+        steps = np.random.default_rng(0).normal(size=(_AROUND, weights.shape[1]))
+        steps[0] = 0.0
+        near = np.maximum(weights / weights.sum(axis=1, keepdims=True) + _STEP * steps[:, None], 0.0) * exists
+        mean = np.einsum("nqxa,dnx->dnqa", gain, near)
+        return ((mean > -_STRICT) & (~lower | (mean > _STEP**2))).all(axis=(2, 3)).any(axis=0)
 
     def _can_be_strict(self, r: int, s: int, solver: LinearPrograms) -> bool:
         """Whether some weights of the states make a plan best everywhere, and better than all lower actions."""
