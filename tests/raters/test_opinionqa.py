@@ -360,6 +360,8 @@ def test_tiny_weights_draw_everybody(wave):
         for s in range(30)
     }
     assert len(drawn) >= 5
+
+
 def _survey(folder, weights):
     """A wave of 8 questions and 24 people of 3 ages; each is there as often as told, or has that weight."""
     random = np.random.default_rng(5)

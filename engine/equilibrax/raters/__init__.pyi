@@ -22,8 +22,8 @@ from .coverage import (
 )
 from .csv import read_raters as read_raters
 from .curve import (
-    AlignmentCurve as AlignmentCurve,
     METHODS as METHODS,
+    AlignmentCurve as AlignmentCurve,
     alignment_curve as alignment_curve,
 )
 from .ethics import read_ethics as read_ethics

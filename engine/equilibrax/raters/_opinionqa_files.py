@@ -238,7 +238,8 @@ def respondent_weights(sheet: Sheet, weight: str | None) -> Weights:
     if not (weights > 0).any():
         raise TableFileError(f"{sheet.path}: expected a positive weight in column {weight!r}, got none")
     gone = int((weights == 0).sum())
-    equal = weights.sum() ** 2 / (weights**2).sum()  # Kish's effective size
+    share = weights / weights.max()  # the square of a tiny weight is no number
+    equal = share.sum() ** 2 / (share**2).sum()  # Kish's effective size
     weighed = f"{weight} ({len(weights) - gone:,} respondents, as telling as {equal:,.1f} equal ones)"
     notes = (f"{gone:,} of {len(weights):,} respondents have no weight in {weight}",) if gone else ()
     return Weights(weights, weighed, notes)
