@@ -34,7 +34,10 @@ from .fit import (
 )
 from .matrix import RaterMatrix as RaterMatrix, rater_matrix as rater_matrix
 from .movielens import movielens_raters as movielens_raters
-from .opinionqa import read_opinionqa as read_opinionqa, read_opinionqa_respondents as read_opinionqa_respondents
+from .opinionqa.reading import (
+    read_opinionqa as read_opinionqa,
+    read_opinionqa_respondents as read_opinionqa_respondents,
+)
 from .simulate import (
     RATER_FAMILIES as RATER_FAMILIES,
     rater_catalog as rater_catalog,

@@ -32,7 +32,8 @@ from equilibrax._core.checks import positive_int
 from equilibrax.io.files import TableFileError, naming
 from equilibrax.io.names import check_alike
 from equilibrax.io.sheets import read_sheet
-from equilibrax.raters._opinionqa_files import (
+from equilibrax.raters.answers import AnswerDistributions, answer_distributions
+from equilibrax.raters.opinionqa.files import (
     Questions,
     counts_of_responses,
     group_counts,
@@ -41,8 +42,7 @@ from equilibrax.raters._opinionqa_files import (
     respondent_answers,
     respondent_weights,
 )
-from equilibrax.raters._opinionqa_models import model_answers
-from equilibrax.raters.answers import AnswerDistributions, answer_distributions
+from equilibrax.raters.opinionqa.models import model_answers
 
 
 def read_opinionqa(
