@@ -8,6 +8,7 @@ from typing import Any
 import equilibrax.figures._drawing as draw
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter
 
@@ -20,7 +21,7 @@ _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _SHAPES = "osD^vPX<>p*h"
 
 
-def draw_figure(measured: dict[str, Any], path: Path) -> None:
+def draw_figure(measured: dict[str, Any], path: Path | None) -> Figure:
     """Write the log-log figure of a run, one panel for selection and one for dynamics; bars are quartiles."""
     sizes = {w["name"]: w for w in measured["workloads"] if w["family"] == "uniform"}
     engines: dict[str, Any] = {}
@@ -44,6 +45,7 @@ def draw_figure(measured: dict[str, Any], path: Path) -> None:
             panel.set_title(title)
         draw.axis_labels(panels, "signaling schemes per table", "tables per second")
         draw.legend(figure, [Line2D([], [], label=engine, **style) for engine, style in engines.items()])
+    return figure
 
 
 def engine_style(number: int, ours: bool = False) -> dict[str, Any]:

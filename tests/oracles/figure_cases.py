@@ -13,6 +13,7 @@ from typing import Any
 import equilibrax as eq
 import numpy as np
 import pyarrow as pa
+from bench.figure import draw_figure
 from matplotlib.figure import Figure
 
 NAMES = (
@@ -184,7 +185,30 @@ def _raters() -> Any:
     }
 
 
+def benchmark(to: Any = None) -> Figure:
+    """What the benchmarks measured, of more engines than there are colours."""
+    workloads = [
+        {"name": f"{kind}-{states}", "family": "uniform", "kind": kind, "schemes": 3**states}
+        for kind in ("selection", "dynamics")
+        for states in (3, 9, 40)
+    ]
+    speed = {"lower_quartile": 0.9, "median": 1.0, "upper_quartile": 1.2}
+    rows = [
+        {
+            "engine": "equilibrax" if engine == 0 else name(engine),
+            "workload": one["name"],
+            "tables_per_second": {
+                part: 10**6 * value / (engine + 1) / one["schemes"] ** 0.3 for part, value in speed.items()
+            },
+        }
+        for engine in range(10)
+        for one in workloads
+    ]
+    return draw_figure({"workloads": workloads, "rows": rows}, to)
+
+
 CASES: dict[str, Case] = {
+    "benchmark": benchmark,
     **_committees("misalignment"),
     **_committees("dynamics"),
     **_committees("newcomers"),
