@@ -78,10 +78,10 @@ def _written(figure: Figure, panels: list[Axes]) -> list[Text]:
 
 
 def _drawn_ticks(axis: Any) -> list[Any]:
+    """Those within the axis's range, up to rounding."""
     low, high = sorted(axis.get_view_interval())
-    room = 1e-9 * (high - low)
-    ticks = (*axis.get_major_ticks(), *axis.get_minor_ticks())
-    return [tick for tick in ticks if tick.get_visible() and low - room <= tick.get_loc() <= high + room]
+    ticks = [tick for tick in (*axis.get_major_ticks(), *axis.get_minor_ticks()) if tick.get_visible()]
+    return [tick for tick in ticks if low - 1e-9 * abs(low) <= tick.get_loc() <= high + 1e-9 * abs(high)]
 
 
 def _in_data(line: Line2D) -> bool:
