@@ -9,11 +9,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from contextvars import ContextVar
-from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
-from textwrap import fill, wrap
 from typing import Any, Literal
 
 import matplotlib as mpl
@@ -26,10 +23,8 @@ from matplotlib.collections import QuadMesh
 from matplotlib.colors import LinearSegmentedColormap, LogNorm, to_hex
 from matplotlib.figure import Figure, FigureBase
 from matplotlib.lines import Line2D
-from matplotlib.text import Text
 from matplotlib.ticker import (
     FixedLocator,
-    FuncFormatter,
     LogFormatter,
     MaxNLocator,
     ScalarFormatter,
@@ -39,7 +34,19 @@ from matplotlib.transforms import ScaledTranslation
 
 from equilibrax._core.checks import check_choice
 from equilibrax._core.files import whole_file
-from equilibrax._core.text import plain
+from equilibrax.figures._letters import (
+    LETTER,
+    Look,
+    add_note as add_note,
+    beside as beside,
+    fitting as fitting,
+    letters as letters,
+    look,
+    settle,
+    short as short,
+    show_as_text,
+    width_of,
+)
 from equilibrax.figures._statistics import TOLERANCE
 
 # Okabe and Ito's colours, which colour-blind readers can tell apart.
@@ -89,23 +96,7 @@ _PANEL_HEIGHT, _LEAST_WIDTH = 2.3, 4.2  # inches
 _CELLS = 48
 _DENSITY = LinearSegmentedColormap.from_list("density", ["#D6E6F2", "#56B4E9", "#0072B2", "#00263F"])
 _NEAR = np.array([0.065, 0.055])  # parts of a panel within which markers, and the numbers above them, hide each other
-_LEAST_COLUMN = 1.7  # inches of a panel with its labels, where a width is asked for
-_LETTER = 0.0078  # inches that a letter is wide for each point of its size, about
-_MOST_LINES = 3  # of a title
 _SHAPES = ("o", "s", "^", "D", "v", "p", "P", "X", "<", "h", ">", "d", "8", (4, 1, 0), (5, 1, 0), (6, 1, 0))
-
-
-@dataclass(frozen=True)
-class _Look:
-    """What is asked of all figures: other formats than their names say, a width, and how large letters are."""
-
-    formats: tuple[str, ...] = ()
-    width: float | None = None  # inches
-    scale: float = 1.0
-
-
-_PLAIN = _Look()
-_look: ContextVar[_Look] = ContextVar("look", default=_PLAIN)
 
 
 @contextmanager
@@ -136,11 +127,11 @@ def printed(
     check_choice("style", style, tuple(_SCALES))
     if width is not None and not 40 <= width <= 1000:
         raise ValueError(f"width: expected 40 to 1000 millimetres, got {width}")
-    token = _look.set(_Look(chosen, None if width is None else width / 25.4, _SCALES[style]))
+    token = look.set(Look(chosen, None if width is None else width / 25.4, _SCALES[style]))
     try:
         yield
     finally:
-        _look.reset(token)
+        look.reset(token)
 
 
 def files_of(path: str | os.PathLike[str]) -> list[Path]:
@@ -152,7 +143,7 @@ def files_of(path: str | os.PathLike[str]) -> list[Path]:
     path = Path(path)
     if path.suffix[1:] not in FORMATS:
         raise ValueError(f"path: expected a name that ends in .png, .svg or .pdf; got {path.name}")
-    return [path.with_suffix(f".{one}") for one in _look.get().formats or (path.suffix[1:],)]
+    return [path.with_suffix(f".{one}") for one in look.get().formats or (path.suffix[1:],)]
 
 
 @contextmanager
@@ -181,14 +172,14 @@ def page(
     Raises:
         ValueError: if the name ends in none of the formats.
     """
-    look = _look.get()
+    asked = look.get()
     files = files_of(to) if isinstance(to, str | os.PathLike) else []
-    left = max(map(len, names), default=0) * _LETTER * letters(_STYLE["font.size"])
+    left = max(map(len, names), default=0) * LETTER * letters(_STYLE["font.size"])
     columns = columns or fitting({4: 2, 7: 4, 8: 4}.get(count, min(count, 3 if count <= 9 else 4)), left)
     rows = ceil(count / columns)
-    grown = look.scale**0.5  # letters grow more than the figure
-    width = look.width or max(panel_width * columns, _LEAST_WIDTH) * grown + max(0.0, left - 0.8)
-    scaled = {name: value * look.scale for name, value in _STYLE.items() if name in _SCALED}
+    grown = asked.scale**0.5  # letters grow more than the figure
+    width = asked.width or max(panel_width * columns, _LEAST_WIDTH) * grown + max(0.0, left - 0.8)
+    scaled = {name: value * asked.scale for name, value in _STYLE.items() if name in _SCALED}
     with matplotlib.style.context(["default", _STYLE, scaled]):
         if isinstance(to, FigureBase):
             figure: Any = to
@@ -202,108 +193,11 @@ def page(
             unused.set_visible(False)
         add_note(figure, footnote)
         yield figure, list(grid[:count])
-        _show_as_text(figure)
-        _settle(figure, list(grid[:count]), columns, resize=figure is not to)
+        show_as_text(figure)
+        settle(figure, list(grid[:count]), columns, resize=figure is not to)
         for path in files:
             with whole_file(path) as file:
                 figure.savefig(file, format=path.suffix[1:], metadata=_MADE_BY[path.suffix[1:]])
-
-
-def letters(points: float) -> float:
-    """A size of letters, larger where figures are for a screen."""
-    return points * _look.get().scale
-
-
-def fitting(columns: int, left: float = 0.0) -> int:
-    """So many columns of panels, or as many of them as the width that is asked for has room for."""
-    look = _look.get()
-    if look.width is None:
-        return columns
-    return max(1, min(columns, int((look.width - left) / (_LEAST_COLUMN * look.scale**0.5))))
-
-
-def beside(names: Sequence[str], longest: int) -> list[str]:
-    """Names at the left of panels: of so many letters, or of as many as two fifths of the width have room for."""
-    width = _look.get().width
-    return short(names, longest if width is None else min(longest, int(0.4 * width / (_LETTER * letters(8)))))
-
-
-def short(names: Sequence[str], longest: int) -> list[str]:
-    """Names of so many letters; where two would then be the same, what stands at their ends is kept too."""
-    longest = max(longest, 8)
-    cut = [name if len(name) <= longest else name[: longest - 1] + "…" for name in names]
-    if len(set(cut)) == len(set(names)):
-        return cut
-    half = longest // 2
-    cut = [name if len(name) <= longest else f"{name[: half - 1]}…{name[-half:]}" for name in names]
-    return cut if len(set(cut)) == len(set(names)) else list(names)
-
-
-def add_note(figure: Any, text: str) -> None:
-    """Add to what the foot says."""
-    before = figure.get_supxlabel().replace("\n", " ")
-    note = fill(f"{before} {text}".strip(), max(20, int(width_of(figure) * 18.5 / _look.get().scale)))
-    # Of all text at the foot, constrained layout keeps only the figure's own x label clear of the panels.
-    style = {"horizontalalignment": "left", "fontsize": letters(6.5), "color": "#444444"}
-    figure.supxlabel(note, x=0.01, **style)
-
-
-def _settle(figure: Any, panels: list[Axes], columns: int, *, resize: bool) -> None:
-    """Break titles and labels that are wider than their panels, and make room for what takes more lines than one."""
-    for panel in figure.axes:  # also what is drawn of it later is in letters of this size
-        for axis in (panel.xaxis, panel.yaxis):
-            for which in ("major", "minor"):
-                if "labelsize" not in axis.get_tick_params(which):
-                    axis.set_tick_params(which, labelsize=mpl.rcParams["font.size"])
-    _thicken(figure, _look.get().scale)
-    wide = [text for panel in panels for text in (panel.title, panel.xaxis.label) if text.get_text()]
-    more = [0.0] * len(panels)
-    if any(text.get_window_extent().width > 0.7 * figure.bbox.width / columns for text in wide):
-        figure.draw_without_rendering()
-        more = [letters(9) / 60 * _broken(panel) for panel in panels]
-    if resize:
-        more = [inches + _height(panel.get_legend()) for inches, panel in zip(more, panels)]
-        foot = [text for text in figure.findobj(Text) if text.get_text() and text.get_text() == figure.get_supxlabel()]
-        taken = sum(map(_height, (*figure.legends, *foot))) - 0.4 * _look.get().scale
-        grown = sum(max(more[start : start + columns]) for start in range(0, len(panels), columns))
-        figure.set_figheight(figure.get_figheight() + max(0.0, taken) + grown)
-
-
-def _thicken(figure: Any, scale: float) -> None:
-    """Lines and markers as much larger as letters are."""
-    legends = [*figure.legends, *(panel.get_legend() for panel in figure.axes if panel.get_legend() is not None)]
-    for part in (*figure.axes, *legends) if scale != 1 else ():
-        for line in part.get_lines():
-            line.set(linewidth=scale * line.get_linewidth(), markersize=scale * line.get_markersize())
-            line.set_markeredgewidth(scale * line.get_markeredgewidth())
-    for panel in figure.axes if scale != 1 else ():
-        for lines in panel.collections:
-            lines.set_linewidth(scale * np.asarray(lines.get_linewidth()))
-
-
-def _height(of: Any) -> float:
-    """Inches that text or a legend takes; none for nothing."""
-    return 0.0 if of is None else of.get_window_extent().height / of.figure.dpi
-
-
-def _broken(panel: Axes) -> int:
-    """Break the title and the label of a panel where they are wider than it; how many lines that makes more."""
-    more, room = 0, 0.95 * panel.bbox.width
-    for text in (panel.title, panel.xaxis.label):
-        before, wide = text.get_text(), text.get_window_extent().width
-        if wide > room:
-            fits = max(8, int(max(map(len, before.split("\n"))) * room / wide))
-            parts = [line for part in before.split("\n") for line in wrap(part, fits)]
-            if len(parts) > _MOST_LINES:
-                parts[_MOST_LINES - 1 :] = short([" ".join(parts[_MOST_LINES - 1 :])], fits)
-            text.set_text("\n".join(parts))
-            more += len(parts) - 1 - before.count("\n")
-    return more
-
-
-def width_of(figure: FigureBase) -> float:
-    """Inches."""
-    return figure.bbox.width / figure.dpi  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def set_ranges(panel: Axes, x: np.ndarray, y: np.ndarray, optimum: float) -> None:
@@ -315,7 +209,7 @@ def set_ranges(panel: Axes, x: np.ndarray, y: np.ndarray, optimum: float) -> Non
         spread = 0.02 * abs(optimum) or 0.02
         low, high = low - spread, high + spread / 4
     margin = 0.08 * (high - low)
-    top = (0.03 + 0.07 * _look.get().scale) * (high - low)  # numbers above markers have letters
+    top = (0.03 + 0.07 * look.get().scale) * (high - low)  # numbers above markers have letters
     panel.set(xlim=(-0.05 * right, 1.06 * right), ylim=(low - margin, high + top))
     for axis, intervals in ((panel.xaxis, 4), (panel.yaxis, 5)):
         axis.set_major_locator(MaxNLocator(intervals, steps=[1, 2, 2.5, 5, 10]))
@@ -374,7 +268,7 @@ def marker(size: int, largest: int, *, outlined: bool = False) -> dict[str, Any]
 def counts(panel: Axes, x: np.ndarray, y: np.ndarray) -> None:
     """How many committees are at one place, written above it where it is more than one."""
     (left, right), (low, high) = panel.get_xlim(), panel.get_ylim()
-    places = np.array([(x - left) / (right - left), (y - low) / (high - low)]).T / (_NEAR * _look.get().scale)
+    places = np.array([(x - left) / (right - left), (y - low) / (high - low)]).T / (_NEAR * look.get().scale)
     counted = np.zeros(len(places), bool)
     for one in np.lexsort((places[:, 0], -places[:, 1])):
         if not counted[one]:
@@ -442,7 +336,7 @@ def legend(figure: FigureBase, entries: Sequence[Artist]) -> None:
 def legend_below(panel: Axes, entries: Sequence[Artist], width: float) -> None:
     """A legend of one panel alone, under it: `width` inches, small letters, in as many columns as fit."""
     size = letters(6.5)
-    width *= _look.get().scale ** 0.5
+    width *= look.get().scale ** 0.5
     rows = ceil(len(entries) / _columns(width, entries, size))
     down = ScaledTranslation(0, -letters(28) / 72, panel.figure.dpi_scale_trans)  # pyright: ignore
     place = {"loc": "upper center", "bbox_to_anchor": (0.5, 0), "bbox_transform": panel.transAxes + down}
@@ -452,7 +346,7 @@ def legend_below(panel: Axes, entries: Sequence[Artist], width: float) -> None:
 
 def _columns(width: float, entries: Sequence[Artist], size: float) -> int:
     widest = max(len(str(entry.get_label())) for entry in entries)
-    return max(1, int(width / ((_LETTER * widest + 0.06) * size)))
+    return max(1, int(width / ((LETTER * widest + 0.06) * size)))
 
 
 def named_legend(of: FigureBase | Axes, entries: Sequence[Artist], width: float | None = None, **options: Any) -> None:
@@ -463,19 +357,9 @@ def named_legend(of: FigureBase | Axes, entries: Sequence[Artist], width: float 
     made = of.legend(entries, ["entry"] * len(entries), **options)
     names = [str(entry.get_label()) for entry in entries]
     if width is not None:
-        names = short(names, int(width / (_LETTER * options["fontsize"]) - 6))
+        names = short(names, int(width / (LETTER * options["fontsize"]) - 6))
     for text, name in zip(made.get_texts(), names):
         text.set_text(name)
-
-
-def _show_as_text(figure: Any) -> None:
-    """Control characters of names, as escapes; the ends of lines are ours."""
-    for text in figure.findobj(Text):
-        text.set_text("\n".join(map(plain, text.get_text().split("\n"))))  # pyright: ignore[reportAttributeAccessIssue]
-    for panel in figure.axes:
-        for axis in (panel.xaxis, panel.yaxis):
-            if isinstance(names := axis.get_major_formatter(), FuncFormatter):  # as which Matplotlib keeps names
-                axis.set_major_formatter(FuncFormatter(lambda x, at, names=names: plain(names(x, at))))
 
 
 class _Counts(LogFormatter):
