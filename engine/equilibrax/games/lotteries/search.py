@@ -29,8 +29,11 @@ from equilibrax._core.checks import check_choice, check_numbers, check_whole
 from equilibrax._core.partitions import all_partitions
 from equilibrax._core.status import SolveError
 from equilibrax.games._oblivious_rules import expected_contributions, highs_rule
-from equilibrax.games._options import Dynamics
-from equilibrax.games.lotteries.regret import LotteryRegret, check_programs, lottery_regret, programs_of, values_of
+from equilibrax.games._options import Dynamics, Response
+from equilibrax.games.lotteries.profiles import rationality_of, values_of
+from equilibrax.games.lotteries.programs import programs_of
+from equilibrax.games.lotteries.quantal import quantal_best
+from equilibrax.games.lotteries.regret import LotteryRegret, check_programs, lottery_regret
 from equilibrax.games.selection import table_keys
 from equilibrax.problems.persuasion import PersuasionGame
 
@@ -57,7 +60,8 @@ class GradientSearch:
         steps: updates, rounded up to a multiple of 20.
         update: how to look ahead: "optimistic" or "extra_gradient" (every other update is a step).
         optimizer: what optax makes of the gradients; None is Adam with a rate of 0.1.
-        rationality: of the user at first and in the end, rising by a constant factor, per range of her utility.
+        rationality: of the user at first and in the end, rising by a constant factor, per range of her utility. A
+            quantal user's is never more than her own.
         polish: rounds of best replies, after small chances were set to zero.
         tolerance: what is found with a smaller certified regret is good enough to stop.
         seed: a whole number or a JAX random key; draws depend on it and the game's id alone.
@@ -133,24 +137,27 @@ def search_lotteries(
     game: PersuasionGame,
     search: GradientSearch = GradientSearch(),
     *,
+    response: Response = "best",
     devices: Sequence[Any] | None = None,
 ) -> LotterySearch:
     """Search for lotteries over messages from which no provider gains by others, and certify what is found.
 
     The joint game (2509.15090, Definition 7) with randomized rules, all providers in the market; the user has private
-    information if the game has several signals. Regrets are against a user who responds best; while searching she
-    responds quantally.
+    information if the game has several signals. While searching she responds quantally, more and more as she will in
+    the end: best, or with her own rationality.
 
     Args:
         game: B games.
         search: how.
+        response: the user's, "best" or a `Quantal` with one finite rationality; regrets are against her.
         devices: JAX devices to spread games over; default all local devices.
 
     Returns:
         A `LotterySearch`.
 
     Raises:
-        ValueError: on states whose actions overlap in part, or programs that are too large, with their size.
+        ValueError: on another response, on states whose actions overlap in part, or programs that are too large, with
+            their size.
 
     Example:
         >>> import equilibrax as eq
@@ -161,12 +168,12 @@ def search_lotteries(
         >>> found.found.value.round(5).tolist(), found.within.tolist()
         ([[0.6]], [True])
     """
-    messages = search.messages or game.states
-    check_programs(game, messages)
-    reached, curves = _climbed(game, search, messages, devices)
-    gains = np.array([_gain_by_partitions(game, reached[:, i]) for i in range(search.starts)])
+    messages, rationality = search.messages or game.states, rationality_of(response)
+    check_programs(game, messages, rationality)
+    reached, curves = _climbed(game, search, messages, rationality, devices)
+    gains = np.array([_gain_by_partitions(game, reached[:, i], rationality) for i in range(search.starts)])
     order, games = gains.argsort(axis=0, kind="stable"), np.arange(len(game))
-    best = _Best(game, reached[games, order[0]], order[0].copy(), devices)
+    best = _Best(game, reached[games, order[0]], order[0].copy(), response, devices)
     before = best.found.epsilon.copy()
     for start in order:
         again = np.flatnonzero(best.found.epsilon > search.tolerance)
@@ -178,36 +185,40 @@ def search_lotteries(
 class _Best:
     """The best profile so far of every game, and the start that it came from."""
 
-    def __init__(self, game: PersuasionGame, rules: np.ndarray, start: np.ndarray, devices: Sequence[Any] | None):
+    def __init__(self, game: PersuasionGame, rules: np.ndarray, start: np.ndarray, response: Response, devices: Any):
         self.game, self.rules, self.start, self.devices = game, rules, start, devices
-        self.found = lottery_regret(game, rules, devices=devices, throw=False)
+        self.response: Response = response
+        self.found = lottery_regret(game, rules, response=response, devices=devices, throw=False)
 
     def offer(self, at: np.ndarray, rules: np.ndarray, start: np.ndarray) -> LotteryRegret:
         """Take other rules for the games at these places, where their regret is smaller; what it is."""
         games: Any = self.game  # takes positions, too
-        other = lottery_regret(games[at], rules, devices=self.devices, throw=False)
+        other = lottery_regret(games[at], rules, response=self.response, devices=self.devices, throw=False)
         better = other.epsilon < self.found.epsilon[at]
         self.rules[at[better]], self.start[at[better]] = rules[better], start[better]
         for one in fields(LotteryRegret):
-            if one.name != "plans":
+            if one.name != "plans":  # which all have
                 getattr(self.found, one.name)[at[better]] = getattr(other, one.name)[better]
         return other
 
 
 def _polish(best: _Best, at: np.ndarray, rules: np.ndarray, start: np.ndarray, search: GradientSearch) -> None:
-    """Set small chances of the games at these places to zero, and let providers reply until none gains."""
-    left = np.where(rules < SMALL, 0.0, rules)
-    rules = left / left.sum(axis=-1, keepdims=True)
+    """Let providers reply until none gains. If the user responds best, small chances are first set to zero."""
+    if rationality_of(best.response) is None:
+        left = np.where(rules < SMALL, 0.0, rules)
+        rules = left / left.sum(axis=-1, keepdims=True)
     for i in range(search.polish + 1):
         gains = best.offer(at, rules, start).regret_bound > search.tolerance
         more = gains.any(axis=1)
         at, rules, start, gains = at[more], rules[more], start[more], gains[more]
         if i == search.polish or not len(at):
             return
-        rules = _replied(best.game, at, rules, gains)
+        rules = _replied(best, at, rules, gains)
 
 
-def _climbed(game: PersuasionGame, search: GradientSearch, messages: int, devices) -> tuple[np.ndarray, np.ndarray]:
+def _climbed(
+    game: PersuasionGame, search: GradientSearch, messages: int, rationality: float | None, devices: Any
+) -> tuple[np.ndarray, np.ndarray]:
     """Rules `[B, I, K, X, M]` and curves `[B, I, P, K]`."""
     mesh = batch_mesh(devices)
     user, providers = expected_contributions(game)
@@ -222,10 +233,11 @@ def _climbed(game: PersuasionGame, search: GradientSearch, messages: int, device
     keys = table_keys(np.asarray(game.table_id), Dynamics(order="random", seed=search.seed))
     batched = user, providers, weights, 1 / span
     levels = jnp.asarray(search.levels, jnp.float32)
+    most = jnp.float32(np.inf if rationality is None else rationality)
     size = 8 * search.starts * messages**game.num_providers * game.signals * game.actions * (game.num_providers + 4)
     compiled = _compiled(search.starts, messages, search.update, search.optimizer, mesh)
     floats: Any = tuple(np.asarray(leaf, np.float32) for leaf in batched)
-    found = run_in_chunks(compiled, (*floats, keys), levels, chunk_size(len(game), size, mesh), mesh)
+    found = run_in_chunks(compiled, (*floats, keys), (levels, most), chunk_size(len(game), size, mesh), mesh)
     rules = found["rules"].astype(np.float64)
     return rules / rules.sum(axis=-1, keepdims=True), found["curve"]
 
@@ -234,21 +246,25 @@ def _climbed(game: PersuasionGame, search: GradientSearch, messages: int, device
 def _compiled(starts: int, messages: int, update: Update, optimizer: Any, mesh):
     rules = GradientSearch(update=update, optimizer=optimizer).transformation
 
-    def one_game(user, providers, weights, per_range, key, levels):
+    def one_game(user, providers, weights, per_range, key, shared):
+        levels, most = shared
+
         def one_start(key):
             logits = jax.random.normal(key, (providers.shape[0], providers.shape[2], messages))
-            reached, curve = ascend(logits, user, providers, weights, levels * per_range, rules)
+            reached, curve = ascend(logits, user, providers, weights, jnp.minimum(levels * per_range, most), rules)
             return {"rules": jax.nn.softmax(reached, axis=2), "curve": curve}
 
         return jax.vmap(one_start)(jax.random.split(jax.random.wrap_key_data(key, impl="threefry2x32"), starts))
 
     many: Any = jax.vmap(one_game, in_axes=(0, 0, 0, 0, 0, None))
-    return over_batch(by_rows(lambda batched, levels: many(*batched, levels)), mesh)
+    return over_batch(by_rows(lambda batched, shared: many(*batched, shared)), mesh)
 
 
-def _gain_by_partitions(game: PersuasionGame, rules: np.ndarray) -> Float[np.ndarray, " B"]:
+def _gain_by_partitions(
+    game: PersuasionGame, rules: np.ndarray, rationality: float | None
+) -> Float[np.ndarray, " B"]:
     """The most that any provider gains by telling a partition of the states, as far as there are messages for it."""
-    value, _ = values_of(game, rules)
+    value, _ = values_of(game, rules, rationality)
     messages, most = rules.shape[3], np.zeros(len(game))
     whole = np.arange(game.states)
     for labels in all_partitions(game.states) if game.states <= _FEW else (0 * whole, whole):
@@ -257,30 +273,39 @@ def _gain_by_partitions(game: PersuasionGame, rules: np.ndarray) -> Float[np.nda
         for j in range(game.num_providers):
             other = rules.copy()
             other[:, j] = labels[:, None] == np.arange(messages)
-            most = np.maximum(most, values_of(game, other)[0][:, j] - value[:, j])
+            most = np.maximum(most, values_of(game, other, rationality)[0][:, j] - value[:, j])
     return most
 
 
-def _replied(game: PersuasionGame, at: np.ndarray, rules: np.ndarray, gains: np.ndarray) -> np.ndarray:
+def _replied(best: _Best, at: np.ndarray, rules: np.ndarray, gains: np.ndarray) -> np.ndarray:
     """Every provider that gains, in turn, moves to its best reply, as far as its messages allow."""
-    games: Any = game
-    rules, part = rules.copy(), games[at]
-    messages = rules.shape[3]
-    for j in range(game.num_providers):
+    games: Any = best.game
+    rules, part, rationality = rules.copy(), games[at], rationality_of(best.response)
+    for j in range(best.game.num_providers):
         mine = np.flatnonzero(gains[:, j])
         if not len(mine):
             continue
-        programs = programs_of(part[mine], rules[mine])
-        for i, b in enumerate(mine.tolist()):
-            r = i * game.num_providers + j
-            inputs = programs.user[r], programs.own[r], programs.available[r], programs.plans
-            try:
-                reply, _ = highs_rule(*inputs, margin=_MARGIN)
-            except SolveError:  # whatever it finds is certified, or not used
-                continue
-            plans = np.flatnonzero(reply.max(axis=0) > _USED)
-            if len(plans) <= messages:
-                new = np.zeros((game.states, messages))
-                new[:, : len(plans)] = reply[:, plans]
+        if rationality is None:
+            replies = _best_replies(part[mine], rules[mine], j)
+        else:
+            replies = list(quantal_best(part[mine], rules[mine], rationality, best.devices, of=j)["rule"])
+        for b, reply in zip(mine.tolist(), replies):
+            used = np.flatnonzero(reply.max(axis=0) > _USED)
+            if 0 < len(used) <= rules.shape[3]:
+                new = np.zeros(rules.shape[2:])
+                new[:, : len(used)] = reply[:, used]
                 rules[b, j] = new / new.sum(axis=1, keepdims=True)
     return rules
+
+
+def _best_replies(game: PersuasionGame, rules: np.ndarray, j: int) -> list[np.ndarray]:
+    """Of provider j to a user who responds best; nothing is said where none is found."""
+    programs, found = programs_of(game, rules), []
+    for i in range(len(game)):
+        r = i * game.num_providers + j
+        inputs = programs.user[r], programs.own[r], programs.available[r], programs.plans
+        try:
+            found.append(highs_rule(*inputs, margin=_MARGIN)[0])
+        except SolveError:  # whatever it finds is certified, or not used
+            found.append(np.zeros((game.states, 1)))
+    return found
