@@ -87,7 +87,8 @@ def test_what_is_not_certified_says_so(monkeypatch):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"rules": "lotteries", "response": eq.Quantal(1)}, 'response: expected "best" with rules="lotteries"'),
+        ({"rules": "lotteries", "response": eq.Quantal([1, 2])}, "response: expected a Quantal with one finite rati"),
+        ({"rules": "lotteries", "response": eq.Quantal(np.inf)}, "response: expected a Quantal with one finite rati"),
         ({"rules": "lotteries", "dynamics": True}, 'dynamics: expected none with rules="lotteries"'),
         ({"rules": "lotteries", "dynamics": eq.Dynamics(step_limit=3)}, 'dynamics: expected none with rules="lotter'),
         ({"rules": "lotteries", "search": 8}, 'search: expected a GradientSearch with rules="lotteries", got 8'),

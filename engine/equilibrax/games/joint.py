@@ -20,6 +20,7 @@ from equilibrax.games._cells import cells_of_game, check_listed
 from equilibrax.games._game import Compared, GameLine
 from equilibrax.games._options import Dynamics, InformationRules, JointDynamics, Quantal, Rationality, Response
 from equilibrax.games.lotteries.joint_result import searched
+from equilibrax.games.lotteries.profiles import rationality_of
 from equilibrax.games.lotteries.search import GradientSearch
 from equilibrax.games.partition_result import PartitionResult
 from equilibrax.games.responses import (
@@ -68,7 +69,7 @@ class Joint(PartitionGame):
     statuses: ClassVar[Status] = Status.DYNAMICS_LIMIT | Status.CYCLE | Status.RULE_UNCERTIFIED
 
     response: Response = "best"
-    """How the user acts in a cell: the best action, ties to the lowest, or quantally."""
+    """How the user acts in a cell: the best action, ties to the lowest, or quantally; with lotteries, with one lambda."""
     dynamics: JointDynamics = None
     """Whether to run best-response dynamics: monopoly rules first, then in turn a provider moves to the best refinement
     of what the others say if that is strictly better for it. Of a Dynamics, the step limit counts. Partitions have it
@@ -82,18 +83,15 @@ class Joint(PartitionGame):
         check_choice("rules", self.rules, get_args(InformationRules))
         if self.dynamics is None:
             object.__setattr__(self, "dynamics", self.rules == "partitions")
-        how, turns = Rationality.of(self.response), Dynamics.in_turn(self.dynamics, self.name)
+        Rationality.of(self.response)
+        turns = Dynamics.in_turn(self.dynamics, self.name)
         if self.rules == "partitions":
             if self.search is not None:
                 raise ValueError(
                     f'search: expected none with rules="partitions", which are all compared, got {self.search!r}'
                 )
             return
-        if how.quantal:
-            raise ValueError(
-                f'response: expected "best" with rules="lotteries", whose regret is certified for a user who responds '
-                f"best, got {self.response!r}"
-            )
+        rationality_of(self.response)  # one, and finite
         if turns:
             raise ValueError(
                 f'dynamics: expected none with rules="lotteries", which are searched for, got {self.dynamics!r}'

@@ -37,7 +37,8 @@ def smooth_values(
         chance = (chance[:, None] * own.T).reshape(-1, logits.shape[1])
     hers = jnp.einsum("tx,zxa->tza", chance, user)
     heard = jnp.einsum("tx,zx->tz", chance, weights)[..., None]
-    response = jax.nn.softmax(rationality * hers / jnp.maximum(heard, 1e-30), axis=2)
+    # What is never heard has no gradient, but the square of what is nearly never heard must not be 0 in 32 bits.
+    response = jax.nn.softmax(rationality * hers / jnp.maximum(heard, 1e-18), axis=2)
     return jnp.einsum("tza,tx,kzxa->k", response, chance, providers)
 
 

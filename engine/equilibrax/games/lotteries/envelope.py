@@ -31,11 +31,11 @@ from jaxtyping import Bool, Float
 
 from equilibrax._core.batching import batch_mesh, by_rows, chunk_size, over_batch, run_in_chunks
 
-MOST_CELLS = 2**17
+MOST_CELLS = 2**16
 """Of one program; where more are needed the bound is what these prove, and is not certified."""
 
-GAP = 2.5e-10
-"""Bounds are good enough when they are this near to what a rule has, times the provider's range."""
+GAP = 1e-7
+"""Bounds are certified when they are this near to what a rule has, times the provider's range."""
 
 _ROUNDS, _PIVOTS = 400, 60  # far more than are needed
 _CHUNK = 1024  # cells at once, of whatever program
@@ -115,11 +115,11 @@ def envelopes(
         work.height[owner, at[:, i]] = value[:, i]
     slack, closed = np.full(len(senders), np.inf), np.zeros(len(senders), bool)
     for _ in range(_ROUNDS):
-        above = work.climb(corners, value, owner, GAP / 8 * units)
+        above = work.climb(corners, value, owner, GAP / 16 * units)
         most = above + error
         programs, starts = np.unique(owner, return_index=True)
         slack[programs] = np.maximum(np.maximum.reduceat(most, starts), 0.0)
-        closed = slack <= GAP * units
+        closed = slack <= GAP / 2 * units
         full = np.zeros(len(senders), bool)
         full[programs] = np.diff(np.append(starts, len(owner))) >= MOST_CELLS
         keep = ~(closed | full)[owner]
@@ -128,7 +128,7 @@ def envelopes(
         corners, value, error, edge, owner, most = (
             part[keep] for part in (corners, value, error, edge, owner, most)
         )
-        cut = (most > np.maximum(GAP * units, slack / 4)[owner]) & (error > 0)
+        cut = (most > np.maximum(GAP / 2 * units, slack / 4)[owner]) & (error > 0)
         halves, whose = _halves(corners[cut], edge[cut]), np.repeat(owner[cut], 2)
         new = (halves, *given.look_at(halves, whose), whose)
         parts = [np.concatenate([old[~cut], added]) for old, added in zip((corners, value, error, edge, owner), new)]

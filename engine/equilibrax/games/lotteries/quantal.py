@@ -22,8 +22,7 @@ from jaxtyping import Float
 
 from equilibrax._core.batching import batch_mesh, by_rows, chunk_size, over_batch, run_in_chunks
 from equilibrax._core.checks import approximate
-from equilibrax.fits.chebyshev import TOLERANCE
-from equilibrax.games.lotteries.envelope import Senders, envelopes
+from equilibrax.games.lotteries.envelope import GAP, Senders, envelopes
 from equilibrax.games.lotteries.profiles import after_others, respond, swing
 from equilibrax.problems.persuasion import PersuasionGame
 
@@ -96,7 +95,7 @@ def _best(game: PersuasionGame, chances: np.ndarray, rationality: float, devices
     if not few.all():
         rule[~few] = _ascents(senders[~few], own[~few], rationality, devices)
     value = told_value(senders, rule, rationality)
-    certified = closed & (np.abs(bound - value) <= TOLERANCE * units)
+    certified = closed & (np.abs(bound - value) <= GAP * units)
     return {"rule": rule, "value": value, "bound": bound, "certified": certified, "violation": np.zeros(r)}
 
 

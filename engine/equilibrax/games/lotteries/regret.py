@@ -36,7 +36,8 @@ class LotteryRegret:
             indifferent there), 0 or more.
         regret_bound: `[B, K]` what no rule whatever gains more than, by the multipliers of the program or by the
             envelope; infinite where no bound is known.
-        certified: `[B, K]` whether the two meet, to 1e-9 of the provider's range, and the user obeys to 1e-9 of hers.
+        certified: `[B, K]` whether the two meet, to 1e-9 of the provider's range, and the user obeys to 1e-9 of hers; with
+            a quantal user to 1e-7.
         deviation: `[B, K, X, S]` chances of recommending each plan; with a quantal user `[B, K, X, X]` of messages.
         plans: `[S, Q]` actions, by her signal, then by the others' messages, the lowest provider's first; None with a
             quantal user.

@@ -3,8 +3,8 @@
 Gradients find candidates (`equilibrax_kernels.lotteries`): many starts, each with a random rule for every provider.
 What becomes of them is put in order by what providers would gain by telling any partition of the states. Then one after
 the other is polished: small chances are set to zero, and providers who could still gain move in turn to their best
-replies, which are linear programs. Of all that was seen the profile with the smallest certified regret is returned
-(`lottery_regret`); games where it is small enough are done.
+replies: linear programs, or concave envelopes if the user responds quantally. Of all that was seen the profile with the
+smallest certified regret is returned (`lottery_regret`); games where it is small enough are done.
 
 Letters: B games, K providers, Z signals, X states, A actions, M messages, I starts, P points of a curve.
 """
@@ -203,10 +203,9 @@ class _Best:
 
 
 def _polish(best: _Best, at: np.ndarray, rules: np.ndarray, start: np.ndarray, search: GradientSearch) -> None:
-    """Let providers reply until none gains. If the user responds best, small chances are first set to zero."""
-    if rationality_of(best.response) is None:
-        left = np.where(rules < SMALL, 0.0, rules)
-        rules = left / left.sum(axis=-1, keepdims=True)
+    """Set small chances of the games at these places to zero, and let providers reply until none gains."""
+    left = np.where(rules < SMALL, 0.0, rules)
+    rules = left / left.sum(axis=-1, keepdims=True)
     for i in range(search.polish + 1):
         gains = best.offer(at, rules, start).regret_bound > search.tolerance
         more = gains.any(axis=1)
@@ -273,7 +272,9 @@ def _gain_by_partitions(
         for j in range(game.num_providers):
             other = rules.copy()
             other[:, j] = labels[:, None] == np.arange(messages)
-            most = np.maximum(most, values_of(game, other, rationality)[0][:, j] - value[:, j])
+            gain = np.full(len(game), np.inf)  # where the user may be left without an action
+            found = values_of(game, other, rationality)[0][:, j]
+            most = np.maximum(most, np.subtract(found, value[:, j], out=gain, where=np.isfinite(value[:, j])))
     return most
 
 
