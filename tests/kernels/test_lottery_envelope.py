@@ -40,9 +40,10 @@ def drawn(size: float, corners: int, seed: int):
 
 def worth(posterior, user, provider, chance, rationality) -> float:
     everything = [[True] * ACTIONS] * STATES
-    arrays = (part.tolist() for part in (posterior, chance, user))
-    found = oracles_quantal.message_value(*arrays, [provider.tolist()], everything, float(rationality))
-    return found[1]
+    others = [provider.tolist()]
+    return oracles_quantal.message_value(
+        posterior.tolist(), chance.tolist(), user.tolist(), others, everything, float(rationality)
+    )[1]
 
 
 @pytest.mark.parametrize("size", [1.0, 0.3, 0.05])

@@ -56,7 +56,8 @@ class Joint(PartitionGame):
     in the committee gains by refining it. A committee of one provider is a monopolist: its own optima only.
 
     With lotteries over messages nothing is known that finds all equilibria. Profiles are searched for, and what
-    providers could still gain is certified: the result is a `JointLotteries`.
+    providers could still gain is certified, from a user who responds best or with one finite lambda: the result is a
+    `JointLotteries`.
 
     Example:
         >>> import equilibrax as eq
@@ -69,7 +70,7 @@ class Joint(PartitionGame):
     statuses: ClassVar[Status] = Status.DYNAMICS_LIMIT | Status.CYCLE | Status.RULE_UNCERTIFIED
 
     response: Response = "best"
-    """How the user acts in a cell: the best action, ties to the lowest, or quantally; with lotteries, with one lambda."""
+    """How the user acts in a cell: the best action, ties to the lowest, or quantally."""
     dynamics: JointDynamics = None
     """Whether to run best-response dynamics: monopoly rules first, then in turn a provider moves to the best refinement
     of what the others say if that is strictly better for it. Of a Dynamics, the step limit counts. Partitions have it

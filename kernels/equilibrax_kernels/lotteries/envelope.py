@@ -16,8 +16,8 @@ Along a segment from nu in the direction d, with `'` for derivatives, which are 
     phi'' = rationality^2 Cov_rho((U' - E_rho U')^2, h) + 2 rationality Cov_rho(U', h'),
 
 and a covariance is at most kappa times both ranges: kappa is 1/4, or the chance that the user does not take a given
-action, if that is less. Taylor's theorem from nu to every `nu_i`, and `d_i = nu_i - nu = sum_j w_j (nu_i - nu_j)`, whose
-ranges are at most `1 - w_i` of the largest over pairs, leave `sum_i w_i (1 - w_i)^2 <= (1 - 1/n)^2`:
+action, if that is less. Taylor's theorem from nu to every `nu_i`, along `nu_i - nu = sum_j w_j (nu_i - nu_j)` whose
+ranges are at most `1 - w_i` of the largest over pairs, leaves `sum_i w_i (1 - w_i)^2 <= (1 - 1/n)^2`:
 
     T(mu) - sum_i t_i T(v_i) <= s (1 - 1/n)^2 / 2 kappa (rationality^2 D_U^2 R_h + 2 rationality D_U D_h),
 

@@ -125,9 +125,7 @@ def envelopes(
         keep = ~(closed | full)[owner]
         if not keep.any():
             break
-        corners, value, error, edge, owner, most = (
-            part[keep] for part in (corners, value, error, edge, owner, most)
-        )
+        corners, value, error, edge, owner, most = (part[keep] for part in (corners, value, error, edge, owner, most))
         cut = (most > np.maximum(GAP / 2 * units, slack / 4)[owner]) & (error > 0)
         halves, whose = _halves(corners[cut], edge[cut]), np.repeat(owner[cut], 2)
         new = (halves, *given.look_at(halves, whose), whose)

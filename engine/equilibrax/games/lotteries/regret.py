@@ -36,8 +36,8 @@ class LotteryRegret:
             indifferent there), 0 or more.
         regret_bound: `[B, K]` what no rule whatever gains more than, by the multipliers of the program or by the
             envelope; infinite where no bound is known.
-        certified: `[B, K]` whether the two meet, to 1e-9 of the provider's range, and the user obeys to 1e-9 of hers; with
-            a quantal user to 1e-7.
+        certified: `[B, K]` whether the two meet, to 1e-9 of the provider's range, and the user obeys to 1e-9 of hers;
+            with a quantal user, whether they meet to 1e-7.
         deviation: `[B, K, X, S]` chances of recommending each plan; with a quantal user `[B, K, X, X]` of messages.
         plans: `[S, Q]` actions, by her signal, then by the others' messages, the lowest provider's first; None with a
             quantal user.
@@ -103,6 +103,7 @@ def lottery_regret(
         ([[0.3]], [[0.3]], [[0.3]])
         >>> found = eq.games.lottery_regret(trial, truth, response=eq.Quantal(10))
         >>> found.value.round(6).tolist(), found.regret.round(6).tolist(), found.regret_bound.round(6).tolist()
+        ([[0.300018]], [[0.143652]], [[0.143652]])
     """
     chances, rationality = chances_of(game, rules), rationality_of(response)
     b, k, x, messages = chances.shape

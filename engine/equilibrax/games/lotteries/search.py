@@ -259,9 +259,7 @@ def _compiled(starts: int, messages: int, update: Update, optimizer: Any, mesh):
     return over_batch(by_rows(lambda batched, shared: many(*batched, shared)), mesh)
 
 
-def _gain_by_partitions(
-    game: PersuasionGame, rules: np.ndarray, rationality: float | None
-) -> Float[np.ndarray, " B"]:
+def _gain_by_partitions(game: PersuasionGame, rules: np.ndarray, rationality: float | None) -> Float[np.ndarray, " B"]:
     """The most that any provider gains by telling a partition of the states, as far as there are messages for it."""
     value, _ = values_of(game, rules, rationality)
     messages, most = rules.shape[3], np.zeros(len(game))
