@@ -103,6 +103,8 @@ def test_options_that_do_not_belong_together_are_refused(options, message):
 
 def test_the_defaults_of_the_rules():
     assert eq.Joint().dynamics is True
+    one, listed = (eq.Joint(rules="lotteries", response=eq.Quantal(how)) for how in (2, [2]))
+    assert one == listed
     assert eq.Joint(rules="lotteries") == eq.Joint(rules="lotteries", dynamics=False, search=eq.GradientSearch())
 
 

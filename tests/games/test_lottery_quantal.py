@@ -115,6 +115,14 @@ def test_the_more_rational_the_nearer_to_who_responds_best():
     assert same.regret_bound.tolist() == best.regret_bound.tolist()
 
 
+@pytest.mark.parametrize("rationality", [1e9, 1e160, 1e300])
+def test_what_rounding_may_do_to_odds_is_in_the_bound(rationality):
+    """Beyond what 64 bits can tell apart the bound is one for whatever they make of it, and it is not certified."""
+    found = lottery_regret(TRIAL, [[[[1, 0], [3 / 7, 4 / 7]]]], response=eq.Quantal(rationality), throw=False)
+    assert not found.certified.any()
+    assert found.regret_lower[0, 0] <= 0.6 <= found.value[0, 0] + found.regret_bound[0, 0]
+
+
 def test_nobody_can_move_a_user_who_acts_at_random():
     game = drawn(5, 2, 3, 3, 2)
     found = lottery_regret(game, posted(game, 2), response=eq.Quantal(0))

@@ -92,7 +92,9 @@ class Joint(PartitionGame):
                     f'search: expected none with rules="partitions", which are all compared, got {self.search!r}'
                 )
             return
-        rationality_of(self.response)  # one, and finite
+        rationality = rationality_of(self.response)
+        if isinstance(self.response, Quantal):  # results have no axis of lambdas, so a list of one is that one
+            object.__setattr__(self, "response", Quantal(rationality, self.response.tolerance))  # pyright: ignore[reportArgumentType]
         if turns:
             raise ValueError(
                 f'dynamics: expected none with rules="lotteries", which are searched for, got {self.dynamics!r}'

@@ -95,9 +95,10 @@ def quantal_cell(
     moved = jnp.where(both, spread(worth[:, None] - worth[None]), 0.0)  # [n, n, Q]
     gained = jnp.where(both, spread(gain[:, None] - gain[None]), 0.0)
     scale = seen.max(axis=0) * kappa * (0.5 * (1 - 1 / n) ** 2)
-    by_pair = scale * (rationality**2 * moved**2 * height + 2 * rationality * moved * gained)
+    by_pair = scale * ((rationality * moved) ** 2 * height + 2 * rationality * moved * gained)
     largest = moved.max(axis=(0, 1)), gained.max(axis=(0, 1))
-    smooth = scale * (rationality**2 * largest[0] ** 2 * height + 2 * rationality * largest[0] * largest[1])
+    smooth = scale * ((rationality * largest[0]) ** 2 * height + 2 * rationality * largest[0] * largest[1])
+    smooth = jnp.where(jnp.isnan(smooth), jnp.inf, smooth)  # numbers beyond 64 bits
     simple = (jnp.where(there, own, -jnp.inf).max(axis=2) - value).max(axis=0)
     longest = by_pair.sum(axis=2).argmax()
     return Cell(

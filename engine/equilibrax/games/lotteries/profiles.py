@@ -24,10 +24,10 @@ def rationality_of(response: Any) -> float | None:
     """Lambda of a user who responds quantally, None if she responds best.
 
     Raises:
-        ValueError: on other responses, several lambdas, or an infinite one.
+        ValueError: on other responses, several lambdas, or an infinite one. A list of one is that one.
     """
     how = Rationality.of(response)
-    if how.grid or not np.isfinite(how.values).all():
+    if len(how.values) > 1 or not np.isfinite(how.values).all():
         raise ValueError(
             f"response: expected a Quantal with one finite rationality for lotteries over messages, got {response!r}"
         )
