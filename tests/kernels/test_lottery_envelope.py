@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import oracles_quantal
 import pytest
-from equilibrax_kernels.lotteries.ascent import smooth_values
+from equilibrax_kernels.lotteries.ascent import smooth_gradients
 from equilibrax_kernels.lotteries.envelope import quantal_cell
 
 SIGNALS, STATES, ACTIONS, CELLS = 2, 3, 3, 150
@@ -91,7 +91,7 @@ def test_an_impossible_signal_is_no_obstacle():
 
 def test_gradients_are_finite_where_something_is_nearly_never_heard():
     """Chances of 1e-22 have a square that is 0 in 32 bits."""
-    logits = jnp.array([[[0.0, -50.0], [0.0, -50.0]]])
-    user = providers = jnp.ones((1, 2, 2)) * jnp.array([1.0, 0.5])
-    gradient = jax.grad(lambda at: smooth_values(at, user, providers[None], jnp.full((1, 2), 0.5), jnp.float32(2))[0])
-    assert np.isfinite(gradient(logits)).all()
+    logits = jnp.array([[[0.0, -50.0], [0.0, -50.0]]])[..., None]
+    user = jnp.array([[[1.0, 0.5], [1.0, 0.5]]])[..., None]
+    gradient = smooth_gradients(logits, user, user[None], jnp.full((1, 2, 1), 0.5), jnp.array([2.0]))
+    assert np.isfinite(gradient).all()

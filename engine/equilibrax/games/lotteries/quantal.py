@@ -20,7 +20,7 @@ import optax
 from equilibrax_kernels.lotteries.ascent import ascend
 from jaxtyping import Float
 
-from equilibrax._core.batching import batch_mesh, by_rows, chunk_size, over_batch, run_in_chunks
+from equilibrax._core.batching import batch_mesh, chunk_size, over_batch, run_in_chunks
 from equilibrax._core.checks import approximate
 from equilibrax.games.lotteries.envelope import GAP, Senders, envelopes
 from equilibrax.games.lotteries.profiles import after_others, respond, swing
@@ -141,14 +141,14 @@ def _ascents(senders: Senders, own: np.ndarray, rationality: float, devices) -> 
 
 @lru_cache(maxsize=8)
 def _compiled(mesh):
-    def one(logits, user, own, chance, level):
-        levels = jnp.full((1, _STEPS), level)
+    def climb(batched, level):
+        logits, user, own, chance = batched  # lanes last
+        starts = logits.shape[0]
+        many = [jnp.repeat(part, starts, axis=-1) for part in (user, own[None], chance)]
+        lanes = jnp.moveaxis(logits, 0, -1).reshape(*logits.shape[1:3], -1)
+        levels = jnp.broadcast_to(level, (1, _STEPS, lanes.shape[-1]))
+        reached, _ = ascend(lanes[None], *many, levels, optax.adam(_RATE))
+        rules = jax.nn.softmax(reached[0], axis=1)
+        return {"rules": jnp.moveaxis(rules.reshape(*rules.shape[:2], -1, starts), -1, 0)}
 
-        def one_start(start):
-            reached, _ = ascend(start[None], user, own[None], chance, levels, optax.adam(_RATE))
-            return jax.nn.softmax(reached[0], axis=1)
-
-        return {"rules": jax.vmap(one_start)(logits)}
-
-    many: Any = jax.vmap(one, in_axes=(0, 0, 0, 0, None))
-    return over_batch(by_rows(lambda batched, level: many(*batched, level)), mesh)
+    return over_batch(climb, mesh)

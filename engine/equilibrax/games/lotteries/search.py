@@ -24,11 +24,10 @@ from equilibrax_kernels.lotteries.ascent import ascend
 from equilibrax_kernels.lotteries.updates import extra_gradient, optimistic
 from jaxtyping import Bool, Float, Int
 
-from equilibrax._core.batching import batch_mesh, by_rows, chunk_size, over_batch, run_in_chunks
+from equilibrax._core.batching import batch_mesh, chunk_size, over_batch, run_in_chunks
 from equilibrax._core.checks import check_choice, check_numbers, check_whole
 from equilibrax._core.partitions import all_partitions
-from equilibrax._core.status import SolveError
-from equilibrax.games._oblivious_rules import expected_contributions, highs_rule
+from equilibrax.games._oblivious_rules import expected_contributions
 from equilibrax.games._options import Dynamics, Response
 from equilibrax.games.lotteries.profiles import rationality_of, values_of
 from equilibrax.games.lotteries.programs import programs_of
@@ -234,7 +233,8 @@ def _climbed(
     levels = jnp.asarray(search.levels, jnp.float32)
     most = jnp.float32(np.inf if rationality is None else rationality)
     size = 8 * search.starts * messages**game.num_providers * game.signals * game.actions * (game.num_providers + 4)
-    compiled = _compiled(search.starts, messages, search.update, search.optimizer, mesh)
+    shape = game.num_providers, game.states, messages
+    compiled = _compiled(search.starts, shape, search.update, search.optimizer, mesh)
     floats: Any = tuple(np.asarray(leaf, np.float32) for leaf in batched)
     found = run_in_chunks(compiled, (*floats, keys), (levels, most), chunk_size(len(game), size, mesh), mesh)
     rules = found["rules"].astype(np.float64)
@@ -242,21 +242,24 @@ def _climbed(
 
 
 @lru_cache(maxsize=8)
-def _compiled(starts: int, messages: int, update: Update, optimizer: Any, mesh):
+def _compiled(starts: int, shape: tuple[int, int, int], update: Update, optimizer: Any, mesh):
     rules = GradientSearch(update=update, optimizer=optimizer).transformation
 
-    def one_game(user, providers, weights, per_range, key, shared):
+    def one_game(key):
+        """`[I, K, X, M]` random logits."""
+        keys = jax.random.split(jax.random.wrap_key_data(key, impl="threefry2x32"), starts)
+        return jax.vmap(lambda one: jax.random.normal(one, shape))(keys)
+
+    def games(batched, shared):
         levels, most = shared
+        user, providers, weights, per_range, key = batched
+        many = [jnp.repeat(values, starts, axis=-1) for values in (user, providers, weights, per_range)]
+        logits = jnp.moveaxis(jax.vmap(one_game, in_axes=-1)(key).reshape(-1, *shape), 0, -1)
+        reached, curve = ascend(logits, *many[:3], jnp.minimum(levels[..., None] * many[3], most), rules)
+        found = {"rules": jax.nn.softmax(reached, axis=2), "curve": curve}
+        return {name: jnp.moveaxis(v.reshape(*v.shape[:-1], -1, starts), -1, 0) for name, v in found.items()}
 
-        def one_start(key):
-            logits = jax.random.normal(key, (providers.shape[0], providers.shape[2], messages))
-            reached, curve = ascend(logits, user, providers, weights, jnp.minimum(levels * per_range, most), rules)
-            return {"rules": jax.nn.softmax(reached, axis=2), "curve": curve}
-
-        return jax.vmap(one_start)(jax.random.split(jax.random.wrap_key_data(key, impl="threefry2x32"), starts))
-
-    many: Any = jax.vmap(one_game, in_axes=(0, 0, 0, 0, 0, None))
-    return over_batch(by_rows(lambda batched, shared: many(*batched, shared)), mesh)
+    return over_batch(games, mesh)
 
 
 def _gain_by_partitions(game: PersuasionGame, rules: np.ndarray, rationality: float | None) -> Float[np.ndarray, " B"]:
@@ -278,33 +281,22 @@ def _gain_by_partitions(game: PersuasionGame, rules: np.ndarray, rationality: fl
 
 def _replied(best: _Best, at: np.ndarray, rules: np.ndarray, gains: np.ndarray) -> np.ndarray:
     """Every provider that gains, in turn, moves to its best reply, as far as its messages allow."""
-    games: Any = best.game
-    rules, part, rationality = rules.copy(), games[at], rationality_of(best.response)
-    for j in range(best.game.num_providers):
+    game, rationality = best.game, rationality_of(best.response)
+    games: Any = game
+    rules, part = rules.copy(), games[at]
+    messages = rules.shape[3]
+    for j in range(game.num_providers):
         mine = np.flatnonzero(gains[:, j])
         if not len(mine):
             continue
         if rationality is None:
-            replies = _best_replies(part[mine], rules[mine], j)
+            replies = programs_of(part[mine], rules[mine]).of(j, game.num_providers).replies(_MARGIN)
         else:
             replies = list(quantal_best(part[mine], rules[mine], rationality, best.devices, of=j)["rule"])
         for b, reply in zip(mine.tolist(), replies):
-            used = np.flatnonzero(reply.max(axis=0) > _USED)
-            if 0 < len(used) <= rules.shape[3]:
-                new = np.zeros(rules.shape[2:])
-                new[:, : len(used)] = reply[:, used]
+            plans = np.flatnonzero(reply.max(axis=0) > _USED)
+            if 0 < len(plans) <= messages:  # whatever is found is certified, or not used
+                new = np.zeros((game.states, messages))
+                new[:, : len(plans)] = reply[:, plans]
                 rules[b, j] = new / new.sum(axis=1, keepdims=True)
     return rules
-
-
-def _best_replies(game: PersuasionGame, rules: np.ndarray, j: int) -> list[np.ndarray]:
-    """Of provider j to a user who responds best; nothing is said where none is found."""
-    programs, found = programs_of(game, rules), []
-    for i in range(len(game)):
-        r = i * game.num_providers + j
-        inputs = programs.user[r], programs.own[r], programs.available[r], programs.plans
-        try:
-            found.append(highs_rule(*inputs, margin=_MARGIN)[0])
-        except SolveError:  # whatever it finds is certified, or not used
-            found.append(np.zeros((game.states, 1)))
-    return found
