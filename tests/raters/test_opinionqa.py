@@ -315,6 +315,53 @@ def test_models_of_the_repository_as_they_are(wave):
         eq.raters.read_opinionqa(wave, "AGE", wave / "runs")
 
 
+@pytest.mark.parametrize("twin", ["old", "Old ", "O\u200dld", "\uff2fld"])
+def test_two_spellings_of_a_group_are_not_two_users(wave, twin):
+    (wave / "AGE_data.json").write_text(json.dumps(DATA | {"AGREE": DATA["AGREE"] | {twin: {"Yes": 5.0}}}))
+    with pytest.raises(eq.TableFileError, match=r"expected one spelling of a name, got .* after 'Old'"):
+        eq.raters.read_opinionqa(wave, "AGE", MODELS)
+
+
+@pytest.mark.parametrize("twin", ["yes", "Yes  ", "Don't  know"])
+def test_two_spellings_of_an_option_are_a_fault_of_the_question(wave, twin):
+    """Two blanks for one made two options of one name, the second of which nobody ever chose."""
+    (wave / "info.csv").write_text(INFO.replace("'No', 'Refused']", f'"{twin}", "Refused"]'.replace('"', '""'), 1))
+    answers = eq.raters.read_opinionqa(wave, "AGE", {"kind": {"HOUSES": [0.5, 0.5]}})
+    assert answers.question_names == ("HOUSES",)
+    assert any("question AGREE could not be read" in note for note in answers.notes)
+
+
+def test_two_spellings_of_a_model_are_not_two_providers(wave):
+    with pytest.raises(eq.TableFileError, match="expected one spelling of a name, got 'KIND'"):
+        eq.raters.read_opinionqa(wave, "AGE", {"kind": MODELS["kind"], "KIND": MODELS["kind"]})
+
+
+@pytest.mark.parametrize("wrong", [3, [["AGREE"]], {}, [None], b"AGREE"])
+def test_questions_that_are_no_keys(wave, wrong):
+    with pytest.raises(ValueError, match="questions: expected one or several different keys"):
+        eq.raters.read_opinionqa(wave, "AGE", MODELS, questions=wrong)
+
+
+@pytest.mark.parametrize(
+    ("attribute", "models", "message"),
+    [(5, MODELS, "attribute: expected a name"), ("AGE", None, "models: expected a file"), ("AGE", [1], "models: exp")],
+)
+def test_arguments_of_another_kind(wave, attribute, models, message):
+    with pytest.raises(ValueError, match=message):
+        eq.raters.read_opinionqa(wave, attribute, models)
+
+
+def test_tiny_weights_draw_everybody(wave):
+    """With weights of 1e-320 all clocks rang at infinity, and the first lines were drawn whatever the seed."""
+    lines = RESPONSES.splitlines()
+    (wave / "responses.csv").write_text("\n".join(["WEIGHT," + lines[0], *("1e-320," + line for line in lines[1:])]))
+    drawn = {
+        eq.raters.read_opinionqa_respondents(wave, MODELS, count=1, seed=s, weight="WEIGHT").user_names
+        for s in range(30)
+    }
+    assert len(drawn) >= 5
+
+
 def _survey(folder, weights):
     """A wave of 8 questions and 24 people of 3 ages; each is there as often as told, or has that weight."""
     random = np.random.default_rng(5)

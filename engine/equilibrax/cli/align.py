@@ -23,7 +23,7 @@ from equilibrax.raters.curve import FoldAssignment, Sets
 from equilibrax.raters.ethics import read_ethics
 from equilibrax.raters.matrix import Missing, RaterMatrix
 from equilibrax.raters.movielens import movielens_raters
-from equilibrax.raters.opinionqa import read_opinionqa, read_opinionqa_respondents
+from equilibrax.raters.opinionqa.reading import read_opinionqa, read_opinionqa_respondents
 from equilibrax.raters.simulate import simulate_raters
 from equilibrax.reports.alignment import (
     AlignmentStudy,

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from equilibrax.io.literals import parse_literal
+from equilibrax.io.names import alike
 from equilibrax.io.sheets import Sheet, read_bytes, read_sheet
 from equilibrax.io.tables import TableFileError
 
@@ -83,7 +84,8 @@ def _options(sheet: Sheet, i: int) -> tuple[tuple[str, ...], frozenset[str]]:
         lists[column] = value
     references, ordinal = lists["references"], len(lists["option_ordinal"])
     where = sheet.at(i, "references")
-    if not all(isinstance(text, str) for text in references) or len(set(references)) < len(references):
+    texts = all(isinstance(text, str) for text in references)
+    if not texts or len(set(map(alike, references))) < len(references):
         raise TableFileError(f"{where}: expected different texts, got {reprlib.repr(references)}")
     if ordinal > len(references):
         where = sheet.at(i, "option_ordinal")
@@ -236,7 +238,8 @@ def respondent_weights(sheet: Sheet, weight: str | None) -> Weights:
     if not (weights > 0).any():
         raise TableFileError(f"{sheet.path}: expected a positive weight in column {weight!r}, got none")
     gone = int((weights == 0).sum())
-    equal = weights.sum() ** 2 / (weights**2).sum()  # Kish's effective size
+    share = weights / weights.max()  # the square of a tiny weight is no number
+    equal = share.sum() ** 2 / (share**2).sum()  # Kish's effective size
     weighed = f"{weight} ({len(weights) - gone:,} respondents, as telling as {equal:,.1f} equal ones)"
     notes = (f"{gone:,} of {len(weights):,} respondents have no weight in {weight}",) if gone else ()
     return Weights(weights, weighed, notes)

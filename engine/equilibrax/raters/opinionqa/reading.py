@@ -20,7 +20,8 @@ has not seen it. People who refused to say which group they are in are no group.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+import reprlib
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,8 +30,10 @@ import numpy as np
 
 from equilibrax._core.checks import positive_int
 from equilibrax.io.files import TableFileError, naming
+from equilibrax.io.names import check_alike
 from equilibrax.io.sheets import read_sheet
-from equilibrax.raters._opinionqa_files import (
+from equilibrax.raters.answers import AnswerDistributions, answer_distributions
+from equilibrax.raters.opinionqa.files import (
     Questions,
     counts_of_responses,
     group_counts,
@@ -39,8 +42,7 @@ from equilibrax.raters._opinionqa_files import (
     respondent_answers,
     respondent_weights,
 )
-from equilibrax.raters._opinionqa_models import model_answers
-from equilibrax.raters.answers import AnswerDistributions, answer_distributions
+from equilibrax.raters.opinionqa.models import model_answers
 
 
 def read_opinionqa(
@@ -93,6 +95,8 @@ def read_opinionqa(
         (('Male', 'Female'), (('Yes', 'No'),), [[[0.75, 0.25]], [[0.0, 1.0]]])
     """
     folder = Path(folder)
+    if not isinstance(attribute, str) or not attribute:
+        raise ValueError(f"attribute: expected a name such as 'POLIDEOLOGY', got {attribute!r}")
     known = read_info(folder / "info.csv")
     asked = _asked(questions, known)
     answered, notes = _of_models(models, known, questions)
@@ -110,6 +114,7 @@ def read_opinionqa(
             raise TableFileError(f"{folder}: expected {expected} for attribute {attribute!r}, got {there}")
         groups, masses, found = counts_of_responses(path, known, attribute, asked, weight)
         weighed, notes = found.weighed, (*notes, *found.notes)
+    check_alike((name, f"{path}, group {name!r}") for name in groups)
     order = group_order(folder / "metadata.csv", attribute)
     groups = {name: groups[name] for name in sorted(groups, key=lambda n: order.index(n) if n in order else len(order))}
     counted = {name: masses[name] or 1.0 for name in groups} if weigh_groups else dict.fromkeys(groups, 1.0)
@@ -199,8 +204,9 @@ def _asked(questions: Sequence[str] | None, known: Questions) -> list[str]:
     """The questions to read: those that were asked for, or all that can be."""
     if questions is None:
         return list(known.options)
-    if isinstance(questions, str) or not questions or len(set(questions)) < len(questions):
-        raise ValueError(f"questions: expected one or several different keys, got {questions!r}")
+    keys = isinstance(questions, Collection) and not isinstance(questions, str) and len(questions) > 0
+    if not keys or not all(isinstance(key, str) for key in questions) or len(set(questions)) < len(questions):
+        raise ValueError(f"questions: expected one or several different keys, got {reprlib.repr(questions)}")
     for question in questions:
         if question in known.faults:
             raise TableFileError(known.faults[question])
