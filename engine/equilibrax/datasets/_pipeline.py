@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Generic, TypeVar
@@ -28,6 +28,9 @@ from equilibrax.datasets.splits import split_of
 from equilibrax.rows.parquet import write_summed
 
 Solved = TypeVar("Solved")
+
+_FILES = 6
+"""Files that are written side by side: those of a shard. Most of the time of a small one is waiting for the disk."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +127,11 @@ def do_shards(
             return work.draw(layout.ids(shard))
 
     writing: Future[dict[str, Any]] | None = None
-    with ThreadPoolExecutor(1, "equilibrax-drawer") as drawer, ThreadPoolExecutor(1, "equilibrax-writer") as writer:
+    with (
+        ThreadPoolExecutor(1, "equilibrax-drawer") as drawer,
+        ThreadPoolExecutor(_FILES, "equilibrax-files") as files,
+        ThreadPoolExecutor(1, "equilibrax-writer") as writer,
+    ):
         drawing = None
         for position, shard in enumerate(shards):
             if should_stop is not None and should_stop():
@@ -137,7 +144,7 @@ def do_shards(
                 solved(shard)
             if writing is not None:
                 yield writing.result()
-            writing = writer.submit(_write_shard, work, layout, shard, solution)
+            writing = writer.submit(_write_shard, work, layout, shard, solution, files)
             del drawn, solution  # the writer's alone, to be freed when it is written
         if writing is not None:
             yield writing.result()
@@ -166,10 +173,12 @@ def _by_name(statuses: Counter[int]) -> dict[str, int]:
 # --- writing a shard ----------------------------------------------------------------------------------------
 
 
-def _write_shard(work: Work[Any], layout: Layout, shard: int, solution: Any) -> dict[str, Any]:
+def _write_shard(
+    work: Work[Any], layout: Layout, shard: int, solution: Any, writers: ThreadPoolExecutor
+) -> dict[str, Any]:
     """Write all files of a shard, then its record, which is returned."""
     with saying_how_to_go_on():
-        return _write(work, layout, shard, work.rows(solution))
+        return _write(work, layout, shard, work.rows(solution), writers)
 
 
 def _by_split(table: pa.Table, key: str, layout: Layout) -> list[pa.Table]:
@@ -178,7 +187,7 @@ def _by_split(table: pa.Table, key: str, layout: Layout) -> list[pa.Table]:
     if splits == 1:
         return [table]
     ids = table[key].to_numpy()
-    first = np.flatnonzero(np.diff(ids, prepend=ids[:1] - 1))  # rows of the same table are neighbours
+    first = np.flatnonzero(np.concatenate([[True], ids[1:] != ids[:-1]])[: len(ids)])  # a table's rows are neighbours
     split = np.repeat(split_of(ids[first], layout.seed, layout.shares), np.diff(first, append=len(ids)))
     if (split[1:] >= split[:-1]).all():
         ends = np.searchsorted(split, np.arange(splits + 1)).tolist()
@@ -186,7 +195,7 @@ def _by_split(table: pa.Table, key: str, layout: Layout) -> list[pa.Table]:
     return [table.filter(pa.array(split == position)) for position in range(splits)]
 
 
-def _write(work: Work[Any], layout: Layout, shard: int, rows: Rows) -> dict[str, Any]:
+def _write(work: Work[Any], layout: Layout, shard: int, rows: Rows, writers: ThreadPoolExecutor) -> dict[str, Any]:
     ids = layout.ids(shard)
     record = layout.record(shard)
     if record.exists() and read_record(layout, shard) is None:
@@ -194,9 +203,9 @@ def _write(work: Work[Any], layout: Layout, shard: int, rows: Rows) -> dict[str,
     parts: dict[str, pa.Table] = {}
     for kind, table in ((work.results, rows.results), (work.inputs, rows.inputs)):
         parts |= zip(layout.files(shard, kind), _by_split(table, work.key, layout))
-    # Most of the time of a small file is waiting for the disk.
-    with ThreadPoolExecutor(len(parts), "equilibrax-files") as writers:
-        sums = dict(zip(parts, writers.map(lambda name: write_summed(parts[name], layout.folder / name), parts)))
+    writing = [writers.submit(write_summed, part, layout.folder / name) for name, part in parts.items()]
+    wait(writing)  # for all of them, if one cannot be written
+    sums = {name: future.result() for name, future in zip(parts, writing)}
     names = [name for kind in (work.inputs, work.results) for name in layout.files(shard, kind)]
     files = {n: {"rows": parts[n].num_rows, "bytes": sums[n][0], "sha256": sums[n][1]} for n in names}
     said = {
