@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 
+import equilibrax as eq
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
-
-import equilibrax as eq
 
 
 @pytest.fixture(scope="module")
@@ -18,15 +17,17 @@ def rows() -> pa.Table:
     tables = eq.sample_tables("near_hull", 40, states=2, actions=2, providers=3, seed=1, start=7)
     parts = [eq.rows.committee_rows(eq.solve(given)) for given in (eq.load_paper_table("synthetic-2"), tables)]
     rows = pa.concat_tables(parts)
-    status = pc.if_else(pa.array(np.arange(rows.num_rows) == 200), "FRONTIER_OVERFLOW", rows["status"])
-    return rows.set_column(rows.column_names.index("status"), "status", status)
+    status = np.where(np.arange(rows.num_rows) == 200, "FRONTIER_OVERFLOW", "OK")
+    return rows.set_column(rows.column_names.index("status"), "status", pa.array(status))
 
 
 def test_parts_are_summarized_as_the_whole(rows):
     whole = eq.reports.summarize(rows, "all")
     parts = [rows.slice(0, 31), rows.slice(31, 70), rows.slice(101)]  # the first is the table of five
     found = eq.reports.summarize(lambda: iter(parts), "all")
-    assert whole.unsolved == 1 and whole.bound_tight > 0 and 0 < whole.aligned_after[1] < 1
+    assert whole.unsolved == 1
+    assert whole.bound_tight > 0
+    assert 0 < whole.aligned_after[1] < 1
     for name, value in dataclasses.asdict(whole).items():
         assert getattr(found, name) == (value if isinstance(value, str) else pytest.approx(value, abs=1e-12)), name
 

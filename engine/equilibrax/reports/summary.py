@@ -73,7 +73,7 @@ def summarize(rows: pa.Table | Callable[[], Iterable[pa.Table]], name: str) -> S
         (31, 2, (0.07,))
     """
     total, parts = 0, []
-    for part in rows() if callable(rows) else [rows]:
+    for part in [rows] if isinstance(rows, pa.Table) else rows():
         total += part.num_rows
         ok = part.filter(pc.field("status") == "OK")
         if ok.num_rows:
