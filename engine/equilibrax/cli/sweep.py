@@ -117,8 +117,8 @@ class Sweep:
     max_retries: int = 3
     """With --ray: how often a task is given to another process after its own, or its machine, died; -1 is forever."""
     allow_versions: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
-    """Go on with a folder that was made with other versions of JAX, pyarrow, numpy or numba, or on another kind of
-    device; every shard that is then done says so in its record."""
+    """Go on with a folder that was made with other versions of JAX, pyarrow, numpy, numba or HiGHS, or on another kind
+    of device; every shard that is then done says so in its record."""
     list_families: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Describe the families and stop."""
     config: Annotated[_OF_TABLES, tyro.conf.arg(name="")] = _OF_TABLES()  # noqa: RUF009  # pyright: ignore[reportInvalidTypeForm]
