@@ -69,7 +69,7 @@ def smooth_gradients(
     """How every provider's value rises with its own logits; arguments as of `smooth_values`."""
     heard = _heard(logits, user, weights, rationality)
     rules, response = heard.rules, heard.response
-    k, x, m, _ = rules.shape
+    x, m = rules.shape[1:3]
     at_state = jnp.moveaxis(user, 1, 0)[:, None]  # [X, 1, Z, A, L]
     rises = []
     for j, own in enumerate(providers):
@@ -131,7 +131,7 @@ def _heard(logits, user, weights, rationality) -> _Heard:
 
 
 def _tuples(rules: Sequence[Array] | Array, like: Array) -> Array:
-    """`[X, N, L]` the chances of all tuples of messages, the lowest provider's first; of none there is one, for sure."""
+    """`[X, N, L]` chances of all tuples of messages, the lowest provider's first; of none there is one, for sure."""
     states, lanes = like.shape[0], like.shape[-1]
     chance = jnp.ones((states, 1, lanes), like.dtype)
     for own in rules:
