@@ -363,7 +363,7 @@ def _same_as_lower(user: np.ndarray, available: np.ndarray, plans: np.ndarray) -
     lower = np.tril(np.ones(both.shape[2:], bool), -1)
     same = np.any(~better & both.any(axis=1)[:, None] & lower, axis=3)
     places = np.arange(plans.shape[1])
-    return same[:, places, plans].any(axis=2)
+    return np.any(np.asarray(same)[:, places, plans], axis=2)
 
 
 def _swing(values: np.ndarray, available: np.ndarray) -> np.ndarray:
