@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import equilibrax as eq
 import jax
 import jax.numpy as jnp
@@ -154,7 +156,20 @@ def test_every_start_can_be_polished_and_different_outcomes_are_counted():
     assert len(np.unique(found.reached[one][within].round(3), axis=0)) == number[one]
     few = search_lotteries(game, GradientSearch(starts=4, steps=100))
     assert np.isinf(few.reached_epsilon).any()
-    assert (few.epsilon >= found.epsilon - 1e-12).all() or few.within.mean() <= found.within.mean()
+
+
+@pytest.mark.slow
+def test_partitions_are_starts_beside_the_random_ones():
+    """Telling everything is an equilibrium of two: from there nobody moves, whatever the random starts find."""
+    tables = eq.sample_tables("senders", 8, seed=1, states=3, actions=3, providers=2)
+    game = eq.PersuasionGame.from_tables(tables)
+    truth = np.broadcast_to(np.eye(3), (8, 1, 2, 3, 3))
+    found = search_lotteries(game, replace(QUICK, every=True), beside=truth)
+    assert found.reached.shape == (8, 3, 3)
+    assert (found.reached_epsilon[:, 2] <= 1e-6).all()
+    np.testing.assert_allclose(found.reached[:, 2, 0], game.optimum_utility, atol=1e-12)
+    with pytest.raises(ValueError, match=r"beside: expected rules of the shape \[8, 1, 2, 3, 3\], got \[8, 1, 2, 3, 2"):
+        search_lotteries(game, QUICK, beside=truth[..., :2])
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ resolution and the family's parameters, and of nothing else: it has the same bit
 and JAX version and on any device. So table 7,000,000,123 of a study can be drawn again alone, and shards need
 not talk to each other.
 
-The built-in families, with R = `resolution`, all but `senders` with a uniform prior, and all actions available (2509.15090,
+The built-in families, with R = `resolution`, all but `senders` with a uniform prior, all with all actions (2509.15090,
 Definition 1, Remark 1 and Appendix A; the constructions are in `equilibrax_kernels.families`):
 
 | family | what it is | parameters | utilities |

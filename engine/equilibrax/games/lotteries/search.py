@@ -112,7 +112,8 @@ class LotterySearch:
         start: `[B]` the start that it came from.
         reached: `[B, I, 1 + K]` what the user and providers have in the best profile that was seen of every start.
         reached_epsilon: `[B, I]` its certified regret; infinite where a start was not polished, or nothing certified.
-        curve: `[B, P, K]` what providers expected while that start was climbed, of the user as rational as she was.
+        curve: `[B, P, K]` what providers expected while that start was climbed, of the user as rational as she was;
+            NaN if it was not.
         search: how it was searched.
     """
 
@@ -155,6 +156,7 @@ def search_lotteries(
     game: PersuasionGame,
     search: GradientSearch = GradientSearch(),
     *,
+    beside: Any = None,
     devices: Sequence[Any] | None = None,
 ) -> LotterySearch:
     """Search for lotteries over messages from which no provider gains by others, and certify what is found.
@@ -166,13 +168,16 @@ def search_lotteries(
     Args:
         game: B games.
         search: how.
+        beside: `[B, J, K, X, M]` rules to start from beside the random ones, whose starts come first: these are not
+            climbed from, only polished. None: from random starts only.
         devices: JAX devices to spread games over; default all local devices.
 
     Returns:
-        A `LotterySearch`.
+        A `LotterySearch`, with I = starts + J.
 
     Raises:
-        ValueError: on states whose actions overlap in part, or programs that are too large, with their size.
+        ValueError: on states whose actions overlap in part, rules of another shape, or programs that are too large,
+            with their size.
 
     Example:
         >>> import equilibrax as eq
@@ -186,9 +191,17 @@ def search_lotteries(
     messages = search.messages or game.states
     check_programs(game, messages)
     reached, curves = _climbed(game, search, messages, devices)
-    gains = np.array([_gain_by_partitions(game, reached[:, i]) for i in range(search.starts)])
+    if beside is not None:
+        given = np.asarray(beside, np.float64)
+        shape = (len(game), *given.shape[1:2], *reached.shape[2:])
+        if given.shape != shape:
+            raise ValueError(f"beside: expected rules of the shape {list(shape)}, got {list(given.shape)}")
+        reached = np.concatenate([reached, given], axis=1)
+        curves = np.concatenate([curves, np.full((*shape[:2], *curves.shape[2:]), np.nan)], axis=1)
+    starts = reached.shape[1]
+    gains = np.array([_gain_by_partitions(game, reached[:, i]) for i in range(starts)])
     order, games = gains.argsort(axis=0, kind="stable"), np.arange(len(game))
-    best = _Best(game, reached[games, order[0]], order[0].copy(), search.starts, devices)
+    best = _Best(game, reached[games, order[0]], order[0].copy(), starts, devices)
     before = best.found.epsilon.copy()
     for start in order:
         again = games if search.every else np.flatnonzero(best.found.epsilon > search.tolerance)
