@@ -78,8 +78,8 @@ class Sweep:
     table depends on family, parameters, sizes, seed and its number alone, never on the shard or the machine, so several
     processes can share the work: give each `--worker i/N`.
 
-    Families: uniform, noisy, biased, systematic, hull, near_hull, zero_sum; `--list-families` describes them, and
-    `equilibrax families tables` says all about them.
+    Families: uniform, noisy, biased, systematic, hull, near_hull, zero_sum, senders; `--list-families` describes them,
+    and `equilibrax families tables` says all about them.
 
     With --users, random markets are solved instead of tables: `users/*.parquet` (a row per market, committee, user and
     game) and `markets/*.parquet`; `equilibrax sweep --users 2 --help` shows their flags. With --items, random decision
