@@ -354,10 +354,11 @@ def _check_size(family: _BuiltIn, largest: int, states: int, resolution: int) ->
             f"{names}: utility x resolution must fit in 32 bits (at most {INT32_MAX}), got up to {largest} "
             f"with resolution={resolution}; use a smaller resolution"
         )
-    if states * largest * (kernels.PRIOR_WEIGHTS if family.prior else 1) > MAX_VALUE:
+    times = kernels.PRIOR_WEIGHTS if family.prior else 1
+    if states * largest * times > MAX_VALUE:
         raise ValueError(
             f"states, {names}: the sum over states of utility x resolution x prior must be at most 2**41, got up to "
-            f"{shown(states)} x {largest}{f' x {kernels.PRIOR_WEIGHTS}' if family.prior else ''}; use a smaller resolution"
+            f"{shown(states)} x {largest}{f' x {times}' if times > 1 else ''}; use a smaller resolution"
         )
 
 
