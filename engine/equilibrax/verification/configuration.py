@@ -191,12 +191,12 @@ class Configuration:
         for name, kind in (("float32", bool), ("stratify", str), ("text", bool)):
             if type(self[name]) is not kind:
                 raise TypeError(f"{name}: {self[name]!r}")
+        if self["search"] and self["search"]["messages"] is not None:
+            check_whole("messages", self["search"]["messages"], 1, MOST_CELLS)
         if self["split_by"] not in ("id", "form"):
             raise ValueError(f"split_by: {short(self['split_by'])}")
         if self["text"] and not ("schemes" in self["columns"] and self.game.schemes and self["schemes"]):
             raise ValueError("text: no schemes")
-        if self["search"] and self["search"]["messages"] is not None:
-            check_whole("messages", self["search"]["messages"], 1, MOST_CELLS)
         if self["stratify"]:
             low, high = map(float, self["bin_range"])
             if not low < high:

@@ -361,7 +361,7 @@ def _same_as_lower(user: np.ndarray, available: np.ndarray, plans: np.ndarray) -
     both = available[..., :, None] & available[..., None, :]  # [R, X, A, A]
     better = ((user[..., :, None] != user[..., None, :]) & both[:, None]).any(axis=2)  # [R, Q, A, A]
     lower = np.tril(np.ones(both.shape[2:], bool), -1)
-    same = np.any(~better & both.any(axis=1)[:, None] & lower, axis=3)
+    same = np.any(~better & np.asarray(both.any(axis=1))[:, None] & lower, axis=3)
     places = np.arange(plans.shape[1])
     return np.any(np.asarray(same)[:, places, plans], axis=2)
 

@@ -51,7 +51,7 @@ class GradientSearch:
     """How to search for lotteries over messages.
 
     Attributes:
-        messages: How many messages every provider has; None is as many as there are states.
+        messages: How many messages every provider has; by default as many as there are states.
         starts: Random starts for each game.
         steps: Updates, rounded up to a multiple of 20.
         update: How to look ahead: "optimistic" or "extra_gradient" (every other update is a step).
