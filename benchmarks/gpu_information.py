@@ -331,14 +331,16 @@ def transcripts(check: int, batch: int = 0) -> Case:
 def lotteries(states: int, actions: int, messages: int, check: int, batch: int = 0) -> Case:
     """Two providers who climb with lotteries over messages, looking ahead in both ways; a few steps of each."""
 
-    def one(logits, user, providers, weights):
+    def kernel(*rows):
+        logits, user, providers, weights = (jnp.moveaxis(leaf, 0, -1) for leaf in rows)
         rules = {
             "optimistic": optax.chain(optimistic(), optax.sgd(0.1)),
             "extra_gradient": extra_gradient(optax.sgd(0.1)),
         }
-        levels = jnp.full((2, 3), 2.0)
+        levels = jnp.full((2, 3, logits.shape[-1]), 2.0)
         climbed = {name: ascend(logits, user, providers, weights, levels, rule) for name, rule in rules.items()}
-        return {name: {"logits": at, "curve": curve} for name, (at, curve) in climbed.items()}
+        found = {name: {"logits": at, "curve": curve} for name, (at, curve) in climbed.items()}
+        return jax.tree.map(lambda leaf: jnp.moveaxis(leaf, -1, 0), found)
 
     def inputs(count: int) -> tuple[np.ndarray, ...]:
         rng = np.random.default_rng(0)
@@ -346,7 +348,7 @@ def lotteries(states: int, actions: int, messages: int, check: int, batch: int =
         user, providers = rng.random((count, 1, states, actions)), rng.random((count, 2, 1, states, actions))
         return rng.standard_normal((count, 2, states, messages)), user, providers, weights
 
-    return Case(f"lotteries-{states}x{actions}x{messages}", jax.vmap(one), inputs, check, batch)
+    return Case(f"lotteries-{states}x{actions}x{messages}", kernel, inputs, check, batch)
 
 
 def bazaar(states: int, acts: int, items: int, check: int, batch: int = 0) -> Case:

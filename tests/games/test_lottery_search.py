@@ -9,7 +9,7 @@ import numpy as np
 import optax
 import pytest
 from equilibrax.games import GradientSearch, lottery_regret, search_lotteries
-from equilibrax_kernels.lotteries.ascent import smooth_values
+from equilibrax_kernels.lotteries.ascent import smooth_gradients, smooth_values
 from equilibrax_kernels.lotteries.updates import extra_gradient, optimistic
 
 TRIAL = eq.PersuasionGame.from_prior([[[0.3, 0], [0, 0.7]]], user=[[1, 0], [0, 1]], providers=[[[1, 0], [1, 0]]])
@@ -57,7 +57,8 @@ def test_everybody_climbs_a_hill_of_its_own():
     rng = np.random.default_rng(0)
     logits, user = rng.normal(size=(2, 3, 2)), rng.random((2, 3, 2))
     providers, weights = rng.random((2, 2, 3, 2)), rng.dirichlet(np.ones(6)).reshape(2, 3)
-    found = smooth_values(*map(jnp.asarray, (logits, user, providers, weights)), jnp.float32(3.0))
+    given = [jnp.asarray(values)[..., None] for values in (logits, user, providers, weights)]
+    found = smooth_values(*given, jnp.array([3.0]))[:, 0]
     rules, expected = np.exp(logits) / np.exp(logits).sum(axis=2, keepdims=True), np.zeros(2)
     for m in range(2):
         for n in range(2):
@@ -67,6 +68,19 @@ def test_everybody_climbs_a_hill_of_its_own():
                 response = np.exp(3 * mean) / np.exp(3 * mean).sum()
                 expected += np.einsum("x,kxa,a->k", chance, providers[:, z], response)
     np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("senders", [2, pytest.param(3, marks=pytest.mark.slow)])
+def test_written_out_gradients_are_those_of_the_values(senders):
+    """By automatic differentiation, each provider's along its own logits; two lanes with different users."""
+    rng = np.random.default_rng(senders)
+    logits = jnp.asarray(rng.normal(size=(senders, 3, 2, 2)))
+    user, providers = jnp.asarray(rng.random((2, 3, 4, 2))), jnp.asarray(rng.random((senders, 2, 3, 4, 2)))
+    given = user, providers, jnp.asarray(rng.dirichlet(np.ones(6), 2).T.reshape(2, 3, 2)), jnp.array([3.0, 8.0])
+    found = jax.jit(smooth_gradients)(logits, *given)
+    for j in range(senders):
+        slope = jax.jit(jax.grad(lambda moved, j=j: smooth_values(moved, *given)[j].sum()))(logits)
+        np.testing.assert_allclose(found[j], slope[j], rtol=1e-4, atol=1e-6)
 
 
 # --- known answers ----------------------------------------------------------------------------------------------------

@@ -89,7 +89,20 @@ _RATIONALITY = Column("rationality", "float64", "lambda of quantal response; nul
 _RESOLUTION = "fixed-point steps per unit of utility; `round(utility * resolution)` is what was solved"
 _PRIOR = "weights of the states; the probability of x is `prior[x] / sum(prior)`"
 
+_TABLE_ID = Column("table_id", "int64", "number of the table, as in `tables`")
+
 COLUMNS: dict[str, tuple[Column, ...]] = {
+    "text": (
+        _TABLE_ID,
+        Column("id", "string", "the question's: the table's number and what is asked"),
+        Column("kind", "string", "what is asked: worst_utility, equilibria, departure or recommendation"),
+        Column("game", "string", "the game in words: its rules, and everybody's utilities"),
+        Column("question", "string", "what is asked, in words"),
+        Column("prompt", "string", "all that a model is to read: game, question and how to answer"),
+        Column("answer", "string", "the answer: an exact number, or a name"),
+        Column("accepted", "list of string", "all right answers"),
+        Column("choices", "list of string", "the names among which the answer is; none if it is a number"),
+    ),
     "tables": (
         *_identity("table_id", "table"), *_SIZES,
         Column("resolution", "int32", _RESOLUTION, "steps / utility"),

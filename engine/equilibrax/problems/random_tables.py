@@ -37,7 +37,7 @@ import jax.numpy as jnp
 import numpy as np
 from equilibrax_kernels import random_tables as kernels
 
-from equilibrax._core.checks import INT32_MAX, check_whole
+from equilibrax._core.checks import INT32_MAX, approximate, check_whole
 from equilibrax._core.compile_cache import jit
 from equilibrax.problems.tables import MAX_PROVIDERS, MAX_VALUE, UtilityTables, from_integers, table_id_words
 
@@ -221,7 +221,8 @@ def sample_tables(
     shape = (states, actions, check_whole("providers", providers, 1, MAX_PROVIDERS))
     seed, start = check_whole("seed", seed, 0, _INT64_MAX), check_whole("start", start, 0, None)
     if start + count > 2**63:
-        raise ValueError(f"start, count: expected start + count of at most 2**63, got {start} + {count}")
+        came = f"{approximate(start)} + {approximate(count)}"
+        raise ValueError(f"start, count: expected start + count of at most 2**63, got {came}")
     resolution = check_whole("resolution", resolution, 1, INT32_MAX)
     check_parameters(parameters, chosen)
     words = table_id_words(np.arange(count, dtype=np.uint64) + np.uint64(start))

@@ -13,13 +13,15 @@ from equilibrax_kernels.cpu.committees import Alone, Cells, counted, monopolies,
 from equilibrax_kernels.cpu.compiling import loop, part
 from equilibrax_kernels.cpu.dynamics import find_responses, run_dynamics
 from equilibrax_kernels.cpu.frontier import GROW, OVERFLOW, list_schemes, scheme_of
-from equilibrax_kernels.cpu.misalignment import Fits, all_outcomes, fit_committees, set_utilities
+from equilibrax_kernels.cpu.misalignment import Fits, all_outcomes, fit_committees, from_large_to_small, set_utilities
+from equilibrax_kernels.cpu.threads import plain
 
 
 class Tables(NamedTuple):
     """What a loop reads: `[B, P, X, A]` utilities, `[B, X]` prior, `[B, X, A]` available, `[B, 2]` keys and committees.
 
-    `order` and `index` are those of `misalignment.from_large_to_small`.
+    `of_outcomes` `[B, P, R]` and `available_outcomes` `[B, R]` are utilities and available ones again; `order` and
+    `index` are those of `misalignment.from_large_to_small`.
     """
 
     utilities: np.ndarray
@@ -27,9 +29,20 @@ class Tables(NamedTuple):
     available: np.ndarray
     keys: np.ndarray
     masks: np.ndarray
+    of_outcomes: np.ndarray
+    available_outcomes: np.ndarray
     order: np.ndarray
     index: np.ndarray
     resolution: float
+
+
+def new_tables(utilities, prior, available, keys, masks, resolution) -> Tables:
+    """The arrays that loops take."""
+    order, index = from_large_to_small(masks, utilities.shape[1] - 1)
+    utilities, available = plain(utilities), plain(available)
+    outcomes, open_to = utilities.reshape(*utilities.shape[:2], -1), available.reshape(len(available), -1)
+    rest = plain(keys), plain(masks), outcomes, open_to, order, index
+    return Tables(utilities, plain(prior), available, *rest, float(resolution))
 
 
 class Rules(NamedTuple):
@@ -86,7 +99,7 @@ def select_tables_range(start, stop, tables, rules, limits, first, answers, scor
     states = tables.utilities.shape[2]
     for b in range(start, stop):
         if rules.everywhere:
-            all_outcomes(tables.available[b], work.alone.outcomes[0], work.attained)
+            all_outcomes(tables.available_outcomes[b], work.alone.outcomes[0], work.attained)
         else:
             size = _list_table(b, tables, rules, work, before, after, block, room, first, limits, answers)
             if size == GROW:
@@ -174,7 +187,7 @@ def fit_table(b, tables, rules, work, scores):
     fits, lower, upper = work.fits, work.nowhere, work.nowhere
     if len(scores.lower):
         lower, upper = scores.lower[b], scores.upper[b]
-    set_utilities(fits, tables.utilities[b], tables.available[b], tables.resolution)
+    set_utilities(fits, tables.of_outcomes[b], tables.available_outcomes[b], tables.resolution)
     scores.solved[b] = fit_committees(
         fits, work.attained, work.alone.outcomes[0], tables.masks, tables.order, tables.index, rules.simplex,
         rules.iteration_limit, scores.eps[b], scores.weights[b], scores.offset[b], scores.gap[b],

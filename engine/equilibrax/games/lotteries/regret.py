@@ -25,11 +25,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from equilibrax_kernels.fits.persuasion import persuasion_rule
+from jax.sharding import Mesh
 from jaxtyping import Bool, Float, Int
 
-from equilibrax._core.batching import batch_mesh, by_rows, chunk_size, over_batch, run_in_chunks
+from equilibrax._core.batching import batch_mesh, by_rows, chunk_size, cores, over_batch, run_in_chunks
 from equilibrax._core.checks import approximate
 from equilibrax._core.linear_programs import LinearPrograms, UnsolvedProgram
+from equilibrax._core.loops import loops_available
 from equilibrax._core.status import SolveError
 from equilibrax.fits.chebyshev import TOLERANCE
 from equilibrax.games._oblivious_rules import (
@@ -45,9 +47,11 @@ INDIFFERENT = 1e-12
 """Actions that differ by no more than this, times the range of the user's contributions, are equal to her."""
 
 _STRICT = 1e-9  # what some weights of the states must make a plan better than lower actions, each in its own range
+_AROUND, _STEP = 24, 1e-3  # so many weights, about so far from those of a rule, are tried before a program is asked
 _CHANCE = 1e-9  # plans with less are not used
 _MOST_TUPLES = 2**16
 _ITERATIONS = 4000
+_FIELDS = ("rule", "value", "bound", "violation")
 
 
 @dataclass(frozen=True)
@@ -212,28 +216,62 @@ class Programs:
 
     def __init__(self, user: np.ndarray, own: np.ndarray, available: np.ndarray, plans: np.ndarray):
         self.user, self.own, self.available, self.plans = user, own, available, plans
-        self.allowed = np.ones((len(user), len(plans)), bool)
+        self.allowed = ~_same_as_lower(user, available, plans)
         self.known = np.zeros_like(self.allowed)  # of these plans it was looked at whether they can be strict
         self.units = [_swing(values, available) for values in (own, user)]
 
     def solve(self, devices: Sequence[Any] | None) -> dict[str, np.ndarray]:
         """Until every plan that is used can be made strict."""
         mesh, solver = batch_mesh(devices), LinearPrograms(presolve=False)
-        (_, q, x, a), s = self.user.shape, len(self.plans)
-        size = 24 * (x + s * q * a) * x * s
         raw: dict[str, np.ndarray] = {}
         again = np.arange(len(self.user))
         while len(again):
-            batched = self.user[again], self.own[again], self.available[again], self.allowed[again]
-            shared = jnp.asarray(self.plans), jnp.int32(_ITERATIONS)
-            with jax.enable_x64(True):
-                part = run_in_chunks(_compiled(mesh), batched, shared, chunk_size(len(again), size, mesh), mesh)
+            part = self._by_loops(again) if loops_serve(mesh) else self._by_kernels(again, mesh)
             for name, values in part.items():
                 raw.setdefault(name, np.empty((len(self.user), *values.shape[1:]), values.dtype))[again] = values
             for r in again[~self.certified(raw)[again]]:
                 self._on_host(raw, int(r))
-            again = np.array([r for r in again.tolist() if self._drop(raw["rule"][r], r, solver)], int)
+            again = self._drop(raw["rule"], again, solver)
         return raw
+
+    def of(self, provider: int, providers: int) -> Programs:
+        """Those of one provider, of as many for every game."""
+        mine = slice(provider, None, providers)
+        return Programs(self.user[mine], self.own[mine], self.available[mine], self.plans)
+
+    def replies(self, margin: float) -> list[np.ndarray]:
+        """Of every program the best rule `[X, S]` that makes the user prefer what she is to do by this margin, in units
+        of the most that she can; without any plan where there is none."""
+        every = np.arange(len(self.user))
+        rules = np.zeros((len(every), self.user.shape[2], len(self.plans)))
+        if loops_available():
+            found = self._persuaded(every, margin)
+            rules, every = found.rule, np.flatnonzero(found.status)
+        for r in every.tolist():
+            inputs = self.user[r], self.own[r], self.available[r], self.plans, self.allowed[r]
+            try:
+                rules[r], _ = highs_rule(*inputs, margin=margin)
+            except SolveError:
+                rules[r] = 0.0
+        return list(rules)
+
+    def _persuaded(self, at: np.ndarray, margin: float = 0.0) -> Any:
+        from equilibrax_kernels.lotteries.loops import persuade_all  # compiled when it is needed
+
+        inputs = self.user[at], self.own[at], self.available[at], self.plans, self.allowed[at]
+        return persuade_all(*inputs, iteration_limit=_ITERATIONS, margin=margin, threads=cores())
+
+    def _by_loops(self, at: np.ndarray) -> dict[str, np.ndarray]:
+        found = self._persuaded(at)
+        return {name: getattr(found, name) for name in _FIELDS}
+
+    def _by_kernels(self, at: np.ndarray, mesh: Mesh) -> dict[str, np.ndarray]:
+        (_, q, x, a), s = self.user.shape, len(self.plans)
+        size = 24 * (x + s * q * a) * x * s
+        batched = self.user[at], self.own[at], self.available[at], self.allowed[at]
+        shared = jnp.asarray(self.plans), jnp.int32(_ITERATIONS)
+        with jax.enable_x64(True):
+            return run_in_chunks(_compiled(mesh), batched, shared, chunk_size(len(at), size, mesh), mesh)
 
     def certified(self, raw: dict[str, np.ndarray]) -> Bool[np.ndarray, " R"]:
         """Whether values are proved."""
@@ -253,38 +291,53 @@ class Programs:
             for name in raw:
                 raw[name][r] = getattr(fit, name)
 
-    def _drop(self, rule: np.ndarray, r: int, solver: LinearPrograms) -> bool:
-        """Leave plans out that are used and cannot be strict; whether there are any."""
-        dropped = False
-        for s in np.flatnonzero((rule.sum(axis=0) > _CHANCE) & ~self.known[r]).tolist():
-            self.known[r, s] = True
-            if not self._can_be_strict(r, s, rule[:, s], solver):
-                self.allowed[r, s] = False
-                dropped = True
-        return dropped
+    def _drop(self, rules: np.ndarray, at: np.ndarray, solver: LinearPrograms) -> np.ndarray:
+        """Leave plans out that are used and cannot be strict; the programs, of those at these places, that had some."""
+        used = (rules[at].sum(axis=1) > _CHANCE) & ~self.known[at]
+        r, s = at[np.nonzero(used)[0]], np.nonzero(used)[1]
+        self.known[r, s] = True
+        lost = [
+            i
+            for i in np.flatnonzero(~self._is_strict(r, s, rules[r, :, s]))
+            if not self._can_be_strict(int(r[i]), int(s[i]), solver)
+        ]
+        self.allowed[r[lost], s[lost]] = False
+        return np.unique(r[lost])
 
-    def _can_be_strict(self, r: int, s: int, weights: np.ndarray, solver: LinearPrograms) -> bool:
+    def _gains(self, r: Any, s: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Of N programs and plans: `[N, Q, X, A]` what following them gains, in its own range; which of these count;
+        and `[N, Q, A]` whether the other action is lower."""
+        follows = self.plans[s]  # [N, Q]
+        exists = np.take_along_axis(self.available[r], follows[:, None], axis=2).all(axis=2)  # [N, X]
+        counts = exists[:, :, None] & self.available[r]
+        actions = np.arange(self.user.shape[3])
+        here = counts[:, None] & (follows[:, :, None, None] != actions)
+        chosen = np.take_along_axis(self.user[r], follows[:, :, None, None], axis=3)
+        gain = np.where(here, chosen - self.user[r], 0.0)
+        unit = np.abs(gain).max(axis=2, keepdims=True)
+        lower = (actions < follows[:, :, None]) & here.any(axis=2)
+        return gain / np.where(unit > 0, unit, 1.0), exists, lower
+
+    def _is_strict(self, r: np.ndarray, s: np.ndarray, weights: np.ndarray) -> Bool[np.ndarray, " N"]:
+        """Whether plans are best for these weights of the states, or some around them, and better than all lower
+        actions. A program's optimum is where the user is indifferent, so the weights themselves seldom are such."""
+        gain, exists, lower = self._gains(r, s)
+        steps = np.random.default_rng(0).normal(size=(_AROUND, weights.shape[1]))
+        steps[0] = 0.0
+        near = np.maximum(weights / weights.sum(axis=1, keepdims=True) + _STEP * steps[:, None], 0.0) * exists
+        mean = np.einsum("nqxa,dnx->dnqa", gain, near)
+        return ((mean > -_STRICT) & (~lower | (mean > _STEP**2))).all(axis=(2, 3)).any(axis=0)
+
+    def _can_be_strict(self, r: int, s: int, solver: LinearPrograms) -> bool:
         """Whether some weights of the states make a plan best everywhere, and better than all lower actions."""
-        q, a = np.indices((self.plans.shape[1], self.user.shape[3])).reshape(2, -1)
-        follows = self.plans[s][q]
-        exists = self.available[r][:, self.plans[s]].all(axis=1)
-        there = self.available[r][exists].any(axis=0)
-        other = (a != follows) & there[a]
-        q, a, follows = q[other], a[other], follows[other]
-        gain = self.user[r][q, :, follows] - self.user[r][q, :, a]  # [rows, X]
-        gain = np.where(exists & self.available[r][:, a].T, gain, 0.0)
-        unit = np.abs(gain).max(axis=1)
-        lower = a < follows
-        if (unit[lower] == 0).any():
+        gain, exists, lower = (values[0] for values in self._gains(np.array([r]), np.array([s])))
+        gain, lower = np.moveaxis(gain, 1, 2).reshape(-1, len(exists)), lower.reshape(-1)
+        empty = (gain == 0).all(axis=1)
+        if (empty & lower).any():
             return False
-        gain, lower = gain[unit > 0] / unit[unit > 0, None], lower[unit > 0]
-        if not lower.any():
-            return True
-        weights = weights / weights.sum()
-        if (gain[lower] @ weights > 1e-6).all() and (gain @ weights > -_STRICT).all():
-            return True
+        gain, lower, exists = gain[~empty], lower[~empty], exists.astype(float)
         rows = np.column_stack([gain, np.where(lower, -1.0, 0.0)])
-        rows = np.vstack([rows, np.append(exists.astype(float), 0.0)])
+        rows = np.vstack([rows, np.append(exists, 0.0)])
         low = np.append(np.zeros(len(gain)), 1.0)
         high = np.append(np.full(len(gain), np.inf), 1.0)
         cost = np.append(np.zeros(len(exists)), -1.0)
@@ -296,6 +349,21 @@ class Programs:
         except SolveError:  # not known: what it promises stays in the bound
             return True
         return bool(found.values[-1] > _STRICT)
+
+
+def loops_serve(mesh: Mesh) -> bool:
+    """Whether programs are solved by loops: on the host, where they can be compiled."""
+    return mesh.devices.flat[0].platform == "cpu" and loops_available()
+
+
+def _same_as_lower(user: np.ndarray, available: np.ndarray, plans: np.ndarray) -> Bool[np.ndarray, "R S"]:
+    """Plans with an action that is never better than a lower one, as where nothing is heard: they cannot be strict."""
+    both = available[..., :, None] & available[..., None, :]  # [R, X, A, A]
+    better = ((user[..., :, None] != user[..., None, :]) & both[:, None]).any(axis=2)  # [R, Q, A, A]
+    lower = np.tril(np.ones(both.shape[2:], bool), -1)
+    same = (~better & both.any(axis=1)[:, None] & lower).any(axis=3)
+    places = np.arange(plans.shape[1])
+    return same[:, places, plans].any(axis=2)
 
 
 def _swing(values: np.ndarray, available: np.ndarray) -> np.ndarray:
@@ -310,7 +378,7 @@ def _swing(values: np.ndarray, available: np.ndarray) -> np.ndarray:
 def _compiled(mesh):
     def one(user, own, available, allowed, plans, limit):
         found = persuasion_rule(user, own, available, plans, jnp.float64(1), limit, allowed)
-        return {name: getattr(found, name) for name in ("rule", "value", "bound", "violation")}
+        return {name: getattr(found, name) for name in _FIELDS}
 
     many = jax.vmap(one, in_axes=(0, 0, 0, 0, None, None))
     return over_batch(by_rows(lambda batched, shared: many(*batched, *shared)), mesh)

@@ -24,11 +24,10 @@ from equilibrax_kernels.lotteries.ascent import ascend
 from equilibrax_kernels.lotteries.updates import extra_gradient, optimistic
 from jaxtyping import Bool, Float, Int
 
-from equilibrax._core.batching import batch_mesh, by_rows, chunk_size, over_batch, run_in_chunks
+from equilibrax._core.batching import batch_mesh, chunk_size, over_batch, run_in_chunks
 from equilibrax._core.checks import check_choice, check_numbers, check_whole
 from equilibrax._core.partitions import all_partitions
-from equilibrax._core.status import SolveError
-from equilibrax.games._oblivious_rules import expected_contributions, highs_rule
+from equilibrax.games._oblivious_rules import expected_contributions
 from equilibrax.games._options import Dynamics
 from equilibrax.games.lotteries.regret import LotteryRegret, check_programs, lottery_regret, programs_of, values_of
 from equilibrax.games.selection import table_keys
@@ -223,7 +222,8 @@ def _climbed(game: PersuasionGame, search: GradientSearch, messages: int, device
     batched = user, providers, weights, 1 / span
     levels = jnp.asarray(search.levels, jnp.float32)
     size = 8 * search.starts * messages**game.num_providers * game.signals * game.actions * (game.num_providers + 4)
-    compiled = _compiled(search.starts, messages, search.update, search.optimizer, mesh)
+    shape = game.num_providers, game.states, messages
+    compiled = _compiled(search.starts, shape, search.update, search.optimizer, mesh)
     floats: Any = tuple(np.asarray(leaf, np.float32) for leaf in batched)
     found = run_in_chunks(compiled, (*floats, keys), levels, chunk_size(len(game), size, mesh), mesh)
     rules = found["rules"].astype(np.float64)
@@ -231,19 +231,23 @@ def _climbed(game: PersuasionGame, search: GradientSearch, messages: int, device
 
 
 @lru_cache(maxsize=8)
-def _compiled(starts: int, messages: int, update: Update, optimizer: Any, mesh):
+def _compiled(starts: int, shape: tuple[int, int, int], update: Update, optimizer: Any, mesh):
     rules = GradientSearch(update=update, optimizer=optimizer).transformation
 
-    def one_game(user, providers, weights, per_range, key, levels):
-        def one_start(key):
-            logits = jax.random.normal(key, (providers.shape[0], providers.shape[2], messages))
-            reached, curve = ascend(logits, user, providers, weights, levels * per_range, rules)
-            return {"rules": jax.nn.softmax(reached, axis=2), "curve": curve}
+    def one_game(key):
+        """`[I, K, X, M]` random logits."""
+        keys = jax.random.split(jax.random.wrap_key_data(key, impl="threefry2x32"), starts)
+        return jax.vmap(lambda one: jax.random.normal(one, shape))(keys)
 
-        return jax.vmap(one_start)(jax.random.split(jax.random.wrap_key_data(key, impl="threefry2x32"), starts))
+    def games(batched, levels):
+        user, providers, weights, per_range, key = batched
+        many = [jnp.repeat(values, starts, axis=-1) for values in (user, providers, weights, per_range)]
+        logits = jnp.moveaxis(jax.vmap(one_game, in_axes=-1)(key).reshape(-1, *shape), 0, -1)
+        reached, curve = ascend(logits, *many[:3], levels[..., None] * many[3], rules)
+        found = {"rules": jax.nn.softmax(reached, axis=2), "curve": curve}
+        return {name: jnp.moveaxis(v.reshape(*v.shape[:-1], -1, starts), -1, 0) for name, v in found.items()}
 
-    many: Any = jax.vmap(one_game, in_axes=(0, 0, 0, 0, 0, None))
-    return over_batch(by_rows(lambda batched, levels: many(*batched, levels)), mesh)
+    return over_batch(games, mesh)
 
 
 def _gain_by_partitions(game: PersuasionGame, rules: np.ndarray) -> Float[np.ndarray, " B"]:
@@ -270,16 +274,10 @@ def _replied(game: PersuasionGame, at: np.ndarray, rules: np.ndarray, gains: np.
         mine = np.flatnonzero(gains[:, j])
         if not len(mine):
             continue
-        programs = programs_of(part[mine], rules[mine])
-        for i, b in enumerate(mine.tolist()):
-            r = i * game.num_providers + j
-            inputs = programs.user[r], programs.own[r], programs.available[r], programs.plans
-            try:
-                reply, _ = highs_rule(*inputs, margin=_MARGIN)
-            except SolveError:  # whatever it finds is certified, or not used
-                continue
+        replies = programs_of(part[mine], rules[mine]).of(j, game.num_providers).replies(_MARGIN)
+        for b, reply in zip(mine.tolist(), replies):
             plans = np.flatnonzero(reply.max(axis=0) > _USED)
-            if len(plans) <= messages:
+            if 0 < len(plans) <= messages:  # whatever is found is certified, or not used
                 new = np.zeros((game.states, messages))
                 new[:, : len(plans)] = reply[:, plans]
                 rules[b, j] = new / new.sum(axis=1, keepdims=True)

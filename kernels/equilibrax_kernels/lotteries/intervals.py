@@ -13,9 +13,9 @@ import numpy as np
 
 from equilibrax_kernels.cpu.committees import Alone, monopolies, new_alone
 from equilibrax_kernels.cpu.compiling import called, loop, part
-from equilibrax_kernels.cpu.misalignment import Fits, from_large_to_small, new_fits, new_scores
-from equilibrax_kernels.cpu.selection_range import Rules, Tables, fit_table
-from equilibrax_kernels.cpu.threads import plain, run_over_tables
+from equilibrax_kernels.cpu.misalignment import Fits, new_fits, new_scores
+from equilibrax_kernels.cpu.selection_range import Rules, fit_table, new_tables
+from equilibrax_kernels.cpu.threads import run_over_tables
 
 _NEVER = 1 << 40  # the first face of an action that is in none
 
@@ -128,7 +128,6 @@ def select_lotteries(
     tables, players, states, actions = utilities.shape
     providers, committees, words = players - 1, len(masks), -(-states * actions // 64)
     shape = (tables, committees)
-    order, index = from_large_to_small(masks, providers)
     answers = Answers(
         optimum=np.empty(tables, np.int64),
         worst=np.empty(shape, np.int64),
@@ -141,8 +140,7 @@ def select_lotteries(
         optimal=np.empty((tables, words), np.int64),
     )
     scores = new_scores(tables if fit else 0, committees, providers, states * actions, multipliers)
-    inputs = plain(utilities), plain(prior), plain(available), np.zeros((0, 2), np.uint32), plain(masks)
-    read = Tables(*inputs, order, index, float(resolution))
+    read = new_tables(utilities, prior, available, np.zeros((0, 2), np.uint32), masks, resolution)
     rules = Rules(ties, False, False, False, 0, fit, simplex, iteration_limit, False)
 
     def select_range(start: int, stop: int) -> None:
