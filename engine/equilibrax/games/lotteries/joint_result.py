@@ -11,6 +11,7 @@ from jax.sharding import Mesh
 from jaxtyping import Bool, Float, Int
 
 from equilibrax._core.column import Column
+from equilibrax._core.columns import declared
 from equilibrax._core.status import Status
 from equilibrax.games._result import CommitteeResult
 from equilibrax.games.lotteries.regret import check_programs
@@ -73,12 +74,18 @@ class JointLotteries(CommitteeResult):
 
     @property
     def columns(self) -> tuple[Column, ...]:
-        """None.
+        """The columns of its rows, see `equilibrax.rows`; those about equilibria are null."""
+        return declared("committees", "partitions", "search")
 
-        Raises:
-            ValueError: rows are of all equilibria, and of those nothing is known.
-        """
-        raise ValueError(f"result: expected that of a game whose results have rows, got {self.game.without_rows}")
+    @property
+    def retries(self) -> Int[np.ndarray, " B"]:
+        """`[B]` how often a game was solved again: never."""
+        return np.zeros(len(self.tables), np.int32)
+
+    @property
+    def resolved(self) -> int:
+        """How many numbers were solved again by HiGHS; of lotteries that is not counted."""
+        return 0
 
     @property
     def search(self) -> GradientSearch:
@@ -128,9 +135,8 @@ def searched(
     Raises:
         ValueError: before anything is searched, if the programs of a committee are too large, with their size.
     """
-    members = [np.flatnonzero(int(mask) >> np.arange(problem.num_providers) & 1) for mask in masks]
-    providers, messages = np.asarray(problem.providers), search.messages or problem.states
-    parts = [replace(problem, providers=providers[:, chosen], labels=None) for chosen in members]
+    members, parts = _markets(problem, masks)
+    messages = search.messages or problem.states
     for part in parts:
         check_programs(part, messages)
     shape, k = (len(problem), len(masks)), problem.num_providers
@@ -158,3 +164,20 @@ def searched(
         status=np.where(certified, 0, int(Status.RULE_UNCERTIFIED)).astype(np.int32),
         tables=problem,
     )
+
+
+def check_markets(search: GradientSearch, problem: PersuasionGame, masks: np.ndarray) -> None:
+    """Refuse committees whose programs are too large.
+
+    Raises:
+        ValueError: with their size.
+    """
+    for part in _markets(problem[:1], masks)[1]:
+        check_programs(part, search.messages or problem.states)
+
+
+def _markets(problem: PersuasionGame, masks: np.ndarray) -> tuple[list[np.ndarray], list[PersuasionGame]]:
+    """The members of every committee, and the games of these alone."""
+    members = [np.flatnonzero(int(mask) >> np.arange(problem.num_providers) & 1) for mask in masks]
+    providers = np.asarray(problem.providers)
+    return members, [replace(problem, providers=providers[:, chosen], labels=None) for chosen in members]

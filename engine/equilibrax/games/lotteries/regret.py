@@ -305,10 +305,10 @@ class Programs:
         return np.unique(r[lost])
 
     def _gains(self, r: Any, s: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Of N programs and plans: `[N, Q, X, A]` what following them gains, in its own range; which of these count;
-        and `[N, Q, A]` whether the other action is lower."""
+        """Of N programs and plans: `[N, Q, X, A]` what following them gains, in its own range; `[N, X]` the states that
+        they are for; and `[N, Q, A]` whether the other action is lower."""
         follows = self.plans[s]  # [N, Q]
-        exists = np.take_along_axis(self.available[r], follows[:, None], axis=2).all(axis=2)  # [N, X]
+        exists = np.all(np.take_along_axis(self.available[r], follows[:, None], axis=2), axis=2)  # [N, X]
         counts = exists[:, :, None] & self.available[r]
         actions = np.arange(self.user.shape[3])
         here = counts[:, None] & (follows[:, :, None, None] != actions)
@@ -361,9 +361,9 @@ def _same_as_lower(user: np.ndarray, available: np.ndarray, plans: np.ndarray) -
     both = available[..., :, None] & available[..., None, :]  # [R, X, A, A]
     better = ((user[..., :, None] != user[..., None, :]) & both[:, None]).any(axis=2)  # [R, Q, A, A]
     lower = np.tril(np.ones(both.shape[2:], bool), -1)
-    same = (~better & both.any(axis=1)[:, None] & lower).any(axis=3)
+    same = np.any(~better & np.asarray(both.any(axis=1))[:, None] & lower, axis=3)
     places = np.arange(plans.shape[1])
-    return same[:, places, plans].any(axis=2)
+    return np.any(np.asarray(same)[:, places, plans], axis=2)
 
 
 def _swing(values: np.ndarray, available: np.ndarray) -> np.ndarray:
