@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import equilibrax as eq
 import jax
 import jax.numpy as jnp
@@ -135,9 +137,45 @@ def test_what_is_found_is_what_is_certified_and_nothing_depends_on_the_batch():
     assert np.abs(other.curve - found.curve).max() > 1e-3
 
 
+@pytest.mark.slow
+def test_every_start_can_be_polished_and_different_outcomes_are_counted():
+    tables = eq.sample_tables("uniform", 30, seed=1, states=3, actions=3, providers=2)
+    game = eq.PersuasionGame.from_tables(tables)
+    found = search_lotteries(game, GradientSearch(starts=4, steps=100, every=True))
+    best = np.take_along_axis(found.reached_epsilon, found.start[:, None], axis=1)[:, 0]
+    np.testing.assert_array_equal(best, found.epsilon)
+    assert (found.reached_epsilon.min(axis=1) == best).all()
+    number, worst = found.outcomes()
+    assert number.max() > 1
+    assert number.max() <= 4
+    assert (number[found.within] >= 1).all()
+    assert (number[~found.within] == 0).all()
+    assert (worst[found.within] <= found.found.user_value[found.within]).all()
+    one = int(number.argmax())
+    within = found.reached_epsilon[one] <= 1e-6
+    assert len(np.unique(found.reached[one][within].round(3), axis=0)) == number[one]
+    few = search_lotteries(game, GradientSearch(starts=4, steps=100))
+    assert np.isinf(few.reached_epsilon).any()
+
+
+@pytest.mark.slow
+def test_partitions_are_starts_beside_the_random_ones():
+    """Telling everything is an equilibrium of two: from there nobody moves, whatever the random starts find."""
+    tables = eq.sample_tables("senders", 8, seed=1, states=3, actions=3, providers=2)
+    game = eq.PersuasionGame.from_tables(tables)
+    truth = np.broadcast_to(np.eye(3), (8, 1, 2, 3, 3))
+    found = search_lotteries(game, replace(QUICK, every=True), beside=truth)
+    assert found.reached.shape == (8, 3, 3)
+    assert (found.reached_epsilon[:, 2] <= 1e-6).all()
+    np.testing.assert_allclose(found.reached[:, 2, 0], game.optimum_utility, atol=1e-12)
+    with pytest.raises(ValueError, match=r"beside: expected rules of the shape \[8, 1, 2, 3, 3\], got \[8, 1, 2, 3, 2"):
+        search_lotteries(game, QUICK, beside=truth[..., :2])
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        ({"every": 1}, "every: expected True or False, got 1"),
         ({"starts": 0}, "starts: expected"),
         ({"steps": 0}, "steps: expected"),
         ({"polish": -1}, "polish: expected"),

@@ -434,19 +434,22 @@ def test_people_are_drawn_in_proportion_to_their_weights(survey):
     """In the mean over seeds everybody is drawn as often as her weight says, and never far from it in one draw."""
     folder, models, weights = survey
     names = eq.raters.read_opinionqa_respondents(folder / "weighed", models, count=99).user_names
-    wanted = 12 * weights / weights.sum()
-    total = np.zeros(24)
-    for seed in range(200):
-        drawn = eq.raters.read_opinionqa_respondents(
-            folder / "weighed", models, count=12, seed=seed, weight="WEIGHT_W1", questions=["Q0"]
-        )
-        times = dict(zip(drawn.user_names, drawn.user_weights))
-        often = np.array([times.get(name, 0.0) for name in names])
-        assert often.sum() == 12
-        assert (np.abs(often - wanted) < 1).all()
-        total += often
-    away = (total / 200 - wanted) / np.sqrt(wanted * (1 - np.minimum(wanted, 0.99)) / 200)
-    assert np.abs(away).max() < 4.5
+    for count, seeds in ((12, 100), (1, 500)):
+        wanted = count * weights / weights.sum()
+        total = np.zeros(24)
+        for seed in range(seeds):
+            drawn = eq.raters.read_opinionqa_respondents(
+                folder / "weighed", models, count=count, seed=seed, weight="WEIGHT_W1", questions=["Q0"]
+            )
+            times = dict(zip(drawn.user_names, drawn.user_weights))
+            often = np.array([times.get(name, 0.0) for name in names])
+            assert often.sum() == count
+            assert (np.abs(often - wanted) < 1).all()
+            total += often
+        heavy = weights == 4  # together, so that being drawn alike would show
+        share = wanted[heavy].sum() / count
+        error = np.sqrt(share * (1 - share) / (seeds * count))
+        assert abs(total[heavy].sum() / total.sum() - share) < 4 * error
 
 
 @pytest.mark.slow

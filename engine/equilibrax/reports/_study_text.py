@@ -20,6 +20,18 @@ if TYPE_CHECKING:
 
 _MOST_LISTED = 12  # targets
 _FITTED = ("nnls", "simplex")
+_RATER_FIGURES = {
+    "error": "MSE on held-out items against the number of raters K, by method",
+    "sparsity": "how many raters get weight, against K",
+    "noise": "the average's largest miss beside Proposition 3",
+}
+_MARKET_FIGURES = {
+    "weak": "RMSE of weak alignment against the number of models, by method and by user",
+    "transfer": "1/λ* against the number of models, and what more users do, by cross-validation",
+    "subsets": "the worst user's 1/λ* for the best, the mean and the worst set of each size",
+    "scores": "RMSE and 1/λ* under other scores",
+    "weights": "which models explain a user (w), and whom a model covers (λ)",
+}
 _SHORT = {"nnls": "NNLS", "simplex": "simplex", "best_individual": "best rater", "average": "average"}
 
 
@@ -34,6 +46,7 @@ def study_text(study: AlignmentStudy, title: str) -> str:
         parts.append(market_text(study.market))
     elif study.no_market:
         parts.append(f"## The market of many users\n\nNot fitted: {markdown(study.no_market)}.\n")
+    parts.append(_files(study))
     return "\n".join(part for part in parts if part)
 
 
@@ -128,7 +141,8 @@ def _errors(study: AlignmentStudy) -> str:
     last = {method: mean[m, -1] for m, method in enumerate(curve.methods)}
     size = int(curve.sizes[-1])
     first = f"| MSE at K = {curve.sizes[0]} " if size > curve.sizes[0] else ""
-    head = f"| method {first}| MSE at K = {size} | its root | against best individual | against average | with weight |"
+    last_two = f"| MSE at K = {size} | RMSE at K = {size} "
+    head = f"| method {first}{last_two}| against best individual | against average | with weight |"
     rows = [head, "|---" * (head.count("|") - 1) + "|"]
     for m, method in enumerate(curve.methods):
         cells = [METHOD_NAMES[method]] + ([f"{mean[m, 0]:.5g}"] if first else [])
@@ -192,6 +206,20 @@ def _fits(study: AlignmentStudy) -> str:
         f"{known.max():.1e} (zero is optimal, the limit is {TOLERANCE:g}); "
         f"{counted(study.curve.refined, 'fit')} solved again to get there.\n"
     )
+
+
+def _files(study: AlignmentStudy) -> str:
+    """What the figures show, of those that are drawn."""
+    solved = len(study.unsolved) < study.raters.num_targets
+    drawn = {name: what for name, what in _RATER_FIGURES.items() if (study.noise if name == "noise" else solved)}
+    if study.market is not None:
+        drawn |= {
+            name: what for name, what in _MARKET_FIGURES.items() if name != "scores" or len(study.market.scores) > 1
+        }
+    if not drawn:
+        return ""
+    lines = [f"- `{name}`: {what}" for name, what in drawn.items()]
+    return "## Figures beside this file\n\n" + "\n".join(lines) + "\n\nTheir numbers are in the `.parquet` files.\n"
 
 
 def _noise(study: AlignmentStudy) -> str:

@@ -6,14 +6,13 @@ import errno
 import os
 import reprlib
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
 from equilibrax._core.checks import check_whole
 from equilibrax._core.files import write_document
@@ -24,11 +23,11 @@ from equilibrax.figures.curves import curve_figure, noise_figure, sparsity_figur
 from equilibrax.figures.scores import score_figure, weights_figure
 from equilibrax.figures.transfer import transfer_figure
 from equilibrax.fits.scaling import TOLERANCE
-from equilibrax.raters import StrongAlignment, cross_validated_transfer, transfer_factors
 from equilibrax.raters.answers import LOG_FLOOR, AnswerDistributions, Score
 from equilibrax.raters.curve import AlignmentCurve, FoldAssignment, Sets, alignment_curve
-from equilibrax.raters.fit import SCORES, MarketFit, ScoreFit, market_fit
+from equilibrax.raters.fit import SCORES, MarketFit, market_fit
 from equilibrax.raters.matrix import Missing, RaterMatrix
+from equilibrax.reports._market_rows import by_score, transfer_rows, weight_rows
 from equilibrax.reports._study_text import headlines, overview_text, size_text, study_text
 from equilibrax.rows.parquet import write_parquet
 
@@ -120,10 +119,10 @@ class AlignmentStudy:
             tables |= {
                 "weak": self.market.curve.rows(),
                 "users": self.market.weak.users(),
-                "weights": _weight_rows(self.market),
+                "weights": weight_rows(self.market),
                 "providers": self.market.strong.providers(),
-                "coverage": _by_score(self.market, lambda one: one.coverage.rows()),
-                "transfer": _by_score(self.market, lambda one: _transfer_rows(one.strong)),
+                "coverage": by_score(self.market, lambda one: one.coverage.rows()),
+                "transfer": by_score(self.market, lambda one: transfer_rows(one.strong)),
                 "more_users": self.market.users.rows(),
                 "subsets": self.market.subsets.rows(),
             }
@@ -376,31 +375,3 @@ def _not_a_market(answers: AnswerDistributions, folds: int) -> str:
     if (number := int(common.sum())) < folds:
         return f"{number} questions were answered by everybody; {folds} folds need as many"
     return ""
-
-
-def _weight_rows(market: MarketFit) -> pa.Table:
-    """Weights of both alignments: target, provider, weak_weight, strong_weight."""
-    weak, strong = market.weak.weights, market.strong.weights
-    n, k = weak.shape
-    return pa.table(
-        {
-            "target": np.repeat(np.array(market.weak.user_names, object), k),
-            "provider": np.tile(np.array(market.weak.model_names, object), n),
-            "weak_weight": weak.reshape(-1),
-            "strong_weight": strong.T.reshape(-1),
-        }
-    )
-
-
-def _by_score(market: MarketFit, rows: Callable[[ScoreFit], pa.Table]) -> pa.Table:
-    """Tables of all scores under each other, with the score first."""
-    tables = {score: rows(fit) for score, fit in market.scores.items()}
-    return pa.concat_tables(
-        [one.add_column(0, "score", pa.array([score] * one.num_rows)) for score, one in tables.items()]
-    )
-
-
-def _transfer_rows(strong: StrongAlignment) -> pa.Table:
-    """One row per user: target, and 1 / lambda* with all models: transfer (of fits to all questions) and over folds."""
-    columns = cross_validated_transfer(strong).columns()
-    return pa.table({"target": list(strong.user_names), "transfer": transfer_factors(strong), **columns})

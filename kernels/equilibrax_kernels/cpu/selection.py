@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from equilibrax_kernels.cpu.committees import new_alone, new_cells
+from equilibrax_kernels.cpu.committees import new_alone, new_cells, new_contributions
 from equilibrax_kernels.cpu.dynamics import new_responses
 from equilibrax_kernels.cpu.frontier import new_room
 from equilibrax_kernels.cpu.misalignment import new_fits, new_scores
@@ -112,7 +112,7 @@ def select_tables(
             cells=new_cells(providers, wanted),
             alone=new_alone(players, states, wanted),
             fits=new_fits(providers, states * actions if fit else 0, committees, wanted),
-            contributions=np.empty((players, states, actions), np.int64),
+            contributions=new_contributions(players, states, actions),
             attained=np.empty((committees, wanted), np.int64),
             nowhere=np.empty((0, states * actions)),
         )

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from equilibrax_kernels.cpu.committees import Alone, Cells, counted, monopolies, over_supersets, worst_entry
+from equilibrax_kernels.cpu.committees import Alone, Cells, contribute, counted, monopolies, over_supersets, worst_entry
 from equilibrax_kernels.cpu.compiling import loop, part
 from equilibrax_kernels.cpu.dynamics import find_responses, run_dynamics
 from equilibrax_kernels.cpu.frontier import GROW, OVERFLOW, list_schemes, scheme_of
@@ -81,7 +81,7 @@ class Work(NamedTuple):
     """Room for what does not depend on how many schemes there are.
 
     Attributes:
-        contributions: `[P, X, A]` int64; attained: `[C, W]` int64; nowhere: `[0, R]` multipliers that are not wanted.
+        contributions: `[X, A, [P]]` int64; attained: `[C, W]` int64; nowhere: `[0, R]` multipliers that are not wanted.
     """
 
     cells: Cells
@@ -116,16 +116,12 @@ def select_tables_range(start, stop, tables, rules, limits, first, answers, scor
 @part
 def _list_table(b, tables, rules, work, before, after, block, room, first, limits, answers):
     """List the schemes of table b."""
-    contributions, alone = work.contributions, work.alone
-    players, states, actions = contributions.shape
-    for p in range(players):
-        for x in range(states):
-            for a in range(actions):
-                contributions[p, x, a] = np.int64(tables.prior[b, x]) * tables.utilities[b, p, x, a]
-    available = tables.available[b]
+    contributions, alone, available = work.contributions, work.alone, tables.available[b]
+    contribute(tables.utilities[b], tables.prior[b], contributions)
     monopolies(contributions, available, alone)
     answers.optimum[b] = alone.best[0]
-    size = list_schemes(contributions, available, before, after, block, room, first, limits, rules.minimal)
+    providers = tables.utilities.shape[1] - 1
+    size = list_schemes(contributions, providers, available, before, after, block, room, first, limits, rules.minimal)
     answers.overflow[b] = size < 0
     return size
 
@@ -134,12 +130,12 @@ def _list_table(b, tables, rules, work, before, after, block, room, first, limit
 def _answer(b, tables, rules, listed, size, responses, work, room, first, answers):
     """Every committee's equilibria and dynamics, and the outcomes that its equilibria attain."""
     cells, alone, attained = work.cells, work.alone, work.attained
-    providers, states, words = listed.values.shape[1] - 1, answers.worst_scheme.shape[2], attained.shape[1]
+    providers, states, words = len(responses.start), answers.worst_scheme.shape[2], attained.shape[1]
     masks = tables.masks
     if rules.ties or rules.dynamics:
         find_responses(listed, size, responses)
     for lowest in range(providers if rules.ties else 1):
-        over_supersets(listed, size, responses.tie_bits, lowest if rules.ties else -1, cells)
+        over_supersets(listed, size, providers, responses.tie_bits, lowest if rules.ties else -1, cells)
         for c in range(len(masks)):
             mask = masks[c]
             if rules.ties and mask & ((2 << lowest) - 1) != 1 << lowest:
@@ -161,7 +157,7 @@ def _answer(b, tables, rules, listed, size, responses, work, room, first, answer
                 answers.worst[b, c], answers.best[b, c] = alone.worst[p], alone.best[p]
                 exact, number = alone.exact[p], alone.size[p]
                 for x in range(states):
-                    answers.worst_scheme[b, c, x] = alone.worst_scheme[p, x]
+                    answers.worst_scheme[b, c, x] = alone.worst_scheme[x, p]
                 for w in range(words):
                     attained[c, w] = alone.outcomes[p, w]
             answers.count[b, c], answers.count_saturated[b, c] = counted(exact, number)

@@ -127,6 +127,16 @@ def fill(typing, number):
     return _OF[element](element), generate
 
 
+@intrinsic
+def as_floats(typing, vector):
+    """Whole numbers as float64."""
+
+    def generate(context, builder, sig, args):
+        return builder.sitofp(args[0], ir.VectorType(context.get_value_type(types.float64), LANES))
+
+    return Eight(vector), generate
+
+
 # --- comparisons ------------------------------------------------------------------------------------------------------
 
 
@@ -143,6 +153,63 @@ def if_greater(typing, first, second, then, otherwise):
         return builder.select(_greater(builder, first, args[0], args[1]), args[2], args[3])
 
     return then(first, second, then, otherwise), generate
+
+
+@intrinsic
+def lanes_greater(typing, first, second):
+    """Bit k: `first > second` in lane k."""
+
+    def generate(context, builder, sig, args):
+        bits = builder.bitcast(_greater(builder, first, *args), ir.IntType(LANES))
+        return builder.zext(bits, ir.IntType(64))
+
+    return types.int64(first, second), generate
+
+
+# --- lanes of one vector ----------------------------------------------------------------------------------------------
+
+
+def _over_lanes(builder, vector, neutral, choose):
+    """Of every lane, all lanes whose numbers have its number's bits and more."""
+    for bit in (1, 2, 4):
+        lanes = [LANES if lane & bit else lane | bit for lane in range(LANES)]
+        others = ir.Constant(vector.type, [neutral] * LANES)
+        lanes = ir.Constant(ir.VectorType(_I32, LANES), lanes)
+        vector = choose(vector, builder.shuffle_vector(vector, others, lanes))
+    return vector
+
+
+@intrinsic
+def sum_over_lanes(typing, vector):
+    """Lane k: the sum of the lanes whose numbers have all bits of k."""
+
+    def generate(context, builder, sig, args):
+        return _over_lanes(builder, args[0], 0, builder.add if vector.element == types.int64 else builder.fadd)
+
+    return vector(vector), generate
+
+
+@intrinsic
+def highest_over_lanes(typing, vector):
+    """Lane k: the largest of the lanes, of whole numbers, whose numbers have all bits of k."""
+
+    def generate(context, builder, sig, args):
+        def choose(a, b):
+            return builder.select(_greater(builder, vector, a, b), a, b)
+
+        return _over_lanes(builder, args[0], -(2**63), choose)
+
+    return vector(vector), generate
+
+
+@intrinsic
+def extract(typing, vector, lane):
+    """The number in a lane."""
+
+    def generate(context, builder, sig, args):
+        return builder.extract_element(args[0], builder.trunc(args[1], _I32))
+
+    return vector.element(vector, types.int64), generate
 
 
 def _fold(builder, vector, choose):

@@ -69,7 +69,7 @@ def smooth_gradients(
     """How every provider's value rises with its own logits; arguments as of `smooth_values`."""
     heard = _heard(logits, user, weights, rationality)
     rules, response = heard.rules, heard.response
-    _, x, m, _ = rules.shape
+    x, m = rules.shape[1:3]
     at_state = jnp.moveaxis(user, 1, 0)[:, None]  # [X, 1, Z, A, L]
     rises = []
     for j, own in enumerate(providers):
