@@ -19,12 +19,7 @@ def sort_runs(keys, scratch, ends, runs):
     """
     size = ends[runs]
     if runs > 2 and size <= ALL_PAIRS:
-        for i in range(0, size, LANES):
-            these, before = load(keys, i), fill(0)
-            for k in range(size):
-                before = before + if_greater(these, fill(keys[k]), fill(1), fill(0))
-            for lane in range(min(LANES, size - i)):
-                scratch[extract(before, lane)] = keys[i + lane]
+        sort_all_pairs(keys, scratch, size)
         return True
     source, target = keys, scratch
     swapped = False
@@ -43,6 +38,17 @@ def sort_runs(keys, scratch, ends, runs):
         source, target = target, source
         swapped = not swapped
     return swapped
+
+
+@part
+def sort_all_pairs(keys, target, size):
+    """Sort so many distinct keys by how many are smaller. Arrays have room for the next multiple of eight."""
+    for i in range(0, size, LANES):
+        these, before = load(keys, i), fill(0)
+        for k in range(size):
+            before = before + if_greater(these, fill(keys[k]), fill(1), fill(0))
+        for lane in range(min(LANES, size - i)):
+            target[extract(before, lane)] = keys[i + lane]
 
 
 @part
