@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from equilibrax_kernels.cpu.compiling import part
-from equilibrax_kernels.cpu.ordering import sort_all_pairs
+from equilibrax_kernels.cpu.sorting import sort_all_pairs
 from equilibrax_kernels.cpu.vectors import LANES, fill, if_greater, last_bit, load, ones, padded, store
 
 MOST = 64

@@ -9,8 +9,8 @@ from equilibrax_kernels.cpu.dynamics import new_responses
 from equilibrax_kernels.cpu.few_schemes import MOST, new_few
 from equilibrax_kernels.cpu.frontier import new_room
 from equilibrax_kernels.cpu.misalignment import new_fits, new_scores
-from equilibrax_kernels.cpu.ordering import ALL_PAIRS
 from equilibrax_kernels.cpu.selection_range import Answers, Rules, Work, new_tables, select_tables_range
+from equilibrax_kernels.cpu.sorting import ALL_PAIRS
 from equilibrax_kernels.cpu.threads import run_over_tables
 from equilibrax_kernels.selection.frontier import stage_capacities, states_at_once
 
