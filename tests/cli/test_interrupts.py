@@ -89,6 +89,17 @@ def test_a_cluster_is_told_first_but_not_waited_for_without_end(ends):
     assert len(done.stderr.splitlines()) == (1 if ends else 2)
 
 
+@posix
+def test_a_signal_that_does_not_wake_the_main_thread_is_sent_again():
+    """Python notes a signal that comes just before a system call and sleeps; here only the note is there."""
+    code = "import os, signal, sys, time\nfrom equilibrax._core.interrupts import *\nend_at_once()\n"
+    code += "noted = signal.set_wakeup_fd(-1)\nsignal.set_wakeup_fd(noted)\nwith unwinding(9):\n try:\n"
+    code += "  os.write(noted, bytes([signal.SIGINT]))\n  time.sleep(30)\n"
+    code += " except KeyboardInterrupt:\n  sys.exit('told')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.stderr == "told\n"
+
+
 @pytest.mark.slow
 @posix
 def test_commands_end_with_one_line_at_random_moments(tmp_path):

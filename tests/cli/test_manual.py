@@ -5,9 +5,11 @@ from __future__ import annotations
 import io
 import os
 import re
+import shlex
 import subprocess
 import sys
 import time
+from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
 
@@ -37,15 +39,33 @@ def test_no_line_is_cut_or_wrapped_twice(name):
             same = len(line) - len(line.lstrip()) == len(following) - len(following.lstrip())
             if same and not line.lstrip().startswith(("equilibrax ", "--")) and not line.endswith("\\"):
                 first = following.split()[0]
+                whole = re.match("`equilibrax [^`]*`[;,.]?", following.strip())  # commands are not torn apart
+                first = whole[0] if whole else first
                 first = following.strip() if first == "Default:" else first  # which stays with what it is
                 assert len(line) + 1 + len(first) > WIDTH, f"{line!r} ends early"
     assert max(map(len, page.splitlines())) <= WIDTH
     assert not re.search(r"\bNone\b|tyro|\(default: \)|Example:", page)
 
 
+@pytest.mark.parametrize("name", PAGES)
+def test_examples_are_commands_that_parse(name):
+    """Nothing else is among them, and every flag and value is one that the command takes."""
+    from equilibrax.cli._flags import parsed
+
+    block = PAGES[name].partition("\nexamples:\n")[2].partition("\n\n")[0].replace("\\\n", " ")
+    for example in block.splitlines():
+        program, command, *args = shlex.split(example.partition(" > ")[0])
+        assert (program, command) == ("equilibrax", re.split("--|[.]", name)[0])
+        parsed(getattr(import_module(f"equilibrax.cli.{command}"), COMMANDS[command][0]), args, f"equilibrax {command}")
+    assert block
+
+
 def test_the_overview_fits(capsys):
     assert main(["--help"]) == 0
-    assert max(map(len, capsys.readouterr().out.splitlines())) <= WIDTH
+    out = capsys.readouterr().out
+    assert max(map(len, out.splitlines())) <= WIDTH
+    for name in COMMANDS:
+        assert re.search(rf"^  {name} +\S", out, re.MULTILINE), f"{name} runs into what it does"
 
 
 def test_a_page_has_the_options_of_the_game_that_is_named():

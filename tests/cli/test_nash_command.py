@@ -31,13 +31,16 @@ def test_it_says_what_is_played_and_what_is_lost(tragedy, capsys):
     assert any(line.startswith("Logit equilibrium at lambda 5: Humanity: Build 0.1470") for line in lines)
 
 
-def test_several_files_and_games_without_equilibrium(tragedy, tmp_path, capsys):
+def test_several_files_and_games_without_equilibrium(tragedy, tmp_path, capsys, monkeypatch):
+    doing = []
+    monkeypatch.setattr("equilibrax.cli.nash.doing", doing.append)
     pennies = eq.NormalForm.from_integers([[[1, 0], [0, 1]], [[0, 1], [1, 0]]])
     eq.write_nfg(pennies, tmp_path / "pennies.nfg")
     assert main(["nash", str(tragedy), str(tmp_path / "pennies.nfg")]) == 0
     said = capsys.readouterr().out
     assert "0 pure equilibria" in said
     assert "goes round in 4 moves from (1, 1)" in said
+    assert doing == ["solving 1 of 2 games", "solving 2 of 2 games", "writing"]
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from itertools import permutations
+from pathlib import Path
 
 import equilibrax as eq
 import numpy as np
@@ -56,6 +58,17 @@ def test_arrays_are_the_tables_that_were_solved(folder, arrays):
     sizes = [len(load_arrays(folder, split)) for split in ("train", "validation", "test")]
     assert sum(sizes) == 60
     assert sizes[0] == len(arrays) > 40
+
+
+def test_the_documented_reshape_gives_the_same(folder, monkeypatch):
+    text = (Path(__file__).parents[2] / "docs" / "datasets.md").read_text()
+    [code] = [block for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if "reshape(" in block]
+    found: dict = {}
+    exec(code.replace("DIR", str(folder)), found)
+    first = load_arrays(folder)[: found["n"]]
+    assert found["rows"]["table_id"].to_pylist() == first.table_id.tolist()
+    np.testing.assert_array_equal(found["providers"], first.providers)
+    assert found["providers"].dtype == first.providers.dtype
 
 
 @pytest.mark.parametrize(
@@ -239,6 +252,30 @@ def test_arrays_of_other_libraries_hold_the_same(arrays):
     if not jax.config.read("jax_enable_x64"):
         with pytest.raises(ValueError, match="expected whole numbers of 32 bits"):
             wide.to("jax")
+
+
+def test_a_small_model_learns_in_torch_too(folder):
+    """As in JAX, from batches whose memory is shared, gone on with after an interruption."""
+    torch = pytest.importorskip("torch")
+
+    def features(batch):
+        batch = batch.to("torch")
+        both = torch.cat([batch.user[:, None], batch.providers], dim=1) / batch.resolution
+        return both.flatten(1).double() - 0.5, batch.targets["worst_utility"][:, -1:]
+
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(torch.nn.Linear(18, 16), torch.nn.Tanh(), torch.nn.Linear(16, 1)).double()
+    optimizer = torch.optim.Adam(model.parameters(), 0.01)
+    stream = stream_arrays(folder, size=16, seed=0)
+    for i in range(300):
+        if i == 100:  # interrupted
+            stream = stream_arrays(folder, size=16, seed=0, state=json.loads(json.dumps(stream.state)))
+        x, y = features(next(stream))
+        optimizer.zero_grad()
+        ((model(x) - y) ** 2).mean().backward()
+        optimizer.step()
+    x, y = features(load_arrays(folder))
+    assert float(((model(x) - y) ** 2).mean().detach()) < 0.5 * float(y.var())
 
 
 def test_torch_shares_the_memory(arrays):

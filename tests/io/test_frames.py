@@ -260,3 +260,59 @@ def test_games_of_information_and_markets_are_described_too():
     assert game.describe()["ties"] == tables.describe()["ties"]
     market = eq.problems.theorem_4_1_market()
     assert market.describe()["markets"] == "1 market, 2 users, 3 states, 4 actions, 2 providers"
+
+
+# --- raters --------------------------------------------------------------------------------------------------------
+
+SCORES = {
+    "answer": ["a", "b", "c"],
+    "question": ["q2", "q1", "q2"],
+    "human": [3.0, 9.0, 6.0],
+    "Ann": [4.0, 10.0, 5.0],
+    "Bob": [2.0, None, 7.0],
+}
+
+
+def of_file(tmp_path, **how):
+    lines = [",".join(SCORES), *(",".join("" if v is None else str(v) for v in row) for row in zip(*SCORES.values()))]
+    path = tmp_path / "scores.csv"
+    path.write_text("\n".join(lines).replace("answer", "item"))
+    return eq.read_raters(path, target="human", group="question", **how)
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        lambda: SCORES,
+        lambda: pd.DataFrame(SCORES, index=[9, 5, 7]),
+        lambda: pd.DataFrame(SCORES).set_index("answer"),
+        lambda: pl.DataFrame(SCORES).lazy(),
+        lambda: pd.DataFrame(SCORES).melt(id_vars=["answer", "question"], var_name="judge", value_name="score"),
+    ],
+    ids=["dictionary", "pandas", "pandas with an index", "polars, lazy", "pandas, long"],
+)
+def test_raters_of_frames_are_those_of_files(frame, tmp_path):
+    frame = frame()
+    long = {"rater": "judge", "value": "score"} if isinstance(frame, pd.DataFrame) and "judge" in frame else {}
+    found = eq.raters.raters_from_dataframe(
+        frame, target="human", item="answer", group="question", scale=(0, 10), **long
+    )
+    expected = of_file(tmp_path, scale=(0, 10))
+    for name in ("ratings", "targets", "groups", "weights", "item_names", "rater_names", "target_names"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(expected, name), err_msg=name)
+
+
+@pytest.mark.parametrize(
+    ("change", "how", "message"),
+    [
+        ({}, {"item": "anser"}, "item: expected a column of the frame, got 'anser'.*did you mean 'answer'"),
+        ({}, {"target": "people"}, "target: expected 'people' among"),
+        ({"Ann": [4, "good", 5]}, {}, r"frame, row 2: column 'Ann': expected a finite number .*, got 'good'"),
+        ({"answer": ["a", "b", "a"]}, {}, "row 3: column 'answer': expected every item once, got 'a' again"),
+        ({}, {"scale": 5}, "row 2: column '(human|Ann)': expected 0 to 5"),
+    ],
+)
+def test_a_frame_that_rates_nothing_is_named(change, how, message):
+    options = {"target": "human", "item": "answer", "group": "question", **how}
+    with pytest.raises(ValueError, match=message):
+        eq.raters.raters_from_dataframe(SCORES | change, **options)

@@ -131,10 +131,15 @@ def test_states_that_share_some_actions_are_explained():
     assert "rain + sun" in found.notes()[-1]
 
 
-def test_the_command_prints_and_writes(weather, tmp_path, capsys):
+def test_the_command_prints_and_writes(weather, tmp_path, capsys, monkeypatch):
+    said = []
+    monkeypatch.setattr("equilibrax.cli.progress.doing", said.append)
     out, figure = tmp_path / "rows.parquet", tmp_path / "games.png"
     options = ["--rationality", "2,inf", "--out", str(out), "--figure", str(figure)]
     assert main(["compare", str(weather), *options]) == 0
+    games = [text for text in said if text.startswith("solving")]
+    assert games == [f"solving {i + 1} of {len(games)} games over day 0" for i in range(len(games))]
+    assert len(games) > 5
     printed = capsys.readouterr().out
     assert "day 7" in printed
     assert "hearing everybody buys" in printed

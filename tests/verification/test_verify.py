@@ -20,7 +20,7 @@ from equilibrax.cli import main
 from equilibrax.datasets import _table_shards as _sweep_shards
 from equilibrax.datasets.sweep import MixturePart, SweepConfig, run_sweep
 from equilibrax.verification import draws, verify
-from equilibrax.verification.draws import draw_again
+from equilibrax.verification.draws import draw_again, draw_prior
 from equilibrax.verification.enumeration import enumerate_games
 from equilibrax.verification.games import Games
 from equilibrax.verification.lists import solve_table
@@ -415,6 +415,7 @@ def test_nothing_of_the_solver_takes_part(sound):
         ("systematic", {"bonus": 0.4}),
         ("near_hull", {"misalignment": 0.1}),
         ("zero_sum", {"spread": 0.31}),
+        ("senders", {}),
     ],
 )
 def test_tables_are_drawn_again_to_the_bit(family, parameters):
@@ -423,6 +424,8 @@ def test_tables_are_drawn_again_to_the_bit(family, parameters):
     user, providers = draw_again(family, tables.table_id, **sizes, parameters=parameters)
     np.testing.assert_array_equal(user, tables.user)
     np.testing.assert_array_equal(providers, tables.providers)
+    prior = draw_prior(family, tables.table_id, states=sizes["states"], seed=sizes["seed"])
+    np.testing.assert_array_equal(prior, tables.prior)
     assert doctest.testmod(draws).failed == 0
 
 

@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import NoReturn
@@ -19,6 +20,7 @@ from typing import NoReturn
 INTERRUPTED = "equilibrax: interrupted; files already written are whole; the same command continues a sweep"
 
 _patience = [0.0]
+_raised = threading.Event()
 
 
 def end_at_once() -> None:
@@ -56,7 +58,8 @@ def unwinding(seconds: float) -> Iterator[None]:
 
 
 def _raise_if_patient(*_: object) -> None:
-    if _patience[0]:
+    if _patience[0] and not _raised.is_set():
+        _raised.set()  # once: what other processes are told is not cut short by the signal that is sent again
         raise KeyboardInterrupt
 
 
@@ -65,8 +68,12 @@ def _wait(receiving: int) -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     while signal.SIGINT not in os.read(receiving, 64):
         pass
-    if _patience[0]:
-        threading.Event().wait(_patience[0])
+    end = time.monotonic() + _patience[0]
+    while time.monotonic() < end:
+        if hasattr(signal, "pthread_kill") and not _raised.is_set():
+            # A signal that comes just before a system call does not wake the main thread from it.
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        threading.Event().wait(min(0.1, max(0.0, end - time.monotonic())))
     exit_interrupted()
 
 

@@ -30,8 +30,8 @@ COMMANDS = {
     "nash": ("NashCommand", "Find the pure equilibria of games in Gambit's files, and whether they are efficient."),
     "align": ("Align", "How closely mixtures of raters match a user, from your ratings or simulated ones."),
     "data": ("Data", "Fetch MovieLens, or write its utility table, from raw ratings."),
-    "families": ("FamiliesCommand", "The families of random problems: what they are, and from where."),
-    "bench": ("Bench", "Measure equilibrax beside its peers, in one run on this machine."),
+    "families": ("FamiliesCommand", "List the families of random problems: what is drawn, and from where."),
+    "bench": ("Bench", "Say where the benchmark is that compares equilibrax with its peers."),
     "warmup": ("Warmup", "Compile the loops for CPUs ahead, which is done once per installation."),
     "explore": ("Explore", "Make a page to play with a market: one file, which solves in the browser."),
     "plot": ("Plot", "Draw the figures for any output of the other commands."),
@@ -91,8 +91,8 @@ def main(args: Sequence[str] | None = None) -> int:
 
 def _listed() -> Iterator[str]:
     for name, (_, what) in COMMANDS.items():
-        first, *more = wrapped(what, 13)
-        yield f"  {name:<11}{first.lstrip()}"
+        first, *more = wrapped(what, 15)
+        yield f"  {name:<13}{first.lstrip()}"
         yield from more
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,9 +16,8 @@ from equilibrax.cli._flags import parse_parameters, parse_rationality
 from equilibrax.cli._folders import check_new
 from equilibrax.cli.games import FileFlags, LookFlags, columns_or_count
 from equilibrax.cli.output import check_output, write_out
-from equilibrax.cli.progress import doing
+from equilibrax.cli.progress import doing, say_games
 from equilibrax.cli.solve import numbered_on
-from equilibrax.figures.comparison import comparison_figure
 from equilibrax.games import TOLERANCE, Backend
 from equilibrax.io.given import RESOLUTION, named_tables
 from equilibrax.problems.random_tables import sample_tables
@@ -48,8 +48,8 @@ class Compare:
     tables_given: Annotated[tyro.conf.Positional[tuple[str, ...]], tyro.conf.arg(metavar="TABLE...")] = ()
     """CSV or npz files, folders or zip files of MovieLens, or names of the paper's tables: synthetic-1, synthetic-2,
     movielens."""
-    family: str = ""
-    """Family of random tables, instead of TABLE; `equilibrax sweep --list-families` describes them."""
+    family: Annotated[str, tyro.conf.arg(metavar="NAME")] = ""
+    """Family of random tables, instead of TABLE; `equilibrax families tables` describes them."""
     tables: int = 1000
     """Number of random tables."""
     states: int = 3
@@ -101,8 +101,8 @@ class Compare:
         how = {"rationality": rationality, "tolerance": self.tolerance, "backend": self.backend}
         found = []
         for i, tables in enumerate(batches):
-            doing(f"comparing games over {tables.names()[0]}, {i + 1} of {len(batches)}")
-            found.append(compare(tables, **how))
+            which = f"{tables.names()[0]}, {i + 1} of {len(batches)}" if len(batches) > 1 else tables.names()[0]
+            found.append(compare(tables, **how, progress=partial(say_games, which)))
         doing("writing")
         width = None if sys.stdout.isatty() else 120
         for one in found:
@@ -115,6 +115,8 @@ class Compare:
             rows = _merged([one.rows() for one in found])
             write_out(rows, str(self.out), None, console)
         if self.figure is not None:
+            from equilibrax.figures.comparison import comparison_figure
+
             with self.look.printed():
                 comparison_figure(found, self.figure)
             console.print(f"figure drawn to {self.figure}", markup=False)

@@ -69,7 +69,7 @@ class FetchMovieLens:
     """You have read the licence and accept it."""
     out: Annotated[Path, tyro.conf.arg(metavar="DIR")] = Path(".")
     """Folder for the zip file, created if need be."""
-    url: str = MOVIELENS
+    url: Annotated[str, tyro.conf.arg(metavar="URL")] = MOVIELENS
     """Where the zip file is, for those who have it from elsewhere."""
 
     def run(self, console: Console) -> int:

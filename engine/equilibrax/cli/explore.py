@@ -23,12 +23,11 @@ class Explore:
     The page takes tables of at most 6 providers; it solves the selection game up to 6,561 schemes and the joint game up
     to 8 states, and says so where a market is larger.
 
-    Example: equilibrax explore movielens --out movielens.html
-    Example: equilibrax explore market.csv --out market.html
-
     Of the folder of a sweep it makes a page of the dataset: Figures 5 and 6 as densities, of which a part can be
     chosen, and the tables behind it, which open in the same page.
 
+    Example: equilibrax explore movielens --out movielens.html
+    Example: equilibrax explore market.csv --out market.html
     Example: equilibrax explore my-sweep --out my-sweep.html
     """
 

@@ -31,7 +31,7 @@ class FamiliesCommand:
     """
 
     name: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="[NAME]")] = ""
-    """A family, of all kinds that have one of this name; or a kind. Default: all."""
+    """A family, of all kinds that have one of this name; or a kind; by default all."""
 
     def run(self, console: Console) -> int:
         known = catalog()

@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar
 import tyro
 from rich.console import Console
 
-from equilibrax.cli.games import FileFlags
+from equilibrax.cli.games import FileFlags, LookFlags
 from equilibrax.cli.market import check_outputs
 from equilibrax.cli.output import FORMAT_NAMES, write_out
 from equilibrax.games import Game, InformationMarket, solve
@@ -48,8 +48,10 @@ class Information:
     """File to write, a row per problem and depth: .parquet, .csv, .json, .xlsx, .md or .tex; or - for none."""
     format: Annotated[str | None, tyro.conf.arg(metavar=FORMAT_NAMES)] = None
     """Write rows in this format, whatever FILE is called; with --out - to standard output, instead of tables."""
-    figure: Annotated[Path | None, tyro.conf.arg(metavar="FILE.png")] = None
+    figure: Annotated[Path | None, tyro.conf.arg(metavar="FILE.{png,svg,pdf}")] = None
     """Figure to draw: the buyer's utility against the depth of the market."""
+    look: Annotated[LookFlags, tyro.conf.arg(name="")] = field(default_factory=LookFlags)
+    """How figures look."""
     plays: tuple[Game[Any], ...] = ()
     """The market with its options."""
 
@@ -57,6 +59,7 @@ class Information:
 
     def run(self, console: Console) -> int:
         check_outputs(self.out, self.figure, self.format)
+        self.look.check(self.figure)
         problems = read_problems(self.problem, resolution=self.resolution, **self.reading.options())
         result = solve(problems, self.plays[0], throw=False)
         for b in range(len(problems)) if self.out != "-" or self.format is None else ():
@@ -66,7 +69,8 @@ class Information:
         if self.figure is not None:
             from equilibrax.figures.information import depth_figure
 
-            depth_figure(rows, self.figure)
+            with self.look.printed():
+                depth_figure(rows, self.figure)
             console.print(f"figure drawn to {self.figure}", markup=False)
         if result.failures:
             console.print(f"equilibrax: {result.failures} depths are not solved; `status` says why", markup=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
@@ -15,7 +16,7 @@ from rich.console import Console
 from equilibrax.cli._folders import check_new
 from equilibrax.cli.games import LookFlags, ReadingFlags
 from equilibrax.cli.output import FORMAT_NAMES, check_output, given_committees, write_out
-from equilibrax.cli.progress import doing
+from equilibrax.cli.progress import doing, say_games
 from equilibrax.games import MarketGame
 from equilibrax.io.markets import read_market
 from equilibrax.problems.market import Market
@@ -92,8 +93,8 @@ class MarketCommand:
         doing(f"reading {self.market}")
         markets, solved = self._markets(), []
         for market in markets:
-            doing(f"solving {market.names()[0]} with its bounds" if self.bounds else f"solving {market.names()[0]}")
-            solved.append(solve_games(market, games, throw=False, **options))
+            which = f"{market.names()[0]} with its bounds" if self.bounds else market.names()[0]
+            solved.append(solve_games(market, games, throw=False, **options, progress=partial(say_games, which)))
         doing("writing")
         width = None if sys.stdout.isatty() else 140
         for outcomes in solved if self.out != "-" or self.format is None else ():

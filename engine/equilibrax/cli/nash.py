@@ -13,6 +13,7 @@ from rich.console import Console
 
 from equilibrax._core.text import Screen
 from equilibrax.cli._flags import parse_rationality
+from equilibrax.cli.progress import doing
 from equilibrax.games import Backend, Nash, NashResult, solve
 from equilibrax.io import read_nfg
 from equilibrax.rows import format_of, profile_rows, write_rows
@@ -53,7 +54,11 @@ class NashCommand:
         game = Nash(commitment=self.commitment, logit=rates)
         if self.out != "-":
             format_of(self.out, name="--out")
-        results = [solve(one, game, backend=self.backend, throw=False) for one in games]
+        results = []
+        for i, one in enumerate(games):
+            doing(f"solving {i + 1} of {len(games)} games")
+            results.append(solve(one, game, backend=self.backend, throw=False))
+        doing("writing")
         if self.out != "-":
             rows = pa.concat_tables([profile_rows(result) for result in results])
             write_rows(rows, self.out)

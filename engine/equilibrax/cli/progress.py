@@ -33,6 +33,11 @@ def doing(text: str) -> None:
     _state["doing"] = text
 
 
+def say_games(which: str, solved: int, games: int) -> None:
+    """Say which of several games over the same problem is solved from now on."""
+    doing(f"solving {solved + 1} of {games} games over {which}" if games > 1 else f"solving {which}")
+
+
 @contextmanager
 def quiet() -> Iterator[None]:
     """While the block runs, something else is drawn on the terminal: a bar of progress."""

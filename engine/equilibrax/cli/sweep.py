@@ -25,26 +25,37 @@ from equilibrax.problems.tables import UtilityTables
 
 _PARTING = 7.0  # seconds that a cluster has to end its tasks
 _SPLITS = (Annotated[str, tyro.conf.arg(metavar="NUMBER,NUMBER,NUMBER")], ",".join(map(str, DEFAULT_SHARES)))
+_NAMED: dict[str, Any] = {
+    "splits": _SPLITS,
+    "licence": (Annotated[str, tyro.conf.arg(metavar="SPDX-NAME")], SweepConfig.licence),
+}
+_FAMILY = Annotated[str, tyro.conf.arg(metavar="NAME")]
 _OF_TABLES = flags_of(
     SweepConfig,
     {
+        **_NAMED,
+        "family": (_FAMILY, SweepConfig.family),
         "parameters": (Annotated[tuple[str, ...], tyro.conf.arg(name="parameter", metavar="NAME=NUMBER ...")], ()),
-        "splits": _SPLITS,
         "columns": (Annotated[str, tyro.conf.arg(metavar="NAME,...")], ""),
         "mixture": (Annotated[Path | None, tyro.conf.arg(metavar="FILE.toml")], None),
         "bin_range": (Annotated[str, tyro.conf.arg(name="range", metavar="LOW,HIGH")], ""),
         "float32": (Annotated[bool, tyro.conf.FlagCreatePairsOff], False),
+        "text": (Annotated[bool, tyro.conf.FlagCreatePairsOff], False),
     },
     hidden=["game"],
 )
 _OF_MARKETS = flags_of(
     MarketSweepConfig,
-    {"markets": (Annotated[int, tyro.conf.arg(name="tables")], MarketSweepConfig.markets), "splits": _SPLITS},
+    {"markets": (Annotated[int, tyro.conf.arg(name="tables")], MarketSweepConfig.markets), **_NAMED},
     hidden=["game"],
 )
 _OF_PROBLEMS = flags_of(
     InformationSweepConfig,
-    {"problems": (Annotated[int, tyro.conf.arg(name="tables")], InformationSweepConfig.problems), "splits": _SPLITS},
+    {
+        "problems": (Annotated[int, tyro.conf.arg(name="tables")], InformationSweepConfig.problems),
+        "family": (_FAMILY, InformationSweepConfig.family),
+        **_NAMED,
+    },
     hidden=["game"],
 )
 _READ: dict[str, Callable[[Any], Any]] = {
@@ -60,13 +71,15 @@ _READ: dict[str, Callable[[Any], Any]] = {
 class Sweep:
     """Solve many random tables or markets, in bounded memory, and keep every result.
 
-    Writes `committees/*.parquet` (a row per table and committee) and `tables/*.parquet` (the utilities) in shards, each
+    Writes `committees/*.parquet` (a row per table and committee), `tables/*.parquet` (the utilities) and, with --text,
+    `text/*.parquet` (questions in words, with answers) in shards, each
     of them whole or absent, and at the end a manifest and a dataset card: `datasets.load_dataset`, polars and duckdb
     read the folder as it is. The same command run again continues where it stopped and changes nothing that is done. A
     table depends on family, parameters, sizes, seed and its number alone, never on the shard or the machine, so several
     processes can share the work: give each `--worker i/N`.
 
-    Families: uniform, noisy, biased, systematic, hull, near_hull, zero_sum; `--list-families` describes them.
+    Families: uniform, noisy, biased, systematic, hull, near_hull, zero_sum, senders; `--list-families` describes them,
+    and `equilibrax families tables` says all about them.
 
     With --users, random markets are solved instead of tables: `users/*.parquet` (a row per market, committee, user and
     game) and `markets/*.parquet`; `equilibrax sweep --users 2 --help` shows their flags. With --items, random decision
@@ -75,6 +88,7 @@ class Sweep:
 
     Example: equilibrax sweep --family near_hull --tables 100000 --out my-sweep
     Example: equilibrax sweep --tables 1000000 --out big --worker 3/16
+    Example: equilibrax sweep --resolution 4 --split-by form --text --out questions
     Example: equilibrax sweep --tables 1000000 --out big --ray local
     Example: equilibrax sweep --game joint --rationality 1,3,10,30,inf --out quantal
     Example: equilibrax sweep --users 3 --providers 2 --alignment strong --out markets
@@ -206,7 +220,7 @@ class InformationSweep:
 
     Writes `depths/*.parquet` (a row per problem and depth) and `problems/*.parquet`; otherwise as without --items.
 
-    Families: uniform, guess, nested, costly, partisan; docs/economics.md describes them.
+    Families: uniform, guess, nested, costly, partisan; `equilibrax families problems` describes them.
 
     Example: equilibrax sweep --items 4 --tables 10000 --out bazaars
     Example: equilibrax sweep --items 3 --family costly --buyer bayesian --out wary

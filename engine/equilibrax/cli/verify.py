@@ -41,7 +41,7 @@ class Verify:
     """Solve about so many misalignment scores of these again by HiGHS, chosen at random; without it, all."""
     seed: int | None = None
     """Seed of the choices, to repeat a run; without it, one that nobody knows before, which is printed."""
-    allow: tuple[str, ...] = ()
+    allow: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME ...")] = ()
     """What may be left unchecked, by the names that are printed."""
     manifest_sha256: Annotated[str | None, tyro.conf.arg(metavar="FILE|HEX")] = None
     """The SHA-256 of manifest.json, or a file that begins with it, from whoever made the dataset."""

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from equilibrax._core.column import Column, column_table
-from equilibrax.datasets._layout import Layout
+from equilibrax.datasets._layout import TEXT, Layout
 
 CITATION = """\
 @software{equilibrax,
@@ -39,6 +39,22 @@ she pays. `{inputs}` holds the decision problems, `{results}` what markets of in
 }
 """What rows are about, by what is counted."""
 
+_SPLIT_BY = {
+    "id": "id, so all rows of a game are in one split",
+    "form": "canonical form, so games that differ only in how states, actions and providers are numbered are in one",
+}
+
+_TEXT = """
+`text` holds the games in words, each with questions whose answers are exact:
+
+```python
+import datasets, equilibrax
+
+[asked] = datasets.load_dataset("FOLDER", "text", split="train").take(1)
+equilibrax.datasets.grade(asked, "... so I get\\nAnswer: 3/4")
+```
+"""
+
 DEFAULT_LICENCE = "CC0-1.0"
 
 
@@ -52,7 +68,7 @@ def dataset_card(layout: Layout, columns: dict[str, list[Column]], totals: dict[
         others: how many shards were made with other packages or devices than `sweep.json` names.
     """
     config, version = layout.description["config"], layout.description["equilibrax"]
-    inputs, results = layout.kinds
+    inputs, results = layout.kinds[:2]
     unused = {"bins", "bin_range", "candidates"} if not config.get("stratify") else set()
     unused |= {"equilibria_cap"} if "equilibria" not in config.get("columns", []) else set()
     made = {name: value for name, value in config.items() if name not in unused and value not in (None, [], {}, "")}
@@ -76,8 +92,8 @@ def dataset_card(layout: Layout, columns: dict[str, list[Column]], totals: dict[
 {totals[layout.unit]:,} random {layout.unit} and {totals["rows"]:,} rows of results, solved exactly by equilibrax
 {version}. {about}
 
-{sizes}. Splits are by a hash of seed and id, so all rows of a game are in one split. Status of the rows of results:
-{statuses}.
+{sizes}. Splits are by a hash of seed and {_SPLIT_BY[config.get("split_by", "id")]}. Status of the rows of
+results: {statuses}.
 
 ## How to read it
 
@@ -89,6 +105,10 @@ polars.scan_parquet("FOLDER/{results}/train-*.parquet")
 duckdb.sql("select * from 'FOLDER/{results}/*.parquet'")
 ```
 
+The formats `numpy`, `torch` and `jax` of `datasets` make float64 to float32 without a word, and `jax` makes int64 to
+int32; without a format, and in other readers, every number is as it was written. Lists are flat; the letters of their
+lengths below are their shape, in this order.
+{_TEXT * (TEXT in layout.kinds)}
 ## How it was made
 
 By `equilibrax sweep` of equilibrax {version} (git revision {layout.description["git_revision"] or "unknown"}), with

@@ -10,7 +10,7 @@ from typing import Any
 
 from equilibrax._core.column import Column
 from equilibrax.datasets._card import CITATION, filled, licence
-from equilibrax.datasets._layout import Layout
+from equilibrax.datasets._layout import TEXT, Layout
 
 _PARTS = (
     "arrayShape",
@@ -98,7 +98,8 @@ def _responsible(layout: Layout, version: str) -> dict[str, Any]:
         "rai:dataCollectionType": "Software Collection",
         "rai:dataUseCases": (
             "Studying how the misalignment of competing AI providers limits what their user can lose; training and "
-            "testing methods that predict or find equilibria; benchmarks of solvers."
+            "testing methods that predict or find equilibria; benchmarks of solvers"
+            + (" and, with exact answers, of language models." if TEXT in layout.kinds else ".")
         ),
         "rai:dataLimitations": (
             "Small games of complete information with random payoffs. They are no estimate of how any provider that "

@@ -11,6 +11,7 @@ import numpy as np
 from equilibrax._core.checks import check_whole
 from equilibrax.datasets.arrays import TableArrays
 from equilibrax.datasets.splits import check_shares, split_names, split_of
+from equilibrax.problems.tables import UtilityTables
 
 
 def form_hashes(arrays: TableArrays) -> np.ndarray:
@@ -35,7 +36,7 @@ def form_hashes(arrays: TableArrays) -> np.ndarray:
         >>> bool((eq.datasets.form_hashes(arrays) == eq.datasets.form_hashes(twins)).all())
         True
     """
-    whole = replace(arrays.to("numpy"), targets={}).canonicalize()
+    whole = replace(arrays.to("numpy"), targets={}, committees=np.zeros(0, np.int32)).canonicalize()
     found = np.empty(len(whole), np.int64)
     for n in range(len(whole)):
         x, k = int(whole.real_states[n].sum()), int(whole.real_providers[n].sum())
@@ -50,14 +51,27 @@ def form_hashes(arrays: TableArrays) -> np.ndarray:
     return found
 
 
+def forms_of_tables(tables: UtilityTables) -> np.ndarray:
+    """`[B]` int64, `form_hashes` of tables."""
+    user, providers, prior, there = (
+        np.asarray(getattr(tables, name)) for name in ("user", "providers", "prior", "available")
+    )
+    real = (np.ones(prior.shape, bool), np.ones(providers.shape[:2], bool))
+    ids = np.asarray(tables.table_id)
+    return form_hashes(
+        TableArrays(user, providers, prior, there, *real, np.zeros(0, np.int32), {}, ids, tables.resolution)
+    )
+
+
 def split_by_form(
     arrays: TableArrays, splits: Sequence[float] = (0.9, 0.05, 0.05), *, seed: int = 0
 ) -> dict[str, TableArrays]:
     """Train, validation and test such that tables that are relabelled twins are in the same one.
 
-    The splits of a sweep go by the tables' ids, so of two twins one may be in train and the other in test. That is rare
-    with fine utilities and frequent where few steps make few games, and it is certain after `augment`. Load all splits,
-    join what you want to split again, and use these.
+    The splits of a sweep go by the tables' ids unless it was told otherwise (`SweepConfig.split_by`), so of two twins
+    one may be in train and the other in test. That is rare with fine utilities and frequent where few steps make few
+    games, and it is certain after `augment`. Load all splits, join what you want to split again, and use these: with
+    seed and shares of a sweep, they are those that it has with `split_by="form"`.
 
     Args:
         arrays: of `load_arrays`.

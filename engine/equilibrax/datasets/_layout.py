@@ -25,6 +25,8 @@ FORMAT_VERSION = 3
 
 DESCRIPTION = "sweep.json"
 RECORDS = "shards"
+TEXT = "text"
+"""The folder of games in words with their questions."""
 CLOSING = ("manifest.json", "croissant.json", "README.md")
 """What is written when all shards are done."""
 
@@ -63,9 +65,10 @@ class Layout:
         return self.description["layout"]["unit"]
 
     @property
-    def kinds(self) -> tuple[str, str]:
-        """Names of the folders of inputs and results."""
-        return self.description["layout"]["inputs"], self.description["layout"]["results"]
+    def kinds(self) -> tuple[str, ...]:
+        """Names of the folders of files: of inputs, of results, and of text if there is any."""
+        more = (TEXT,) if self.description["config"].get("text") else ()
+        return (self.description["layout"]["inputs"], self.description["layout"]["results"], *more)
 
     @property
     def shares(self) -> tuple[float, ...]:

@@ -129,12 +129,14 @@ def questions(
     if not isinstance(problem, SelectionResult) or not listed or problem.response != "best":
         raise ValueError(f"problem: expected tables, or a solved selection game with schemes, got {problem!r}")
     problem.check_solved()
-    asked = []
-    for b in range(len(problem)):
-        one = _Table(problem, b, seed)
-        for kind in kinds:
-            asked += one.asked(kind)
-    return asked
+    return [question for b in range(len(problem)) for question in asked_about(problem, b, kinds, seed)]
+
+
+def asked_about(result: SelectionResult, table: int, kinds: Sequence[str], seed: int) -> Iterator[Question]:
+    """The questions about one solved table."""
+    one = _Table(result, table, seed)
+    for kind in kinds:
+        yield from one.asked(kind)
 
 
 def write_questions(asked: Iterable[Question], path: str | os.PathLike[str]) -> None:

@@ -182,7 +182,7 @@ def _leave_nothing(folder: Path, work: Work[Any], made: set[str]) -> None:
         found = read_layout(folder) if had and alone else None
         if found is not None and found.description == work.description:  # not of more tables, by another process
             description.unlink(missing_ok=True)
-            for name in (work.inputs, work.results, RECORDS):
+            for name in (*found.kinds, RECORDS):
                 if name in made:
                     with suppress(OSError):
                         (folder / name).rmdir()
@@ -239,7 +239,7 @@ def _open(work: Work[Any], folder: Path, allow_versions: bool, made: set[str]) -
                 f"directory: expected the folder of a sweep or one without results, got {folder}, which has {name} but "
                 f"no {DESCRIPTION}; use another folder"
             )
-        for name in first_others(folder, (work.inputs, work.results, RECORDS)):
+        for name in first_others(folder, (*wanted.kinds, RECORDS)):
             raise ValueError(
                 f"directory: expected the folder of a sweep, an empty one or none, got {folder}, which has {name} but "
                 f"no {DESCRIPTION}; files of its own would be replaced: use another folder"
@@ -262,7 +262,7 @@ def _open(work: Work[Any], folder: Path, allow_versions: bool, made: set[str]) -
     check_same(layout, wanted, allow_versions)  # another process, of another sweep, may have begun at the same time
     if os.access(folder, os.W_OK | os.X_OK):
         with saying_how_to_go_on():
-            for name in (work.inputs, work.results, RECORDS):
+            for name in (*layout.kinds, RECORDS):
                 if make_folder(folder / name):
                     made.add(name)
     return layout

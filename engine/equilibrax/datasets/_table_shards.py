@@ -11,7 +11,9 @@ import numpy as np
 import pyarrow as pa
 
 from equilibrax._core.batching import batch_mesh, steady_shapes
+from equilibrax.datasets._forms import forms_of_tables
 from equilibrax.datasets._pipeline import Rows, Work, count_statuses
+from equilibrax.datasets._text import text_rows
 from equilibrax.datasets.config import SweepConfig, described
 from equilibrax.datasets.splits import split_of
 from equilibrax.datasets.stratify import Bins, fill, scores_of
@@ -31,12 +33,14 @@ class Drawn:
         tables: B tables.
         count: how many are written.
         more: for its record.
+        splits: `[count]` the positions of their splits.
     """
 
     config: SweepConfig
     tables: UtilityTables
     count: int
     more: dict[str, Any]
+    splits: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,8 @@ def work_of(config: SweepConfig) -> Work[Shard]:
     if config.stratify and config.bin_range is None:
         config = replace(config, bin_range=_usual_range(config))
     config = replace(config, backend=_backend(config))
+    if config.text and "schemes" not in config.columns:  # so that every answer can be checked
+        config = replace(config, columns=("schemes", *config.columns))
     plain_config, versions = described(config)
     return Work(
         unit="tables",
@@ -125,14 +131,17 @@ def _draw(config: SweepConfig, ids: range) -> Drawn:
     else:
         tables, count = draw(part, ids), len(ids)
     # Split by split, as they are written.
-    order = np.argsort(split_of(np.asarray(tables.table_id[:count]), part.seed, part.splits), kind="stable")
-    order = np.concatenate([order, np.arange(count, len(tables))])
-    return Drawn(part, tables.select(order), count, more)
+    form = part.split_by == "form"
+    decisive = forms_of_tables(tables.select(np.arange(count))) if form else np.asarray(tables.table_id[:count])
+    split = split_of(decisive, part.seed, part.splits)
+    order = np.argsort(split, kind="stable")
+    whole = np.concatenate([order, np.arange(count, len(tables))])
+    return Drawn(part, tables.select(whole), count, more, split[order])
 
 
 def _solve(drawn: Drawn) -> Shard:
     result = solve(drawn.tables, drawn.config.plays, backend=drawn.config.backend, throw=False)
-    return Shard(drawn.config, drawn.tables, drawn.count, drawn.more, result)
+    return Shard(drawn.config, drawn.tables, drawn.count, drawn.more, drawn.splits, result)
 
 
 def _rows(shard: Shard) -> Rows:
@@ -142,6 +151,8 @@ def _rows(shard: Shard) -> Rows:
     return Rows(
         inputs=as_stored(_first(table_rows(shard.tables), shard.count), "tables", config.float32),
         results=as_stored(_first(results, shard.count * each), "committees", config.float32),
+        text=text_rows(result, shard.count, config.seed) if config.text else None,
+        splits=shard.splits,
         statuses=count_statuses(result.status[: shard.count]),
         retries=int(result.retries[: shard.count].sum()),
         resolved=result.resolved,

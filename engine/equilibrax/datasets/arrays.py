@@ -180,8 +180,9 @@ def load_arrays(
 ) -> TableArrays:
     """A split of a dataset that `run_sweep` has made, whole, as arrays.
 
-    Other loaders may narrow what they read: the formats "numpy" and "jax" of Hugging Face's datasets make float64 to
-    float32 and int64 to int32 without a word. Here utilities are the exact integers that were solved.
+    Other loaders narrow what they read without a word: the formats "numpy", "torch" and "jax" of Hugging Face's
+    datasets make float64 to float32, and "jax" makes int64 to int32. Here utilities are the exact integers that were
+    solved.
 
     Args:
         folder: of a sweep of tables, complete or not: its finished shards are read.
@@ -256,7 +257,7 @@ class _Files:
         if not isinstance(targets, str | list | tuple):
             raise ValueError(f"targets: expected names of columns, got {targets!r}")
         found = read_layout(Path(folder))
-        if found is None or found.kinds != ("tables", "committees"):
+        if found is None or found.kinds[:2] != ("tables", "committees"):
             raise ValueError(f"folder: expected a sweep of tables, got {os.fspath(folder)!r}")
         if split not in found.splits:
             raise ValueError(f"split: expected one of {', '.join(found.splits)}, got {split!r}")
@@ -272,7 +273,7 @@ class _Files:
             (record, tables, results)
             for shard in range(found.shards)
             if (record := read_record(found, shard)) is not None
-            for tables, results in [tuple(found.files(shard, kind)[place] for kind in found.kinds)]
+            for tables, results in [tuple(found.files(shard, kind)[place] for kind in found.kinds[:2])]
             if record["files"][tables]["rows"]
         ]
         if not self.shards:

@@ -12,6 +12,7 @@ from equilibrax._core.checks import check_choice
 from equilibrax._core.columns import Group
 from equilibrax.datasets._run import MAX_SHARDS
 from equilibrax.datasets.mixture import MixturePart, check_proportions, part_of
+from equilibrax.datasets.relabelling import check_orders
 from equilibrax.datasets.splits import DEFAULT_SHARES, check_shares
 from equilibrax.games import Backend, Game, Selection, game_named
 from equilibrax.problems.random_tables import check_parameters, find_family
@@ -28,7 +29,7 @@ class SweepConfig:
     """What to solve. Together with the versions in `sweep.json` it determines every byte of a sweep.
 
     Attributes:
-        family: Family of random tables, see `families()`.
+        family: Family of random tables; `equilibrax families tables` describes them.
         tables: Number of tables; their ids are 0 to this number - 1.
         states: Number of states.
         actions: Number of actions.
@@ -38,7 +39,12 @@ class SweepConfig:
         game: The game, with its options, or its name.
         resolution: Fixed-point steps per unit of utility.
         shard_size: Tables per shard, of at most 2**22 rows together: the default up to 10 providers, 64 for 16.
-        splits: Shares of train, validation and test, which sum to 1. A table's split depends on seed and id alone.
+        splits: Shares of train, validation and test, which sum to 1. A table's split depends on the seed and its id, or
+            its form, alone.
+        split_by: Split tables by their id; or by their form, which is the same for tables that differ only in how
+            states, actions and providers are numbered: then no relabelled twin leaks from train to test.
+        text: Write the games in words too, with questions and exact answers, to train and test language models; for
+            the selection game with schemes. Columns of schemes are then written as well.
         columns: Optional columns: efficiency (of the worst equilibrium); in the selection game also schemes (worst,
             best and where dynamics ends), equilibria (all of a committee), weights (that attain the misalignment),
             robustness (how many providers may leave).
@@ -68,6 +74,8 @@ class SweepConfig:
     resolution: int = 10_000
     shard_size: int = 4096
     splits: tuple[float, float, float] = DEFAULT_SHARES
+    split_by: Literal["id", "form"] = "id"
+    text: bool = False
     columns: tuple[Group, ...] = ()
     equilibria_cap: int = 100
     float32: bool = False
@@ -116,6 +124,10 @@ def described(config: SweepConfig) -> tuple[dict[str, Any], Any]:
     """The configuration as JSON, and the versions of its families."""
     plain = {**asdict(config), "parameters": dict(sorted(config.parameters))}
     plain["game"] = config.plays.described()
+    if config.split_by == "id":
+        del plain["split_by"]
+    if not config.text:
+        del plain["text"]
     if not config.mixture:
         del plain["mixture"]
         return plain, find_family(config.family).version
@@ -130,8 +142,9 @@ def check(config: SweepConfig) -> None:
     for name in ("tables", "resolution", "shard_size", "bins", "candidates", "equilibria_cap"):
         _check_whole(name, getattr(config, name), 1)
     _check_whole("seed", config.seed, 0)
-    if not isinstance(config.float32, bool):
-        raise ValueError(f"float32: expected True or False, got {config.float32!r}")
+    for name in ("float32", "text"):
+        if not isinstance(getattr(config, name), bool):
+            raise ValueError(f"{name}: expected True or False, got {getattr(config, name)!r}")
     _check_mixture(config)
     for part in config.parts():
         for name in ("states", "actions"):
@@ -142,6 +155,12 @@ def check(config: SweepConfig) -> None:
     except TypeError:
         raise ValueError(f"game: expected options that can be written down, got {config.game!r}") from None
     check_shares(config.splits)
+    check_choice("split_by", config.split_by, ("id", "form"))
+    for part in config.parts():
+        if config.split_by == "form":
+            check_orders(part.states, part.actions)
+    if config.text and not {"schemes", "equilibria"} <= {*config.plays.groups}:
+        raise ValueError(f"text: expected the selection game with schemes, got {config.plays!r}")
     _check_size(config)
     for part in config.parts():
         _check_parameters(part)
@@ -182,8 +201,6 @@ def _check_size(config: SweepConfig) -> None:
 
 
 def _check_columns(config: SweepConfig) -> None:
-    if config.plays.without_rows:
-        raise ValueError(f"game: expected one whose results have rows, got {config.plays.without_rows}")
     columns = config.columns
     if not isinstance(columns, tuple) or len(set(columns)) < len(columns) or not set(columns) <= {*get_args(Group)}:
         raise ValueError(f"columns: expected some of {', '.join(get_args(Group))}, each once, got {columns!r}")

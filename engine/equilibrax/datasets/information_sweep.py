@@ -34,7 +34,7 @@ class InformationSweepConfig:
     """What to solve. Together with the versions in `sweep.json` it determines every byte of a sweep.
 
     Attributes:
-        family: Family of random problems, see `problems.PROBLEM_FAMILIES`.
+        family: Family of random problems; `equilibrax families problems` describes them.
         problems: Number of problems; their ids are 0 to this number - 1.
         states: Number of states.
         acts: Number of acts.

@@ -46,7 +46,7 @@ class MarketSweepConfig:
         actions: Number of actions.
         providers: Number of providers, 1 to 16; all `2**providers - 1` committees are solved.
         alignment: What is aligned: users with the providers' components (weak), providers with the users (strong), or
-            nothing (none); see `random_markets`.
+            nothing (none).
         error: By how much markets may be misaligned, 0 to 0.5.
         seed: Seed of the random markets.
         game: The games over markets, with their options, as in `solve_games`.

@@ -113,6 +113,16 @@ def _mix(values: Any) -> Any:
         return z ^ (z >> np.uint64(31))
 
 
+def check_orders(states: int, actions: int) -> None:
+    """Refuse sizes with more than `MOST` orders of states and actions.
+
+    Raises:
+        ValueError: naming both.
+    """
+    if states + actions > 20 or factorial(states) * factorial(actions) > MOST:
+        raise ValueError(f"states, actions: expected at most {MOST:,} orders of both, got {states}! x {actions}!")
+
+
 def canonical(arrays: Any) -> Relabelling:
     """The relabelling of every table after which it is the smallest: of all orders of its states and actions, with the
     providers sorted, the first in lexicographic order.
@@ -121,8 +131,7 @@ def canonical(arrays: Any) -> Relabelling:
         ValueError: if there are more than `MOST` orders.
     """
     n, k, x, a = np.shape(arrays.providers)
-    if factorial(x) * factorial(a) > MOST:
-        raise ValueError(f"states, actions: expected at most {MOST:,} orders of both, got {x}! x {a}!")
+    check_orders(x, a)
     best: np.ndarray | None = None
     chosen = [np.zeros((n, size), np.int64) for size in (x, a, k)]
     for states in permutations(range(x)):

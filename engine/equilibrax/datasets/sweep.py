@@ -105,5 +105,7 @@ def validate(config: SweepConfig) -> None:
         ValueError: tables: expected a whole number of at least 1, got 0
     """
     check(config)
+    game = config.plays
     for part in config.parts():
-        draw(part, range(part.batch))
+        problem = game.accept(draw(part, range(part.batch)))
+        game.check_size(problem, game.masks(problem, "all"))

@@ -47,7 +47,7 @@ class Oblivious(PartitionGame):
     response: ClassVar[Response] = "best"
 
     rules: InformationRules = "partitions"
-    """What providers may post: partitions of the states, or lotteries over what they say; see `oblivious_rules`."""
+    """What providers may post: partitions of the states, or lotteries over what they say."""
 
     def __post_init__(self) -> None:
         check_choice("rules", self.rules, get_args(InformationRules))

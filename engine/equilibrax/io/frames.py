@@ -89,7 +89,7 @@ def from_dataframe(
             renamed[given] = name
     how = reading(providers, ignore)
     texts = frame_texts(frame, renamed, ("prior", "table", *(how.providers or ()), *how.ignore))
-    found = _parse(renamed, lambda: table_format.parse(texts, _HERE, resolution, how)[0])
+    found = in_their_words(renamed, lambda: table_format.parse(texts, _HERE, resolution, how)[0])
     if "table" in texts.columns or found.labels is None:
         return found
     return replace(found, labels=replace(found.labels, tables=()))
@@ -124,7 +124,7 @@ def market_from_dataframe(
     """
     how = reading(providers, ignore)
     texts = frame_texts(frame, {}, (*market_format.RESERVED, *(how.providers or ()), *how.ignore))
-    market = _parse({}, lambda: market_format.parse(texts, _HERE, resolution, weight_resolution, how))
+    market = in_their_words({}, lambda: market_format.parse(texts, _HERE, resolution, weight_resolution, how))
     if "market" in texts.columns or market.labels is None:
         return market
     return replace(market, labels=replace(market.labels, markets=()))
@@ -217,8 +217,8 @@ def _array(values: Any) -> Any:
         return pa.array([None if value is None else str(value) for value in values], pa.string())
 
 
-def _parse(renamed: Mapping[str, str], parse: Any) -> Any:
-    """What was parsed; errors have the frame's own names."""
+def in_their_words(renamed: Mapping[str, str], parse: Any) -> Any:
+    """What is parsed of a frame some of whose columns have other names; errors have the frame's own."""
     try:
         return parse()
     except TableFileError as error:

@@ -96,15 +96,22 @@ def read_raters(
         >>> raters.rater_names, raters.ratings.tolist()
         (('Ann', 'Bob'), [[0.2, 0.15], [0.8, nan]])
     """
+    how = reading(providers, ignore, sep, decimal)
+    sheet = read_sheet(path, unnamed=True, sep=how.sep, decimal=decimal)
+    return raters_of(sheet, how, target, format, weight, group, scale, target_scale)
+
+
+def raters_of(
+    sheet: Sheet, how: Reading, target, format: RaterFormat, weight: str | None, group: str | None, scale, target_scale
+) -> RaterMatrix:
+    """What a sheet says; the arguments are those of `read_raters`."""
     check_choice("format", format, get_args(RaterFormat))
     low_high = check_scale("scale", scale)
     wanted = check_scale("target_scale", target_scale) if target_scale is not None else low_high
     names = ("target",) if target is None else (target,) if isinstance(target, str) else tuple(target)
     if not names or len(set(names)) < len(names):
         raise ValueError(f"target: expected one name or several different ones, got {target!r}")
-    how = reading(providers, ignore, sep, decimal)
-    sheet = read_sheet(path, unnamed=True, sep=how.sep, decimal=decimal)
-    for option, columns in (("weight", [weight]), ("group", [group]), ("ignore", ignore)):
+    for option, columns in (("weight", [weight]), ("group", [group]), ("ignore", how.ignore)):
         for column in columns:
             if column is not None:
                 _expect(column, sheet.columns, f"{option}: ", sheet)

@@ -5,6 +5,7 @@ Which lines there are, and where, the games say themselves (`Game.compared`).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,15 +14,21 @@ from equilibrax.games import Aligned, Backend, Compared, GameLine, Quantal, Tabl
 from equilibrax.problems.tables import UtilityTables
 from equilibrax.theory import efficiency, guarantee
 
+Progress = Callable[[int, int], None] | None
+
 
 class Collector:
     """Solves game after game and collects their lines."""
 
-    def __init__(self, tables, lambdas: tuple[float, ...], tolerance: float, backend: Backend, devices):
+    def __init__(
+        self, tables, lambdas: tuple[float, ...], tolerance: float, backend: Backend, devices, progress: Progress
+    ):
+        self.progress, self.started = progress, 0
         self.tables, self.how = tables, {"backend": backend, "devices": devices, "throw": False}
         self.k = tables.num_providers
         games = [one for game in all_games(UtilityTables).values() for one in game.compared(lambdas, tolerance)]
         self.games = sorted((one for one in games if isinstance(tables, one.game.over)), key=lambda one: one.place)
+        self.total = len(self.games) + 1 + bool(lambdas)
         self.aligned = self._solve(Aligned())
         self.quantal = self._solve(Aligned(Quantal(lambdas, tolerance))) if lambdas else None
         self.lambdas = lambdas
@@ -54,6 +61,9 @@ class Collector:
         }
 
     def _solve(self, game: Any, each: bool = False) -> TableResult:
+        if self.progress is not None:
+            self.progress(self.started, self.total)
+        self.started += 1
         everybody = (1 << self.k) - 1
         committees = list(dict.fromkeys([*(1 << j for j in range(self.k)), everybody])) if each else [everybody]
         only = game.committees_of(self.k) == 1

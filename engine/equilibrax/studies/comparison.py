@@ -10,7 +10,7 @@ Letters: B tables, G lines, K providers.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -198,6 +198,7 @@ def compare(
     tolerance: float = TOLERANCE,
     backend: Backend = "auto",
     devices: Sequence[Any] | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Comparison:
     """The user's utility in every game with all providers, beside her optimum, an aligned provider and the bounds.
 
@@ -212,6 +213,7 @@ def compare(
         tolerance: quantal utilities that differ by no more are equal.
         backend: as in `solve`; "cpu" leaves games out that have no loops.
         devices: JAX devices to spread the tables over; default all local devices.
+        progress: called before every game with the number of games that are solved, and of all.
 
     Returns:
         A `Comparison`. Games that cannot be played on such tables (obedience with more than 11 states, randomized
@@ -233,7 +235,7 @@ def compare(
         lambdas = tuple(np.atleast_1d(check_numbers("rationality", rationality, 0, infinite=True)).tolist())
     if lambdas:
         Quantal(lambdas, tolerance)
-    return Comparison(**Collector(tables, lambdas, tolerance, backend, devices).collect())
+    return Comparison(**Collector(tables, lambdas, tolerance, backend, devices, progress).collect())
 
 
 def _state_names(tables: UtilityTables | PersuasionGame) -> tuple[str, ...]:

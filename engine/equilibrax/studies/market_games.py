@@ -5,7 +5,7 @@ Letters: B markets, C committees, N users.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,6 +57,7 @@ def solve_games(
     backend: Backend = "auto",
     devices: Sequence[Any] | None = None,
     throw: bool = True,
+    progress: Callable[[int, int], None] | None = None,
 ) -> list[MarketOutcome]:
     """Solve markets in the personalized game, the anonymous one or both, and for every lambda.
 
@@ -68,6 +69,7 @@ def solve_games(
         backend: as in `solve`.
         devices: as in `solve`.
         throw: as in `solve`.
+        progress: called before every game with the number of games that are solved, and of all.
 
     Returns:
         An outcome for every game and lambda, games first.
@@ -82,7 +84,10 @@ def solve_games(
         [('personalized', [0.5, 0.5]), ('anonymous', [0.2, 0.2])]
     """
     found = []
-    for one in market_games(game):
+    games = market_games(game)
+    for number, one in enumerate(games):
+        if progress is not None:
+            progress(number, len(games))
         how: Any = {"committees": committees, "backend": backend, "devices": devices, "throw": throw}
         result = solve(market, one.suited(market), **how)
         found += [MarketOutcome(each, market_promises(each) if promises else None) for each in result.each]

@@ -35,11 +35,11 @@ def front_matter(configuration: Configuration, splits: list[str], rows: int) -> 
     lines += ["pretty_name: Equilibria of games between AI providers", "tags:"]
     lines += [f"- {tag}" for tag in ("game-theory", "equilibrium", "alignment", "synthetic")]
     lines += ["size_categories:", f"- {shown}", "configs:"]
-    for kind in reversed(configuration.kinds):
+    for kind in reversed(configuration.folders):
         lines += [f"- config_name: {kind}", *(["  default: true"] * (kind == configuration.kinds[1])), "  data_files:"]
         lines += [line for s in splits for line in (f"  - split: {s}", f"    path: {kind}/{s}-*.parquet")]
     lines.append("dataset_info:")
-    for kind in configuration.kinds:
+    for kind in configuration.folders:
         lines += [f"- config_name: {kind}", "  features:"]
         for column in configuration.columns(kind):
             indents = [" " * (4 + 2 * i) for i in range(max(1, column.depth))]
@@ -50,7 +50,7 @@ def front_matter(configuration: Configuration, splits: list[str], rows: int) -> 
 
 def croissant_faults(found: Any, configuration: Configuration, splits: list[str]) -> Mapping[str, tuple[Any, Any]]:
     """What machines read of `croissant.json`, where it is not what it should be: by name, expected and found."""
-    parts = [(kind, split) for kind in configuration.kinds for split in splits]
+    parts = [(kind, split) for kind in configuration.folders for split in splits]
     wanted = {
         "@context": _CONTEXT,
         "@type": "sc:Dataset",

@@ -24,12 +24,15 @@ from equilibrax._core.column import Column
 from equilibrax._core.columns import Group, declared
 from equilibrax.verification.rules import GAMES, Game
 from equilibrax.verification.safely import read_json, short
+from equilibrax.verification.training.forms import MOST_ORDERS, orders
 
 FORMAT = 3
 MOST_SHARDS, MOST_ROWS, MOST_TURNS = 10**8, 2**22, 100_000
 """Shards, rows of results of one, and shards until the parts of a mixture are even: what a sweep can have at most."""
 MOST_CELLS = 2**22
 """Utilities of one table that are drawn again."""
+_UNSAID = {"split_by": "id", "text": False}
+"""Settings that are only written where they are others."""
 SPLITS = ("train", "validation", "test")
 
 
@@ -70,10 +73,6 @@ class Configuration:
 
     description: Mapping[str, Any]
 
-    unit: ClassVar[str] = "tables"
-    kinds: ClassVar[tuple[str, str]] = ("tables", "committees")
-    key: ClassVar[str] = "table_id"
-
     def __getitem__(self, name: str) -> Any:
         config = self.description["config"]
         game = config["game"]
@@ -85,6 +84,8 @@ class Configuration:
             return game.get(name, False) is not False
         if name in ("schemes", "partitions", "lotteries"):  # which of them providers may post
             return game.get("rules", "schemes" if self.game.schemes else "partitions") == name
+        if name == "search":  # how lotteries were searched for, or None
+            return game.get(name)
         if name == "rationality":
             return lambdas_of(game.get("response", "best"))
         if name == "tolerance":
@@ -93,7 +94,12 @@ class Configuration:
             return game["dynamics"].get("step_limit", 10**6) if isinstance(game.get("dynamics"), dict) else 10**6
         if name == "max_capacity":  # schemes that a table of any kind can have without being given up
             return game.get(name, 2**16)
-        return config[name]
+        return config.get(name, _UNSAID[name]) if name in _UNSAID else config[name]
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """The folders of files: the kinds, and text if there is any."""
+        return (*self.kinds, *(["text"] if self["text"] else []))
 
     @property
     def count(self) -> int:
@@ -147,11 +153,13 @@ class Configuration:
 
     def letters(self, part: Any) -> dict[str, int]:
         """What the letters in the sizes of columns stand for."""
-        return {"K": part.providers, "1+K": 1 + part.providers, "X": part.states, "A": part.actions}
+        found = {"K": part.providers, "1+K": 1 + part.providers, "X": part.states, "A": part.actions}
+        return found | ({"M": self["search"]["messages"] or part.states} if self["search"] else {})
 
-    def split_of(self, table_id: np.ndarray) -> np.ndarray:
-        """`[B]` positions in `splits`: splitmix64 of the seed, plus the id, splitmix64 again, against the shares."""
-        hashes = _splitmix(_splitmix(np.array([self["seed"]], np.uint64)) + table_id.astype(np.uint64))
+    def split_of(self, decisive: np.ndarray) -> np.ndarray:
+        """`[B]` positions in `splits`: splitmix64 of the seed, plus the id or the hash of the form, splitmix64 again,
+        against the shares."""
+        hashes = _splitmix(_splitmix(np.array([self["seed"]], np.uint64)) + decisive.astype(np.uint64))
         total, limits = Fraction(0), []
         for share in self["splits"]:
             total += Fraction(repr(share))
@@ -165,6 +173,7 @@ class Configuration:
     def columns(self, kind: str) -> list[Column]:
         """The columns of inputs or results, in order."""
         groups = set(self["columns"]).intersection(get_args(Group)) | (set() if self.game.schemes else {"partitions"})
+        groups |= {"search"} if self["search"] else set()
         groups |= {"lotteries"} if self.game.schemes and self["lotteries"] else set()
         return [column.stored(self["float32"]) for column in declared(kind, *groups)]
 
@@ -179,9 +188,15 @@ class Configuration:
         check_common(self)
         if self.ids(self.shards - 1).stop > 2**62:
             raise ValueError("candidates: more than can be numbered")
-        for name, kind in (("float32", bool), ("stratify", str)):
+        for name, kind in (("float32", bool), ("stratify", str), ("text", bool)):
             if type(self[name]) is not kind:
                 raise TypeError(f"{name}: {self[name]!r}")
+        if self["search"] and self["search"]["messages"] is not None:
+            check_whole("messages", self["search"]["messages"], 1, MOST_CELLS)
+        if self["split_by"] not in ("id", "form"):
+            raise ValueError(f"split_by: {short(self['split_by'])}")
+        if self["text"] and not ("schemes" in self["columns"] and self.game.schemes and self["schemes"]):
+            raise ValueError("text: no schemes")
         if self["stratify"]:
             low, high = map(float, self["bin_range"])
             if not low < high:
@@ -204,6 +219,8 @@ class Configuration:
             raise ValueError(f"tables of more than {MOST_CELLS:,} utilities")
         if min(self["shard_size"], self.count) * self.rows_each(part) > MOST_ROWS:
             raise ValueError(f"shard_size: more than {MOST_ROWS:,} rows")
+        if self["split_by"] == "form" and orders(part.states, part.actions) > MOST_ORDERS:
+            raise ValueError(f"split_by: more than {MOST_ORDERS:,} orders of states and actions")
         if type(part.family) is not str or len(part.family) > 200:
             raise TypeError("family: no text")
         if any(type(value) not in (int, float) for value in part.parameters.values()):

@@ -17,6 +17,7 @@ from equilibrax.verification.configuration import Configuration
 from equilibrax.verification.parquet import MOST_BYTES, NoSchema, TooLarge, read_file
 from equilibrax.verification.report import NAMED, WORDS, Verification
 from equilibrax.verification.safely import names_in, read_bytes, read_json, regular, sha256_of, short
+from equilibrax.verification.training.questions import KINDS, text_bytes
 
 DESCRIBING = ("sweep.json", "README.md", "croissant.json")
 """Files whose hashes the manifest has."""
@@ -72,7 +73,7 @@ def read_record(report: Verification, configuration: Configuration, folder: Path
         value = {key: getattr(part, key) for key in ("family", "states", "actions", "providers", "parameters")}
         if found.get("part") != value:
             report.fail("records", name, value, found.get("part"), column="part")
-    expected = {file_name(kind, split, shard) for kind in configuration.kinds for split in configuration.splits}
+    expected = {file_name(kind, split, shard) for kind in configuration.folders for split in configuration.splits}
     if set(files) != expected:
         report.fail("records", name, sorted(expected), sorted(files), column="files")
         return None
@@ -112,7 +113,8 @@ def read_rows(
         report.fail("checksums", name, f"SHA-256 {said['sha256']}", digest)
     part, rows = configuration.part(shard), said["rows"]
     most = min(configuration["shard_size"], configuration.count)
-    if rows > most * (configuration.rows_each(part) if kind == configuration.kinds[1] else 1):
+    each = {configuration.kinds[0]: 1, configuration.kinds[1]: configuration.rows_each(part)}.get(kind, len(KINDS))
+    if rows > most * each:
         report.fail("records", record_name(shard), "rows of the shard's tables", rows, column=name)
         return None
     letters = configuration.letters(part)
@@ -125,9 +127,13 @@ def read_rows(
             widths[column.name] *= min(configuration["equilibria_cap"], part.actions ** min(part.states, 64))
         if column.group == "lotteries":  # at most one for every action that joins a provider's best ones
             widths[column.name] *= part.providers * part.states * part.actions + 1
+    texts = {}
+    if kind not in configuration.kinds:
+        texts = text_bytes(part.states, part.actions, 1 + part.providers)
+        widths |= {"accepted": part.providers, "choices": max(part.actions, 1 + part.providers)}
     report.passed("schema")
     try:
-        return read_file(content, configuration.columns(kind), rows, widths)
+        return read_file(content, configuration.columns(kind), rows, widths, texts)
     except TooLarge as error:
         report.leave_out("large", f"files of {error}", 1)
     except NoSchema as error:
@@ -144,7 +150,7 @@ def check_extra(report: Verification, configuration: Configuration, folder: Path
     splits, shards = set(configuration.splits), configuration.shards
     present: set[int] = set()
     pattern = re.compile(r"(?:([a-z]+)-)?([0-9]{8})(\.json|\.parquet)")
-    for kind in (*configuration.kinds, "shards"):
+    for kind in (*configuration.folders, "shards"):
         try:
             entries = names_in(folder / kind, shards * max(1, len(splits)) + _MORE)
         except OSError as error:
@@ -162,7 +168,7 @@ def check_extra(report: Verification, configuration: Configuration, folder: Path
                 report.fail("files", f"{kind}/{entry.name}", "nothing of this name", "a file")
             elif kind == "shards":
                 present.add(int(shard))
-    known = {*DESCRIBING, "manifest.json", *configuration.kinds, "shards"}
+    known = {*DESCRIBING, "manifest.json", *configuration.folders, "shards"}
     for entry in names_in(folder, len(known) + _MORE):
         if entry.name in FIGURES and _is_picture(Path(entry.path)):
             report.leave_out(WORDS, "figures", 1)
@@ -188,7 +194,7 @@ class Manifest:
     def __init__(self, report: Verification, configuration: Configuration, folder: Path):
         self.report, self.configuration, self.folder, self.sums = report, configuration, folder, Counter()
         self.statuses: Counter[str] = Counter()
-        self.splits = {split: dict.fromkeys(configuration.kinds, 0) for split in configuration.splits}
+        self.splits = {split: dict.fromkeys(configuration.folders, 0) for split in configuration.splits}
         report.leave_out(WORDS, "words of README.md and croissant.json", 2)
         self.found: dict[str, Any] = {}
         self.shards: list[Any] = []

@@ -23,7 +23,12 @@ from equilibrax.verification.shards import ShardCheck
 
 _GAME = Game(known=True, statuses=CYCLE | LIMIT, of={CYCLE: "again", LIMIT: "again"})
 _OPTIONS = {"mechanism": ("bazaar", "naive"), "buyer": ("face_value", "bayesian"), "rounds": (1, "fixed_point")}
-_USUAL = {"stratify": "", "resolution": 1}  # what tables have and decision problems have not
+_USUAL = {
+    "stratify": "",
+    "resolution": 1,
+    "split_by": "id",
+    "text": False,
+}  # what tables have and decision problems have not
 _CLOSE = 1e-12  # of prices and revenues, relative to the largest: sums in floating point
 _BLOCK = 2**24  # cells in memory
 

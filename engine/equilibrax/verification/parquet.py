@@ -44,7 +44,13 @@ class NoSchema(ValueError):
         self.column = column
 
 
-def read_file(content: bytes, columns: Sequence[Column], rows: int, widths: Mapping[str, int]) -> pa.Table:
+def read_file(
+    content: bytes,
+    columns: Sequence[Column],
+    rows: int,
+    widths: Mapping[str, int],
+    texts: Mapping[str, int] | None = None,
+) -> pa.Table:
     """The rows of a file, after all that it says of itself was compared with what its columns are.
 
     Args:
@@ -52,6 +58,7 @@ def read_file(content: bytes, columns: Sequence[Column], rows: int, widths: Mapp
         columns: that it should have.
         rows: that it should have.
         widths: how many values a list holds, at most; 1 where nothing is said.
+        texts: how many bytes a text has, at most, in columns whose texts are all different; else it is 256.
 
     Raises:
         TooLarge: if that is more than `MOST_BYTES`.
@@ -59,7 +66,8 @@ def read_file(content: bytes, columns: Sequence[Column], rows: int, widths: Mapp
         ValueError: saying what is there that should not be.
         pyarrow.ArrowException, OSError: if it is no Parquet file.
     """
-    if sum(_room(column, rows, widths) for column in columns) - _SLACK * len(columns) > MOST_BYTES:
+    texts = {} if texts is None else texts
+    if sum(_room(column, rows, widths, texts) for column in columns) - _SLACK * len(columns) > MOST_BYTES:
         raise TooLarge(f"more than {MOST_BYTES:,} bytes")
     footer = _footer(content)
     _only("the file", footer, _FILE)
@@ -73,31 +81,37 @@ def read_file(content: bytes, columns: Sequence[Column], rows: int, widths: Mapp
         for column, chunk in zip(columns, group[1]):
             _only(column.name, chunk, _CHUNK)
             _only(column.name, chunk.get(3, {}), _META)
-            _check_pages(content, column, chunk[3], group[3], widths)
-    texts = [column.name for column in columns if column.type == "string"]
-    with pq.ParquetFile(pa.BufferReader(content), read_dictionary=texts, page_checksum_verification=True) as file:
+            _check_pages(content, column, chunk[3], group[3], widths, texts)
+    encoded = [column.name for column in columns if column.type == "string"]
+    with pq.ParquetFile(pa.BufferReader(content), read_dictionary=encoded, page_checksum_verification=True) as file:
         _check_schema(file, pq.read_schema(pa.BufferReader(content)), columns)
-        parts = [_read_group(file, i, columns) for i in range(file.num_row_groups)]
+        parts = [_read_group(file, i, columns, texts) for i in range(file.num_row_groups)]
     table = pa.concat_tables(parts) if parts else schema(columns).empty_table()
     table.validate(full=True)
     return table
 
 
-def _read_group(file: pq.ParquetFile, number: int, columns: Sequence[Column]) -> pa.Table:
+def _read_group(file: pq.ParquetFile, number: int, columns: Sequence[Column], texts: Mapping[str, int]) -> pa.Table:
     """A group of rows, compared with its statistics."""
     part, group = file.read_row_group(number).replace_schema_metadata(), file.metadata.row_group(number)
     for place, column in enumerate(columns):
         values = part.column(place).combine_chunks()
         if pa.types.is_dictionary(values.type):
             dictionary = values.dictionary if isinstance(values, pa.DictionaryArray) else values.chunk(0).dictionary
-            if len(dictionary) and max(map(len, dictionary.cast(pa.binary()).to_pylist())) > _TEXT:
-                raise ValueError(f"{column.name}: a text of more than {_TEXT} bytes")
+            _check_lengths(column.name, dictionary, texts.get(column.name, _TEXT))
             values = values.cast(pa.string())
             part = part.set_column(place, column.name, values)
         for _ in range(column.depth):
             values = values.flatten()
+        if column.depth and column.element == "string":
+            _check_lengths(column.name, values, texts.get(column.name, _TEXT))
         _check_statistics(column.name, group.column(place), values)
     return part.cast(schema(columns))
+
+
+def _check_lengths(name: str, values: Any, most: int) -> None:
+    if len(values) and (pc.max(pc.binary_length(values)).as_py() or 0) > most:  # pyright: ignore[reportAttributeAccessIssue]
+        raise ValueError(f"{name}: a text of more than {most} bytes")
 
 
 def _check_statistics(name: str, chunk: Any, values: Any) -> None:
@@ -139,18 +153,22 @@ def _values(column: Column, rows: int, widths: Mapping[str, int]) -> int:
     return rows * max(1, widths.get(column.name, 1))
 
 
-def _room(column: Column, rows: int, widths: Mapping[str, int]) -> int:
+def _room(column: Column, rows: int, widths: Mapping[str, int], texts: Mapping[str, int]) -> int:
     """Most bytes of a column: its values with levels, or texts that are all different."""
+    if column.name in texts:
+        return _SLACK + _values(column, rows, widths) * (texts[column.name] + 10)
     size = 8 if column.type != "string" else 64
     return _SLACK + 2 * _values(column, rows, widths) * (size + 2)
 
 
-def _check_pages(content: bytes, column: Column, meta: dict[int, Any], rows: int, widths: Mapping[str, int]) -> None:
+def _check_pages(
+    content: bytes, column: Column, meta: dict[int, Any], rows: int, widths: Mapping[str, int], texts: Mapping[str, int]
+) -> None:
     """The headers of a chunk's pages: what they say they decompress to, and how many values they hold."""
     start, length = min(meta[key] for key in (9, 11) if key in meta), meta[7]
     if start < 4 or length < 0 or start + length > len(content):
         raise ValueError(f"{column.name}: data outside of the file")
-    room, most, values, end = _room(column, rows, widths), _values(column, rows, widths), 0, start + length
+    room, most, values, end = _room(column, rows, widths, texts), _values(column, rows, widths), 0, start + length
     if meta[5] > most:
         raise ValueError(f"{column.name}: {meta[5]:,} values, more than {most:,}")
     while start < end:

@@ -37,12 +37,14 @@ CHECKS = {
     "equilibria": "the listed equilibria are equilibria, and none is left out",
     "dynamics": "best-response dynamics ends there, after as many moves",
     "misalignment": "scores allow what the worst equilibrium loses, and are not above that of no weights",
-    "programs": "scores, and whether lotteries have equilibria with single utilities, against HiGHS",
+    "programs": "scores, equilibria in lotteries with single utilities, and what members gain by lotteries, by HiGHS",
     "weights": "misalignment weights attain the score",
     "benchmark": "what members can share with a user",
     "bound": "bounds are what their theorems promise (of tables: optimum - 2 misalignment), and hold",
     "robustness": "losses that a market survives are those of the scores of its committees",
     "efficiency": "weights prove the efficiency gap of the worst equilibrium, and a lottery attains it",
+    "search": "profiles that a search found: what everybody has, and what is said of what members could gain",
+    "text": "numbers in games in words are the tables', and answers follow from the results",
     "utility": "the buyer's utility in markets of information, and whether she is harmed",
     "shown": "what is shown and paid in them, and how often sellers chose again",
     "strata": "tables of a stratified sweep are in their bins",
@@ -50,7 +52,7 @@ CHECKS = {
 """Name of each check and what it makes sure of."""
 
 ALLOWABLE = {
-    "words": "the prose of card and metadata, retries and resolved of the records",
+    "words": "the prose of card and metadata and of games in words, retries and resolved of the records",
     "sample": "tables and scores that --sample and --programs leave out",
     "families": "tables that cannot be drawn again",
     "games": "results of games of one's own, and options that are not worked out again",

@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from equilibrax.verification import arrays, rules
 from equilibrax.verification.configuration import Configuration, Part
-from equilibrax.verification.draws import draw_again, known_family
+from equilibrax.verification.draws import draw_again, draw_prior, known_family
 from equilibrax.verification.enumeration import MOST_SCHEMES, block_size, enumerate_games
 from equilibrax.verification.folder import file_name, read_rows, record_name
 from equilibrax.verification.games import Answers, Games
@@ -25,9 +25,11 @@ from equilibrax.verification.lists import TooLong, solve_table
 from equilibrax.verification.lotteries import solve_lotteries
 from equilibrax.verification.partition_results import check_partitions, check_setting
 from equilibrax.verification.programs import Programs
-from equilibrax.verification.report import Verification
+from equilibrax.verification.report import WORDS, Verification
 from equilibrax.verification.results import Block, check_results
 from equilibrax.verification.safely import short
+from equilibrax.verification.training import forms
+from equilibrax.verification.training.questions import TextCheck
 
 ATTACKS = 2000
 """Schemes that are tried where equilibria can be neither enumerated nor listed."""
@@ -86,7 +88,7 @@ class ShardCheck:
         files = record["files"] if record else {}
         read: dict[str, dict[str, pa.Table | None]] = {}
         for split in self.configuration.splits:
-            names = {kind: file_name(kind, split, shard) for kind in self.configuration.kinds}
+            names = {kind: file_name(kind, split, shard) for kind in self.configuration.folders}
             read[split] = {
                 kind: read_rows(self.report, self.configuration, self.folder, name, shard, files.get(name))
                 for kind, name in names.items()
@@ -96,10 +98,10 @@ class ShardCheck:
         chosen = self.choice.of_next(len(ids))
         wanted = np.unique(ids)[chosen[: len(np.unique(ids))]]
         for position, split in enumerate(self.configuration.splits):
-            tables, results = (read[split][kind] for kind in self.configuration.kinds)
+            tables, results, *text = (read[split][kind] for kind in self.configuration.folders)
             if tables is not None:
                 self.report.tables += tables.num_rows
-                self._check_splits(shard, split, position, tables)
+                self._check_splits(shard, part, split, position, tables)
                 self._check_tables(shard, part, split, tables, wanted)
             if results is not None:
                 self.report.rows += results.num_rows
@@ -107,6 +109,8 @@ class ShardCheck:
             if tables is not None and results is not None:
                 if self._aligned(shard, part, split, tables, results):
                     self._check_results(shard, part, split, tables, results, wanted)
+                    for rows in text:
+                        self._check_text(shard, part, split, tables, results, rows, wanted)
                 else:
                     self.report.leave_out(
                         "errors", "results whose rows are not those of the tables, in order", results.num_rows
@@ -154,12 +158,40 @@ class ShardCheck:
                 self.report.fail("ids", record_name(shard), f"{len(span)} {self.configuration.unit}", got, column=key)
         return ids
 
-    def _check_splits(self, shard: int, split: str, position: int, rows: pa.Table) -> None:
+    def _check_splits(self, shard: int, part: Any, split: str, position: int, rows: pa.Table) -> None:
         key, name = self.configuration.key, file_name(self.configuration.kinds[0], split, shard)
         ids, _ = arrays.numbers(rows, key)
-        names, belongs = np.array(self.configuration.splits, object), self.configuration.split_of(ids)
+        decisive = ids
+        if self.configuration["split_by"] == "form":
+            games = self._games(part, rows)
+            if games is None:
+                what = "splits of tables that are stored in 32 bits and cannot be drawn again"
+                self.report.leave_out("families", what, len(ids))
+                return
+            decisive = forms.hashes(games)
+        names, belongs = np.array(self.configuration.splits, object), self.configuration.split_of(decisive)
         got = np.full(len(ids), split, object)
         self.report.compare("splits", name, key, np.arange(len(ids)), names[belongs], got, belongs != position)
+
+    def _check_text(self, shard, part: Part, split: str, tables: pa.Table, results: pa.Table, text, wanted) -> None:
+        """Games in words, and the answers to questions about them."""
+        if text is None:
+            return
+        name = file_name(self.configuration.folders[-1], split, shard)
+        check = TextCheck(self.report, name, tables, results, text)
+        self.report.leave_out(WORDS, "rules and wording of games in words", text.num_rows)
+        if not check.check_ids():
+            self.report.leave_out("errors", "text whose rows are not those of the tables, in order", text.num_rows)
+            return
+        chosen = np.flatnonzero(np.isin(arrays.numbers(tables, self.configuration.key)[0], wanted))
+        self.report.leave_out("sample", "text of tables that were not in the sample", tables.num_rows - len(chosen))
+        games = self._games(part, tables.take(pa.array(chosen)))
+        if games is None:
+            what = "text of tables that are stored in 32 bits and cannot be drawn again"
+            self.report.leave_out("families", what, len(chosen))
+            return
+        check.check_words(games, chosen)
+        check.check_answers(games, chosen)
 
     def _aligned(self, shard: int, part: Part, split: str, tables: pa.Table, results: pa.Table) -> bool:
         """Whether the rows of every table are there, in order."""
@@ -208,7 +240,7 @@ class ShardCheck:
             for column, truth, width in (
                 ("user", (drawn[:, 0] / resolution).astype(kind), cells),
                 ("provider_utilities", (drawn[:, 1:] / resolution).astype(kind), part.providers * cells),
-                ("prior", np.ones((len(mine), part.states), np.int32), part.states),
+                ("prior", self._prior(part, ids[mine]), part.states),
                 ("available", np.ones((len(mine), cells), bool), cells),
             ):
                 stored, missing, bad = arrays.lists(some, column, width)
@@ -252,6 +284,10 @@ class ShardCheck:
         )
         return np.concatenate([user[:, None], providers], axis=1)
 
+    def _prior(self, part: Part, ids: np.ndarray) -> np.ndarray:
+        """`[B, X]` weights of their states."""
+        return draw_prior(part.family, ids, states=part.states, seed=self.configuration["seed"])
+
     def _games(self, part: Part, rows: pa.Table) -> Games | None:
         """The games of some rows: drawn again if that can be done, else as they are stored, if that is exact."""
         resolution, shape = (
@@ -259,8 +295,8 @@ class ShardCheck:
             (rows.num_rows, 1 + part.providers, part.states, part.actions),
         )
         if known_family(part.family, part.version):
-            utilities = self._draw(part, arrays.numbers(rows, self.configuration.key)[0])
-            prior = np.ones((rows.num_rows, part.states), np.int64)
+            ids = arrays.numbers(rows, self.configuration.key)[0]
+            utilities, prior = self._draw(part, ids), self._prior(part, ids)
             available = np.ones((rows.num_rows, part.states, part.actions), bool)
         else:
             cells = part.states * part.actions

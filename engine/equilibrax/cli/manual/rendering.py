@@ -17,15 +17,18 @@ from equilibrax.cli.manual import GAME, WIDTH, wrapped
 _EXAMPLE = re.compile(r"\s*\bExample:\s+")  # they come last
 _DEFAULT = re.compile(r"\s*\(default: ((?:(?!\(default:).)*)\)\s*$", re.DOTALL)
 _SAID = re.compile(r"\bdefault(:| is\b| all\b| as\b| \d)|by default", re.IGNORECASE)
+_FLAG_WITH_VALUE = re.compile(r"(--[\w-]+) (?=[^-])")
+_COMMAND = re.compile(r"`equilibrax [^`]{1,40}`")
 _TOGETHER = "\u00a0"  # where no line ends
+_SEVERAL = re.compile(r"^\[(.+) \[\1 \.\.\.\]\]$")
 _REQUIRED = re.compile(r"\s*\((required|optional)\)\s*$")
 _WORDS = {
     "INT": "N",
     "FLOAT": "NUMBER",
     "STR": "TEXT",
     "PATH": "FILE",
-    "[STR [STR ...]]": "TEXT ...",
-    "[INT [INT ...]]": "N ...",
+    "STR ...": "TEXT ...",
+    "INT ...": "N ...",
 }
 
 
@@ -87,7 +90,7 @@ def all_pages(commands: dict[str, tuple[str, str]]) -> dict[str, str]:
         command, prog = getattr(import_module(f"equilibrax.cli.{name}"), class_name), f"equilibrax {name}"
         pages[name] = page_of(command, [], prog)
         for flag in getattr(command, "variant_flags", ()):
-            pages[f"{name}{flag}"] = page_of(command, [flag], prog)
+            pages[f"{name}{flag}"] = page_of(command, [flag], f"{prog} {flag} N")
         for sub, _ in _subcommands(_parser(command, prog)) if not hasattr(command, "over") else ():
             pages[f"{name}.{sub}"] = subpage_of(command, sub, prog)
     return pages
@@ -108,9 +111,10 @@ def _head(parser: Any, prog: str) -> list[str]:
     title, *paragraphs = [part for part in re.split(r"\n\s*\n", text) if part.strip()]
     positional = [_metavar(a) for a in parser._actions if not a.option_strings and not isinstance(a.choices, dict)]
     names = ["{" + ",".join(name for name, _ in _subcommands(parser)) + "}"] if _subcommands(parser) else []
-    lines = [*wrapped(f"usage: {' '.join([prog, *names, *positional])} [options]"), "", *wrapped(title)]
+    options = ["[options]"] if any(action.option_strings for action in _own(parser)) or names else []
+    lines = [*wrapped(f"usage: {' '.join([prog, *names, *positional, *options])}"), "", *wrapped(title)]
     for paragraph in paragraphs:
-        lines += ["", *wrapped(paragraph)]
+        lines += ["", *_told(paragraph)]
     if examples:
         lines += ["", "examples:"]
         for example in examples:
@@ -119,7 +123,11 @@ def _head(parser: Any, prog: str) -> list[str]:
 
 
 def _command_lines(example: str) -> list[str]:
-    """A command to type, over several lines if it is long."""
+    """A command to type, over several lines if it is long; flags stay with their values."""
+    return [line.replace(_TOGETHER, " ") for line in _broken(_FLAG_WITH_VALUE.sub(rf"\1{_TOGETHER}", example))]
+
+
+def _broken(example: str) -> list[str]:
     first, *more = wrapped(example, 2, WIDTH - 2)
     if not more:
         return [first]
@@ -127,18 +135,27 @@ def _command_lines(example: str) -> list[str]:
     return [line + " \\" for line in [first, *rest[:-1]]] + rest[-1:]
 
 
+def _told(text: str, indent: int = 0) -> list[str]:
+    """Lines of a text, in which commands and what stays together are not torn apart."""
+    kept = _COMMAND.sub(lambda found: re.sub(r"\s+", _TOGETHER, found[0]), text)
+    return [line.replace(_TOGETHER, " ") for line in wrapped(kept, indent)]
+
+
 def _section(heading: str, flags: Sequence[_Flag]) -> list[str]:
     lines = ["", heading] if flags else []
     for flag in flags:
         lines += [*wrapped(flag.typed, 2)[:1], *(f"      {line.strip()}" for line in wrapped(flag.typed, 2)[1:])]
-        lines += [line.replace(_TOGETHER, " ") for line in wrapped(flag.text, 6)]
+        lines += _told(flag.text, 6)
     return lines
 
 
+def _own(parser: Any) -> list[Any]:
+    """What can be typed, but help and subcommands."""
+    return [a for a in parser._actions if "--help" not in a.option_strings and not isinstance(a.choices, dict)]
+
+
 def _flags(parser: Any) -> Iterator[_Flag]:
-    for action in parser._actions:
-        if "--help" in action.option_strings or isinstance(action.choices, dict):
-            continue
+    for action in _own(parser):
         metavar, positional = _metavar(action), not action.option_strings
         typed = metavar if positional else ", ".join(action.option_strings)
         if not positional and metavar and action.nargs != 0:
@@ -149,6 +166,7 @@ def _flags(parser: Any) -> Iterator[_Flag]:
 def _metavar(action: Any) -> str:
     found = action.metavar
     text = " ".join(found) if isinstance(found, tuple) else str(found or "")
+    text = _SEVERAL.sub(r"\1 ...", text)
     text = text.removeprefix("{None}|").replace("{None,", "{").replace("{,", "{" if found != "{,;|tab}" else "{,")
     return _WORDS.get(text, text)
 

@@ -25,7 +25,14 @@ from equilibrax.verification.rules import USUAL, Game
 
 ALIGNMENTS = ("weak", "strong", "none")
 _MOST_PLAYS = 1000
-_USUAL = {"stratify": "", "float32": False, "equilibria_cap": 1}  # what sweeps of markets do not choose
+_USUAL = {
+    "stratify": "",
+    "float32": False,
+    "equilibria_cap": 1,
+    "split_by": "id",
+    "text": False,
+    "search": None,
+}  # what sweeps of markets do not choose
 
 
 @dataclass(frozen=True)

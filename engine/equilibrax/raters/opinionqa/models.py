@@ -21,7 +21,7 @@ from equilibrax.io.files import TableFileError
 from equilibrax.io.literals import parse_literal
 from equilibrax.io.names import check_alike
 from equilibrax.io.sheets import read_sheet
-from equilibrax.raters._opinionqa_files import Counts, Questions, mapping, number_of, option_numbers, plain, read_json
+from equilibrax.raters.opinionqa.files import Counts, Questions, mapping, number_of, option_numbers, plain, read_json
 
 _STATE = "scenario_state.json"
 
