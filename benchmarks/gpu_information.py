@@ -18,6 +18,7 @@ from equilibrax_kernels.conversation.transcripts import draw_rows, draw_transcri
 from equilibrax_kernels.fits.persuasion import certified_rule, combined_value, persuasion_rule, refined_value
 from equilibrax_kernels.information.market import information_market
 from equilibrax_kernels.lotteries.ascent import ascend
+from equilibrax_kernels.lotteries.envelope import quantal_cell
 from equilibrax_kernels.lotteries.updates import extra_gradient, optimistic
 from equilibrax_kernels.markets.postings import followed_values, general_postings, learned_values, separable_postings
 from equilibrax_kernels.markets.profiles import profile_equilibria
@@ -331,14 +332,16 @@ def transcripts(check: int, batch: int = 0) -> Case:
 def lotteries(states: int, actions: int, messages: int, check: int, batch: int = 0) -> Case:
     """Two providers who climb with lotteries over messages, looking ahead in both ways; a few steps of each."""
 
-    def one(logits, user, providers, weights):
+    def kernel(*rows):
+        logits, user, providers, weights = (jnp.moveaxis(leaf, 0, -1) for leaf in rows)
         rules = {
             "optimistic": optax.chain(optimistic(), optax.sgd(0.1)),
             "extra_gradient": extra_gradient(optax.sgd(0.1)),
         }
-        levels = jnp.full((2, 3), 2.0)
+        levels = jnp.full((2, 3, logits.shape[-1]), 2.0)
         climbed = {name: ascend(logits, user, providers, weights, levels, rule) for name, rule in rules.items()}
-        return {name: {"logits": at, "curve": curve} for name, (at, curve) in climbed.items()}
+        found = {name: {"logits": at, "curve": curve} for name, (at, curve) in climbed.items()}
+        return jax.tree.map(lambda leaf: jnp.moveaxis(leaf, -1, 0), found)
 
     def inputs(count: int) -> tuple[np.ndarray, ...]:
         rng = np.random.default_rng(0)
@@ -346,7 +349,24 @@ def lotteries(states: int, actions: int, messages: int, check: int, batch: int =
         user, providers = rng.random((count, 1, states, actions)), rng.random((count, 2, 1, states, actions))
         return rng.standard_normal((count, 2, states, messages)), user, providers, weights
 
-    return Case(f"lotteries-{states}x{actions}x{messages}", jax.vmap(one), inputs, check, batch)
+    return Case(f"lotteries-{states}x{actions}x{messages}", kernel, inputs, check, batch)
+
+
+def posteriors(states: int, actions: int, knows: int, check: int, batch: int = 0) -> Case:
+    """Cells of posteriors of a user who responds quantally, and how far they are from linear."""
+
+    def one(corners, user, provider, chance, rationality):
+        found = quantal_cell(corners, user, provider, chance, jnp.ones((states, actions), bool), rationality)
+        return {"value": found.value, "error": found.error}
+
+    def inputs(count: int) -> tuple[np.ndarray, ...]:
+        rng = np.random.default_rng(0)
+        chance = rng.dirichlet(np.ones(knows), (count, states)).swapaxes(1, 2)
+        user, provider = rng.random((2, count, knows, states, actions)) * chance[..., None]
+        corners = rng.dirichlet(np.ones(states), (count, states))
+        return corners, user, provider, chance, rng.choice([0.0, 2.0, 100.0], count)
+
+    return Case(f"posteriors-{states}x{actions}x{knows}", jax.vmap(one), inputs, check, batch)
 
 
 def bazaar(states: int, acts: int, items: int, check: int, batch: int = 0) -> Case:

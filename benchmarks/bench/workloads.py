@@ -131,7 +131,7 @@ AGAINST = "against"
 
 _OURS = ("equilibrax", "equilibrax_xla")
 _C = ("c_dense", "c_frontier")
-_LP = (*_OURS, "c_simplex", "daqp", "moreau", "highs", "scipy")
+_LP = (*_OURS, "c_simplex", "daqp", "moreau", "highs", "scipy", "mpax")
 _JOINT = (*_OURS, "c_subsets", AGAINST)
 
 
@@ -184,7 +184,7 @@ WORKLOADS: tuple[Workload, ...] = (
         1_000 * USERS,
         quick=(3, 2, 2),
     ),
-    _curve("curve-nnls", ("equilibrax", "daqp", "scipy")),
+    _curve("curve-nnls", ("equilibrax", "daqp", "scipy", "jaxnnls")),
     _curve("curve-simplex", ("equilibrax", "daqp")),
     Workload("sweep-3x3x5", "sweep", 3, 3, 5, ("equilibrax", "kernels_alone", AGAINST), 1_000_000, 1_000_000),
     Workload("movielens", "selection", 6, 3, 6, (*_OURS, *_C, "numpy"), 10_000, 10_000, family="movielens"),

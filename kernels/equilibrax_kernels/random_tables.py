@@ -21,6 +21,7 @@ S(room) stays in 0..R:
 | `hull` | floor of a weighted average of the u_j | U(R) |
 | `near_hull` | the same + S(room(u_0, misalignment)) | U(R) |
 | `zero_sum` | U(R) | u_0 + e_j - e_(j+1) with e = S(spread / 2), around a circle of providers |
+| `senders` | U(R) | U(R), and states have weights 1 + U(99) (`random_prior`) |
 
 Letters: K providers, X states, A actions. A cell is one (x, a).
 """
@@ -34,6 +35,9 @@ Integer = int | jax.Array  # a scalar below 2**32
 
 HULL_WEIGHTS_SUM = 64
 """The sum of the weights of `hull`, which are positive integers: a power of two, above the most providers."""
+
+PRIOR_WEIGHTS = 100
+"""The largest weight of a state in `random_prior`."""
 
 _HULL_SHIFT = 6  # log2(HULL_WEIGHTS_SUM)
 _HULL_MASK = HULL_WEIGHTS_SUM - 1
@@ -267,6 +271,44 @@ def zero_sum(
     own = _symmetric(words[1:], jnp.int32(spread) >> 1)
     following = jnp.concatenate([own[1:], own[:1]])
     return user, user[None] + own - following
+
+
+def senders(
+    key: jax.Array, states: int, actions: int, providers: int, resolution: Integer
+) -> tuple[jax.Array, jax.Array]:
+    """As `uniform`, beside the prior of `random_prior`: other words of the same key.
+
+    Args:
+        key, states, actions, providers, resolution: as in `uniform`.
+
+    Returns:
+        `[X, A]` and `[K, X, A]` int32.
+
+    Example:
+        >>> user, providers = senders(jax.random.key(0), 3, 2, 2, 10_000)
+        >>> user.shape, providers.shape
+        ((3, 2), (2, 3, 2))
+    """
+    return uniform(_subkey(key, 0), states, actions, providers, resolution)
+
+
+def random_prior(key: jax.Array, states: int) -> jax.Array:
+    """Weights of states, independent and uniform on 1..`PRIOR_WEIGHTS`: the prior is their shares.
+
+    Args:
+        key: the table's key.
+        states: X.
+
+    Returns:
+        `[X]` int32.
+
+    Example:
+        >>> weights = random_prior(jax.random.key(0), 5)
+        >>> bool((weights >= 1).all() and (weights <= 100).all())
+        True
+    """
+    words = _words(_subkey(key, 1), (states,))
+    return 1 + _below(words, jnp.uint32(PRIOR_WEIGHTS)).astype(jnp.int32)
 
 
 # --- integers from random words -----------------------------------------------------------------------------

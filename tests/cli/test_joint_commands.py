@@ -116,11 +116,38 @@ def test_oblivious_providers_on_the_command_line_and_in_sweeps(table, tmp_path, 
     assert rows["worst_utility"].to_pylist() == eq.solve(tables, "oblivious").worst_utility.ravel().tolist()
 
 
-def test_rows_of_lotteries_are_refused_before_anything_is_searched(table, tmp_path, capsys):
+@pytest.mark.slow
+def test_lotteries_that_a_search_finds_on_the_command_line_and_in_sweeps(table, tmp_path, capsys):
+    search = ["--rules", "lotteries", "--search-starts", "2", "--search-steps", "40", "--search-rationality", "4,100"]
+    few = ["solve", str(table), "--game", "joint", *search, "--committees", "Ann"]
+    assert main([*few, "--out", str(tmp_path / "rows.parquet")]) == 0
+    rows = pq.read_table(tmp_path / "rows.parquet")
+    how = eq.GradientSearch(starts=2, steps=40, rationality=(4.0, 100.0))
+    found = eq.solve(eq.read_tables(table), eq.Joint(rules="lotteries", search=how), committees=[("Ann",)])
+    assert rows["regret_bound"].to_pylist() == found.regret_bound.ravel().tolist()
+    assert main(["sweep", "--out", str(tmp_path / "sweep"), *SIZES, "--game", "joint", *search]) == 0
+    first = pq.read_table(tmp_path / "sweep" / "committees" / "train-00000000.parquet").to_pydict()
+    tables = eq.sample_tables("uniform", 8, states=2, actions=2, providers=2, seed=0)
+    again = eq.solve(tables, eq.Joint(rules="lotteries", search=how)).to_arrow().to_pydict()
+    place = {key: i for i, key in enumerate(zip(again["table_id"], again["committee"]))}
+    for i, key in enumerate(zip(first["table_id"], first["committee"])):
+        assert first["user_utility"][i] == pytest.approx(again["user_utility"][place[key]], abs=1e-4)
+        assert first["certified"][i] == again["certified"][place[key]]
+    assert set(first["worst_utility"]) == {None}
+
+
+def test_flags_of_a_search_that_make_no_sense_are_refused_in_a_line(table, tmp_path, capsys):
     few = ["solve", str(table), "--game", "joint", "--rules", "lotteries", "--committees", "Ann"]
-    assert main([*few, "--out", str(tmp_path / "rows.csv")]) == 2
-    assert "--game: expected one whose results have rows, to write them, got the joint game" in capsys.readouterr().err
-    assert not (tmp_path / "rows.csv").exists()
+    for flags, said in (
+        (["--search-rationality", "5"], "--search-rationality: expected 2 numbers joined by commas"),
+        (["--search-starts", "0"], "starts: expected a whole number"),
+        (["--rules", "partitions", "--search-starts", "2"], 'search: expected none with rules="partitions"'),
+        (["--rationality", "1"], 'response: expected "best" with rules="lotteries"'),
+    ):
+        assert main([*few, *flags]) == 2
+        err = capsys.readouterr().err
+        assert said in err
+        assert err.count("\n") == 1
     assert main([*few, "--step-limit", "3"]) == 2
     assert 'dynamics: expected none with rules="lotteries"' in capsys.readouterr().err
     assert main([*few, "--search", "3"]) == 2

@@ -113,3 +113,11 @@ def test_figures_in_the_folder_of_a_dataset_do_not_fail_its_verification(here):
     (here / "sweep" / "figure5.png").unlink()
     (here / "sweep" / "other.png").write_bytes((here / "sweep" / "figure6.png").read_bytes())
     assert main(["verify", "sweep"]) == 1
+
+
+@pytest.mark.parametrize("committee", ["٣", "３"])
+def test_only_digits_from_0_to_9_are_a_bitmask(tmp_path, capsys, committee):
+    """Arabic and full-width digits are names, of which there is none."""
+    (tmp_path / "t.csv").write_text("state,action,user,Ann,Bob\ns,a,1,0,1\n")
+    assert main(["solve", str(tmp_path / "t.csv"), "--committees", committee]) == 2
+    assert f"expected providers among Ann, Bob, got '{committee}'" in capsys.readouterr().err

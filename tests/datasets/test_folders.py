@@ -12,6 +12,7 @@ from equilibrax._core import files
 from equilibrax.cli import main
 from equilibrax.datasets import _pipeline, _run, _table_shards, finalize
 from equilibrax.datasets._layout import read_layout
+from equilibrax.datasets._provenance import PACKAGES
 from equilibrax.datasets.finalize import merge
 from equilibrax.datasets.sweep import SweepConfig, run_sweep
 
@@ -220,13 +221,28 @@ def test_a_manifest_that_was_changed_recovers_nothing(copy):
 def test_sweep_json_manifest_and_card_name_what_the_bytes_depend_on(whole):
     for name in ("sweep.json", "manifest.json"):
         made_with = json.loads((whole / name).read_text())["made_with"]
-        assert set(made_with) == {"jax", "jaxlib", "numpy", "pyarrow", "numba", "device", "jax_backend"}
+        assert set(made_with) == {*PACKAGES, "device", "jax_backend"}
         assert made_with["jax"]
         assert made_with["device"]
     assert f"Made with jax {made_with['jax']}, " in (whole / "README.md").read_text()
 
 
-@pytest.mark.parametrize("name", ["jax", "pyarrow", "numba", "device", "jax_backend"])
+@pytest.mark.parametrize("kind", [["--users", "2", "--actions", "2", "--providers", "2"], ["--items", "2"]])
+def test_other_sweeps_are_no_more_continued_with_other_versions(tmp_path, monkeypatch, capsys, kind):
+    sweep = ["sweep", "--out", str(tmp_path), *kind, "--states", "2", "--shard-size", "8", "--tables"]
+    assert main([*sweep, "8"]) == 0
+    here = {**_pipeline.made_with(), "highspy": "another"}
+    monkeypatch.setattr(_pipeline, "made_with", lambda: here)
+    before = contents(tmp_path)
+    assert main([*sweep, "16"]) == 2
+    assert "highspy is " in capsys.readouterr().err
+    assert contents(tmp_path) == before
+    assert main([*sweep, "16", "--allow-versions"]) == 0
+    records = json.loads((tmp_path / "manifest.json").read_text())["shards"]
+    assert [record.get("made_with", {}).get("highspy") for record in records] == [None, "another"]
+
+
+@pytest.mark.parametrize("name", [*PACKAGES, "device", "jax_backend"])
 def test_other_versions_are_refused_unless_allowed_and_then_noted(copy, monkeypatch, name):
     here = {**_pipeline.made_with(), name: "another"}
     for module in (_pipeline,):

@@ -10,6 +10,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from equilibrax.cli import main
@@ -183,6 +184,42 @@ def test_what_cannot_be_is_one_line(tmp_path, monkeypatch, capsys):
     assert main([*sweep, "--ray", "local"]) == 2
     assert 'ray: expected the package Ray, got none; in a clone: pip install ".[ray]"' in capsys.readouterr().err
     assert not Path(out).exists()
+
+
+@pytest.mark.parametrize("version", ["2.51.9", "1.99.0", "0.8"])
+def test_versions_without_tokens_are_refused(monkeypatch, tmp_path, version):
+    """The extra says so, but a Ray that is there already is used whatever its version."""
+    for name in ("ray", "ray.exceptions"):
+        monkeypatch.setitem(sys.modules, name, SimpleNamespace(__version__=version))
+    with pytest.raises(ValueError, match=f"^ray: expected Ray 2.52 or later, .*, got {version}"):
+        run_sweep_on_ray(SMALL, tmp_path / "out")
+    assert f"ray>={'.'.join(map(str, cluster.OLDEST))}" in (Path(__file__).parents[2] / "pyproject.toml").read_text()
+
+
+@pytest.mark.parametrize("addresses", [["192.168.0.7"], ["127.0.0.1", "10.0.0.1"], []])
+def test_a_cluster_that_listens_elsewhere_is_ended(monkeypatch, addresses):
+    """Whatever the switch for it is called in some version of Ray: what counts is where the cluster is."""
+    ended = []
+    constants = SimpleNamespace()  # of a version that has no such switch
+    monkeypatch.setattr(cluster, "import_module", lambda name: constants)
+    ray = SimpleNamespace(
+        __version__="9.9",
+        is_initialized=lambda: False,
+        init=lambda **options: None,
+        nodes=lambda: [{"NodeManagerAddress": address} for address in addresses],
+        shutdown=lambda: ended.append(True),
+    )
+    handed = []
+    with (
+        pytest.raises(ConnectionError, match=r"^ray: expected a cluster that listens on 127\.0\.0\.1 alone, got"),
+        cluster._connected(ray, "local", 1),
+    ):
+        handed.append(True)
+    assert not handed
+    assert ended
+    addresses[:] = ["127.0.0.1"]
+    with cluster._connected(ray, "local", 1):
+        pass
 
 
 def test_a_task_that_fits_nowhere_is_refused(nodes, tmp_path):

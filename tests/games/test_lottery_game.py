@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import equilibrax as eq
 import numpy as np
+import optax
 import pytest
 from equilibrax.games import JointLotteries, lottery_regret, search_lotteries
 from equilibrax.games.lotteries import joint_result
@@ -84,10 +85,27 @@ def test_what_is_not_certified_says_so(monkeypatch):
         eq.solve(TRIAL, GAME)
 
 
+def test_rows_say_what_is_known_of_a_profile_and_nothing_of_equilibria(court):
+    rows = court.to_arrow()
+    missing = ["worst_utility", "best_utility", "equilibria", "dynamics_utility", "worst_partition", "misalignment"]
+    assert all(rows[name].null_count == 3 for name in missing)
+    assert rows["committee_names"].to_pylist() == ["provider 1", "provider 2", "provider 1+provider 2"]
+    np.testing.assert_allclose(rows["user_utility"].to_pylist(), [5 / 3, 5 / 3, 2], atol=1e-6)
+    assert rows["epsilon"].to_pylist() == court.epsilon.ravel().tolist()
+    assert rows["certified"].to_pylist() == [True] * 3
+    lotteries = np.array(rows["lotteries"].to_pylist()).reshape(3, 2, 2, 2)
+    np.testing.assert_array_equal(lotteries.sum(axis=3), [[[1, 1], [0, 0]], [[0, 0], [1, 1]], [[1, 1], [1, 1]]])
+    again = lottery_regret(COURT, lotteries[2:])
+    np.testing.assert_allclose(rows["provider_utility"].to_pylist()[2], again.value[0], atol=1e-12)
+    unsure = replace(court, certified=np.zeros((1, 3), bool))
+    assert unsure.to_arrow()["epsilon"].null_count == 3
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"rules": "lotteries", "response": eq.Quantal(1)}, 'response: expected "best" with rules="lotteries"'),
+        ({"rules": "lotteries", "response": eq.Quantal([1, 2])}, "response: expected a Quantal with one finite rati"),
+        ({"rules": "lotteries", "response": eq.Quantal(np.inf)}, "response: expected a Quantal with one finite rati"),
         ({"rules": "lotteries", "dynamics": True}, 'dynamics: expected none with rules="lotteries"'),
         ({"rules": "lotteries", "dynamics": eq.Dynamics(step_limit=3)}, 'dynamics: expected none with rules="lotter'),
         ({"rules": "lotteries", "search": 8}, 'search: expected a GradientSearch with rules="lotteries", got 8'),
@@ -102,6 +120,8 @@ def test_options_that_do_not_belong_together_are_refused(options, message):
 
 def test_the_defaults_of_the_rules():
     assert eq.Joint().dynamics is True
+    one, listed = (eq.Joint(rules="lotteries", response=eq.Quantal(how)) for how in (2, [2]))
+    assert one == listed
     assert eq.Joint(rules="lotteries") == eq.Joint(rules="lotteries", dynamics=False, search=eq.GradientSearch())
 
 
@@ -113,7 +133,15 @@ def test_what_a_search_has_not_is_refused_in_a_line(tmp_path):
         eq.solve(tables, eq.Joint(rules="lotteries"))
     with pytest.raises(ValueError, match='backend: expected "auto" or "xla" in the joint game with lotteries, got "c'):
         eq.solve(TRIAL, GAME, backend="cpu")
-    with pytest.raises(ValueError, match="game: expected one whose results have rows, got the joint game with lott"):
-        eq.run_sweep(eq.SweepConfig(game=GAME, tables=2), tmp_path)
+    with pytest.raises(
+        ValueError, match=r"rules: expected programs of at most 4,194,304 entries, got 31,381,236,756 with 3"
+    ):
+        eq.run_sweep(eq.SweepConfig(game=eq.Joint(rules="lotteries"), tables=2), tmp_path / "none")
+    assert not (tmp_path / "none").exists()
+    with pytest.raises(ValueError, match="columns: expected of none, which this game and its options have"):
+        eq.run_sweep(eq.SweepConfig(game=GAME, tables=2, providers=2, columns=("efficiency",)), tmp_path / "none")
+    optax_of_ones_own = eq.Joint(rules="lotteries", search=eq.GradientSearch(optimizer=optax.sgd(0.1)))
+    with pytest.raises(ValueError, match="game: expected options that can be written down, got Joint"):
+        eq.run_sweep(eq.SweepConfig(game=optax_of_ones_own, tables=2, providers=2), tmp_path / "none")
     with pytest.raises(ValueError, match="of: expected partitions to list equilibria, got lotteries"):
         GAME.equilibrium_rules(TRIAL, 0, np.array([1]), GAME.how, 10)

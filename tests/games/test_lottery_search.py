@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import equilibrax as eq
 import jax
 import jax.numpy as jnp
@@ -9,7 +11,7 @@ import numpy as np
 import optax
 import pytest
 from equilibrax.games import GradientSearch, lottery_regret, search_lotteries
-from equilibrax_kernels.lotteries.ascent import smooth_values
+from equilibrax_kernels.lotteries.ascent import smooth_gradients, smooth_values
 from equilibrax_kernels.lotteries.updates import extra_gradient, optimistic
 
 TRIAL = eq.PersuasionGame.from_prior([[[0.3, 0], [0, 0.7]]], user=[[1, 0], [0, 1]], providers=[[[1, 0], [1, 0]]])
@@ -57,7 +59,8 @@ def test_everybody_climbs_a_hill_of_its_own():
     rng = np.random.default_rng(0)
     logits, user = rng.normal(size=(2, 3, 2)), rng.random((2, 3, 2))
     providers, weights = rng.random((2, 2, 3, 2)), rng.dirichlet(np.ones(6)).reshape(2, 3)
-    found = smooth_values(*map(jnp.asarray, (logits, user, providers, weights)), jnp.float32(3.0))
+    given = [jnp.asarray(values)[..., None] for values in (logits, user, providers, weights)]
+    found = smooth_values(*given, jnp.array([3.0]))[:, 0]
     rules, expected = np.exp(logits) / np.exp(logits).sum(axis=2, keepdims=True), np.zeros(2)
     for m in range(2):
         for n in range(2):
@@ -67,6 +70,19 @@ def test_everybody_climbs_a_hill_of_its_own():
                 response = np.exp(3 * mean) / np.exp(3 * mean).sum()
                 expected += np.einsum("x,kxa,a->k", chance, providers[:, z], response)
     np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("senders", [2, pytest.param(3, marks=pytest.mark.slow)])
+def test_written_out_gradients_are_those_of_the_values(senders):
+    """By automatic differentiation, each provider's along its own logits; two lanes with different users."""
+    rng = np.random.default_rng(senders)
+    logits = jnp.asarray(rng.normal(size=(senders, 3, 2, 2)))
+    user, providers = jnp.asarray(rng.random((2, 3, 4, 2))), jnp.asarray(rng.random((senders, 2, 3, 4, 2)))
+    given = user, providers, jnp.asarray(rng.dirichlet(np.ones(6), 2).T.reshape(2, 3, 2)), jnp.array([3.0, 8.0])
+    found = jax.jit(smooth_gradients)(logits, *given)
+    for j in range(senders):
+        slope = jax.jit(jax.grad(lambda moved, j=j: smooth_values(moved, *given)[j].sum()))(logits)
+        np.testing.assert_allclose(found[j], slope[j], rtol=1e-4, atol=1e-6)
 
 
 # --- known answers ----------------------------------------------------------------------------------------------------
@@ -121,9 +137,45 @@ def test_what_is_found_is_what_is_certified_and_nothing_depends_on_the_batch():
     assert np.abs(other.curve - found.curve).max() > 1e-3
 
 
+@pytest.mark.slow
+def test_every_start_can_be_polished_and_different_outcomes_are_counted():
+    tables = eq.sample_tables("uniform", 30, seed=1, states=3, actions=3, providers=2)
+    game = eq.PersuasionGame.from_tables(tables)
+    found = search_lotteries(game, GradientSearch(starts=4, steps=100, every=True))
+    best = np.take_along_axis(found.reached_epsilon, found.start[:, None], axis=1)[:, 0]
+    np.testing.assert_array_equal(best, found.epsilon)
+    assert (found.reached_epsilon.min(axis=1) == best).all()
+    number, worst = found.outcomes()
+    assert number.max() > 1
+    assert number.max() <= 4
+    assert (number[found.within] >= 1).all()
+    assert (number[~found.within] == 0).all()
+    assert (worst[found.within] <= found.found.user_value[found.within]).all()
+    one = int(number.argmax())
+    within = found.reached_epsilon[one] <= 1e-6
+    assert len(np.unique(found.reached[one][within].round(3), axis=0)) == number[one]
+    few = search_lotteries(game, GradientSearch(starts=4, steps=100))
+    assert np.isinf(few.reached_epsilon).any()
+
+
+@pytest.mark.slow
+def test_partitions_are_starts_beside_the_random_ones():
+    """Telling everything is an equilibrium of two: from there nobody moves, whatever the random starts find."""
+    tables = eq.sample_tables("senders", 8, seed=1, states=3, actions=3, providers=2)
+    game = eq.PersuasionGame.from_tables(tables)
+    truth = np.broadcast_to(np.eye(3), (8, 1, 2, 3, 3))
+    found = search_lotteries(game, replace(QUICK, every=True), beside=truth)
+    assert found.reached.shape == (8, 3, 3)
+    assert (found.reached_epsilon[:, 2] <= 1e-6).all()
+    np.testing.assert_allclose(found.reached[:, 2, 0], game.optimum_utility, atol=1e-12)
+    with pytest.raises(ValueError, match=r"beside: expected rules of the shape \[8, 1, 2, 3, 3\], got \[8, 1, 2, 3, 2"):
+        search_lotteries(game, QUICK, beside=truth[..., :2])
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        ({"every": 1}, "every: expected True or False, got 1"),
         ({"starts": 0}, "starts: expected"),
         ({"steps": 0}, "steps: expected"),
         ({"polish": -1}, "polish: expected"),

@@ -20,7 +20,8 @@ from equilibrax.raters.coverage import (
 )
 from equilibrax.raters.user_subsets import users_versus_error
 from equilibrax.theory import Utilities, strong_fits
-from scipy.optimize import linprog, nnls
+from oracles_answers import all_profiles, least_squares, scores_by_hand
+from scipy.optimize import linprog
 
 SCORES = ("linear", "log", "brier")
 FOLDS = 3
@@ -41,38 +42,6 @@ def strong(score: Score = "linear"):
 @cache
 def weak(score: Score = "linear"):
     return weak_alignment(market(), score=score, folds=FOLDS, fold_assignment="modulo")
-
-
-# An oracle that knows nothing of moments: all profiles of all questions, one row each.
-
-
-def all_profiles(answers: AnswerDistributions, score: str, provider: int):
-    """Rows of users' utilities, the provider's utility, the chance given the question, and the question."""
-    n, rows = answers.num_users, []
-    values = scores_by_hand(answers, score)[provider]
-    for q in range(answers.num_questions):
-        if not (answers.seen[:, q].all() and answers.modelled[provider, q]):
-            continue
-        for profile in product(np.flatnonzero(answers.options[q]).tolist(), repeat=n):
-            shares = [float(answers.users[i, q, a]) for i, a in enumerate(profile)]
-            rows.append((shares, np.mean([values[q, a] for a in profile]), np.prod(shares), q))
-    users, mine, chance, question = zip(*rows)
-    return np.array(users), np.array(mine), np.array(chance), np.array(question)
-
-
-def scores_by_hand(answers, score):
-    q = answers.models
-    if score == "log":
-        return (np.log(np.maximum(q, 1e-3)) - np.log(1e-3)) / -np.log(1e-3)
-    return q if score == "linear" else 0.5 + q - 0.5 * np.sum(q**2, axis=2, keepdims=True)
-
-
-def least_squares(columns, target, chance):
-    """Weights, constant and squared errors of NNLS with a free constant, rows weighed by chance."""
-    root, ones = np.sqrt(chance)[:, None], np.ones((len(target), 1))
-    found, _ = nnls(np.hstack([columns, ones, -ones]) * root, target * root[:, 0])
-    weights, constant = found[:-2], found[-2] - found[-1]
-    return weights, constant
 
 
 def chebyshev(columns, target):
@@ -323,7 +292,7 @@ def test_all_subsets():
             pytest.approx(finite.mean()) if len(finite) else pytest.approx(NAN, nan_ok=True)
         )
     assert found.rows().num_rows == 6
-    assert curve.rows().num_rows == 12
+    assert curve.rows().num_rows == 36
     nobody = subset_analysis([[0.0, 1.0], [0.0, 1.0]])
     assert np.isinf(nobody.best).all()
     assert (nobody.covered == 0).all()

@@ -123,6 +123,51 @@ def test_bad_frames_are_named_as_the_frame_names_them(change, names, message):
         eq.from_dataframe(pd.DataFrame(COLUMNS | change), **NAMES | names)
 
 
+def two_rows(**more):
+    return pd.DataFrame({"state": ["s", "t"], "action": ["a", "a"], "user": [1, 0], "Ann": [0, 1]} | more)
+
+
+@pytest.mark.parametrize(
+    ("levels", "change"),
+    [(["table"], {"table": ["x", "y"], "state": ["s", "s"]}), (["prior"], {"prior": [3, 1]}), (["user", "state"], {})],
+)
+def test_levels_of_an_index_that_mean_something_are_columns(levels, change):
+    """They were dropped where no argument named them: the prior was uniform, and two tables were one."""
+    expected = eq.from_dataframe(two_rows(**change))
+    found = eq.from_dataframe(two_rows(**change).set_index(levels))
+    assert (found.labels, found.prior.tolist()) == (expected.labels, expected.prior.tolist())
+
+
+def test_levels_of_the_index_of_a_market():
+    names = {"market": ["m", "n"], "state": ["s", "s"], "user": ["I", "I"], "action": ["g", "g"]}
+    frame = pd.DataFrame(names | {"utility": [1, 0], "Ann": [0, 1]}).set_index(["market", "state"])
+    assert eq.io.market_from_dataframe(frame).unique_names() == ["m", "n"]
+
+
+@pytest.mark.parametrize(
+    ("frame", "names", "message"),
+    [
+        (two_rows().rename_axis("id"), {}, "frame: expected an index without a name or .*got 'id'; leave it out"),
+        (two_rows().set_index("Ann"), {}, "frame: expected an index without a name or .*got 'Ann'; leave it out"),
+        (pd.concat([two_rows(), two_rows()["Ann"]], axis=1), {}, "Ann: expected one column .*'Ann' and 'Ann'"),
+        (two_rows().rename(columns={"Ann": None}), {}, "column 4: expected a name, got an empty one"),
+        (two_rows(), {"state": "action"}, "action: expected another column than that of state, got 'action'"),
+        (two_rows(user=[10**30, 0]), {}, "row 1: column 'user': expected utility x resolution up to"),
+        (two_rows()["user"], {}, "frame: expected a data frame or a dictionary of columns, got Series"),
+        ({"state": "st"} | {name: [1, 2] for name in ("action", "user", "Ann")}, {}, "got str for 'state'"),
+        ({"state": ["s"], "action": ["a"], "user": 1, "Ann": [1]}, {}, "frame: expected columns, got int for 'user'"),
+    ],
+)
+def test_frames_that_were_misread_or_made_a_traceback(frame, names, message):
+    with pytest.raises(ValueError, match=message):
+        eq.from_dataframe(frame, **names)
+
+
+def test_a_level_that_is_named_is_read():
+    assert eq.from_dataframe(two_rows().set_index("Ann"), providers=["Ann"]).provider_names() == ("Ann",)
+    assert eq.from_dataframe(two_rows().rename_axis("id"), ignore=["id"]).provider_names() == ("Ann",)
+
+
 # --- arrays with labels ---------------------------------------------------------------------------------------------
 
 

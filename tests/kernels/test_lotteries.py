@@ -12,8 +12,8 @@ import numpy as np
 import oracles
 import oracles_lotteries
 import pytest
-from equilibrax_kernels.cpu.lotteries import select_lotteries
 from equilibrax_kernels.cpu.selection import unpack_outcomes
+from equilibrax_kernels.lotteries.intervals import select_lotteries
 from equilibrax_kernels.selection.lotteries import lottery_equilibria
 
 RULES = ("incumbent", "lowest_index")

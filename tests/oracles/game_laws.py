@@ -17,7 +17,7 @@ from typing import Any
 import equilibrax as eq
 import numpy as np
 import pytest
-from equilibrax.games import Game, GameResult, Result, game_from
+from equilibrax.games import Game, GameResult, JointLotteries, Result, game_from
 
 
 @dataclass(frozen=True)
@@ -176,18 +176,18 @@ def units_of_the_providers_utilities_do_not_matter(game: Any) -> None:
 @law(over_tables=True, options=True)
 def rows_say_what_the_result_says(game: Any) -> None:
     result = solved(game)
-    if game.without_rows:
-        for refused in (eq.rows.committee_rows, eq.rows.result_rows, lambda one: one.to_arrow()):
-            with pytest.raises(
-                ValueError, match=f"expected that of a game whose results have rows, got {game.without_rows}"
-            ):
-                refused(result)
-        return
     rows = eq.rows.committee_rows(result)
     assert rows.num_rows == result.status.size
     assert rows["committee"].to_pylist()[: len(result.committees)] == result.committees.tolist()
-    for name in ("optimum", "worst_utility", "best_utility"):
-        assert rows[name].to_pylist() == getattr(result, name).reshape(-1).tolist()
+    for column in result.columns:
+        value = getattr(result, column.name, None)
+        if column.type == "float64" and (value is None or np.shape(value) == result.status.shape):
+            expected = [None] * result.status.size if value is None else value.reshape(-1).tolist()
+            assert [np.nan if v is None else v for v in rows[column.name].to_pylist()] == pytest.approx(
+                [np.nan if v is None else v for v in expected], abs=0, rel=0, nan_ok=True
+            )
+    assert rows["optimum"].to_pylist() == result.optimum.reshape(-1).tolist()
+    assert isinstance(result, JointLotteries) or rows["worst_utility"].null_count == 0
     assert rows["family"].to_pylist()[0] == "table 0"
     assert rows["status"].to_pylist() == result.status_names.reshape(-1).tolist()
     if "game" in rows.column_names:

@@ -41,6 +41,7 @@ def test_numbers_are_kept_exactly_and_shapes_are_spread():
         ({"items": [0, 1]}, "items: expected labels of shape"),
         ({"items": [[0, 1], [0]]}, "items: expected labels of shape .* rows of different lengths"),
         ({"items": [[0.5, 1]]}, "items: expected whole numbers"),
+        ({"items": np.ma.array([[0, 1]], mask=[[False, True]])}, "items: expected a number .*got a masked array"),
         ({"prior": [0, 1]}, "prior: expected positive finite weights"),
         ({"utility": [[1, np.nan], [0, 1]]}, "utility: expected finite utilities, got nan"),
         ({"stakes": [[1, 2]]}, "stakes: expected shape"),

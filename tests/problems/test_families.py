@@ -17,8 +17,8 @@ from equilibrax.problems.random_tables import _draw, families, register_family, 
 from equilibrax_kernels import random_tables as kernels
 from scipy.optimize import linprog
 
-BUILT_IN = ("uniform", "noisy", "biased", "systematic", "hull", "near_hull", "zero_sum")
-IN_UNIT = ("uniform", "noisy", "biased", "hull", "near_hull")
+BUILT_IN = ("uniform", "noisy", "biased", "systematic", "hull", "near_hull", "zero_sum", "senders")
+IN_UNIT = ("uniform", "noisy", "biased", "hull", "near_hull", "senders")
 SIZES: dict[str, Any] = {"states": 3, "actions": 4, "providers": 5}
 SEED = 2**40 + 7
 
@@ -32,6 +32,7 @@ GOLDEN = {
     "hull": "fa688de7b4d65070ff322772ec15abd2d4ced3bd012504f9a44e1456c9147ddd",
     "near_hull": "7557855571eccd29ddcb04c71cc2d72e672f9f2beac290e49235a34c13f89025",
     "zero_sum": "e7ab02c8edd679e2f095c487c547cdcfef71e1ea415b88af68eb3d49985bb057",
+    "senders": "4c0c8ab2b92aeef9a08d33beca40149194d7c061b2c89d7b9fe2b6c2bae3eb54",
 }
 
 _names = counter()
@@ -204,9 +205,25 @@ def test_shapes_and_metadata(family, sizes):
     assert all(isinstance(leaf, jax.Array) for leaf in (tables.user, tables.providers, tables.prior, tables.available))
     assert tables.user.dtype == tables.providers.dtype == tables.prior.dtype == jnp.int32
     assert bool(tables.available.all())
-    assert bool((tables.prior == 1).all())
+    assert bool((tables.prior == 1).all() if family != "senders" else (tables.prior >= 1).all())
     assert tables.table_id.tolist() == [2**35, 2**35 + 1]
     assert (tables.family, tables.seed, tables.resolution) == (family, SEED, 10_000)
+
+
+def test_weights_of_states_are_uniform_and_independent_of_utilities():
+    tables = draw("senders", 4000, states=2, actions=1, providers=1)
+    prior, user = np.asarray(tables.prior, np.int64), np.asarray(tables.user, np.int64)[:, 0, 0]
+    counts = np.bincount(prior.ravel(), minlength=101)
+    assert counts[0] == 0
+    assert len(counts) == 101
+    assert ((counts[1:] - 80) ** 2 / 80).sum() < 150  # chi-squared of 99 degrees: 0.1 % are above 149
+    assert abs(np.corrcoef(prior.T)[0, 1]) < 0.06
+    assert abs(np.corrcoef(prior[:, 0], user)[0, 1]) < 0.06
+
+
+def test_heavy_states_and_fine_steps_together_are_refused():
+    with pytest.raises(ValueError, match=r"at most 2\*\*41, got up to 30 x 2147483647 x 100; use a smaller"):
+        draw("senders", states=30, resolution=2**31 - 1)
 
 
 def test_last_table_id():

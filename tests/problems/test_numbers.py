@@ -53,6 +53,24 @@ def test_small_payoffs_of_a_file_are_not_merged(tmp_path):
     assert market.user.tolist() == [[[[1, 3], [2, 0]]]]
 
 
+@pytest.mark.parametrize("value", [0.545, 0.575, 1.015, -0.545, 2.675, 0.565, 0.625])
+@pytest.mark.parametrize("kind", [np.float64, np.float32])
+def test_halves_are_rounded_alike_at_every_door(tmp_path, value, kind):
+    """0.545 x 100 is above a half in floating point: arrays had 55 where files have 54, half to even."""
+    text = f"state,action,user,Ann\ns,a,{value},{value}\n"
+    path = tmp_path / "t.csv"
+    path.write_text(text)
+    read = eq.read_tables(path, resolution=100).user.tolist()
+    assert read == [[[round(Fraction(str(value)) * 100)]]]
+    given = np.array([[value]], kind)
+    assert eq.from_arrays(given, given[None], resolution=100).user.tolist() == read
+    assert (
+        eq.PersuasionGame.from_prior([[[1]]], given, given[None], resolution=100).user.reshape(1, 1, 1).tolist() == read
+    )
+    columns = {"state": ["s"], "action": ["a"], "user": np.array([value], kind), "Ann": [0]}
+    assert eq.from_dataframe(columns, resolution=100).user.tolist() == read
+
+
 def test_small_payoffs_in_arrays_are_not_merged():
     small = 1e-7 * np.array([[3, 1], [2, 4]])
     tables = eq.from_arrays(small, [small])

@@ -4,7 +4,9 @@ import json
 
 import equilibrax as eq
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
+from equilibrax.cli import main
 from equilibrax.io.literals import LITERAL_LIMIT, parse_literal
 
 HOUSES = ("Larger, but schools are far", "Smaller, but schools are near")
@@ -311,3 +313,161 @@ def test_models_of_the_repository_as_they_are(wave):
     (run / "scenario_state.json").write_text(json.dumps({"request_states": states}))
     with pytest.raises(eq.TableFileError, match="expected instance, output_mapping and result of every request"):
         eq.raters.read_opinionqa(wave, "AGE", wave / "runs")
+
+
+@pytest.mark.parametrize("twin", ["old", "Old ", "O\u200dld", "\uff2fld"])
+def test_two_spellings_of_a_group_are_not_two_users(wave, twin):
+    (wave / "AGE_data.json").write_text(json.dumps(DATA | {"AGREE": DATA["AGREE"] | {twin: {"Yes": 5.0}}}))
+    with pytest.raises(eq.TableFileError, match=r"expected one spelling of a name, got .* after 'Old'"):
+        eq.raters.read_opinionqa(wave, "AGE", MODELS)
+
+
+@pytest.mark.parametrize("twin", ["yes", "Yes  ", "Don't  know"])
+def test_two_spellings_of_an_option_are_a_fault_of_the_question(wave, twin):
+    """Two blanks for one made two options of one name, the second of which nobody ever chose."""
+    (wave / "info.csv").write_text(INFO.replace("'No', 'Refused']", f'"{twin}", "Refused"]'.replace('"', '""'), 1))
+    answers = eq.raters.read_opinionqa(wave, "AGE", {"kind": {"HOUSES": [0.5, 0.5]}})
+    assert answers.question_names == ("HOUSES",)
+    assert any("question AGREE could not be read" in note for note in answers.notes)
+
+
+def test_two_spellings_of_a_model_are_not_two_providers(wave):
+    with pytest.raises(eq.TableFileError, match="expected one spelling of a name, got 'KIND'"):
+        eq.raters.read_opinionqa(wave, "AGE", {"kind": MODELS["kind"], "KIND": MODELS["kind"]})
+
+
+@pytest.mark.parametrize("wrong", [3, [["AGREE"]], {}, [None], b"AGREE"])
+def test_questions_that_are_no_keys(wave, wrong):
+    with pytest.raises(ValueError, match="questions: expected one or several different keys"):
+        eq.raters.read_opinionqa(wave, "AGE", MODELS, questions=wrong)
+
+
+@pytest.mark.parametrize(
+    ("attribute", "models", "message"),
+    [(5, MODELS, "attribute: expected a name"), ("AGE", None, "models: expected a file"), ("AGE", [1], "models: exp")],
+)
+def test_arguments_of_another_kind(wave, attribute, models, message):
+    with pytest.raises(ValueError, match=message):
+        eq.raters.read_opinionqa(wave, attribute, models)
+
+
+def test_tiny_weights_draw_everybody(wave):
+    """With weights of 1e-320 all clocks rang at infinity, and the first lines were drawn whatever the seed."""
+    lines = RESPONSES.splitlines()
+    (wave / "responses.csv").write_text("\n".join(["WEIGHT," + lines[0], *("1e-320," + line for line in lines[1:])]))
+    drawn = {
+        eq.raters.read_opinionqa_respondents(wave, MODELS, count=1, seed=s, weight="WEIGHT").user_names
+        for s in range(30)
+    }
+    assert len(drawn) >= 5
+
+
+def _survey(folder, weights):
+    """A wave of 8 questions and 24 people of 3 ages; each is there as often as told, or has that weight."""
+    random = np.random.default_rng(5)
+    keys, words, ages = [f"Q{q}" for q in range(8)], ["Yes", "No", "Both"], ["old", "young", "other"]
+    base = random.dirichlet([0.4, 0.4, 0.4], 8)
+    answers = np.stack([random.choice(3, 24, p=share) for share in base], axis=1)
+    lines = ["key,references,option_ordinal", *(f'{key},"{[*words, "Refused"]}","[1, 2, 3]"' for key in keys)]
+    rows = [[ages[i % 3], *(words[a] for a in said)] for i, said in enumerate(answers.tolist())]
+    for name, times in (("weighed", np.ones(24, int)), ("repeated", weights)):
+        (folder / name).mkdir()
+        (folder / name / "info.csv").write_text("\n".join(lines) + "\n")
+        people = [[str(w), *row] for w, row, n in zip(weights, rows, times) for _ in range(n)]
+        text = "\n".join(",".join(one) for one in [["WEIGHT_W1", "AGE", *keys], *people])
+        (folder / name / "responses.csv").write_text(text + "\n")
+    shares = (0.7 * base + 0.3 * random.dirichlet([1, 1, 1], (4, 8))).tolist()
+    return {f"m{j}": dict(zip(keys, said)) for j, said in enumerate(shares)}
+
+
+@pytest.fixture
+def survey(tmp_path):
+    weights = np.random.default_rng(6).integers(1, 5, 24)
+    return tmp_path, _survey(tmp_path, weights), weights
+
+
+def test_a_weight_is_as_good_as_so_many_respondents(survey):
+    """All the way to transfer factors: people who count twice are people who are there twice."""
+    folder, models, weights = survey
+    weighed = eq.raters.read_opinionqa(folder / "weighed", "AGE", models, weight="WEIGHT_W1", weigh_groups=True)
+    repeated = eq.raters.read_opinionqa(folder / "repeated", "AGE", models, weigh_groups=True)
+    plain = eq.raters.read_opinionqa(folder / "weighed", "AGE", models)
+    np.testing.assert_allclose(weighed.users, repeated.users, rtol=1e-12)
+    assert weighed.user_weights.tolist() == repeated.user_weights.tolist() == [weights[i::3].sum() for i in range(3)]
+    equal = weights.sum() ** 2 / (weights**2).sum()
+    assert weighed.weighed == f"WEIGHT_W1 (24 respondents, as telling as {equal:.1f} equal ones)"
+    assert (plain.weighed, plain.user_weights.tolist()) == ("", [1, 1, 1])
+    fits = [eq.raters.market_fit(one, scores=[], folds=2, worst_case=False) for one in (weighed, repeated, plain)]
+    for name in ("value", "cross_validated"):
+        rows = [fit.coverage.rows()[name].to_numpy() for fit in fits]
+        np.testing.assert_allclose(rows[0], rows[1], rtol=1e-6)
+        assert not np.allclose(rows[0], rows[2], rtol=1e-3, equal_nan=True)
+    np.testing.assert_allclose(fits[0].curve.mean(), fits[1].curve.mean(), rtol=1e-9)
+    for fit, counts in ((fits[0], [int(weights[i::3].sum()) for i in range(3)]), (fits[2], [1, 1, 1])):
+        users = [
+            i for i, often in enumerate(counts) for _ in range(often)
+        ]  # users who are there as often as they count
+        np.testing.assert_allclose(fit.curve.mean(), fit.curve.rmse[users].mean(axis=0), rtol=1e-9)
+        np.testing.assert_allclose(
+            fit.coverage.mean_user[-1, 0], eq.raters.transfer_factors(fit.strong)[users].mean(), rtol=1e-9
+        )
+    alike = eq.raters.read_opinionqa(folder / "weighed", "AGE", models, weight="WEIGHT_W1")
+    assert alike.user_weights.tolist() == [1, 1, 1]  # the paper's market has groups that count alike
+    np.testing.assert_array_equal(alike.users, weighed.users)
+
+
+def test_single_people_count_by_their_weights(survey):
+    folder, models, weights = survey
+    weighed = eq.raters.read_opinionqa_respondents(folder / "weighed", models, count=99, weight="WEIGHT_W1")
+    repeated = eq.raters.read_opinionqa_respondents(folder / "repeated", models, count=999)
+    assert weighed.user_weights.tolist() == weights.tolist()
+    assert repeated.num_users == weights.sum()
+    curves = [
+        eq.alignment_curve(one.rater_matrix(normalized=True), subsets="all", folds=2) for one in (weighed, repeated)
+    ]
+    for of in ("mse", "rmse", "nonzero"):
+        np.testing.assert_allclose(curves[0].mean(of), curves[1].mean(of), rtol=1e-9)
+        np.testing.assert_allclose(curves[0].spread(of), curves[1].spread(of), rtol=1e-9, atol=1e-12)
+
+
+def test_people_are_drawn_in_proportion_to_their_weights(survey):
+    """In the mean over seeds everybody is drawn as often as her weight says, and never far from it in one draw."""
+    folder, models, weights = survey
+    names = eq.raters.read_opinionqa_respondents(folder / "weighed", models, count=99).user_names
+    for count, seeds in ((12, 100), (1, 500)):
+        wanted = count * weights / weights.sum()
+        total = np.zeros(24)
+        for seed in range(seeds):
+            drawn = eq.raters.read_opinionqa_respondents(
+                folder / "weighed", models, count=count, seed=seed, weight="WEIGHT_W1", questions=["Q0"]
+            )
+            times = dict(zip(drawn.user_names, drawn.user_weights))
+            often = np.array([times.get(name, 0.0) for name in names])
+            assert often.sum() == count
+            assert (np.abs(often - wanted) < 1).all()
+            total += often
+        heavy = weights == 4  # together, so that being drawn alike would show
+        share = wanted[heavy].sum() / count
+        error = np.sqrt(share * (1 - share) / (seeds * count))
+        assert abs(total[heavy].sum() / total.sum() - share) < 4 * error
+
+
+@pytest.mark.slow
+def test_weights_from_the_command_line(survey, tmp_path, capsys):
+    folder, models, weights = survey
+    (tmp_path / "models.json").write_text(json.dumps(models))
+    args = ["align", str(folder / "weighed"), "--models", str(tmp_path / "models.json"), "--attribute", "AGE"]
+    weighing = ["--weight", "WEIGHT_W1", "--weigh-groups", "--folds", "2", "--permutations", "2"]
+    assert main([*args, *weighing, "--out", str(tmp_path / "out")]) == 0
+    repeated = eq.raters.read_opinionqa(folder / "repeated", "AGE", models, weigh_groups=True)
+    fit = eq.raters.market_fit(repeated, folds=2, worst_case=False)
+    rows = pq.read_table(tmp_path / "out" / "coverage.parquet").to_pydict()
+    linear = [value for score, value in zip(rows["score"], rows["cross_validated"]) if score == "linear"]
+    wanted = fit.coverage.rows()["cross_validated"].to_pylist()
+    assert [one is None for one in linear] == [one is None for one in wanted]
+    assert [one or 0.0 for one in linear] == pytest.approx([one or 0.0 for one in wanted], rel=1e-6)
+    text = (tmp_path / "out" / "summary.md").read_text()
+    assert "- Respondents count by WEIGHT_W1 (24 respondents, as telling as" in text
+    share = 100 * weights[0::3].sum() / weights.sum()
+    assert f"- In means over users these count by: old {share:.3g} %" in text
+    capsys.readouterr()

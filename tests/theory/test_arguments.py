@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import warnings
+from fractions import Fraction
 from functools import cache
 
 import equilibrax as eq
@@ -98,6 +99,29 @@ def test_numbers_are_checked(name, wrong):
         with pytest.raises(ValueError, match=f"^{name}: expected") as refused:
             call(wrong)
         assert len(str(refused.value)) < 300
+
+
+@pytest.mark.parametrize("wrong", [10**400, -(10**400), 10**5000, Fraction(10**400, 3), [10**400]], ids=range(5))
+@pytest.mark.parametrize("name", NUMBERS)
+def test_numbers_beyond_floating_point_are_no_numbers(name, wrong):
+    """Where infinity is one they were infinity, -10**400 too; of those that Python does not write no name was said."""
+    for call in NUMBERS[name]:
+        with pytest.raises(ValueError, match=f"^{name}: expected") as refused:
+            call(wrong)
+        assert len(str(refused.value)) < 300
+
+
+@pytest.mark.parametrize("wrong", [10**400, -(10**5000)], ids=range(2))
+def test_whole_numbers_of_any_size_are_named(wrong):
+    for call in (
+        lambda: eq.sample_tables("uniform", wrong, states=1, actions=1, providers=1, seed=0),
+        lambda: eq.sample_tables("uniform", 1, states=wrong, actions=1, providers=1, seed=0),
+        lambda: eq.InformationMarket(depth=wrong),
+        lambda: eq.load_paper_table("movielens", resolution=wrong),
+    ):
+        with pytest.raises(ValueError, match=r"expected |must be at most") as refused:
+            call()
+        assert len(str(refused.value)) < 600
 
 
 @pytest.mark.parametrize(

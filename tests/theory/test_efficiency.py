@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 import random
 from typing import Any
@@ -175,6 +174,37 @@ def test_schemes_that_dominate_are_found_without_listing_all(seed):
             assert dominating_scheme(contributions, available, np.array(own), stable) == expected
 
 
+@pytest.mark.parametrize("agents", [1, 2, 3, 5])
+def test_weights_drop_no_scheme_that_dominates(agents):
+    """Values of very different sizes, and targets on the frontier, just below it and far from it."""
+    rng = np.random.default_rng(agents)
+    found = set()
+    for _ in range(40):
+        contributions = rng.integers(-20, 20, (4, 3, agents)) * 10 ** rng.integers(0, 7, agents)
+        available = rng.random((4, 3)) < 0.8
+        available[:, 0] = True
+        values = np.array(oracle.scheme_values(np.moveaxis(contributions, 2, 0), available))
+        liked = values @ (rng.random(agents) / np.maximum(np.ptp(values, axis=0), 1))
+        for place in (-1, -2, -8, 0):
+            own = values[np.argsort(liked)[max(place, -len(liked))]]
+            expected = oracle.dominated(own, values.tolist())
+            assert dominating_scheme(contributions, available, own, []) == expected
+            found.add(expected)
+    assert found == ({(False, False), (True, True)} if agents == 1 else found | {(False, False), (True, True)})
+
+
+def test_members_alone_are_compared_with_all_schemes():
+    """9,765,625 schemes, and no user among the agents for whom lists are short: nothing is left out."""
+    result = eq.solve(
+        eq.sample_tables("hull", 1, states=10, actions=5, providers=7, seed=0), eq.Selection(dynamics=False)
+    )
+    found = eq.efficiency(result, agents="providers")
+    assert found.rules_known.all()
+    assert (found.efficient <= found.efficient_rules).all()
+    assert (found.weakly_efficient <= found.weakly_efficient_rules).all()
+    assert 0 < (found.efficient_rules & ~found.efficient).sum() < found.efficient_rules.sum() < found.known.sum()
+
+
 def test_ten_states_ten_actions_five_providers():
     """1e10 schemes: what dominates an equilibrium is an equilibrium, so the frontier's list is enough."""
     tables = eq.sample_tables("uniform", 2, states=10, actions=10, providers=5, seed=3)
@@ -302,6 +332,8 @@ def test_what_is_too_large_to_compare_says_so(monkeypatch):
     assert (flagged == ~found.efficient).all()
     assert not found.rules_known[flagged].any()
     monkeypatch.setattr(_dominating_schemes, "CAPACITY", 1)
-    everything = itertools.product(range(3), repeat=2)
-    contributions = np.array([[list(one) for one in everything]] * 3)
-    assert dominating_scheme(contributions, np.ones((3, 9), bool), np.array([3, 3]), []) is None
+    three, exist = np.array([[[3, 0], [0, 3], [1, 1]]] * 3), np.ones((3, 3), bool)
+    assert dominating_scheme(three, exist, np.array([4, 4]), []) is None  # lotteries give 4.5 to both
+    assert dominating_scheme(three, exist, np.array([2, 2]), []) == (True, True)  # found without a list
+    monkeypatch.undo()
+    assert dominating_scheme(three, exist, np.array([4, 4]), []) == (False, False)

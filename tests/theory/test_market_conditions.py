@@ -218,7 +218,7 @@ def test_random_markets_with_outcomes_depend_on_them_alone():
     ],
 )
 def test_answers_as_a_market(score, expected):
-    market = eq.raters.answer_market([[[0.7, 0.3]], [[0.4, 0.6]]], [[[0.5, 0.5]], [[1, 0]]], score, floor=0.01)
+    market = eq.raters.answer_market([[[0.7, 0.3]], [[0.4, 0.6]]], [[[0.5, 0.5]], [[1, 0]]], score, score_floor=0.01)
     assert (np.asarray(market.user)[0, :, 0] / market.resolution).tolist() == [[0.7, 0.3], [0.4, 0.6]]
     for i in range(2):
         found = np.asarray(market.components)[0, :, i, 0] / market.resolution
@@ -268,7 +268,10 @@ def test_bad_input_is_refused():
             lambda: eq.raters.answer_market([[[0.5, 0.5]]], [[[1, 0, 0]]]),
             "models: expected 1 questions and 2 options as for users",
         ),
-        (lambda: eq.raters.answer_market([[[1]]], [[[1]]], floor=0), "floor: expected a probability between 0 and 1"),
+        (
+            lambda: eq.raters.answer_market([[[1]]], [[[1]]], score_floor=0),
+            "score_floor: expected a probability between 0 and 1",
+        ),
         (lambda: eq.random_markets(1, 1, 1, 1, 1, error=0.7), "error: expected a number from 0 to 0.5"),
         (lambda: eq.random_markets(1, 1, 1, 1, 1, error=0.5), "resolution: expected at least 16 steps"),
         (lambda: eq.random_markets(1, 1, 1, 1, 1, seed=-1), "seed: expected a whole number from 0"),

@@ -20,7 +20,7 @@ from equilibrax.cli import main
 from equilibrax.datasets import _table_shards as _sweep_shards
 from equilibrax.datasets.sweep import MixturePart, SweepConfig, run_sweep
 from equilibrax.verification import draws, verify
-from equilibrax.verification.draws import draw_again
+from equilibrax.verification.draws import draw_again, draw_prior
 from equilibrax.verification.enumeration import enumerate_games
 from equilibrax.verification.games import Games
 from equilibrax.verification.lists import solve_table
@@ -415,6 +415,7 @@ def test_nothing_of_the_solver_takes_part(sound):
         ("systematic", {"bonus": 0.4}),
         ("near_hull", {"misalignment": 0.1}),
         ("zero_sum", {"spread": 0.31}),
+        ("senders", {}),
     ],
 )
 def test_tables_are_drawn_again_to_the_bit(family, parameters):
@@ -423,6 +424,8 @@ def test_tables_are_drawn_again_to_the_bit(family, parameters):
     user, providers = draw_again(family, tables.table_id, **sizes, parameters=parameters)
     np.testing.assert_array_equal(user, tables.user)
     np.testing.assert_array_equal(providers, tables.providers)
+    prior = draw_prior(family, tables.table_id, states=sizes["states"], seed=sizes["seed"])
+    np.testing.assert_array_equal(prior, tables.prior)
     assert doctest.testmod(draws).failed == 0
 
 
@@ -447,6 +450,38 @@ def test_enumeration_and_lists_agree_with_the_oracle(tie_break):
                 assert (tuple(found.dynamics_scheme[b, c].tolist()), found.dynamics_steps[b, c]) == (end, steps)
             for name in (*EXACT, "dynamics_scheme", "dynamics_steps"):
                 np.testing.assert_array_equal(getattr(listed, name)[0], getattr(found, name)[b], name)
+
+
+def test_outcomes_of_tables_with_many_states():
+    """What equilibria attain is kept in words of 64 bits: 70 states that leave no choice move it to later words."""
+    drawn = random.Random(8)
+    games = games_of([oracles.random_table(drawn, 3, 2, 2) for _ in range(8)], "incumbent")
+    found, none = enumerate_games(games, limit=None), np.zeros((8, 3, 70, 2), np.int64)
+    longer = replace(
+        games,
+        utilities=np.concatenate([none, games.utilities], axis=2),
+        prior=np.concatenate([np.ones((8, 70), np.int64), games.prior], axis=1),
+        available=np.concatenate([np.broadcast_to([True, False], (8, 70, 2)), games.available], axis=1),
+    )
+    for b in range(8):
+        listed = solve_table(longer[b : b + 1], attacks=10, seed=0)
+        np.testing.assert_array_equal(listed.count[0], found.count[b])
+        np.testing.assert_array_equal(listed.outcomes[0, :, 70:], found.outcomes[b])
+        assert listed.outcomes[0, :, :70, 0].all()
+        assert not listed.outcomes[0, :, :70, 1].any()
+
+
+def test_tables_that_nobody_solved_are_not_solved(tmp_path, monkeypatch):
+    """Every row says so, and there is nothing that lists, which take long for 1,200 states, could be compared with."""
+    monkeypatch.setattr("equilibrax.verification.shards.solve_table", None)
+    run_sweep(
+        SweepConfig(tables=2, states=40, actions=2, providers=2, splits=(1, 0, 0), game=eq.Selection(max_capacity=16)),
+        tmp_path,
+    )
+    report = verify(tmp_path)
+    assert report.holds
+    assert report.tables_checked == 0
+    assert report.not_checked["rows that are not solved, and say so (FRONTIER_OVERFLOW)"] == 6
 
 
 def test_attacks_find_equilibria_and_nothing_else(monkeypatch):

@@ -24,7 +24,9 @@ the fits that make up a table (None: the workload says); `HOSTS` names the engin
 | `python` | the paper's own procedure, one pair of schemes at a time |
 | `highs`, `daqp`, `scipy` | LP solvers in a loop |
 | `moreau` | a batch of LPs by an interior-point method |
+| `mpax` | a batch of LPs by a primal-dual first-order method, in JAX |
 | `daqp`, `scipy` | the fits of a curve in a loop: quadratic programs on Gram matrices, and `optimize.nnls` on rows |
+| `jaxnnls` | the fits of a curve, all prefixes of a fold at once, by an interior-point method in JAX |
 | `jax`, `quantecon`, `gambit` | pure equilibria of bimatrix games; `jax` is ours |
 """
 

@@ -51,7 +51,7 @@ def steady_shapes() -> Iterator[None]:
 
 def batch_mesh(devices: Sequence[Any] | None = None) -> Mesh:
     """The devices (default: all local ones) as a mesh with the single axis `batch`."""
-    if isinstance(jnp.zeros(()), Tracer):
+    if isinstance(jax.device_put(0), Tracer):
         raise ValueError(f"expected concrete arrays, got a program that JAX is tracing; {ON_THE_HOST}")
     chosen = jax.local_devices() if devices is None else list(devices)
     if not all(isinstance(device, jax.Device) for device in chosen):

@@ -29,7 +29,7 @@ def check_whole(name: str, value: Any, low: int, high: int | None = INT32_MAX) -
     whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
     if not whole or value < low or (high is not None and value > high):
         limits = f"of at least {low}" if high is None else f"from {low} to {high}"
-        raise ValueError(f"{name}: expected a whole number {limits}, got {value!r}")
+        raise ValueError(f"{name}: expected a whole number {limits}, got {shown(value)}")
     return int(value)
 
 
@@ -46,8 +46,8 @@ def check_number(
     real = isinstance(value, Real | np.number) and not isinstance(value, bool | np.complexfloating)
     try:
         number = float(value) if real else math.nan
-    except OverflowError:  # a whole number that is too large
-        number = math.inf
+    except OverflowError:  # beyond floating point is not infinity, and may be below zero
+        number = math.nan
     inside = (low < number if above else low <= number) and number <= high
     if not inside or (math.isinf(number) and not infinite):
         kind = "a number" if infinite or high < math.inf else "a finite number"
@@ -99,18 +99,23 @@ def fill_shape(name: str, array: np.ndarray, shape: tuple[int, ...], one: str) -
 
 def shown(value: Any) -> str:
     """A value as text, in full if it is short."""
-    text = repr(value)
+    try:
+        text = repr(value)
+    except ValueError:  # Python does not write whole numbers of more than 4,300 digits
+        text = approximate(value) if isinstance(value, int) else type(value).__name__
     return text if len(text) <= 200 else f"{text[:200]}..."
 
 
 def approximate(number: int) -> str:
     """A whole number of any size, in full or to its power of ten."""
-    return f"{number:,}" if number < 10**15 else f"about 1e{math.floor(math.log10(number))}"
+    if abs(number) < 10**15:
+        return f"{number:,}"
+    return f"about {'-' if number < 0 else ''}1e{math.floor(math.log10(abs(number)))}"
 
 
 def positive_int(name: str, value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-        raise ValueError(f"{name}: expected a positive whole number, got {value!r}")
+        raise ValueError(f"{name}: expected a positive whole number, got {shown(value)}")
     return int(value)
 
 

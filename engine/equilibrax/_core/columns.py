@@ -4,7 +4,8 @@ Whatever needs to know a column reads its declaration: schemas and values of row
 documents, verification. A new column is a declaration here; its values are the attribute of the result that has its
 name, or come from an extractor in `equilibrax.rows`. Neither JAX nor Arrow is needed to read this module.
 
-Letters: K providers, N users, X states, A actions; in decision problems W states, A acts, M items, J sellers.
+Letters: K providers, N users, X states, A actions, M messages; in decision problems W states, A acts, M items, J
+sellers.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ def _identity(key: str, noun: str, also: str = "") -> tuple[Column, ...]:
 _utility = partial(Column, type="float64", unit="utility", nullable=True)
 _scheme = partial(Column, type="list of int16", size="X", nullable=True, group="schemes")
 _partitions = partial(Column, group="partitions")
+_searched = partial(Column, group="search")
 _name = partial(Column, type="string", group="names")
 _COMMITTEE_NAMES = _name("committee_names", meaning="the providers who compete, by name, joined by plus signs; a name "
                          "that has one is quoted")
@@ -129,6 +131,16 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
                     "utility", exact=True),
         _partitions("worst_partition", "list of int8",
                     "labels of the states in the lexicographically first worst equilibrium", size="X", nullable=True),
+        _searched("user_utility", "float64", "her expected utility in the profile that a search found", "utility"),
+        _searched("provider_utility", "list of float64", "what members have there, 0 outside the committee", "utility",
+                  size="K"),
+        _searched("regret", "float64", "the most that a member gains by a rule that is known", "utility"),
+        _searched("regret_bound", "float64", "what no rule whatever gains any member more than", "utility"),
+        _searched("certified", "bool", "whether these two meet for every member, to 1e-9 of its range"),
+        _searched("epsilon", "float64", "the profile is an epsilon-equilibrium for this number; null if that is not "
+                  "certified, or more than the tolerance of the search", "utility", nullable=True),
+        _searched("lotteries", "list of float64", "chances of messages by provider, state and message, 0 outside the "
+                  "committee", size="K X M", exact=True),
         _scheme("worst_scheme", meaning="action in every state, the lexicographically first worst equilibrium"),
         _scheme("best_scheme", meaning="action in every state, the lexicographically first best equilibrium"),
         _scheme("dynamics_scheme", meaning="action in every state where best-response dynamics ends"),

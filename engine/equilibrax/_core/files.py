@@ -10,6 +10,7 @@ import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
@@ -182,6 +183,7 @@ def _mount(folder: str | os.PathLike[str]) -> str:
     return ""
 
 
+@cache
 def _here() -> str:
     """This machine, until it is started again, and the processes that see each other's numbers; six digits."""
     parts = [os.uname().nodename if hasattr(os, "uname") else ""]

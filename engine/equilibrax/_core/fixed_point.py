@@ -142,6 +142,11 @@ def fixed_point(
         )
     if utilities.dtype == object:
         scaled[needed] = [round(value * resolution) for value in given[needed]]
+    elif utilities.dtype.kind == "f":  # 0.545 times 100 is above a half in floating point, and exactly one as written
+        noise = 8 * max(np.finfo(utilities.dtype).eps, np.finfo(np.float64).eps) * (1 + np.abs(scaled))
+        doubtful = needed & (np.abs(np.abs(real * resolution - scaled) - 0.5) <= noise)
+        if doubtful.any():
+            scaled[doubtful] = [round(Fraction(str(value)) * resolution) for value in given[doubtful]]
     return scaled.astype(np.int64)
 
 

@@ -36,6 +36,41 @@ _HIDDEN = tyro.conf.Suppress[tyro.conf.Fixed[Any]]
 """Of a field that is no flag."""
 
 
+# --- dataclasses as flags ---------------------------------------------------------------------------------------------
+
+
+def flags_of(kind: type[Any], shown: Mapping[str, Any], hidden: Sequence[str] = ()) -> type[Any]:
+    """A dataclass with a flag for every field, with the field's own help.
+
+    Args:
+        kind: the dataclass.
+        shown: annotation and default of fields that are shown otherwise.
+        hidden: fields that are no flags.
+    """
+    changed: list[Any] = [(name, annotation, field(default=default)) for name, (annotation, default) in shown.items()]
+    changed += [(f.name, _HIDDEN, field(default=_default(f))) for f in fields(kind) if f.name in hidden]
+    plain = {"__post_init__": lambda self: None, "__doc__": kind.__doc__}
+    return make_dataclass(kind.__name__, changed, bases=(kind,), frozen=True, namespace=plain)
+
+
+def built(kind: type[C], flags: Any, read: Mapping[str, Callable[[Any], Any]] = {}, **given: Any) -> C:
+    """What the flags say.
+
+    Args:
+        kind: the class.
+        flags: of `flags_of`, parsed.
+        read: how to read fields that are shown otherwise.
+        given: other fields.
+    """
+    values = {f.name: getattr(flags, f.name) for f in fields(kind) if f.name not in given}  # pyright: ignore[reportArgumentType]
+    values = {name: value.value() if hasattr(value, "value") else value for name, value in values.items()}
+    return kind(**{name: read[name](value) if name in read else value for name, value in values.items()}, **given)
+
+
+def _default(of: Any) -> Any:
+    return of.default if of.default is not MISSING else of.default_factory()
+
+
 # --- options that take several flags ----------------------------------------------------------------------------------
 
 
@@ -92,6 +127,32 @@ class _JointFlags(_TurnFlags):
     usual: ClassVar[bool | None] = None
 
 
+_SEARCH = {f.name: f.default for f in fields(GradientSearch) if f.name != "optimizer"}
+_SEARCH_KINDS = {
+    **get_type_hints(GradientSearch),
+    "seed": int,
+    "rationality": Annotated[str, tyro.conf.arg(metavar="LOW,HIGH")],
+}
+_SEARCH["rationality"] = ",".join(f"{level:g}" for level in GradientSearch.rationality)
+
+
+class _SearchFlags(
+    flags_of(
+        GradientSearch,
+        {
+            name: (Annotated[_SEARCH_KINDS[name], tyro.conf.arg(name=f"search-{name}")], default)
+            for name, default in _SEARCH.items()
+        },
+        ["optimizer"],
+    )
+):
+    def value(self) -> GradientSearch | None:
+        given: Any = self
+        levels = parse_numbers("--search-rationality", given.rationality, 2)
+        search = built(GradientSearch, given, rationality=levels)
+        return None if search == GradientSearch() else search
+
+
 _FLAGS: dict[Any, Any] = {
     Response: (Annotated[_ResponseFlags, tyro.conf.arg(name="")], _ResponseFlags()),
     JointDynamics: (Annotated[_JointFlags, tyro.conf.arg(name="")], _JointFlags()),
@@ -100,44 +161,9 @@ _FLAGS: dict[Any, Any] = {
     bool | Dynamics: (Annotated[_DynamicsFlags, tyro.conf.arg(name="")], _DynamicsFlags()),
     MarketDynamics: (Annotated[_TurnFlags, tyro.conf.arg(name="")], _TurnFlags()),
     bool | FitOptions: (bool, True),
-    GradientSearch | None: (_HIDDEN, None),
+    GradientSearch | None: (Annotated[_SearchFlags, tyro.conf.arg(name="")], _SearchFlags()),
 }
 """Types of options, as other flags: the annotation and the default."""
-
-
-# --- dataclasses as flags ---------------------------------------------------------------------------------------------
-
-
-def flags_of(kind: type[Any], shown: Mapping[str, Any], hidden: Sequence[str] = ()) -> type[Any]:
-    """A dataclass with a flag for every field, with the field's own help.
-
-    Args:
-        kind: the dataclass.
-        shown: annotation and default of fields that are shown otherwise.
-        hidden: fields that are no flags.
-    """
-    changed: list[Any] = [(name, annotation, field(default=default)) for name, (annotation, default) in shown.items()]
-    changed += [(f.name, _HIDDEN, field(default=_default(f))) for f in fields(kind) if f.name in hidden]
-    plain = {"__post_init__": lambda self: None, "__doc__": kind.__doc__}
-    return make_dataclass(kind.__name__, changed, bases=(kind,), frozen=True, namespace=plain)
-
-
-def built(kind: type[C], flags: Any, read: Mapping[str, Callable[[Any], Any]] = {}, **given: Any) -> C:
-    """What the flags say.
-
-    Args:
-        kind: the class.
-        flags: of `flags_of`, parsed.
-        read: how to read fields that are shown otherwise.
-        given: other fields.
-    """
-    values = {f.name: getattr(flags, f.name) for f in fields(kind) if f.name not in given}  # pyright: ignore[reportArgumentType]
-    values = {name: value.value() if hasattr(value, "value") else value for name, value in values.items()}
-    return kind(**{name: read[name](value) if name in read else value for name, value in values.items()}, **given)
-
-
-def _default(of: Any) -> Any:
-    return of.default if of.default is not MISSING else of.default_factory()
 
 
 # --- commands ---------------------------------------------------------------------------------------------------------

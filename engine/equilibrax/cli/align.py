@@ -12,16 +12,18 @@ from typing import Annotated, Any, Literal
 import tyro
 from rich.console import Console
 
+from equilibrax._core.checks import check_whole
 from equilibrax.cli._folders import check_folder, check_new, check_ours
 from equilibrax.cli.games import FigureFlags, LookFlags
+from equilibrax.cli.progress import doing
 from equilibrax.raters import simulate_answers
-from equilibrax.raters.answers import AnswerDistributions, Score
+from equilibrax.raters.answers import LOG_FLOOR, AnswerDistributions, Score
 from equilibrax.raters.csv import read_raters
 from equilibrax.raters.curve import FoldAssignment, Sets
 from equilibrax.raters.ethics import read_ethics
 from equilibrax.raters.matrix import Missing, RaterMatrix
 from equilibrax.raters.movielens import movielens_raters
-from equilibrax.raters.opinionqa import read_opinionqa, read_opinionqa_respondents
+from equilibrax.raters.opinionqa.reading import read_opinionqa, read_opinionqa_respondents
 from equilibrax.raters.simulate import simulate_raters
 from equilibrax.reports.alignment import (
     AlignmentStudy,
@@ -83,8 +85,15 @@ class Align:
     """Where raters did not rate: drop the items, drop the raters, or put the rater's mean."""
     score: Score = "linear"
     """What a model gets for an answer, in answer distributions."""
+    score_floor: float = LOG_FLOOR
+    """Smallest probability that the log score tells apart, in answer distributions; it sets the score's scale."""
+    profiles: int | None = None
+    """Profiles of answers sampled for each question in strong alignment, as in the paper; default: all of them, by
+    exact sums."""
+    sample_questions: int | None = None
+    """Questions drawn at random from those of answer distributions; default: all."""
     seed: int = 0
-    """Seed of the simulation, the folds and the orders."""
+    """Seed of the simulation, the folds, the orders, and of questions and profiles that are drawn."""
     format: Format = "auto"
     """What the FILEs are; auto looks at them."""
     scale: float | None = None
@@ -93,6 +102,9 @@ class Align:
     weight: Annotated[str, tyro.conf.arg(metavar="COLUMN")] = ""
     """Column of a CSV with the importance of each item; in OpinionQA, of responses.csv with the weight of each
     respondent, such as WEIGHT_W29."""
+    weigh_groups: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """In means over users, groups of OpinionQA count by their respondents in responses.csv, or by the sums of their
+    weights; default: groups count alike."""
     questions: Annotated[tuple[str, ...], tyro.conf.arg(metavar="KEY ...")] = ()
     """The only questions of OpinionQA to read; default all that somebody answered."""
     group: Annotated[str, tyro.conf.arg(metavar="COLUMN")] = ""
@@ -127,7 +139,9 @@ class Align:
     """Standard deviation of simulated raters' noise, or share of their own opinion in users' answers."""
     quantize: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Round simulated ratings to whole numbers from 0 to 100."""
-    figure_format: tuple[Literal["png", "svg", "pdf"], ...] = ("png",)
+    figure_format: Annotated[tuple[Literal["png", "svg", "pdf"], ...], tyro.conf.arg(metavar="{png,svg,pdf} ...")] = (
+        "png",
+    )
     """Formats of figures, beside each other."""
     look: Annotated[LookFlags, tyro.conf.arg(name="")] = field(default_factory=LookFlags)
     """How figures look."""
@@ -145,7 +159,7 @@ class Align:
                 raise ValueError(
                     f"FILE: expected different names, as results are in folders of these, got {name!r} twice"
                 )
-            given[name] = data
+            given[name] = self._drawn(name, data)
         look = FigureFlags(self.look.width, self.look.style, self.figure_format)
         files = check_places(given, self.out)
         drawn = [file.with_suffix(f".{one}") for file in files if file.suffix == ".png" for one in look.formats]
@@ -157,16 +171,21 @@ class Align:
         with look.printed(), warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", FigureWarning)
             try:
-                for name, data in given.items():
+                for number, (name, data) in enumerate(given.items(), 1):
+                    doing(f"fitting {name}" + (f", {number} of {len(given)}" if len(given) > 1 else ""))
                     start = perf_counter()
                     studies[name] = study = self._study(name, data)
                     seconds = perf_counter() - start
                     console.print(f"{name}: {_size(data, study)}, {seconds:.1f} s", markup=False)
+                    for line in study.headlines():
+                        console.print(f"  {line}", markup=False)
+                    doing(f"writing tables and figures of {name}")
                     study.write(self.out if len(given) == 1 else self.out / name, name)
                     said += [f"{name}: left out: {note}" for note in study.notes]
                     said += [f"{name}: failed: {what}" for what in study.failed]
             finally:  # also if a later one fails: what was computed is there
                 if studies and len(given) > 1:
+                    doing("writing figures of all panels")
                     write_overview(studies, self.out)
         undrawn = [str(one.message) for one in caught if issubclass(one.category, FigureWarning)]
         for one in caught:
@@ -191,10 +210,28 @@ class Align:
             intercept=self.intercept,
             missing=self.missing,
             score=self.score,
+            score_floor=self.score_floor,
+            profiles=self.profiles,
             market=not people,
             noise=name in _NOISY and bool(self.simulate),
             seed=self.seed,
         )
+
+    def _drawn(self, name: str, data: RaterMatrix | AnswerDistributions) -> RaterMatrix | AnswerDistributions:
+        """The questions that are asked for; an error if what is for answers of many users is asked of raters."""
+        if isinstance(data, AnswerDistributions):
+            count = self.sample_questions
+            return (
+                data if count is None else data.sample_questions(check_whole("sample_questions", count, 1), self.seed)
+            )
+        for flag, typed in (
+            ("--profiles", self.profiles is not None),
+            ("--sample-questions", self.sample_questions is not None),
+            ("--score-floor", self.score_floor != LOG_FLOOR),
+        ):
+            if typed:
+                raise ValueError(f"{flag}: expected answers of many users, as of OpinionQA, got raters ({name})")
+        return data
 
     def _simulated(self) -> Iterator[tuple[str, RaterMatrix | AnswerDistributions]]:
         for kind in self.simulate:
@@ -273,7 +310,7 @@ class Align:
                 drawn = {"count": self.respondents, "seed": self.seed}
                 yield name, read_opinionqa_respondents(path, self.models, **drawn, **asked)
             else:
-                yield name, read_opinionqa(path, attribute, self.models, **asked)
+                yield name, read_opinionqa(path, attribute, self.models, weigh_groups=self.weigh_groups, **asked)
 
 
 def _size(data: RaterMatrix | AnswerDistributions, study: AlignmentStudy) -> str:

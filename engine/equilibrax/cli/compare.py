@@ -18,7 +18,6 @@ from equilibrax.cli.games import FileFlags, LookFlags, columns_or_count
 from equilibrax.cli.output import check_output, write_out
 from equilibrax.cli.progress import doing, say_games
 from equilibrax.cli.solve import numbered_on
-from equilibrax.figures.comparison import comparison_figure
 from equilibrax.games import TOLERANCE, Backend
 from equilibrax.io.given import RESOLUTION, named_tables
 from equilibrax.problems.random_tables import sample_tables
@@ -116,6 +115,8 @@ class Compare:
             rows = _merged([one.rows() for one in found])
             write_out(rows, str(self.out), None, console)
         if self.figure is not None:
+            from equilibrax.figures.comparison import comparison_figure
+
             with self.look.printed():
                 comparison_figure(found, self.figure)
             console.print(f"figure drawn to {self.figure}", markup=False)

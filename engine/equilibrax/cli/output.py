@@ -50,5 +50,5 @@ def write_out(rows: pa.Table, out: str, format: str | None, console: Console) ->
 
 
 def given_committees(texts: Sequence[str]) -> list[int | str] | str:
-    """Bitmasks where there are only digits, else names joined by plus signs; "all" if there are none."""
-    return [int(text) if text.isdecimal() else text for text in texts] or "all"
+    """Bitmasks where there are only digits 0 to 9, else names joined by plus signs; "all" if there are none."""
+    return [int(text) if text.isascii() and text.isdecimal() else text for text in texts] or "all"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -21,7 +22,10 @@ from equilibrax.games import Backend, Selection, TieBreak, solve
 from equilibrax.io.tables import PAPER_TABLES, load_paper_table
 from equilibrax.reports.summary import Summary, markdown_table, summarize
 from equilibrax.rows.committees import committee_rows
-from equilibrax.rows.parquet import read_committees, write_parquet
+from equilibrax.rows.parquet import iter_committees, read_committees, write_parquet
+
+_TABLES_IN_MEMORY = 2**15
+"""The rows of more are read again for every figure."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,8 @@ class Reproduce:
             report = run_sweep(config, folder, progress=progress)
         for line in report_lines(report):
             console.print(line, markup=False)
-        rows = read_committees(folder)
+        few = self.tables <= _TABLES_IN_MEMORY
+        rows = read_committees(folder) if few else partial(iter_committees, folder)
         plot_all(rows, folder)
         return summarize(rows, f"near_hull, seed {self.seed}")
 

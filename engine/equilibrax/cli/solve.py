@@ -76,9 +76,6 @@ class Solve:
         if not self.tables:
             raise ValueError("TABLE: expected at least one CSV or npz file, got none")
         check_output(self.out, self.format)
-        unwritten = self.plays[0].without_rows if self.plays else ""
-        if unwritten and (self.out != "-" or self.format is not None):
-            raise ValueError(f"--game: expected one whose results have rows, to write them, got {unwritten}")
         options = {**self.reading.options(), "strict": self.strict}
         doing(f"reading {', '.join(map(str, self.tables))}")
         files = [named_groups(path, self.resolution, **options) for path in self.tables]

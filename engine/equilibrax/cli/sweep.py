@@ -78,8 +78,8 @@ class Sweep:
     table depends on family, parameters, sizes, seed and its number alone, never on the shard or the machine, so several
     processes can share the work: give each `--worker i/N`.
 
-    Families: uniform, noisy, biased, systematic, hull, near_hull, zero_sum; `--list-families` describes them, and
-    `equilibrax families tables` says all about them.
+    Families: uniform, noisy, biased, systematic, hull, near_hull, zero_sum, senders; `--list-families` describes them,
+    and `equilibrax families tables` says all about them.
 
     With --users, random markets are solved instead of tables: `users/*.parquet` (a row per market, committee, user and
     game) and `markets/*.parquet`; `equilibrax sweep --users 2 --help` shows their flags. With --items, random decision
@@ -117,8 +117,8 @@ class Sweep:
     max_retries: int = 3
     """With --ray: how often a task is given to another process after its own, or its machine, died; -1 is forever."""
     allow_versions: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
-    """Go on with a folder that was made with other versions of JAX, pyarrow, numpy or numba, or on another kind of
-    device; every shard that is then done says so in its record."""
+    """Go on with a folder that was made with other versions of JAX, pyarrow, numpy, numba or HiGHS, or on another kind
+    of device; every shard that is then done says so in its record."""
     list_families: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Describe the families and stop."""
     config: Annotated[_OF_TABLES, tyro.conf.arg(name="")] = _OF_TABLES()  # noqa: RUF009  # pyright: ignore[reportInvalidTypeForm]

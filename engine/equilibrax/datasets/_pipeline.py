@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Generic, TypeVar, cast
@@ -28,6 +28,9 @@ from equilibrax.datasets.splits import split_of
 from equilibrax.rows.parquet import write_summed
 
 Solved = TypeVar("Solved")
+
+_FILES = 6
+"""Files that are written side by side: those of a shard. Most of the time of a small one is waiting for the disk."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +131,11 @@ def do_shards(
             return work.draw(layout.ids(shard))
 
     writing: Future[dict[str, Any]] | None = None
-    with ThreadPoolExecutor(1, "equilibrax-drawer") as drawer, ThreadPoolExecutor(1, "equilibrax-writer") as writer:
+    with (
+        ThreadPoolExecutor(1, "equilibrax-drawer") as drawer,
+        ThreadPoolExecutor(_FILES, "equilibrax-files") as files,
+        ThreadPoolExecutor(1, "equilibrax-writer") as writer,
+    ):
         drawing = None
         for position, shard in enumerate(shards):
             if should_stop is not None and should_stop():
@@ -141,7 +148,7 @@ def do_shards(
                 solved(shard)
             if writing is not None:
                 yield writing.result()
-            writing = writer.submit(_write_shard, work, layout, shard, solution)
+            writing = writer.submit(_write_shard, work, layout, shard, solution, files)
             del drawn, solution  # the writer's alone, to be freed when it is written
         if writing is not None:
             yield writing.result()
@@ -170,10 +177,12 @@ def _by_name(statuses: Counter[int]) -> dict[str, int]:
 # --- writing a shard ----------------------------------------------------------------------------------------
 
 
-def _write_shard(work: Work[Any], layout: Layout, shard: int, solution: Any) -> dict[str, Any]:
+def _write_shard(
+    work: Work[Any], layout: Layout, shard: int, solution: Any, writers: ThreadPoolExecutor
+) -> dict[str, Any]:
     """Write all files of a shard, then its record, which is returned."""
     with saying_how_to_go_on():
-        return _write(work, layout, shard, work.rows(solution))
+        return _write(work, layout, shard, work.rows(solution), writers)
 
 
 def _places(rows: Rows, key: str, layout: Layout) -> Callable[[np.ndarray], np.ndarray]:
@@ -191,7 +200,7 @@ def _by_split(table: pa.Table, key: str, layout: Layout, place: Callable[[np.nda
     if splits == 1:
         return [table]
     ids = table[key].to_numpy()
-    first = np.flatnonzero(np.diff(ids, prepend=ids[:1] - 1))  # rows of the same table are neighbours
+    first = np.flatnonzero(np.concatenate([[True], ids[1:] != ids[:-1]])[: len(ids)])  # a table's rows are neighbours
     split = np.repeat(place(ids[first]), np.diff(first, append=len(ids)))
     if (split[1:] >= split[:-1]).all():
         ends = np.searchsorted(split, np.arange(splits + 1)).tolist()
@@ -199,7 +208,7 @@ def _by_split(table: pa.Table, key: str, layout: Layout, place: Callable[[np.nda
     return [table.filter(pa.array(split == position)) for position in range(splits)]
 
 
-def _write(work: Work[Any], layout: Layout, shard: int, rows: Rows) -> dict[str, Any]:
+def _write(work: Work[Any], layout: Layout, shard: int, rows: Rows, writers: ThreadPoolExecutor) -> dict[str, Any]:
     ids = layout.ids(shard)
     record = layout.record(shard)
     if record.exists() and read_record(layout, shard) is None:
@@ -209,9 +218,9 @@ def _write(work: Work[Any], layout: Layout, shard: int, rows: Rows) -> dict[str,
     tables = dict(zip(layout.kinds, (rows.inputs, rows.results, rows.text)))
     for kind in (work.results, work.inputs, *layout.kinds[2:]):
         parts |= zip(layout.files(shard, kind), _by_split(cast(pa.Table, tables[kind]), work.key, layout, place))
-    # Most of the time of a small file is waiting for the disk.
-    with ThreadPoolExecutor(len(parts), "equilibrax-files") as writers:
-        sums = dict(zip(parts, writers.map(lambda name: write_summed(parts[name], layout.folder / name), parts)))
+    writing = [writers.submit(write_summed, part, layout.folder / name) for name, part in parts.items()]
+    wait(writing)  # for all of them, if one cannot be written
+    sums = {name: future.result() for name, future in zip(parts, writing)}
     names = [name for kind in layout.kinds for name in layout.files(shard, kind)]
     files = {n: {"rows": parts[n].num_rows, "bytes": sums[n][0], "sha256": sums[n][1]} for n in names}
     said = {

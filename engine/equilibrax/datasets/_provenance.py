@@ -6,8 +6,9 @@ from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-PACKAGES = ("jax", "jaxlib", "numpy", "pyarrow", "numba")
-"""Packages that compute or write what is stored; numba is optional."""
+PACKAGES = ("jax", "jaxlib", "numpy", "pyarrow", "numba", "highspy")
+"""Packages that compute or write what is stored: HiGHS the weights that floating point left doubt about; numba is
+optional."""
 
 
 @lru_cache(maxsize=1)

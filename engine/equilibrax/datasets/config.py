@@ -201,8 +201,6 @@ def _check_size(config: SweepConfig) -> None:
 
 
 def _check_columns(config: SweepConfig) -> None:
-    if config.plays.without_rows:
-        raise ValueError(f"game: expected one whose results have rows, got {config.plays.without_rows}")
     columns = config.columns
     if not isinstance(columns, tuple) or len(set(columns)) < len(columns) or not set(columns) <= {*get_args(Group)}:
         raise ValueError(f"columns: expected some of {', '.join(get_args(Group))}, each once, got {columns!r}")

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -37,6 +38,8 @@ from equilibrax.datasets.sweep import validate
 
 PATIENCE = 30.0
 """Seconds to wait for the answer of a cluster."""
+OLDEST = (2, 52)
+"""The first version of Ray whose clusters can ask for a token; so says the extra `[ray]`."""
 _LOOK_EVERY = 5.0  # seconds between two looks at how large the cluster is
 _PARTING = 5.0  # seconds that tasks have to end when the driver does
 
@@ -215,9 +218,15 @@ def _check_room(ray: Any, tasks: _Tasks) -> None:
 def _ray() -> Any:
     try:
         import_module("ray.exceptions")
-        return import_module("ray")
+        ray = import_module("ray")
     except ImportError:
         raise ValueError('ray: expected the package Ray, got none; in a clone: pip install ".[ray]"') from None
+    if tuple(map(int, re.findall(r"\d+", ray.__version__)[:2])) < OLDEST:
+        oldest = ".".join(map(str, OLDEST))
+        raise ValueError(
+            f"ray: expected Ray {oldest} or later, whose clusters can ask for a token, got {ray.__version__}"
+        )
+    return ray
 
 
 @contextmanager
@@ -233,6 +242,7 @@ def _connected(ray: Any, address: str, patience: float) -> Iterator[None]:
             warnings.filterwarnings("ignore", r"os\.fork\(\) was called", RuntimeWarning)  # an exec follows at once
             with _on_loopback():
                 ray.init(address="local", num_cpus=cores(), include_dashboard=False, **quiet)
+        _check_loopback(ray)
     else:
         _check_answers(address, patience)
         ray.init(address=address, **quiet)
@@ -250,12 +260,23 @@ def _on_loopback() -> Iterator[None]:
     the switch by which it does not on other systems.
     """
     constants: Any = import_module("ray._private.ray_constants")
-    before = constants.ENABLE_RAY_CLUSTER
+    before = getattr(constants, "ENABLE_RAY_CLUSTER", None)  # what came of it is looked up afterwards
     constants.ENABLE_RAY_CLUSTER = False
     try:
         yield
     finally:
         constants.ENABLE_RAY_CLUSTER = before
+
+
+def _check_loopback(ray: Any) -> None:
+    """End a cluster that was started and listens elsewhere: a version of Ray that has no such switch says nothing."""
+    found = sorted({node["NodeManagerAddress"] for node in ray.nodes()})
+    if found != ["127.0.0.1"]:
+        ray.shutdown()
+        raise ConnectionError(
+            f"ray: expected a cluster that listens on 127.0.0.1 alone, got {', '.join(found) or 'none'}, and ended it; "
+            f"use another version than {ray.__version__}, or start one with `ray start` and a token"
+        )
 
 
 def _check_answers(address: str, patience: float) -> None:

@@ -61,8 +61,8 @@ def run_sweep(
         progress: called with the number of tables done and the number of all tables, at the start and after each
             shard, in the calling thread. Of this process's shards.
         should_stop: asked before every shard; if true, the call ends early, with a report that is not `complete`.
-        allow_versions: whether to go on with a folder that was made with other versions of JAX, pyarrow, numpy or
-            numba, or on another kind of device; every shard that is then done says so in its record.
+        allow_versions: whether to go on with a folder that was made with other versions of JAX, pyarrow, numpy,
+            numba or HiGHS, or on another kind of device; every shard that is then done says so in its record.
 
     Returns:
         Counts and times of this call.
@@ -105,5 +105,7 @@ def validate(config: SweepConfig) -> None:
         ValueError: tables: expected a whole number of at least 1, got 0
     """
     check(config)
+    game = config.plays
     for part in config.parts():
-        draw(part, range(part.batch))
+        problem = game.accept(draw(part, range(part.batch)))
+        game.check_size(problem, game.masks(problem, "all"))

@@ -2,7 +2,6 @@ from ._drawing import files_of as files_of, printed as printed
 from .comparison import comparison_figure as comparison_figure
 from .coverage import (
     subset_figure as subset_figure,
-    transfer_figure as transfer_figure,
     weak_figure as weak_figure,
 )
 from .curves import (
@@ -26,3 +25,4 @@ from .paper import (
     plot_all as plot_all,
 )
 from .scores import score_figure as score_figure, weights_figure as weights_figure
+from .transfer import transfer_figure as transfer_figure

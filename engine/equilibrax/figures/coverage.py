@@ -1,4 +1,4 @@
-"""Figures 1 to 3 and 5 to 9 of 2602.13451: how a market covers many users, as providers and users are added.
+"""Figures 1, 3, 5, 6, 7 and 9 of 2602.13451: how a market covers many users; Figures 2 and 8 are `transfer`.
 
 Every function takes one `MarketFit`, or several by name (partitions of the users, panels of a survey) with a column
 each, and writes one PNG, whole or not at all. Figures 5 to 9 are the same drawings for more partitions.
@@ -23,7 +23,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocat
 import equilibrax.figures._drawing as draw
 from equilibrax.figures.curves import METHOD_COLOURS, band_entry, size_axis
 from equilibrax.raters import MAX_ALL_SETS, WEAK_METHODS, WeakCurve
-from equilibrax.raters.coverage import coverage_curve, subset_analysis
+from equilibrax.raters.coverage import subset_analysis
 from equilibrax.raters.fit import MarketFit
 
 Fits = MarketFit | Mapping[str, MarketFit]
@@ -35,10 +35,8 @@ RED = METHOD_COLOURS["simplex"]
 _ACROSS, _SHADE = 3, 0.18  # columns of a page; shade of a band
 _COLOURS = (draw.BLUE, "#E69F00", draw.GREEN, draw.VERMILLION, "#CC79A7", "#56B4E9", "#8B6F00", "#444444")
 _SHAPES = ("o", "s", "^", "D", "v", "P", "X", "p")
-_USERS = ("mean_user", "worst_user")
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _DECADE_OF_INFINITY = 0.35  # of the axis's decades, between its largest number and infinity
-_ERROR_DASHES = (0, (4, 1.2))
 
 
 def weak_figure(fits: Fits, path: draw.Target = None) -> Figure:
@@ -65,67 +63,13 @@ def weak_figure(fits: Fits, path: draw.Target = None) -> Figure:
     sets = "all sets of K models" if models <= MAX_ALL_SETS else "sets of K models (random orders where there are many)"
     note = f"Root mean squared error on held-out questions, its mean over {sets}; above also over users."
     note += " Shaded: ±1 standard error over folds."
-    with _pairs(path, named, note) as (figure, columns, _):
+    with Pairs(path, named, note) as (figure, columns, _):
         for (name, fit), (above, below) in zip(named.items(), columns):
             draw_methods(above, fit.curve)
             above.set_title(name)
             _draw_users(below, fit.curve)
-        _labels(columns, "number of models K", ("mean RMSE over users", "RMSE of NNLS, by user"))
+        label_pairs(columns, "number of models K", ("mean RMSE over users", "RMSE of NNLS, by user"))
         draw.legend(figure, [*method_entries(), band_entry("±1 s.e. over folds")])
-    return figure
-
-
-def transfer_figure(fits: Fits, path: draw.Target = None) -> Figure:
-    """Transfer factors against the number of providers, and what more users do (Figures 2 and 8).
-
-    Above are 1 / lambda*_i, on a logarithmic axis: mean over users solid, worst user dashed; each the median over sets
-    of K providers, infinite where no provider covers a user. Below, against the number of users: the worst user's
-    transfer factor (red, left axis) and the error of strong alignment (blue, right axis), means over sets of users.
-
-    Args:
-        fits: one market, or a mapping from titles to markets.
-        path: a file to write (.png, .svg, .pdf), a Figure or SubFigure to draw into, or None for a new Figure.
-
-    Raises:
-        ValueError: if there is no market, or `path` ends in no format.
-
-    Example:
-        >>> import equilibrax as eq
-        >>> answers = eq.raters.simulate_answers(users=2, models=3, questions=20, options=3, seed=1)
-        >>> fit = eq.raters.market_fit(answers, scores=[])
-        >>> figure = eq.figures.transfer_figure(fit, "transfer.png")
-    """
-    named = named_fits(fits)
-    note = (
-        "Above: medians over all sets of K models, of users that some model covers. Below: means over sets of n users, "
-    )
-    note += "all models. ∞: a user to whom no model of the set gives weight. "
-    note += "Users who all agree with a model have 1/λ* = n."
-    with _pairs(path, named, note) as (figure, columns, _):
-        rights, some = [], False
-        for (name, fit), (above, below) in zip(named.items(), columns):
-            uncovered = fit.strong.weights.max(axis=0) == 0
-            draw_coverage(above, {draw.BLUE: fit.strong.weights[:, ~uncovered]}, bool(uncovered.any()))
-            _name_uncovered(above, _chosen(fit.strong.user_names, uncovered))
-            above.set_title(name)
-            right, dotted = _draw_more_users(below, fit)
-            rights.append(right)
-            some |= dotted
-        _labels(columns, "number of models K", ("transfer factor 1/λ*", "worst user's 1/λ*"))
-        for _, below in columns:
-            below.set_xlabel("number of users n")
-            below.yaxis.label.set_color(RED)
-        beside = across(len(columns))
-        for right in {*rights[beside - 1 :: beside], rights[-1]}:
-            right.set_ylabel("error of strong alignment", color=draw.BLUE)
-        style: dict[str, Any] = {"linewidth": 1.8, "markersize": 3.5}
-        entries: list[Artist] = [
-            Line2D([], [], label="worst user's 1/λ* (left axis)", color=RED, marker="o", **style),
-            Line2D([], [], label="error (right axis)", color=draw.BLUE, marker="s", linestyle=_ERROR_DASHES, **style),
-        ]
-        if some:
-            entries.append(Line2D([], [], label="1/λ* where all are covered", color=RED, linestyle=":"))
-        draw.legend(figure, [*coverage_entries(draw.BLUE), infinity_entry(), *entries])
     return figure
 
 
@@ -166,7 +110,7 @@ def subset_figure(fits: Fits, path: draw.Target = None) -> Figure:
             for place in (2, 1, 0):
                 style = {"color": colours[place], "marker": "^ov"[place], "zorder": 5 - place}
                 plot_factors(panel, found.sizes, lines[place], top, hollow=3.5 + 1.8 * place, **style)
-            _name_uncovered(panel, _chosen(fit.strong.user_names, uncovered))
+            name_uncovered(panel, chosen(fit.strong.user_names, uncovered))
             size_axis(panel, found.sizes)
             panel.set_title(name)
         draw.axis_labels(panels, "size of the set |T|", "worst user's transfer factor 1/λ*")
@@ -197,36 +141,6 @@ def method_entries() -> list[Artist]:
     """Legend entries of `draw_methods`."""
     style = {"linewidth": 1.8, "marker": "o", "markersize": 3}
     return [Line2D([], [], label=METHOD_LABELS[m], color=METHOD_COLOURS[m], **style) for m in reversed(WEAK_METHODS)]
-
-
-def draw_coverage(panel: Axes, weights: Mapping[str, np.ndarray], always: bool = False) -> None:
-    """Medians over sets of the mean (solid) and the worst (dashed) transfer factor, for `[K, N]` weights by colour."""
-    curves = {colour: coverage_curve(one, subsets="all") for colour, one in weights.items() if one.shape[1]}
-    lines = {
-        (colour, user): _median(getattr(curve, user), curve.count)
-        for colour, curve in curves.items()
-        for user in _USERS
-    }
-    top = infinity_axis(panel, list(lines.values()), always)
-    for (colour, user), values in lines.items():
-        worst = user == "worst_user"
-        style = {
-            "linestyle": "--" if worst else "-",
-            "marker": "s" if worst else "o",
-            "color": colour,
-            "zorder": 3 if worst else 4,
-        }
-        plot_factors(panel, curves[colour].sizes, values, top, hollow=6.5 if worst else 4.5, **style)
-    size_axis(panel, np.arange(1, 1 + len(next(iter(weights.values())))))
-
-
-def coverage_entries(colour: str) -> list[Artist]:
-    """Legend entries of `draw_coverage`."""
-    style = {"color": colour, "linewidth": 1.8}
-    return [
-        Line2D([], [], label="mean over users", **style),
-        Line2D([], [], label="worst user", linestyle=(0, (2, 1)), **style),
-    ]
 
 
 def infinity_axis(panel: Axes, lines: Sequence[np.ndarray], always: bool = False) -> float | None:
@@ -286,7 +200,7 @@ def named_fits(fits: Fits) -> dict[str, MarketFit]:
     return named
 
 
-class _Pairs:
+class Pairs:
     """A page of columns of two panels, at most three columns beside each other, then the next block below."""
 
     def __init__(self, path: draw.Target, named: Mapping[str, MarketFit], note: str):
@@ -313,10 +227,7 @@ def across(count: int) -> int:
     return {4: 2}.get(count, min(count, _ACROSS))
 
 
-_pairs = _Pairs
-
-
-def _labels(columns: list[tuple[Axes, Axes]], x: str, y: tuple[str, str]) -> None:
+def label_pairs(columns: list[tuple[Axes, Axes]], x: str, y: tuple[str, str]) -> None:
     for number, pair in enumerate(columns):
         for panel, label in zip(pair, y):
             panel.set_xlabel(x)
@@ -343,49 +254,19 @@ def _draw_users(panel: Axes, curve: WeakCurve) -> None:
     draw.named_legend(panel, lines, loc="upper right", ncols=across, **small)
 
 
-def _draw_more_users(panel: Axes, fit: MarketFit) -> tuple[Axes, bool]:
-    """The axes on the right, and whether some sets leave a user uncovered: then those that do not have a line."""
-    means = fit.users.mean()
-    users = means["users"]
-    of_size = [fit.users.transfer[fit.users.users == n] for n in users]
-    covered = np.array([one[np.isfinite(one)].mean() if np.isfinite(one).any() else np.nan for one in of_size])
-    top = infinity_axis(panel, [means["transfer"], covered])
-    some = bool(np.isinf(means["transfer"]).any())
-    if some:
-        panel.plot(users, covered, color=RED, linestyle=":", linewidth=1.4)
-    plot_factors(panel, users, means["transfer"], top, color=RED, marker="o")
-    panel.tick_params(axis="y", colors=RED)
-    right = panel.twinx()
-    right.spines["right"].set_visible(True)
-    right.plot(
-        users, means["error"], color=draw.BLUE, linestyle=_ERROR_DASHES, marker="s", linewidth=1.8, markersize=3.5
-    )
-    right.tick_params(axis="y", colors=draw.BLUE)
-    right.set_ylim(0, 1.15 * float(np.nanmax(means["error"])) if np.isfinite(means["error"]).any() else 1.0)
-    right.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
-    size_axis(panel, users)
-    return right, some
-
-
-def _chosen(names: Sequence[str], mask: np.ndarray) -> list[str]:
+def chosen(names: Sequence[str], mask: np.ndarray) -> list[str]:
     return [name for name, yes in zip(names, mask.tolist()) if yes]
 
 
-def _name_uncovered(panel: Axes, names: list[str]) -> None:
+def name_uncovered(panel: Axes, names: list[str]) -> None:
     """Says who is infinite for every set, where the line of infinity is."""
     if names:
         text = ", ".join(names[:2]) + (f" and {len(names) - 2} more" if len(names) > 2 else "") + ": no model at all"
-        place = {"transform": panel.get_yaxis_transform(), "ha": "right", "va": "bottom"}
-        panel.text(0.99, panel.get_yticks()[-1] * 1.02, text, fontsize=6, color="#444444", **place)
-
-
-def _median(values: np.ndarray, count: np.ndarray) -> np.ndarray:
-    """`[S]` medians over sets; the middle two may be infinite."""
-    found = []
-    for row, number in zip(values, count):
-        ordered = np.sort(row[:number])
-        found.append((ordered[(number - 1) // 2] + ordered[number // 2]) / 2)
-    return np.array(found)
+        place: dict[str, Any] = {"xycoords": panel.get_yaxis_transform(), "textcoords": "offset points"}
+        style: dict[str, Any] = {"ha": "right", "va": "top", "fontsize": 6, "color": "#444444"}
+        panel.annotate(
+            text, (0.99, panel.get_yticks()[-1]), xytext=(0, -4), **place, **style
+        )  # lines fall to the right
 
 
 def _log_ticks(low: float, high: float) -> list[float]:

@@ -12,17 +12,17 @@ from matplotlib.lines import Line2D
 import equilibrax.figures._drawing as draw
 from equilibrax.figures.coverage import (
     Fits,
-    coverage_entries,
-    draw_coverage,
     draw_methods,
     infinity_entry,
     method_entries,
     named_fits,
 )
 from equilibrax.figures.curves import band_entry
+from equilibrax.figures.transfer import Line, OverSets, coverage_entries, covered_curve, covering_entry, draw_coverage
 from equilibrax.raters.answers import Score
 
 SCORE_LABELS: dict[Score, str] = {"linear": "linear score", "log": "log score", "brier": "Brier score"}
+_OVER_SETS: tuple[OverSets, ...] = ("median", "mean")
 _SCORE_COLOURS: dict[Score, str] = {"linear": "#222222", "log": "#CC79A7", "brier": "#56B4E9"}
 
 _LONGEST = 26  # letters of a name beside a heat map
@@ -33,8 +33,9 @@ _MOST_NUMBERS = 14  # columns of a heat map with numbers in its cells
 def score_figure(fits: Fits, path: draw.Target = None) -> Figure:
     """Weak alignment and coverage under other scores (2602.13451, Figure 4).
 
-    One panel for each score but the market's own: error of weak alignment against the number of providers. One more
-    has the transfer factors of all scores: mean over users solid, worst user dashed.
+    One panel for each score but the market's own: error of weak alignment against the number of providers. Two more
+    have the transfer factors of all scores by cross-validation, the mean over users solid and the worst user dashed:
+    medians over sets of models, and means over them as `transfer_figure` has them.
 
     Args:
         fits: one market, or a mapping from titles to markets, with the same scores.
@@ -52,9 +53,13 @@ def score_figure(fits: Fits, path: draw.Target = None) -> Figure:
     scores: dict[Score, None] = {score: None for fit in named.values() for score in fit.scores if score != fit.score}
     if not scores or any(set(fit.scores) != {fit.score, *scores} for fit in named.values()):
         raise ValueError("fits: expected markets with the same scores, and with another beside their own")
-    across = len(scores) + 1
-    note = "Errors: as in the figure of weak alignment. Transfer factors: medians over all sets of K models, of users "
-    note += "that some model covers."
+    across = len(scores) + len(_OVER_SETS)
+    note = (
+        "Errors: as in the figure of weak alignment. Transfer factors: over all sets of K models, of users that some "
+    )
+    note += "model covers; means over folds."
+    floors = dict.fromkeys(f"{fit.score_floor:g}" for fit in named.values() if "log" in fit.scores)
+    note += f" The log score tells probabilities apart down to {' or '.join(floors)}." if floors else ""
     with draw.page(path, across * len(named), note, panel_width=2.8, columns=across) as (figure, panels):
         for row, (name, fit) in enumerate(named.items()):
             mine = panels[across * row : across * (row + 1)]
@@ -63,17 +68,19 @@ def score_figure(fits: Fits, path: draw.Target = None) -> Figure:
                 panel.set_title(_title(name, SCORE_LABELS[score]))
                 panel.set_xlabel("number of models K")
                 panel.set_ylabel("mean RMSE over users")
-            weights = {_SCORE_COLOURS[s]: one.strong.weights for s, one in fit.scores.items()}
-            draw_coverage(mine[-1], {colour: one[:, one.max(axis=0) > 0] for colour, one in weights.items()})
-            mine[-1].set_title(_title(name, "coverage"))
-            mine[-1].set_xlabel("number of models K")
-            mine[-1].set_ylabel("transfer factor 1/λ*")
+            covered = {_SCORE_COLOURS[s]: covered_curve(one)[0] for s, one in fit.scores.items()}
+            for of, panel in zip(_OVER_SETS, mine[len(scores) :]):
+                drawn: list[Line] = [(colour, curve, of) for colour, curve in covered.items() if curve is not None]
+                draw_coverage(panel, drawn, len(fit.strong.model_names))
+                panel.set_title(_title(name, f"coverage, {of} over sets"))
+                panel.set_xlabel("number of models K")
+                panel.set_ylabel("transfer factor 1/λ*")
         lines = [
             Line2D([], [], color=_SCORE_COLOURS[s], linewidth=1.8, label=SCORE_LABELS[s])
             for s in next(iter(named.values())).scores
         ]
         entries = [*method_entries(), band_entry("±1 s.e. over folds"), *lines]
-        draw.legend(figure, [*entries, *coverage_entries(draw.GREY), infinity_entry()])
+        draw.legend(figure, [*entries, *coverage_entries(), covering_entry(), infinity_entry()])
     return figure
 
 

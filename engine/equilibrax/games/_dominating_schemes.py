@@ -1,10 +1,13 @@
 """Does a scheme give every agent at least as much as an equilibrium, and one of them more?
 
-State by state, partial schemes are known by what they give the agents; equal ones are one. A partial scheme is dropped
-if it cannot reach the equilibrium's values any more, with the best that is left for each agent, or if another is at
-least as good for all. And where the user and members of the equilibrium's committee are among the agents, a scheme that
-dominates an equilibrium is an equilibrium itself, so a partial scheme is dropped too if another is better for the user
-and for such a member: the lists stay as short as the frontier's, whatever the number of schemes.
+Most schemes that are dominated are so by far, and one that dominates is found among the best ones for some weights of
+the agents, or among those that differ from these in one state. Otherwise all schemes are looked through: state by
+state, partial schemes are known by what they give the agents; equal ones are one. A partial scheme is dropped if it
+cannot reach the equilibrium's values any more, with the best that is left for each agent, or for the weights for which
+the best scheme is better by least, or if another is at least as good for all. And where the user and members of the
+equilibrium's committee are among the agents, a scheme that dominates an equilibrium is an equilibrium itself, so a
+partial scheme is dropped too if another is better for the user and for such a member: the lists stay as short as the
+frontier's, whatever the number of schemes.
 
 Letters: X states, A actions, N agents, n partial schemes.
 """
@@ -20,6 +23,8 @@ CAPACITY = 2**16
 """Most partial schemes that are compared before nothing is said."""
 
 _PAIRWISE = 2**11  # partial schemes that are compared with each other
+_ROUNDS = 200  # of weights that are tried
+_WEIGHT = 2**15  # the largest whole weight: times values, which are below 2**41, it fits 64 bits for 17 agents
 
 
 def dominating_scheme(
@@ -49,6 +54,12 @@ def dominating_scheme(
     """
     if target.shape != contributions.shape[2:]:
         raise ValueError(f"target: expected {contributions.shape[2]} values, got {target.size}")
+    if not members:
+        if (weights := _weights(contributions, available, target)) is None:
+            return True, True
+        # The weighted sum is one more value that has to be reached.
+        contributions = np.concatenate([contributions, (contributions @ weights)[..., None]], axis=2)
+        target = np.append(target, target @ weights)
     lowest = np.iinfo(np.int64).min
     most = np.where(available[..., None], contributions, lowest).max(axis=1)  # [X, N]
     left = most[::-1].cumsum(axis=0)[::-1]
@@ -64,6 +75,36 @@ def dominating_scheme(
         if len(layer) > CAPACITY:
             return None
     return bool((layer > target).any()), bool((layer > target).all(axis=1).any())
+
+
+def _weights(
+    contributions: Int[np.ndarray, "X A N"], available: Bool[np.ndarray, "X A"], target: Int[np.ndarray, " N"]
+) -> Int[np.ndarray, " N"] | None:
+    """Whole positive weights for which the best scheme exceeds the target by little; None if a scheme turned up that is
+    better for all.
+
+    The weights of agents who have enough fall and those of others rise (multiplicative weights).
+    """
+    states, exists = np.arange(len(available)), available[..., None]
+    high = np.where(exists, contributions, contributions.min()).max(axis=1)
+    low = np.where(exists, contributions, contributions.max()).min(axis=1)
+    scale = np.maximum((high - low).sum(axis=0), 1)
+    weights = least = np.full(len(target), 1 / len(target))
+    excess = np.inf
+    for i in range(_ROUNDS):
+        worth = np.where(available, contributions @ (weights / scale), -np.inf)
+        chosen = contributions[states, worth.argmax(axis=1)]  # [X, N]
+        values = chosen.sum(axis=0)
+        near = (values - chosen)[:, None] + contributions  # with another action in one state
+        if (available & (near > target).all(axis=2)).any():
+            return None
+        over = (values - target) / scale
+        if weights @ over < excess:
+            excess, least = weights @ over, weights
+        weights = weights * np.exp(-over / max(np.abs(over).max(), 1e-9) / np.sqrt(1 + i))
+        weights /= weights.sum()
+    whole = least / scale / (least / scale).max() * _WEIGHT
+    return np.maximum(np.rint(whole), 1).astype(np.int64)
 
 
 def _beaten(layer: Int[np.ndarray, "n N"]) -> Bool[np.ndarray, " n"]:

@@ -119,6 +119,13 @@ class Game(Generic[R]):
         """`[C]` int32, the committees of an accepted problem as bitmasks."""
         return committee_masks(committees, problem.num_providers, problem.provider_names())
 
+    def check_size(self, problem: Any, masks: np.ndarray) -> None:
+        """Refuse an accepted problem whose committees are too large, as far as sizes tell.
+
+        Raises:
+            ValueError: with their size.
+        """
+
     def committees_of(self, providers: int) -> int:
         """How many committees of so many providers there are, all together."""
         return 2**providers - 1
@@ -178,11 +185,6 @@ class Game(Generic[R]):
         )
 
     # --- what others need to know of it
-
-    @property
-    def without_rows(self) -> str:
-        """Why its results have no rows, as in "expected one whose results have rows, got ..."; nothing if they have."""
-        return ""
 
     @property
     def how(self) -> Rationality:

@@ -26,7 +26,7 @@ from equilibrax.problems.market import Market, MarketLabels, separable_market
 
 _REQUIRED = ("state", "user", "action", "utility")
 _NAMES = ("market", "state", "user", "action")
-_RESERVED = (*_REQUIRED, "market", "prior", "sees", "outcome")
+RESERVED = (*_REQUIRED, "market", "prior", "sees", "outcome")
 _WEIGHT, _SEES = "weight:", "sees:"
 _LOOSE = re.compile(r"(weight|sees)[\s_.-]+(.+)", re.IGNORECASE)
 
@@ -42,7 +42,7 @@ def parse(
     data: bytes | Texts, path: Path, resolution: int | None, weight_resolution: int | None, how: Reading | None = None
 ) -> Market:
     """The markets of a CSV or Parquet file."""
-    found = read_rows(data, path, _REQUIRED, _RESERVED, how or Reading(), names=_is_name, about=_attached)
+    found = read_rows(data, path, _REQUIRED, RESERVED, how or Reading(), names=_is_name, about=_attached)
     for column in found.rows[0][1]:
         provider = _about(column)
         if provider is not None and provider not in (*found.providers, *found.left_out):

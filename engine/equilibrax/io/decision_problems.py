@@ -30,13 +30,14 @@ from __future__ import annotations
 
 import logging
 import os
+import reprlib
 from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
 
-from equilibrax.io.files import TableFileError, check_dense, naming, say, stem_of
+from equilibrax.io.files import TableFileError, check_dense, line_of, naming, say, stem_of
 from equilibrax.io.names import check_alike, reading
 from equilibrax.io.records import counted, exact, pointed, prior_weights, utilities
 from equilibrax.io.sheets import Sheet, read_sheet
@@ -100,15 +101,23 @@ class _File:
     """Rows of a file, the columns that say something of items and sellers, and the order in which names appear."""
 
     def __init__(self, sheet: Sheet, ignore: Sequence[str]):
-        self.sheet = sheet
+        for name in ignore:
+            if name not in sheet.columns or name in _REQUIRED:
+                known = reprlib.repr([column for column in sheet.columns if column not in _REQUIRED])
+                raise TableFileError(f"{self._header(sheet)}: ignore: expected one of {known}, got {name!r}")
+        sheet = self.sheet = sheet.without(ignore)
         self.about: dict[str, dict[str, str]] = {kind: {} for kind in _KINDS}  # name to column, by kind
         for place, column in enumerate(sheet.columns):
             kind, sign, name = (part.strip() for part in column.partition(":"))
-            if column in (*ignore, *_REQUIRED, "prior", "problem"):
+            if column in (*_REQUIRED, "prior", "problem"):
                 continue
             if not sign or kind not in _KINDS or not name:
                 raise self._refused(place, column, f"{', '.join(f'{kind}:NAME' for kind in _KINDS)}, or ignore it")
+            if name in self.about[kind]:
+                raise self._refused(place, column, f"one column of this meaning, {self.about[kind][name]!r}")
             self.about[kind][name] = column
+        for columns in self.about.values():
+            check_alike((name, f"{self._header()}: column {column!r}") for name, column in columns.items())
         self.items = list(self.about["says"])
         if not self.items:
             raise TableFileError(f"{self._header()}: expected a column says:ITEM, got none")
@@ -144,7 +153,9 @@ class _File:
                 came = f"{self.names['act'][at[2]]!r} again after line {sheet.lines[first[at]]}"
                 raise TableFileError(f"{sheet.at(i, 'act')}: expected every act once in a state, got {came}")
             first[at] = i
-            values[at] = utilities(self._numbers(i), ("utility", *stakes), sheet.at(i, "act"), resolution)
+            values[at] = utilities(
+                self._numbers(i), ("utility", *stakes), line_of(sheet.path, sheet.lines[i]), resolution
+            )
         if (first < 0).any():
             missing = np.argwhere(first < 0)[0].tolist()
             said = ", ".join(f"{kind} {self.names[kind][n]!r}" for kind, n in zip(self.names, missing))
@@ -216,8 +227,9 @@ class _File:
         cells = dict(zip(self.sheet.columns, self.sheet.rows[row]))
         return {column: self._number(cells[column], row, column) for column in kept}
 
-    def _header(self) -> str:
-        return f"{self.sheet.path}, line {self.sheet.header}"
+    def _header(self, sheet: Sheet | None = None) -> str:
+        sheet = sheet or self.sheet
+        return line_of(sheet.path, sheet.header)
 
     def _refused(self, place: int, column: str, expected: str) -> TableFileError:
         return TableFileError(f"{self._header()}: column {place + 1}: expected {expected}, got {column!r}")

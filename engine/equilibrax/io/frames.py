@@ -7,7 +7,8 @@ as it, in its own precision; a `Fraction` or `Decimal` is exact.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ _MARKET = ("state", "user", "action", "utility")
 def is_frame(value: Any) -> bool:
     """Whether a value is a frame, of whatever library."""
     speaks = any(hasattr(value, name) for name in ("__arrow_c_stream__", "__dataframe__", "collect_schema"))
-    return speaks or (hasattr(value, "columns") and hasattr(value, "reset_index"))
+    return speaks or _is_pandas(value)
 
 
 def from_dataframe(
@@ -48,8 +49,9 @@ def from_dataframe(
     """Utility tables from a data frame with a row for every state and action (and table), in any order.
 
     Labels are the values in the columns; states, actions and tables are numbered in order of first appearance. An
-    action that has no row in some state is unavailable there. Levels of a pandas index that have a name are columns
-    too; other indices mean nothing.
+    action that has no row in some state is unavailable there. Levels of a pandas index whose names have a meaning here
+    are columns too; an index without a name means nothing, and one with another name is refused unless `providers` or
+    `ignore` has it.
 
     Args:
         frame: of pandas, polars (lazy or not), pyarrow, or another library that exports Arrow; or a dictionary of
@@ -79,10 +81,15 @@ def from_dataframe(
         >>> tables.state_names(), tables.provider_names(), tables.user.tolist()
         (('sun', 'rain'), ('Ann',), [[[10000, 3000], [0, 10000]]])
     """
-    renamed = {state: "state", action: "action", user: "user"}
-    renamed |= {given: name for given, name in ((prior, "prior"), (table, "table")) if given is not None}
-    texts = frame_texts(frame, renamed)
-    found = in_their_words(renamed, lambda: table_format.parse(texts, _HERE, resolution, reading(providers, ignore))[0])
+    renamed = {}
+    for name, given in {"state": state, "action": action, "user": user, "prior": prior, "table": table}.items():
+        if given in renamed:
+            raise ValueError(f"{name}: expected another column than that of {renamed[given]}, got {given!r}")
+        if given is not None:
+            renamed[given] = name
+    how = reading(providers, ignore)
+    texts = frame_texts(frame, renamed, ("prior", "table", *(how.providers or ()), *how.ignore))
+    found = in_their_words(renamed, lambda: table_format.parse(texts, _HERE, resolution, how)[0])
     if "table" in texts.columns or found.labels is None:
         return found
     return replace(found, labels=replace(found.labels, tables=()))
@@ -115,8 +122,8 @@ def market_from_dataframe(
         >>> market.user_names(), market.provider_names(), market.user.tolist()
         (('Ida',), ('Ann',), [[[[10000, 0]]]])
     """
-    texts = frame_texts(frame, {})
     how = reading(providers, ignore)
+    texts = frame_texts(frame, {}, (*market_format.RESERVED, *(how.providers or ()), *how.ignore))
     market = in_their_words({}, lambda: market_format.parse(texts, _HERE, resolution, weight_resolution, how))
     if "market" in texts.columns or market.labels is None:
         return market
@@ -125,13 +132,19 @@ def market_from_dataframe(
 
 def is_market_frame(frame: Any) -> bool:
     """Whether a frame has the columns of a market rather than those of tables."""
-    return set(_MARKET) <= set(map(str, frame_table(frame, _MARKET).column_names))
+    return set(_MARKET) <= set(map(str, frame_table(frame).column_names))
 
 
-def frame_texts(frame: Any, renamed: Mapping[str, str]) -> Texts:
-    """All cells as texts, some columns under other names."""
-    table = frame_table(frame, tuple(renamed))
+def frame_texts(frame: Any, renamed: Mapping[str, str], meanings: Collection[str]) -> Texts:
+    """All cells as texts, some columns under other names; `meanings` are names that mean something besides."""
+    table = frame_table(frame)
     names = list(map(str, table.column_names))
+    for name in _levels(frame):
+        if name not in renamed and name not in meanings:
+            raise ValueError(
+                f"frame: expected an index without a name or with one of {', '.join([*renamed, *meanings])}, got "
+                f"{name!r}; leave it out with ignore=[{name!r}], or make it a provider with providers=[...]"
+            )
     for name in renamed:
         if name not in names:
             raise ValueError(
@@ -139,16 +152,17 @@ def frame_texts(frame: Any, renamed: Mapping[str, str]) -> Texts:
                 f"{did_you_mean(name, names)}"
             )
     new = [renamed.get(name, name) for name in names]
-    for name, now in zip(names, new):
-        if new.count(now) > 1:
-            raise ValueError(f"{now}: expected one column of this meaning, got {now!r} beside {name!r}; rename {now!r}")
+    for i, now in enumerate(new):
+        if now in new[:i]:
+            one, other = names[new.index(now)], names[i]
+            raise ValueError(f"{now}: expected one column of this meaning, got {one!r} and {other!r}; rename one")
     rows = [
         list(row) for row in zip(*(column_texts(column, _HERE, name) for name, column in zip(names, table.columns)))
     ]
     return Texts([name.strip() for name in new], rows, list(range(1, len(rows) + 1)), 0, 0)
 
 
-def frame_table(frame: Any, wanted: Sequence[str] = ()) -> pa.Table:
+def frame_table(frame: Any) -> pa.Table:
     """A frame as an Arrow table; columns of objects that Arrow does not know are texts.
 
     Raises:
@@ -158,28 +172,48 @@ def frame_table(frame: Any, wanted: Sequence[str] = ()) -> pa.Table:
         return frame
     if hasattr(frame, "collect_schema") and hasattr(frame, "collect"):  # lazy
         frame = frame.collect()
-    if hasattr(frame, "reset_index"):  # pandas: named levels of the index are columns, others mean nothing
-        named = [name for name in frame.index.names if name in wanted and name not in frame.columns]
-        frame = frame.reset_index(named).reset_index(drop=True) if named else frame.reset_index(drop=True)
-        return pa.table([_array(frame[name]) for name in frame.columns], names=list(map(str, frame.columns)))
+    if _is_pandas(frame):
+        levels = {name: frame.index.get_level_values(name) for name in _levels(frame)}
+        own = [frame.iloc[:, i] for i in range(len(frame.columns))]  # by place: a name may be there twice
+        names = [_name(name) for name in (*levels, *frame.columns)]
+        return pa.table([_array(column) for column in (*levels.values(), *own)], names=names)
     if isinstance(frame, Mapping):
+        for name, column in frame.items():
+            if isinstance(column, str | bytes) or not hasattr(column, "__len__"):
+                raise ValueError(f"frame: expected columns, got {type(column).__name__} for {name!r}")
         sizes = {len(column) for column in frame.values()}
         if len(sizes) != 1:
             raise ValueError(f"frame: expected columns of one length, got {sorted(sizes)}")
         return pa.table([_array(column) for column in frame.values()], names=list(map(str, frame)))
     if hasattr(frame, "__arrow_c_stream__"):
-        return pa.table(frame)
-    if hasattr(frame, "__dataframe__"):
+        with suppress(pa.ArrowException):  # a series speaks Arrow, too
+            return pa.table(frame)
+    elif hasattr(frame, "__dataframe__"):
         from pyarrow.interchange import from_dataframe as through_interchange
 
         return through_interchange(frame)
     raise ValueError(f"frame: expected a data frame or a dictionary of columns, got {type(frame).__name__}")
 
 
+def _levels(frame: Any) -> list[Any]:
+    """Names of levels of a pandas index; not those of levels that are columns as well."""
+    found = frame.index.names if _is_pandas(frame) else ()
+    return [name for name in found if name is not None and name not in frame.columns]
+
+
+def _is_pandas(frame: Any) -> bool:
+    return hasattr(frame, "reset_index") and hasattr(frame, "columns")
+
+
+def _name(name: Any) -> str:
+    """The name of a column; pandas has NaN for None."""
+    return "" if name is None or name != name else str(name)
+
+
 def _array(values: Any) -> Any:
     try:
         return pa.array(values)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, TypeError):  # Fraction, or several types
+    except (pa.ArrowException, OverflowError, TypeError):  # Fraction, a large number, or several types
         return pa.array([None if value is None else str(value) for value in values], pa.string())
 
 

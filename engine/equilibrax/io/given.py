@@ -51,7 +51,7 @@ def as_problem(given: Any) -> Any:
 def _of_frame(frame: Any) -> Any:
     if is_market_frame(frame):
         return market_from_dataframe(frame)
-    names = frame_table(frame, _COLUMNS).column_names
+    names = frame_table(frame).column_names
     if not set(_COLUMNS) <= set(names):
         call = "from_dataframe(frame, state=..., action=..., user=...)"
         raise ValueError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import reprlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import nan
 from numbers import Real
 from pathlib import Path
@@ -35,6 +35,14 @@ class Sheet:
     def at(self, row: int, column: str) -> str:
         """The place of a cell, as errors name it."""
         return f"{line_of(self.path, self.lines[row])}: column {column!r}"
+
+    def without(self, columns: Sequence[str]) -> Sheet:
+        """The same file without some columns."""
+        if not columns:
+            return self
+        kept = [place for place, column in enumerate(self.columns) if column not in columns]
+        rows = [[row[place] for place in kept] for row in self.rows]
+        return replace(self, columns=[self.columns[place] for place in kept], rows=rows)
 
     def texts(self, column: str) -> list[str]:
         """The cells of a column."""

@@ -109,6 +109,8 @@ class Batch:
     def names(self) -> list[str]:
         """One name each: its own where it has one, else its family, else what it is."""
         own: tuple[str, ...] = getattr(self.labels, f"{self._named}s", ())
+        if not own:
+            return [self.family or self._named] * len(self)
         ids = np.asarray(getattr(self, f"{self._named}_id")).tolist()
         return [str(own[i]) if i < len(own) else self.family or self._named for i in ids]
 

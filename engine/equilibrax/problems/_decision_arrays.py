@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from equilibrax._core.checks import INT32_MAX, as_labels
+from equilibrax._core.checks import INT32_MAX, as_array, as_labels
 from equilibrax._core.fixed_point import TooLargeError
 from equilibrax._core.partitions import restricted_growth
 from equilibrax.problems.tables import MAX_VALUE
@@ -87,8 +87,11 @@ def checked_arrays(
 def item_labels(name: str, value: Any) -> np.ndarray:
     """`[B, M, W]` whole numbers, from labels that may be names."""
     try:
-        array = np.asarray([list(row) if isinstance(row, range) else row for row in value])
-    except (TypeError, ValueError):  # not a sequence, or rows of different lengths
+        rows = value if isinstance(value, np.ndarray) else [list(r) if isinstance(r, range) else r for r in value]
+    except TypeError:  # not a sequence
+        rows = None
+    array = as_array(name, rows)
+    if array.dtype == object:  # rows of different lengths, or no labels
         array = np.asarray(0)
     if array.dtype.kind == "U":
         array = np.unique(array, return_inverse=True)[1].reshape(array.shape)

@@ -5,7 +5,7 @@ resolution and the family's parameters, and of nothing else: it has the same bit
 and JAX version and on any device. So table 7,000,000,123 of a study can be drawn again alone, and shards need
 not talk to each other.
 
-The built-in families, with R = `resolution`, all with a uniform prior and all actions available (2509.15090,
+The built-in families, with R = `resolution`, all but `senders` with a uniform prior, all with all actions (2509.15090,
 Definition 1, Remark 1 and Appendix A; the constructions are in `equilibrax_kernels.families`):
 
 | family | what it is | parameters | utilities |
@@ -17,6 +17,7 @@ Definition 1, Remark 1 and Appendix A; the constructions are in `equilibrax_kern
 | `hull` | user = weighted average of the providers + offset: misalignment 0 | | 0..1 |
 | `near_hull` | the same + noise on the user: at most the given misalignment | `misalignment` | 0..1 |
 | `zero_sum` | providers = user + terms that sum to zero over providers | `spread` | -spread..1 + spread |
+| `senders` | as `uniform`, with a random prior: weights of states uniform on 1..100 | | 0..1 |
 
 Parameters that are utilities are rounded to the nearest multiple of `1 / resolution`. `register_family` adds
 a family.
@@ -37,7 +38,7 @@ import jax.numpy as jnp
 import numpy as np
 from equilibrax_kernels import random_tables as kernels
 
-from equilibrax._core.checks import INT32_MAX, check_whole
+from equilibrax._core.checks import INT32_MAX, check_whole, shown
 from equilibrax._core.compile_cache import jit
 from equilibrax.problems.tables import MAX_PROVIDERS, MAX_VALUE, UtilityTables, from_integers, table_id_words
 
@@ -64,6 +65,7 @@ class _BuiltIn:
     parameters: Mapping[str, _Parameter] = field(default_factory=dict)
     widened_by: str = ""  # the parameter by which utilities exceed 0..R
     least_resolution: int = 1
+    prior: Callable[..., jax.Array] | None = None  # of the kernels; None is uniform
     version: int = 1
 
     @property
@@ -148,6 +150,13 @@ _BUILT_IN = {
             {"spread": _Parameter(0.3, math.inf, _steps)},
             widened_by="spread",
         ),
+        _BuiltIn(
+            "senders",
+            kernels.senders,
+            "user and providers independent, all utilities uniform, and a random prior",
+            "Hossain et al., 2402.04971, for its utilities; the prior is of equilibrax",
+            prior=kernels.random_prior,
+        ),
     )
 }
 
@@ -199,7 +208,7 @@ def sample_tables(
             2**-30).
 
     Returns:
-        A batch of B tables with a uniform prior and all actions available; `user` `[B, X, A]`, `providers`
+        A batch of B tables with the family's prior and all actions available; `user` `[B, X, A]`, `providers`
         `[B, K, X, A]`, `prior` and `available` are JAX arrays and stay on the device.
 
     Raises:
@@ -221,7 +230,8 @@ def sample_tables(
     shape = (states, actions, check_whole("providers", providers, 1, MAX_PROVIDERS))
     seed, start = check_whole("seed", seed, 0, _INT64_MAX), check_whole("start", start, 0, None)
     if start + count > 2**63:
-        raise ValueError(f"start, count: expected start + count of at most 2**63, got {start} + {count}")
+        came = f"{shown(start)} + {shown(count)}"
+        raise ValueError(f"start, count: expected start + count of at most 2**63, got {came}")
     resolution = check_whole("resolution", resolution, 1, INT32_MAX)
     check_parameters(parameters, chosen)
     words = table_id_words(np.arange(count, dtype=np.uint64) + np.uint64(start))
@@ -315,21 +325,24 @@ def _sample_built_in(
     }
     _check_size(family, resolution + integers.get(family.widened_by, 0), shape[0], resolution)
     numerators = tuple(np.uint32(value) for value in (resolution, *integers.values()))
-    user, providers, prior, available = _draw(family.kernel, *shape, seed, stream, words, numerators)
+    kernel = family.kernel, family.prior
+    user, providers, prior, available = _draw(kernel, *shape, seed, stream, words, numerators)
     return UtilityTables(user, providers, prior, available, words, resolution=resolution)
 
 
 @partial(jit, static_argnames=("kernel", "states", "actions", "providers"))
 def _draw(kernel, states: int, actions: int, providers: int, seed, stream, words, numerators):
-    """`user`, `providers`, `prior` and `available` of a batch; all but the kernel and the sizes is traced."""
+    """`user`, `providers`, `prior` and `available` of a batch; all but the kernels and the sizes is traced."""
 
+    utilities, weights = kernel
     seed, stream, words, numerators = jax.tree.map(jnp.asarray, (seed, stream, words, numerators))
 
     def one(table_id):
-        return kernel(kernels.table_key(seed, stream, table_id), states, actions, providers, *numerators)
+        key = kernels.table_key(seed, stream, table_id)
+        prior = jnp.ones(states, jnp.int32) if weights is None else weights(key, states)
+        return *utilities(key, states, actions, providers, *numerators), prior
 
-    user, offered = jax.vmap(one)(words)
-    prior = jnp.ones((words.shape[0], states), jnp.int32)
+    user, offered, prior = jax.vmap(one)(words)
     return user, offered, prior, jnp.ones(user.shape, bool)
 
 
@@ -341,10 +354,11 @@ def _check_size(family: _BuiltIn, largest: int, states: int, resolution: int) ->
             f"{names}: utility x resolution must fit in 32 bits (at most {INT32_MAX}), got up to {largest} "
             f"with resolution={resolution}; use a smaller resolution"
         )
-    if states * largest > MAX_VALUE:
+    times = kernels.PRIOR_WEIGHTS if family.prior else 1
+    if states * largest * times > MAX_VALUE:
         raise ValueError(
-            f"states, {names}: the sum over states of utility x resolution must be at most 2**41, got up to "
-            f"{states} x {largest}; use a smaller resolution"
+            f"states, {names}: the sum over states of utility x resolution x prior must be at most 2**41, got up to "
+            f"{shown(states)} x {largest}{f' x {times}' if times > 1 else ''}; use a smaller resolution"
         )
 
 

@@ -1,4 +1,5 @@
 from ._answer_market import answer_market as answer_market
+from ._fit_rows import FoldSpread as FoldSpread
 from ._frames import raters_from_dataframe as raters_from_dataframe
 from ._simulate_answers import simulate_answers as simulate_answers
 from ._strong_alignment import StrongAlignment as StrongAlignment, strong_alignment as strong_alignment
@@ -15,6 +16,7 @@ from .coverage import (
     SubsetAnalysis as SubsetAnalysis,
     anonymous_slack as anonymous_slack,
     coverage_curve as coverage_curve,
+    cross_validated_transfer as cross_validated_transfer,
     subset_analysis as subset_analysis,
     transfer_factors as transfer_factors,
 )
@@ -32,7 +34,10 @@ from .fit import (
 )
 from .matrix import RaterMatrix as RaterMatrix, rater_matrix as rater_matrix
 from .movielens import movielens_raters as movielens_raters
-from .opinionqa import read_opinionqa as read_opinionqa, read_opinionqa_respondents as read_opinionqa_respondents
+from .opinionqa.reading import (
+    read_opinionqa as read_opinionqa,
+    read_opinionqa_respondents as read_opinionqa_respondents,
+)
 from .simulate import (
     RATER_FAMILIES as RATER_FAMILIES,
     rater_catalog as rater_catalog,

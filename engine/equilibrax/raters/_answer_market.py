@@ -16,7 +16,7 @@ def answer_market(
     score: Score = "linear",
     *,
     prior: Any = None,
-    floor: float = LOG_FLOOR,
+    score_floor: float = LOG_FLOOR,
     resolution: int = 10_000,
     labels: MarketLabels | None = None,
 ) -> Market:
@@ -32,7 +32,7 @@ def answer_market(
         models: `[K, Q, A]` q, likewise; None if `users` has the models too.
         score: "linear", "log" or "brier".
         prior: `[Q]` weights of the questions; None is uniform.
-        floor: smallest probability of the log score, between 0 and 1.
+        score_floor: smallest probability of the log score, between 0 and 1.
         resolution: steps per unit of utility.
         labels: names of questions (states), groups (users), models (providers) and answers (actions); None takes those
             of `AnswerDistributions`, and the answers' if all questions have the same.
@@ -59,7 +59,7 @@ def answer_market(
             f"users: expected answers of everybody, got none of somebody to {name!r} ({int(silent.sum())} such of "
             f"{answers.num_questions} questions); choose others with select(questions=...)"
         )
-    v = answers.scores(score, floor=floor)
+    v = answers.scores(score, score_floor=score_floor)
     n, k = answers.num_users, answers.num_models
     components = np.broadcast_to(v[:, None], (k, n, *v.shape[1:]))
     weights = np.full((k, n), 1 / n)

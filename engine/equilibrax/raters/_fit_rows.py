@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pyarrow as pa
 from jaxtyping import Float, Int
@@ -42,6 +44,55 @@ class FitRows:
         return {fitted[0]: list(fitted[1]), "questions": self.questions} | {
             name: numbers(getattr(self, name)) for name in names
         }
+
+
+@dataclass(frozen=True)
+class FoldSpread:
+    """What fits to all questions but those of one fold give, for each of F folds.
+
+    Any two of these fits share most of their questions, so they differ less than fits to other questions would: the
+    standard error is that of the delete-one-fold jackknife, F - 1 times the standard deviation by the root of F.
+
+    Attributes:
+        values: `[F, ..]`; inf where a user is not covered, NaN where there is nothing.
+
+    Example:
+        >>> import numpy as np
+        >>> import equilibrax as eq
+        >>> spread = eq.raters.FoldSpread(np.array([2.0, 3.0, 4.0]))
+        >>> float(spread.mean), float(spread.lowest), float(spread.standard_error.round(3))
+        (3.0, 2.0, 1.155)
+    """
+
+    values: Float[np.ndarray, "F ..."]
+
+    @property
+    def mean(self) -> Float[np.ndarray, "..."]:
+        """Mean over folds: inf where one is, NaN without folds."""
+        return self.values.mean(axis=0) if len(self.values) else np.full(self.values.shape[1:], np.nan)
+
+    @property
+    def lowest(self) -> Float[np.ndarray, "..."]:
+        """The smallest of the folds."""
+        return self.values.min(axis=0) if len(self.values) else np.full(self.values.shape[1:], np.nan)
+
+    @property
+    def highest(self) -> Float[np.ndarray, "..."]:
+        """The largest of the folds."""
+        return self.values.max(axis=0) if len(self.values) else np.full(self.values.shape[1:], np.nan)
+
+    @property
+    def standard_error(self) -> Float[np.ndarray, "..."]:
+        """Standard error by the jackknife; NaN where some fold has no finite number, or there are fewer than two."""
+        folds = len(self.values)
+        fine = np.isfinite(self.values).all(axis=0) & (folds > 1)
+        away = np.where(fine, self.values, 0.0) - np.where(fine, self.mean, 0.0)
+        return np.where(fine, np.sqrt((away**2).sum(axis=0) * (folds - 1) / max(folds, 1)), np.nan)
+
+    def columns(self) -> dict[str, pa.Array]:
+        """Columns `cross_validated` (the mean), `standard_error`, `lowest` and `highest`, in the order of `values`."""
+        names = {"cross_validated": self.mean, "lowest": self.lowest, "highest": self.highest}
+        return {name: numbers(value) for name, value in (names | {"standard_error": self.standard_error}).items()}
 
 
 def fold_error(values: Float[np.ndarray, "N F"]) -> Float[np.ndarray, " N"]:

@@ -63,7 +63,10 @@ def raters_from_dataframe(
     """
     meant = (("item", item), ("rater", rater), ("value", value))
     renamed = {given: name for name, given in meant if given is not None}
-    texts, how = frame_texts(frame, renamed), reading(providers, ignore)
+    how = reading(providers, ignore)
+    targets = [target] if isinstance(target, str) else list(target)
+    told = (*targets, weight, group, *(how.providers or ()), *how.ignore)
+    texts = frame_texts(frame, renamed, ("item", "rater", "value", *(name for name in told if name is not None)))
     sheet = Sheet(Path("frame"), texts.columns, texts.rows, texts.lines, 0)
     form: RaterFormat = "long" if rater is not None or value is not None else "auto"
     return in_their_words(renamed, lambda: raters_of(sheet, how, target, form, weight, group, scale, target_scale))

@@ -32,7 +32,7 @@ from equilibrax._core.status import SolveError
 from equilibrax.fits.folds import FoldAssignment, assign_folds, fit_centered
 from equilibrax.raters._action_profiles import ProfileMoments, exact_moments, sampled_moments
 from equilibrax.raters._fit_rows import FitRows
-from equilibrax.raters.answers import AnswerDistributions, Score
+from equilibrax.raters.answers import LOG_FLOOR, AnswerDistributions, Score
 from equilibrax.theory import StrongFits, Utilities, strong_fits
 
 
@@ -42,6 +42,7 @@ class StrongAlignment(FitRows):
 
     Attributes:
         weights: `[K, N]` lambda[j, i], from least squares on all questions.
+        fold_weights: `[F, K, N]` those of fits to all questions but those of a fold; NaN where none are left.
         constants: `[K]` c_j.
         rmse: `[K]` root mean squared error over the questions of all folds, each held out once.
         fold_rmse: `[K, F]` that of each fold; NaN where none of its questions counts.
@@ -62,10 +63,12 @@ class StrongAlignment(FitRows):
         profiles: how many were sampled for each question; None if the moments are exact.
         user_names: N names.
         model_names: K names.
+        user_weights: `[N]` how much each user counts in means over users; in u_j all count alike.
         score: the score of the models.
     """
 
     weights: Float[np.ndarray, "K N"]
+    fold_weights: Float[np.ndarray, "F K N"]
     constants: Float[np.ndarray, " K"]
     rmse: Float[np.ndarray, " K"]
     fold_rmse: Float[np.ndarray, "K F"]
@@ -83,6 +86,7 @@ class StrongAlignment(FitRows):
     profiles: int | None
     user_names: tuple[str, ...]
     model_names: tuple[str, ...]
+    user_weights: Float[np.ndarray, " N"]
     score: Score
 
     def rows(self) -> pa.Table:
@@ -98,6 +102,7 @@ def strong_alignment(
     answers: AnswerDistributions,
     *,
     score: Score = "linear",
+    score_floor: float = LOG_FLOOR,
     folds: int = 5,
     fold_assignment: FoldAssignment = "shuffled",
     profiles: int | None = None,
@@ -110,6 +115,7 @@ def strong_alignment(
     Args:
         answers: N users and K models. Only questions that all users saw count, and for each model those it answered.
         score: the models' utility component v_j, "linear", "log" or "brier".
+        score_floor: smallest probability that the log score tells apart.
         folds: number of folds of cross-validation over questions, at least 2.
         fold_assignment: "shuffled": questions shuffled by `seed` and dealt round. "modulo": question q in fold
             q modulo `folds`.
@@ -135,7 +141,7 @@ def strong_alignment(
         >>> fit.weights.round(9).tolist(), fit.worst_case.round(9).tolist()
         ([[0.5, 0.5]], [0.0])
     """
-    components = answers.scores(score)
+    components = answers.scores(score, score_floor=score_floor)
     if profiles is not None:
         check_whole("profiles", profiles, 1)
     given = (answers.users, components, answers.seen, answers.modelled)
@@ -179,6 +185,7 @@ def strong_alignment(
         profiles=profiles,
         user_names=answers.user_names,
         model_names=answers.model_names,
+        user_weights=answers.user_weights,
         score=score,
     )
 
@@ -197,6 +204,7 @@ class MeanFit(NamedTuple):
     """Least squares of K providers by N users; attributes as for `StrongAlignment`, NaN where there is nothing."""
 
     weights: Float[np.ndarray, "K N"]
+    fold_weights: Float[np.ndarray, "F K N"]
     constants: Float[np.ndarray, " K"]
     kkt_residual: Float[np.ndarray, " K"]
     rmse: Float[np.ndarray, " K"]
@@ -228,13 +236,15 @@ def cross_validated(several: Sequence[ProfileMoments], fold: Sequence[np.ndarray
         error = one.squared_error(weights[s], constants[s])
         count = held_out.sum(axis=2)
         squares = (error[:, 1:] * held_out).sum(axis=2)
-        impossible = (count > 0) & ~train[:, 1:].any(axis=2)
+        untrained: np.ndarray = np.asarray(~train[:, 1:].any(axis=2))
+        impossible = (count > 0) & untrained
         with np.errstate(invalid="ignore", divide="ignore"):
             fold_rmse = np.where(impossible, np.nan, np.sqrt(squares / count))
             rmse = np.where(impossible.any(axis=1), np.nan, np.sqrt(squares.sum(axis=1) / count.sum(axis=1)))
         found.append(
             MeanFit(
                 weights=weights[s, :, 0],
+                fold_weights=np.swapaxes(np.where(untrained[..., None], np.nan, weights[s, :, 1:]), 0, 1),
                 constants=constants[s, :, 0],
                 kkt_residual=residual[s, :, 0],
                 rmse=rmse,

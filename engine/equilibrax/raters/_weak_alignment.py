@@ -26,7 +26,7 @@ from jaxtyping import Bool, Float, Int
 from equilibrax._core.status import SolveError
 from equilibrax.fits.folds import FoldAssignment, assign_folds, fit_centered
 from equilibrax.raters._fit_rows import FitRows
-from equilibrax.raters.answers import AnswerDistributions, Score
+from equilibrax.raters.answers import LOG_FLOOR, AnswerDistributions, Score
 from equilibrax.theory import fit_outcomes
 
 _FEW = "too few answers"
@@ -92,6 +92,7 @@ def weak_alignment(
     answers: AnswerDistributions,
     *,
     score: Score = "linear",
+    score_floor: float = LOG_FLOOR,
     folds: int = 5,
     fold_assignment: FoldAssignment = "shuffled",
     seed: int = 0,
@@ -105,6 +106,7 @@ def weak_alignment(
         answers: N users and K models. Questions that some model did not answer are left out, and for each user those
             that she did not see.
         score: the models' utility component v_j, "linear", "log" or "brier".
+        score_floor: smallest probability that the log score tells apart.
         folds: number of folds of cross-validation over questions, at least 2.
         fold_assignment: "shuffled": questions shuffled by `seed` and dealt round. "modulo": question q in fold
             q modulo `folds`.
@@ -133,7 +135,7 @@ def weak_alignment(
     usable: np.ndarray = np.asarray(answers.modelled.all(axis=0))
     if not usable.any():
         raise ValueError("answers: expected a question that all models answered, got none")
-    components = answers.scores(score)
+    components = answers.scores(score, score_floor=score_floor)
     fold = np.full(answers.num_questions, -1)
     fold[usable] = assign_folds(np.flatnonzero(usable), folds, fold_assignment, seed)
     n = answers.num_users

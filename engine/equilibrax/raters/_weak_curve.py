@@ -25,7 +25,7 @@ from equilibrax._core.checks import check_choice, check_whole
 from equilibrax.fits.folds import FoldAssignment, assign_folds, fit_centered
 from equilibrax.raters._fit_rows import fold_error, numbers
 from equilibrax.raters._subsets import Orders, Subsets
-from equilibrax.raters.answers import AnswerDistributions, Score
+from equilibrax.raters.answers import LOG_FLOOR, AnswerDistributions, Score
 
 WEAK_METHODS = ("best_individual", "average", "nnls")
 """Methods of a `WeakCurve`, in order."""
@@ -46,6 +46,7 @@ class WeakCurve:
         count: `[S]` int64 sets of a size.
         user_names: N names.
         model_names: K names.
+        user_weights: `[N]` how much each user counts in means over users.
         score: the score of the models.
         folds: number of folds.
     """
@@ -56,6 +57,7 @@ class WeakCurve:
     count: Int[np.ndarray, " S"]
     user_names: tuple[str, ...]
     model_names: tuple[str, ...]
+    user_weights: Float[np.ndarray, " N"]
     score: Score
     folds: int
 
@@ -65,15 +67,16 @@ class WeakCurve:
         return np.asarray(np.isfinite(self.rmse).all(axis=(1, 2)))
 
     def mean(self) -> Float[np.ndarray, "M S"]:
-        """Mean over users of `rmse`."""
-        return self.rmse[self.answering].mean(axis=0)
+        """Mean over users of `rmse`, weighed by `user_weights`."""
+        return np.average(self.rmse[self.answering], axis=0, weights=self.user_weights[self.answering])
 
     def standard_error(self) -> Float[np.ndarray, "M S"]:
         """Standard error over folds of the mean over users: standard deviation over folds by the root of F."""
         errors = self.fold_rmse[self.answering]
-        known = np.isfinite(errors)
-        count = known.sum(axis=0)
-        mean = np.where(count > 0, np.where(known, errors, 0.0).sum(axis=0) / np.maximum(count, 1), np.nan)
+        mass = np.isfinite(errors) * self.user_weights[self.answering, None, None, None]
+        total = mass.sum(axis=0)
+        mean = np.full(total.shape, np.nan)
+        np.divide((mass * np.where(mass > 0, errors, 0.0)).sum(axis=0), total, out=mean, where=total > 0)
         return fold_error(mean.reshape(-1, self.folds)).reshape(mean.shape[:2])
 
     def user_error(self) -> Float[np.ndarray, "N S"]:
@@ -99,6 +102,7 @@ def weak_curve(
     answers: AnswerDistributions,
     *,
     score: Score = "linear",
+    score_floor: float = LOG_FLOOR,
     subsets: Literal["all", "permutations"] = "all",
     permutations: int = 100,
     folds: int = 5,
@@ -111,6 +115,7 @@ def weak_curve(
         answers: N users and K models. Questions that some model did not answer are left out, and for each user those
             that she did not see.
         score: the models' utility component v_j, "linear", "log" or "brier".
+        score_floor: smallest probability that the log score tells apart.
         subsets: "all": all sets of each size, for up to 10 models. "permutations": the first 1, ..., K of random
             orders.
         permutations: how many orders.
@@ -143,7 +148,7 @@ def weak_curve(
     fold = np.full(answers.num_questions, -1)
     fold[usable] = assign_folds(np.flatnonzero(usable), folds, fold_assignment, seed)
     question, option = np.nonzero(answers.options & usable[:, None])
-    columns = answers.scores(score)[:, question, option].T
+    columns = answers.scores(score, score_floor=score_floor)[:, question, option].T
     squares = np.full((answers.num_users, len(WEAK_METHODS), len(sets), folds), np.nan)
     count = np.zeros((answers.num_users, folds))
     for i in range(answers.num_users):
@@ -162,6 +167,7 @@ def weak_curve(
         count=np.array([int((size == s).sum()) for s in sizes]),
         user_names=answers.user_names,
         model_names=answers.model_names,
+        user_weights=answers.user_weights,
         score=score,
         folds=folds,
     )

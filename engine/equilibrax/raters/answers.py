@@ -15,14 +15,15 @@ Letters: N users, K models, Q questions, A options.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 import numpy as np
 from jaxtyping import Bool, Float
 
-from equilibrax._core.checks import as_array, as_ratings, check_choice
-from equilibrax.raters.matrix import RaterMatrix, rater_matrix as make_rater_matrix
+from equilibrax._core.checks import as_array, as_ratings, check_choice, check_whole
+from equilibrax.fits.folds import random_words
+from equilibrax.raters.matrix import RaterMatrix, positive_weights, rater_matrix as make_rater_matrix
 
 Score = Literal["linear", "log", "brier"]
 
@@ -49,6 +50,8 @@ class AnswerDistributions:
         option_names: Q tuples of A names; "" at options that do not exist.
         user_names: N names.
         model_names: K names.
+        user_weights: `[N]` how much each user counts in means over users, positive; all 1 unless a survey says more.
+        weighed: by what respondents were weighed, in words; empty if they were not.
         notes: what was left out when files were read, in words.
 
     Example:
@@ -67,6 +70,8 @@ class AnswerDistributions:
     option_names: tuple[tuple[str, ...], ...]
     user_names: tuple[str, ...]
     model_names: tuple[str, ...]
+    user_weights: Float[np.ndarray, " N"]
+    weighed: str = ""
     notes: tuple[str, ...] = ()
 
     @property
@@ -113,19 +118,45 @@ class AnswerDistributions:
             option_names=tuple(self.option_names[k] for k in q),
             user_names=tuple(self.user_names[k] for k in i),
             model_names=tuple(self.model_names[k] for k in j),
+            user_weights=self.user_weights[i],
+            weighed=self.weighed,
             notes=self.notes,
         )
 
-    def scores(self, score: Score = "linear", *, floor: float = LOG_FLOOR) -> Float[np.ndarray, "K Q A"]:
+    def sample_questions(self, count: int, seed: int = 0) -> AnswerDistributions:
+        """Some questions, drawn at random without repetition, in their order; all of them if there are no more.
+
+        Args:
+            count: how many.
+            seed: of the draw; the same seed draws the same questions.
+
+        Raises:
+            ValueError: on a count below 1 or a seed below 0.
+
+        Example:
+            >>> import equilibrax as eq
+            >>> answers = eq.raters.simulate_answers(users=1, models=1, questions=9, options=2, seed=0)
+            >>> answers.sample_questions(2, seed=1).question_names
+            ('question 6', 'question 7')
+        """
+        check_whole("count", count, 1)
+        check_whole("seed", seed, 0, 2**63 - 1)
+        drawn = np.argsort(random_words(seed, 2, (self.num_questions,)), kind="stable")[:count]
+        note = f"{self.num_questions - len(drawn):,} of {self.num_questions:,} questions were not drawn (seed {seed})"
+        found = self.select(questions=np.sort(drawn))
+        return replace(found, notes=(*self.notes, note)) if len(drawn) < self.num_questions else found
+
+    def scores(self, score: Score = "linear", *, score_floor: float = LOG_FLOOR) -> Float[np.ndarray, "K Q A"]:
         """The models' utility components v_j(a, y) (2602.13451, Appendix B), each in [0, 1].
 
-        "linear": `q`. "log": `1 - log(max(q, floor)) / log(floor)`, which is 1 at probability one and 0 at `floor` or
+        "linear": `q`. "log": `1 - log(max(q, floor)) / log(floor)`, which is 1 at probability one and 0 at the floor or
         less, by the same map for all models and questions; the paper says only that it is normalized to [0, 1].
         "brier": `1/2 + q - |q|^2 / 2`, where `|q|^2` sums over the options of the question.
 
         Args:
             score: which of the three.
-            floor: the smallest probability that the log score tells apart, in (0, 1).
+            score_floor: the smallest probability that the log score tells apart, in (0, 1). Once it is below all
+                probabilities, a lower one only shrinks the score: transfer factors grow with its logarithm.
 
         Returns:
             `[K, Q, A]`; NaN where a model did not answer, 0 at options that do not exist.
@@ -134,17 +165,22 @@ class AnswerDistributions:
             ValueError: on an unknown score, or a floor outside (0, 1).
         """
         check_choice("score", score, get_args(Score))
-        if not 0 < floor < 1:
-            raise ValueError(f"floor: expected a probability between 0 and 1, got {floor!r}")
+        if not 0 < score_floor < 1:
+            raise ValueError(f"score_floor: expected a probability between 0 and 1, got {score_floor!r}")
         values = self.models
         if score == "log":
-            values = 1 - np.log(np.maximum(values, floor)) / np.log(floor)
+            values = 1 - np.log(np.maximum(values, score_floor)) / np.log(score_floor)
         elif score == "brier":
             values = 0.5 + values - 0.5 * (values**2).sum(axis=2, keepdims=True)
         return np.where(self.options, values, 0.0 * values)
 
     def rater_matrix(
-        self, score: Score = "linear", user: int | str | None = None, *, normalized: bool = False
+        self,
+        score: Score = "linear",
+        user: int | str | None = None,
+        *,
+        normalized: bool = False,
+        score_floor: float = LOG_FLOOR,
     ) -> RaterMatrix:
         """The models as raters and the users as targets: one row per (question, option), one group per question.
 
@@ -153,6 +189,7 @@ class AnswerDistributions:
             user: position or name of the only target; None for all users.
             normalized: weights 1/m_q for a question with m_q options, so that every question counts the same: the same
                 as vectors of answers divided by the root of m_q (2509.15090, Section 6). Otherwise all rows weigh 1.
+            score_floor: of the log score, see `scores`.
 
         Returns:
             A `RaterMatrix`; NaN at questions that a user did not see or a model did not answer.
@@ -170,13 +207,14 @@ class AnswerDistributions:
         else:
             raise ValueError(f"user: expected a name or a position below {self.num_users}, got {user!r}")
         return make_rater_matrix(
-            self.scores(score)[:, question, option].T,
+            self.scores(score, score_floor=score_floor)[:, question, option].T,
             self.users[chosen][:, question, option].T,
             weights=1.0 / self.num_options[question] if normalized else None,
             groups=question,
             items=[f"{self.question_names[q]}: {self.option_names[q][a]}" for q, a in zip(question, option)],
             raters=self.model_names,
             targets_names=[self.user_names[i] for i in chosen],
+            target_weights=self.user_weights[chosen],
         )
 
 
@@ -189,6 +227,7 @@ def answer_distributions(
     option_names: Sequence[Sequence[str]] | None = None,
     user_names: Sequence[str] | None = None,
     model_names: Sequence[str] | None = None,
+    user_weights: Any = None,
 ) -> AnswerDistributions:
     """Check answer distributions and give them names.
 
@@ -203,13 +242,16 @@ def answer_distributions(
             `option 1`, ...
         user_names: N names; default `user 1`, ...
         model_names: K names; default `model 1`, ...
+        user_weights: `[N]` positive numbers, how much each user counts in means over users, such as a group's share of
+            the people; default 1. Utilities of providers are sums over users that count alike, as in the paper.
 
     Returns:
         `AnswerDistributions`. Users and models without any answers are kept.
 
     Raises:
         ValueError: on shapes that do not fit, nobody or nothing to ask, a question without options, negative numbers,
-            sums other than one, NaN at only some of a question's options, or names that are missing or not unique.
+            sums other than one, NaN at only some of a question's options, weights that are not positive, or names that
+            are missing or not unique.
 
     Example:
         >>> import equilibrax as eq
@@ -250,6 +292,7 @@ def answer_distributions(
         option_names=_option_names(option_names, exists),
         user_names=people["users"],
         model_names=people["models"],
+        user_weights=positive_weights("user_weights", user_weights, len(values["users"])),
     )
 
 

@@ -8,23 +8,31 @@ covers her,
 infinite where no provider of T gives her any weight. Averages over sets that leave somebody uncovered are infinite too;
 so the share of such sets is reported, and averages over those that cover everybody beside it.
 
-Letters: K providers, N users, S sizes of T from 1 to K, P sets of a size.
+The weights are those of fits to all questions. Fits to all questions but those of one fold say how far that can be
+trusted: the paper's transfer factors are by such cross-validation (Section 6.1).
+
+Letters: K providers, N users, S sizes of T from 1 to K, P sets of a size, F folds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pyarrow as pa
 from jaxtyping import Bool, Float, Int
 
 from equilibrax._core.checks import as_array, as_floats, check_choice, check_whole
-from equilibrax.raters._fit_rows import numbers
+from equilibrax.raters._fit_rows import FoldSpread, numbers
 from equilibrax.raters._strong_alignment import StrongAlignment
 from equilibrax.raters._subsets import random_orders
+
+Statistic = Literal["mean", "median", "covered_mean"]
+"""Over sets of providers of one size; the last is the mean over those that cover everybody."""
+
+_USERS = ("mean", "worst")
 
 MAX_SUBSET_PROVIDERS = 20
 """All subsets of more providers than this are too many; `coverage_curve` samples them."""
@@ -82,34 +90,67 @@ class CoverageCurve:
 
     Attributes:
         sizes: `[S]` 1, ..., K.
-        mean_user: `[S, P]` the mean over users; inf where somebody is uncovered; NaN where there are fewer sets.
+        mean_user: `[S, P]` the mean over users, weighed by their `user_weights`; inf where somebody is uncovered; NaN
+            where there are fewer sets.
         worst_user: `[S, P]` the worst user's.
         count: `[S]` int64 sets of a size.
+        folds: `[F, S, 2, 3]` from weights without one fold: of the mean and the worst user the mean, the median and
+            the mean over covering sets (NaN if there is none). F is 0 where there were no folds.
     """
 
     sizes: Int[np.ndarray, " S"]
     mean_user: Float[np.ndarray, "S P"]
     worst_user: Float[np.ndarray, "S P"]
     count: Int[np.ndarray, " S"]
+    folds: Float[np.ndarray, "F S 2 3"]
 
     @property
     def covered(self) -> Float[np.ndarray, " S"]:
         """`[S]` share of sets that cover everybody."""
         return np.isfinite(self.worst_user).sum(axis=1) / self.count
 
+    def over_sets(self, statistic: Statistic = "median", user: Literal["mean", "worst"] = "mean") -> np.ndarray:
+        """`[S]` the mean or the worst user's transfer factor over sets of a size, of fits to all questions.
+
+        Args:
+            statistic: "mean" is inf if one set leaves somebody uncovered; "covered_mean" is over the other sets, NaN
+                if there is none; "median".
+            user: "mean" over users, or "worst".
+
+        Raises:
+            ValueError: on an unknown statistic or user.
+        """
+        check_choice("statistic", statistic, get_args(Statistic))
+        check_choice("user", user, _USERS)
+        values = self.mean_user if user == "mean" else self.worst_user
+        place = get_args(Statistic).index(statistic)
+        return np.array([_summary(row[:count])[place] for row, count in zip(values, self.count)])
+
+    def spread(self, statistic: Statistic = "median", user: Literal["mean", "worst"] = "mean") -> FoldSpread:
+        """The same `[F, S]` by fold: the lines and bands of the figures.
+
+        Raises:
+            ValueError: on an unknown statistic or user.
+        """
+        check_choice("statistic", statistic, get_args(Statistic))
+        check_choice("user", user, _USERS)
+        return FoldSpread(self.folds[:, :, _USERS.index(user), get_args(Statistic).index(statistic)])
+
     def rows(self) -> pa.Table:
-        """One row per size, user ("mean" or "worst"): providers, user, mean, median, covered_mean, covered, sets."""
-        lines = {"mean": self.mean_user, "worst": self.worst_user}
-        each = [_summary(values[s, : self.count[s]]) for s in range(len(self.sizes)) for values in lines.values()]
+        """One row per size, user ("mean" or "worst") and statistic: providers, user, statistic, value (of fits to all
+        questions), cross_validated (mean over folds), lowest, highest, standard_error, covered, sets.
+        """
+        statistics, size = get_args(Statistic), len(self.sizes)
+        value = np.stack([[self.over_sets(of, user) for of in statistics] for user in _USERS])  # [2, 3, S]
         return pa.table(
             {
-                "providers": np.repeat(self.sizes, 2),
-                "user": list(lines) * len(self.sizes),
-                "mean": [one[0] for one in each],
-                "median": [one[1] for one in each],
-                "covered_mean": numbers(np.array([one[2] for one in each])),
-                "covered": np.repeat(self.covered, 2),
-                "sets": np.repeat(self.count, 2),
+                "providers": np.repeat(self.sizes, 6),
+                "user": np.repeat(_USERS, 3).tolist() * size,
+                "statistic": [*statistics] * 2 * size,
+                "value": numbers(np.moveaxis(value, 2, 0)),
+                **FoldSpread(self.folds).columns(),
+                "covered": np.repeat(self.covered, 6),
+                "sets": np.repeat(self.count, 6),
             }
         )
 
@@ -136,6 +177,36 @@ def transfer_factors(alignment: StrongAlignment | Any, providers: Sequence[int] 
     if providers is not None:
         weights = weights[_places(providers, len(weights))]
     return _inverse(weights.max(axis=0))
+
+
+def cross_validated_transfer(alignment: StrongAlignment, providers: Sequence[int] | None = None) -> FoldSpread:
+    """1 / lambda*_i of fits to all questions but those of one fold: how sure a transfer factor is (2602.13451, 6.1).
+
+    Args:
+        alignment: a `StrongAlignment`.
+        providers: positions of the providers in the set T; None for all.
+
+    Returns:
+        A `FoldSpread` of `[F, N]`; inf for a user to whom no provider of the set gives any weight without that fold,
+        or could be fitted.
+
+    Raises:
+        ValueError: on something else than a `StrongAlignment`, or positions that are none.
+
+    Example:
+        >>> import equilibrax as eq
+        >>> answers = eq.raters.simulate_answers(users=2, models=3, questions=20, options=3, seed=1)
+        >>> strong = eq.raters.strong_alignment(answers, worst_case=False)
+        >>> spread = eq.raters.cross_validated_transfer(strong)
+        >>> spread.values.shape, bool((spread.lowest <= spread.mean).all())
+        ((5, 2), True)
+    """
+    if not isinstance(alignment, StrongAlignment):
+        raise ValueError(f"alignment: expected a StrongAlignment, got {type(alignment).__name__}")
+    weights = _fold_weights(alignment)
+    if providers is not None:
+        weights = weights[:, _places(providers, weights.shape[1])]
+    return FoldSpread(_inverse(weights.max(axis=1)))
 
 
 def anonymous_slack(alignment: StrongAlignment, providers: Sequence[int] | None = None) -> np.ndarray:
@@ -187,7 +258,9 @@ def subset_analysis(alignment: StrongAlignment | Any) -> SubsetAnalysis:
     """
     weights, names = _weights(alignment)
     k = len(weights)
-    least = _over_all_sets(weights, lambda coverage, one: np.minimum(coverage, one), np.full(1 << k, np.inf))
+    least = np.full(1 << k, np.inf)
+    for largest in _over_all_sets(weights):
+        least = np.minimum(least, largest)
     by_size = _by_size(k)
     columns: dict[str, list[Any]] = {name: [] for name in ("best", "mean", "worst", "median", "covered_mean")}
     covered, best_set = [], np.zeros((k, k), bool)
@@ -214,6 +287,7 @@ def coverage_curve(
     subsets: Literal["permutations", "all"] = "permutations",
     permutations: int = 100,
     seed: int = 0,
+    users: Sequence[int] | np.ndarray | None = None,
 ) -> CoverageCurve:
     """Transfer factors against the number of providers: mean user and worst user (2602.13451, Figures 2 and 8).
 
@@ -223,9 +297,11 @@ def coverage_curve(
             providers.
         permutations: how many orders.
         seed: of the orders; the same seed gives the same orders.
+        users: positions of the users to count; None for all. Those whom nobody covers make everything infinite.
 
     Returns:
-        A `CoverageCurve`. The weights of a provider do not depend on the others, so nothing is fitted again.
+        A `CoverageCurve`, of a `StrongAlignment` with its folds. The weights of a provider do not depend on the
+        others, so nothing is fitted again.
 
     Raises:
         ValueError: on an unknown option, weights that are negative or no numbers, or too many providers for "all".
@@ -240,27 +316,41 @@ def coverage_curve(
     check_whole("permutations", permutations, 1)
     check_whole("seed", seed, 0)
     weights, _ = _weights(alignment)
-    k, n = weights.shape
-    if subsets == "permutations":
-        orders = random_orders(k, permutations, seed)
+    mass = alignment.user_weights if isinstance(alignment, StrongAlignment) else np.ones(weights.shape[1])
+    folded = isinstance(alignment, StrongAlignment)
+    several: np.ndarray = _fold_weights(alignment) if folded else np.zeros((0, *weights.shape))
+    if users is not None:
+        chosen = _places(users, weights.shape[1], "users")
+        weights, several, mass = weights[:, chosen], several[..., chosen], mass[chosen]
+    orders = random_orders(len(weights), permutations, seed) if subsets == "permutations" else None
+    sets = _by_set(weights, orders, mass)
+    count = np.array([len(worst) for _, worst in sets])
+    mean, worst = np.full((len(sets), count.max()), np.nan), np.full((len(sets), count.max()), np.nan)
+    for s, pair in enumerate(sets):
+        mean[s, : count[s]], worst[s, : count[s]] = pair
+    folds = [[[_summary(one)[:3] for one in pair] for pair in _by_set(some, orders, mass)] for some in several]
+    shape = (len(several), len(sets), len(_USERS), len(get_args(Statistic)))
+    return CoverageCurve(np.arange(1, len(sets) + 1), mean, worst, count, np.array(folds).reshape(shape))
+
+
+def _by_set(weights: np.ndarray, orders: np.ndarray | None, mass: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    """For each size the mean and the worst user's transfer factor: of prefixes of orders, or of all sets."""
+    share = mass / mass.sum()
+    if orders is not None:
         factors = _inverse(np.maximum.accumulate(weights[orders], axis=1))  # [P, K, N]
-        mean, worst = factors.mean(axis=2).T, factors.max(axis=2).T
-        return CoverageCurve(np.arange(1, k + 1), mean, worst, np.full(k, permutations))
-    total = _over_all_sets(weights, lambda sums, one: sums + _inverse(one), np.zeros(1 << k))
-    least = _over_all_sets(weights, lambda coverage, one: np.minimum(coverage, one), np.full(1 << k, np.inf))
-    by_size = _by_size(k)
-    shape = (k, max(len(sets) for sets in by_size))
-    mean, worst = np.full(shape, np.nan), np.full(shape, np.nan)
-    for s, sets in enumerate(by_size):
-        mean[s, : len(sets)], worst[s, : len(sets)] = total[sets] / n, _inverse(least[sets])
-    return CoverageCurve(np.arange(1, k + 1), mean, worst, np.array([len(sets) for sets in by_size]))
+        return list(zip((factors * share).sum(axis=2).T, factors.max(axis=2).T))
+    k = len(weights)
+    total, least = np.zeros(1 << k), np.full(1 << k, np.inf)
+    for i, largest in enumerate(_over_all_sets(weights)):
+        total, least = total + share[i] * _inverse(largest), np.minimum(least, largest)
+    return [(total[sets], _inverse(least[sets])) for sets in _by_size(k)]
 
 
-def _places(providers: Any, size: int) -> np.ndarray:
-    chosen = as_array("providers", providers)
+def _places(given: Any, size: int, name: str = "providers") -> np.ndarray:
+    chosen = as_array(name, given)
     bad = chosen.ndim != 1 or chosen.size == 0 or chosen.dtype.kind not in "iu"
     if bad or chosen.min() < 0 or chosen.max() >= size:
-        raise ValueError(f"providers: expected positions from 0 to {size - 1}, got {providers!r}")
+        raise ValueError(f"{name}: expected positions from 0 to {size - 1}, got {given!r}")
     return chosen
 
 
@@ -273,13 +363,18 @@ def _weights(alignment: StrongAlignment | Any) -> tuple[np.ndarray, tuple[str, .
     return weights, tuple(f"model {j + 1}" for j in range(len(weights)))
 
 
+def _fold_weights(alignment: StrongAlignment) -> np.ndarray:
+    """`[F, K, N]`; a provider that could not be fitted without a fold covers nobody there."""
+    return np.where(np.isnan(alignment.fold_weights), 0.0, alignment.fold_weights)
+
+
 def _inverse(weights: np.ndarray) -> np.ndarray:
     with np.errstate(divide="ignore"):
         return 1.0 / weights
 
 
-def _over_all_sets(weights: np.ndarray, combine, start: np.ndarray) -> np.ndarray:
-    """`[2**K]` by bitmask: the largest weight in a set, by doubling, combined over users one by one."""
+def _over_all_sets(weights: np.ndarray) -> Iterator[np.ndarray]:
+    """For one user after the other `[2**K]` by bitmask: the largest weight in a set, by doubling."""
     k, n = weights.shape
     if k > MAX_SUBSET_PROVIDERS:
         raise ValueError(
@@ -290,8 +385,7 @@ def _over_all_sets(weights: np.ndarray, combine, start: np.ndarray) -> np.ndarra
         largest = np.zeros(1)
         for j in range(k):
             largest = np.concatenate([largest, np.maximum(largest, weights[j, i])])
-        start = combine(start, largest)
-    return start
+        yield largest
 
 
 def _by_size(k: int) -> list[np.ndarray]:
@@ -304,7 +398,9 @@ def _by_size(k: int) -> list[np.ndarray]:
 
 
 def _summary(factors: np.ndarray) -> tuple[float, float, float, float]:
-    """Mean and median of transfer factors, the mean of the finite ones (NaN if none) and their share."""
+    """Mean and median of transfer factors, the mean of the finite ones (NaN if none) and their share: first the
+    `Statistic`s in their order.
+    """
     finite = np.isfinite(factors)
     mean = float(factors[finite].mean()) if finite.any() else float("nan")
     return (mean if finite.all() else float("inf")), _median(factors), mean, float(finite.mean())

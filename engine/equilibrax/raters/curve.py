@@ -9,7 +9,6 @@ Letters: N targets, M methods, S sizes, P orders (or subsets of one size), I ite
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -62,6 +61,7 @@ class AlignmentCurve:
         orders: `[P, K]` the orders of the raters, or None if `subsets`.
         subsets: `[S, P, K]` bool, the subsets of each size in lexicographic order, or None if `orders`.
         target_names, rater_names: N and K names.
+        target_weights: `[N]` how much each target counts in means over targets.
         folds, fold_assignment, intercept, seed: as given.
         fold_of: `[I]` the fold of every row of the matrix that was fitted.
         dropped_items, dropped_raters: names of what was dropped because ratings were missing.
@@ -79,6 +79,7 @@ class AlignmentCurve:
     subsets: Bool[Array, "S P K"] | None
     target_names: tuple[str, ...]
     rater_names: tuple[str, ...]
+    target_weights: Float[Array, " N"]
     folds: int
     fold_assignment: str
     intercept: bool
@@ -93,7 +94,7 @@ class AlignmentCurve:
         return np.sqrt(self.mse)
 
     def mean(self, of: str = "mse") -> Float[Array, "M S"]:
-        """`[M, S]` mean over orders or subsets, then over targets that were solved (the lines of the figures).
+        """`[M, S]` mean over orders or subsets, then over targets that were solved, weighed (the lines of the figures).
 
         Args:
             of: "mse", "rmse" or "nonzero".
@@ -141,8 +142,11 @@ class AlignmentCurve:
         if targets == 0:
             nothing = np.full(means.shape[1:], np.nan)
             return nothing, nothing, nothing
-        error = means.std(axis=0, ddof=1) / math.sqrt(targets) if targets > 1 else np.full(means.shape[1:], np.nan)
-        return means.mean(axis=0), np.sqrt(squares).mean(axis=0), error
+        share = self.target_weights[solved] / self.target_weights[solved].sum()
+        mean = np.tensordot(share, means, axes=1)
+        away = np.tensordot(share**2, (means - mean) ** 2, axes=1)
+        error = np.sqrt(away * targets / (targets - 1)) if targets > 1 else np.full(means.shape[1:], np.nan)
+        return mean, np.tensordot(share, np.sqrt(squares), axes=1), error
 
     def rows(self) -> pa.Table:
         """One row per target, method, size and order (or subset): `target, method, providers, permutation, mse,
@@ -278,6 +282,7 @@ def alignment_curve(
         subsets=sets.padded if isinstance(sets, Subsets) else None,
         target_names=matrix.target_names,
         rater_names=matrix.rater_names,
+        target_weights=matrix.target_weights,
         folds=folds,
         fold_assignment=fold_assignment,
         intercept=bool(intercept),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from equilibrax.fits.folds import FoldAssignment
 from equilibrax.raters._strong_alignment import StrongAlignment, strong_alignment
 from equilibrax.raters._weak_alignment import WeakAlignment, weak_alignment
 from equilibrax.raters._weak_curve import MAX_ALL_SETS, WeakCurve, weak_curve
-from equilibrax.raters.answers import AnswerDistributions, Score
+from equilibrax.raters.answers import LOG_FLOOR, AnswerDistributions, Score
 from equilibrax.raters.coverage import CoverageCurve, SubsetAnalysis, coverage_curve, subset_analysis
 from equilibrax.raters.user_subsets import UsersVersusError, users_versus_error
 
@@ -43,6 +44,7 @@ class MarketFit:
         scores: a `ScoreFit` by score; always that of `score`, others as asked for.
         subsets: the worst user's transfer factor for all sets of providers.
         users: the same, and the error, for sets of users.
+        score_floor: smallest probability that the log score tells apart.
     """
 
     score: Score
@@ -50,6 +52,7 @@ class MarketFit:
     scores: dict[Score, ScoreFit]
     subsets: SubsetAnalysis
     users: UsersVersusError
+    score_floor: float
 
     @property
     def curve(self) -> WeakCurve:
@@ -72,9 +75,11 @@ def market_fit(
     *,
     score: Score = "linear",
     scores: Sequence[Score] = SCORES,
+    score_floor: float = LOG_FLOOR,
     folds: int = 5,
     fold_assignment: FoldAssignment = "shuffled",
     permutations: int = 100,
+    profiles: int | None = None,
     seed: int = 0,
     worst_case: bool = True,
 ) -> MarketFit:
@@ -84,9 +89,11 @@ def market_fit(
         answers: N users and up to 20 models. Users without any answers must be left out (`answers.select`).
         score: the models' utility component v_j, "linear", "log" or "brier".
         scores: for which scores to draw the curves of Figure 4; `score` is always among them.
+        score_floor: smallest probability that the log score tells apart, see `AnswerDistributions.scores`.
         folds: number of folds of cross-validation over questions, at least 2.
         fold_assignment: "shuffled" or "modulo".
         permutations: random orders of the providers, where there are more than 10 of them; otherwise all sets.
+        profiles: of actions to sample for each question in strong alignment, as in the paper; None for exact moments.
         seed: of all random choices.
         worst_case: whether to solve for eps_U and eps, which are over all answers, by linear programming.
 
@@ -104,11 +111,18 @@ def market_fit(
         >>> fit.curve.rmse.shape, fit.subsets.best.shape, fit.users.users.tolist()
         ((2, 3, 3), (3,), [2])
     """
-    rules = {"folds": folds, "fold_assignment": fold_assignment, "seed": seed}
+    rules: dict[str, Any] = {
+        "score_floor": score_floor,
+        "folds": folds,
+        "fold_assignment": fold_assignment,
+        "seed": seed,
+    }
     everything = answers.num_models <= MAX_ALL_SETS
     found: dict[Score, ScoreFit] = {}
     for one in dict.fromkeys((score, *scores)):
-        strong = strong_alignment(answers, score=one, worst_case=worst_case and one == score, **rules)
+        strong = strong_alignment(
+            answers, score=one, profiles=profiles, worst_case=worst_case and one == score, **rules
+        )
         found[one] = ScoreFit(
             curve=weak_curve(
                 answers,
@@ -125,5 +139,6 @@ def market_fit(
         weak=weak_alignment(answers, score=score, worst_case=worst_case, **rules),
         scores=found,
         subsets=subset_analysis(found[score].strong),
-        users=users_versus_error(answers, subsets=_SETS_OF_USERS, score=score, **rules),
+        users=users_versus_error(answers, subsets=_SETS_OF_USERS, score=score, profiles=profiles, **rules),
+        score_floor=score_floor,
     )

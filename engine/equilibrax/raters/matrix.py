@@ -39,6 +39,7 @@ class RaterMatrix:
         item_names: I names.
         rater_names: K names.
         target_names: N names.
+        target_weights: `[N]` float64, positive: how much each target counts in means over targets.
         dropped_items: names of items that `complete` dropped.
         dropped_raters: names of raters that `complete` dropped.
     """
@@ -50,6 +51,7 @@ class RaterMatrix:
     item_names: tuple[str, ...]
     rater_names: tuple[str, ...]
     target_names: tuple[str, ...]
+    target_weights: Float[Array, " N"]
     dropped_items: tuple[str, ...] = ()
     dropped_raters: tuple[str, ...] = ()
 
@@ -124,6 +126,7 @@ class RaterMatrix:
             targets=self.targets[:, by_target],
             rater_names=tuple(self.rater_names[k] for k in by_rater),
             target_names=tuple(self.target_names[n] for n in by_target),
+            target_weights=self.target_weights[by_target],
         )
 
     def _items(self, keep: np.ndarray) -> RaterMatrix:
@@ -146,6 +149,7 @@ def rater_matrix(
     items: Iterable[Any] | None = None,
     raters: Iterable[Any] | None = None,
     targets_names: Iterable[Any] | None = None,
+    target_weights: Any = None,
 ) -> RaterMatrix:
     """Ratings of raters and targets, checked.
 
@@ -159,6 +163,7 @@ def rater_matrix(
         items: I names; None is `item 1` and so on.
         raters: K names, all different; None is `rater 1` and so on.
         targets_names: N names, all different; None is `target` or `target 1` and so on.
+        target_weights: `[N]` positive, how much each target counts in means over targets; None is 1 for all.
 
     Returns:
         A `RaterMatrix` of float64 copies.
@@ -189,7 +194,7 @@ def rater_matrix(
     return RaterMatrix(
         ratings=values,
         targets=wanted,
-        weights=_weights(weights, rows),
+        weights=positive_weights("weights", weights, rows),
         groups=_groups(groups, rows),
         item_names=_names("items", items, rows, [f"item {i + 1}" for i in range(rows)], unique=False),
         rater_names=_names("raters", raters, values.shape[1], [f"rater {k + 1}" for k in range(values.shape[1])]),
@@ -199,6 +204,7 @@ def rater_matrix(
             wanted.shape[1],
             [f"target {n + 1}" for n in range(wanted.shape[1])] if several else ["target"],
         ),
+        target_weights=positive_weights("target_weights", target_weights, wanted.shape[1]),
     )
 
 
@@ -213,15 +219,16 @@ def _numbers(name: str, values: Any) -> np.ndarray:
     return array
 
 
-def _weights(weights: Any, rows: int) -> np.ndarray:
+def positive_weights(name: str, weights: Any, size: int) -> np.ndarray:
+    """`[size]` float64 weights, checked; all 1 for None."""
     if weights is None:
-        return np.ones(rows)
-    array = _numbers("weights", weights)
-    if array.shape != (rows,):
-        raise ValueError(f"weights: expected shape [{rows}], got {array.shape}")
+        return np.ones(size)
+    array = _numbers(name, weights)
+    if array.shape != (size,):
+        raise ValueError(f"{name}: expected shape [{size}], got {array.shape}")
     if not (array > 0).all():
         where = int(np.flatnonzero(~(array > 0))[0])
-        raise ValueError(f"weights: expected positive numbers, got {array[where]} at index {where}")
+        raise ValueError(f"{name}: expected positive numbers, got {array[where]} at index {where}")
     return array
 
 

@@ -22,10 +22,10 @@ from jaxtyping import Float, Int
 
 from equilibrax._core.checks import check_whole
 from equilibrax.fits.folds import FoldAssignment, assign_folds
-from equilibrax.raters._action_profiles import exact_moments
-from equilibrax.raters._fit_rows import numbers
+from equilibrax.raters._action_profiles import exact_moments, sampled_moments
+from equilibrax.raters._fit_rows import FoldSpread, numbers
 from equilibrax.raters._strong_alignment import common_folds, cross_validated
-from equilibrax.raters.answers import AnswerDistributions, Score
+from equilibrax.raters.answers import LOG_FLOOR, AnswerDistributions, Score
 from equilibrax.raters.coverage import transfer_factors
 
 
@@ -40,6 +40,7 @@ class UsersVersusError:
             questions that all its users saw.
         relative_error: `[S]` the mean over providers of RMSE divided by the standard deviation of their utility.
         transfer: `[S]` the worst user's transfer factor 1 / lambda*_i with all providers; inf if somebody is uncovered.
+        fold_transfer: `[F, S]` the same of fits without one fold.
         questions: `[S]` int64, questions that all users of the set saw.
         user_names: N names.
     """
@@ -49,6 +50,7 @@ class UsersVersusError:
     error: Float[np.ndarray, " S"]
     relative_error: Float[np.ndarray, " S"]
     transfer: Float[np.ndarray, " S"]
+    fold_transfer: Float[np.ndarray, "F S"]
     questions: Int[np.ndarray, " S"]
     user_names: tuple[str, ...]
 
@@ -70,8 +72,16 @@ class UsersVersusError:
             name: np.array([values[self.users == n].mean() for n in sizes]) for name, values in columns.items()
         }
 
+    def spread(self) -> FoldSpread:
+        """Means of `fold_transfer` over the sets of each size, as `mean` has them, by fold."""
+        return FoldSpread(
+            np.stack([self.fold_transfer[:, self.users == n].mean(axis=1) for n in np.unique(self.users)], 1)
+        )
+
     def rows(self) -> pa.Table:
-        """One row per set: users, members, error, relative_error, transfer, relative_transfer, questions."""
+        """One row per set: users, members, error, relative_error, transfer, relative_transfer, of the worst user's
+        transfer factor by cross-validation cross_validated, lowest, highest and standard_error, and questions.
+        """
         return pa.table(
             {
                 "users": self.users,
@@ -80,6 +90,7 @@ class UsersVersusError:
                 "relative_error": numbers(self.relative_error),
                 "transfer": numbers(self.transfer),
                 "relative_transfer": numbers(self.relative_transfer),
+                **FoldSpread(self.fold_transfer).columns(),
                 "questions": self.questions,
             }
         )
@@ -91,8 +102,10 @@ def users_versus_error(
     *,
     subsets: Literal["all"] | int = "all",
     score: Score = "linear",
+    score_floor: float = LOG_FLOOR,
     folds: int = 5,
     fold_assignment: FoldAssignment = "shuffled",
+    profiles: int | None = None,
     seed: int = 0,
 ) -> UsersVersusError:
     """Number of users against fitting error and the worst user's transfer factor (2602.13451, Figure 2, bottom).
@@ -102,9 +115,11 @@ def users_versus_error(
         sizes: numbers of users n; default 2, ..., N (1 if there is one user only).
         subsets: "all" sets of n users, or how many to draw (all if there are no more).
         score: the models' utility component v_j, "linear", "log" or "brier".
+        score_floor: smallest probability that the log score tells apart.
         folds: number of folds of cross-validation over questions, at least 2.
         fold_assignment: "shuffled" or "modulo", as for `strong_alignment`.
-        seed: of the shuffle of questions and of the sets that are drawn.
+        profiles: sampled for each question, as for `strong_alignment`; None for exact moments.
+        seed: of the shuffle of questions, of the sets that are drawn and of profiles.
 
     Returns:
         A `UsersVersusError`.
@@ -126,11 +141,14 @@ def users_versus_error(
         check_whole("sizes", size, 1, n)
     if subsets != "all":
         check_whole("subsets", subsets, 1)
+    if profiles is not None:
+        check_whole("profiles", profiles, 1)
     assign_folds(np.arange(answers.num_questions), folds, fold_assignment, seed)  # refuses bad options for all sets
     members = _sets(n, chosen, subsets, seed)
     error, relative, transfer = (np.full(len(members), np.nan) for _ in range(3))
+    fold_transfer = np.full((folds, len(members)), np.nan)
     questions = np.zeros(len(members), np.int64)
-    components = answers.scores(score)
+    components = answers.scores(score, score_floor=score_floor)
     ready: dict[int, list[tuple[int, Any, np.ndarray]]] = {}
     for s, some in enumerate(members):
         part = answers.select(users=some)
@@ -139,7 +157,8 @@ def users_versus_error(
         dealt = np.flatnonzero(common) % folds if fold_assignment == "modulo" else np.arange(questions[s]) % folds
         if len(np.unique(dealt)) < folds or not (common & part.modelled).any(axis=1).all():
             continue
-        moments = exact_moments(part.users, components, part.seen, part.modelled)
+        given = (part.users, components, part.seen, part.modelled)
+        moments = exact_moments(*given) if profiles is None else sampled_moments(*given, profiles, seed)
         ready.setdefault(len(some), []).append((s, moments, common_folds(part, folds, fold_assignment, seed)))
     for same_size in ready.values():
         places, moments, fold = zip(*same_size)
@@ -147,12 +166,14 @@ def users_versus_error(
             spread = np.where(fit.constant_rmse > 0, fit.constant_rmse, 1.0)
             error[s], relative[s] = fit.rmse.mean(), (fit.rmse / spread).mean()
             transfer[s] = transfer_factors(fit.weights).max()
+            fold_transfer[:, s] = [transfer_factors(np.nan_to_num(one)).max() for one in fit.fold_weights]
     return UsersVersusError(
         users=np.array([len(some) for some in members]),
         members=tuple(members),
         error=error,
         relative_error=relative,
         transfer=transfer,
+        fold_transfer=fold_transfer,
         questions=questions,
         user_names=answers.user_names,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import numpy as np
@@ -11,16 +11,28 @@ import numpy as np
 from equilibrax._core.text import markdown
 from equilibrax.figures.curves import FAILURE, METHOD_NAMES, largest_miss, promised_distance
 from equilibrax.fits.least_squares import TOLERANCE
-from equilibrax.raters.coverage import anonymous_slack
-from equilibrax.raters.fit import MarketFit
 from equilibrax.raters.matrix import RaterMatrix
+from equilibrax.reports._market_text import counted, listed, market_text, transfer_line
 from equilibrax.theory import providers_needed
 
 if TYPE_CHECKING:
     from equilibrax.reports.alignment import AlignmentStudy
 
-_MOST_LISTED = 12
+_MOST_LISTED = 12  # targets
 _FITTED = ("nnls", "simplex")
+_RATER_FIGURES = {
+    "error": "MSE on held-out items against the number of raters K, by method",
+    "sparsity": "how many raters get weight, against K",
+    "noise": "the average's largest miss beside Proposition 3",
+}
+_MARKET_FIGURES = {
+    "weak": "RMSE of weak alignment against the number of models, by method and by user",
+    "transfer": "1/λ* against the number of models, and what more users do, by cross-validation",
+    "subsets": "the worst user's 1/λ* for the best, the mean and the worst set of each size",
+    "scores": "RMSE and 1/λ* under other scores",
+    "weights": "which models explain a user (w), and whom a model covers (λ)",
+}
+_SHORT = {"nnls": "NNLS", "simplex": "simplex", "best_individual": "best rater", "average": "average"}
 
 
 def study_text(study: AlignmentStudy, title: str) -> str:
@@ -31,15 +43,29 @@ def study_text(study: AlignmentStudy, title: str) -> str:
     if study.noise:
         parts.append(_noise(study))
     if study.market is not None:
-        parts.append(_market(study.market))
+        parts.append(market_text(study.market))
     elif study.no_market:
         parts.append(f"## The market of many users\n\nNot fitted: {markdown(study.no_market)}.\n")
+    parts.append(_files(study))
     return "\n".join(part for part in parts if part)
+
+
+def headlines(study: AlignmentStudy) -> list[str]:
+    """The numbers to begin with, a line each."""
+    curve = study.curve
+    rmse = dict(zip(curve.methods, curve.mean("rmse")[:, -1]))
+    shown = [f"{name} {rmse[m]:.3g}" for m, name in _SHORT.items() if np.isfinite(rmse.get(m, np.nan))]
+    lines = []
+    if shown:
+        lines.append(f"held-out RMSE with all {curve.sizes[-1]}: {', '.join(shown)}")
+    if study.market is not None:
+        lines.append(transfer_line(study.market))
+    return lines
 
 
 def overview_text(studies: Mapping[str, AlignmentStudy]) -> str:
     """Several studies as Markdown: errors with all raters, and where the rest is."""
-    head = f"| | raters | targets | {' | '.join(METHOD_NAMES.values())} | NNLS: less than best individual |"
+    head = f"| | raters | targets | {' | '.join(METHOD_NAMES.values())} | NNLS against best individual |"
     rows = ["# Alignment error (MSE) with all raters\n", head, "|---" * (head.count("|") - 1) + "|"]
     for name, study in studies.items():
         curve = study.curve
@@ -48,36 +74,43 @@ def overview_text(studies: Mapping[str, AlignmentStudy]) -> str:
         cells = [f"[{markdown(name)}](<{quote(name, safe=' ')}/summary.md>)", *map(str, size)]
         cells += [f"{last[m]:.5g}" if np.isfinite(last.get(m, np.nan)) else "–" for m in METHOD_NAMES]
         fitted = last.get("nnls", np.nan)
-        cells.append(_less(fitted, last.get("best_individual"), not np.isfinite(fitted)))
+        cells.append(_against(fitted, last.get("best_individual"), not np.isfinite(fitted)))
         rows.append(f"| {' | '.join(cells)} |")
     return "\n".join(rows) + "\n"
 
 
 def _data(study: AlignmentStudy) -> str:
     raters, curve = study.raters, study.curve
+    of_answers = study.market is not None or bool(study.no_market)
     grouped = len(np.unique(study.fitted.groups)) < study.fitted.num_items
     lines = [
-        f"- {size_text(raters, study.fitted)}, {_count(raters.num_targets, 'target')}.",
+        f"- {size_text(raters, study.fitted)}, {counted(raters.num_targets, 'target')}"
+        + ("; an item is an option of a question (a group), raters are models, targets users." if of_answers else "."),
         f"- {curve.folds}-fold cross-validation, folds {curve.fold_assignment}"
         f"{', a whole group in one fold' if grouped else ''}; "
         + (
             "all subsets of raters of each size"
             if curve.orders is None
-            else _count(len(curve.orders), "random order") + " of the raters"
+            else counted(len(curve.orders), "random order") + " of the raters"
         )
         + f"; seed {curve.seed}{'; NNLS and simplex with a constant' if curve.intercept else ''}.",
     ]
     gone = int(np.isnan(raters.ratings).sum())
     if gone:
         share = 100 * gone / raters.ratings.size
-        lines.append(f"- Missing of raters: {_count(gone, 'rating')} ({share:.2g} %){_dropped(curve)}.")
+        lines.append(f"- Missing of raters: {counted(gone, 'rating')} ({share:.2g} %){_dropped(curve)}.")
     if unrated := int(np.isnan(raters.targets).sum()):
-        lines.append(f"- Missing of targets: {_count(unrated, 'rating')}; those items are left out for that target.")
+        lines.append(f"- Missing of targets: {counted(unrated, 'rating')}; those items are left out for that target.")
+    if study.weighed:
+        lines.append(f"- Respondents count by {markdown(study.weighed)}.")
+    if (shares := curve.target_weights / curve.target_weights.sum()).min() < shares.max():
+        parts = [f"{name} {100 * share:.3g} %" for name, share in zip(curve.target_names, shares)]
+        lines.append(f"- In means over {'users' if of_answers else 'targets'} these count by: {listed(parts)}.")
     lines += [f"- Left out when it was read: {markdown(note)}." for note in study.notes]
     lines += [f"- **Failed**: {markdown(what)}." for what in study.failed]
     for status in dict.fromkeys(s for s in curve.status if s != "solved"):
         names = [n for n, s in zip(curve.target_names, curve.status) if s == status]
-        lines.append(f"- Without numbers ({status}): {_listed(names)}.")
+        lines.append(f"- Without numbers ({status}): {listed(names)}.")
     return "\n".join(lines) + "\n"
 
 
@@ -96,9 +129,9 @@ def _of(left: int, given: int) -> str:
 
 def _dropped(curve) -> str:
     if curve.dropped_items:
-        return f"; dropped for that: {_count(len(curve.dropped_items), 'item')} ({_listed(curve.dropped_items, 5)})"
+        return f"; dropped for that: {counted(len(curve.dropped_items), 'item')} ({listed(curve.dropped_items, 5)})"
     if curve.dropped_raters:
-        return f"; dropped for that: {_count(len(curve.dropped_raters), 'rater')} ({_listed(curve.dropped_raters, 5)})"
+        return f"; dropped for that: {counted(len(curve.dropped_raters), 'rater')} ({listed(curve.dropped_raters, 5)})"
     return "; the rater's mean stands in for them"
 
 
@@ -108,12 +141,13 @@ def _errors(study: AlignmentStudy) -> str:
     last = {method: mean[m, -1] for m, method in enumerate(curve.methods)}
     size = int(curve.sizes[-1])
     first = f"| MSE at K = {curve.sizes[0]} " if size > curve.sizes[0] else ""
-    head = f"| method {first}| MSE at K = {size} | RMSE | less than best individual | less than average | raters used |"
+    last_two = f"| MSE at K = {size} | RMSE at K = {size} "
+    head = f"| method {first}{last_two}| against best individual | against average | with weight |"
     rows = [head, "|---" * (head.count("|") - 1) + "|"]
     for m, method in enumerate(curve.methods):
         cells = [METHOD_NAMES[method]] + ([f"{mean[m, 0]:.5g}"] if first else [])
         cells += [f"{last[method]:.5g}", f"{curve.mean('rmse')[m, -1]:.4g}"]
-        cells += [_less(last[method], last.get(other), method == other) for other in ("best_individual", "average")]
+        cells += [_against(last[method], last.get(other), method == other) for other in ("best_individual", "average")]
         rows.append(f"| {' | '.join([*cells, f'{nonzero[m, -1]:.3g}'])} |")
     text = "## Error on held-out items\n\n" + "\n".join(rows) + "\n"
     if {"best_individual", "average"} <= set(last) and last["average"] > last["best_individual"]:
@@ -126,11 +160,15 @@ def _errors(study: AlignmentStudy) -> str:
     return text + (f"\n{'; '.join(used)} (weights above 1e-6, means over folds).\n" if used else "")
 
 
-def _less(value: float, other: float | None, same: bool) -> str:
+def _against(value: float, other: float | None, same: bool) -> str:
     if other is None or same or other <= 0:
         return "–"
     ratio = value / other
-    return f"{100 * (1 - ratio):.1f} %" if ratio < 2 else f"{ratio:.3g} times as much"
+    if abs(ratio - 1) < 5e-4:
+        return "the same"
+    if ratio >= 2:
+        return f"{ratio:.3g} times as much"
+    return f"{abs(100 * (1 - ratio)):.1f} % {'less' if ratio <= 1 else 'more'}"
 
 
 def _hardest(study: AlignmentStudy) -> str:
@@ -166,8 +204,22 @@ def _fits(study: AlignmentStudy) -> str:
         "## Fits\n\n"
         f"{known.size * study.curve.folds:,} fits of NNLS and simplex; the largest relative KKT residual is "
         f"{known.max():.1e} (zero is optimal, the limit is {TOLERANCE:g}); "
-        f"{_count(study.curve.refined, 'fit')} solved again to get there.\n"
+        f"{counted(study.curve.refined, 'fit')} solved again to get there.\n"
     )
+
+
+def _files(study: AlignmentStudy) -> str:
+    """What the figures show, of those that are drawn."""
+    solved = len(study.unsolved) < study.raters.num_targets
+    drawn = {name: what for name, what in _RATER_FIGURES.items() if (study.noise if name == "noise" else solved)}
+    if study.market is not None:
+        drawn |= {
+            name: what for name, what in _MARKET_FIGURES.items() if name != "scores" or len(study.market.scores) > 1
+        }
+    if not drawn:
+        return ""
+    lines = [f"- `{name}`: {what}" for name, what in drawn.items()]
+    return "## Figures beside this file\n\n" + "\n".join(lines) + "\n\nTheir numbers are in the `.parquet` files.\n"
 
 
 def _noise(study: AlignmentStudy) -> str:
@@ -184,76 +236,3 @@ def _noise(study: AlignmentStudy) -> str:
         "Answers clipped to 0..1 are biased near the ends, and correlated or systematic errors do not average out.) It "
         "is about the average only; `noise.png` has it for every K.\n"
     )
-
-
-def _market(market: MarketFit) -> str:
-    weak, strong = market.weak, market.strong
-    factors = _inverse(strong.weights.max(axis=0))
-    slack = np.full(len(factors), np.nan) if np.isnan(strong.worst_case).any() else anonymous_slack(strong)
-    size = len(strong.model_names)
-    rows = [
-        f"## The market: {_count(len(weak.user_names), 'user')}, {_count(size, 'provider')}, {market.score} score\n",
-        "| user | RMSE, NNLS + intercept | of her standard deviation | ε_U (worst case) | 1/λ* | least 2ε/λ, worst |",
-        "|---|---|---|---|---|---|",
-    ]
-    for i in np.argsort(-weak.rmse):
-        share = f"{100 * weak.rmse[i] / weak.constant_rmse[i]:.0f} %" if weak.constant_rmse[i] > 0 else "–"
-        numbers = (
-            f"{weak.rmse[i]:.4f} | {share} | {weak.worst_case[i]:.4f} | {_factor(factors[i])} | {_factor(slack[i])}"
-        )
-        rows.append(f"| {markdown(weak.user_names[i])} | {numbers} |")
-    curve, error = market.curve.mean(), market.curve.standard_error()
-    lines = [
-        f"- Hardest to align: {markdown(weak.user_names[int(np.nanargmax(weak.rmse))])}. Weak alignment, mean RMSE "
-        f"over users at K = {size}: NNLS + intercept {curve[2, -1]:.4f} ± {error[2, -1]:.4f} "
-        f"(standard error over folds), simple average {curve[1, -1]:.4f}, best single provider {curve[0, -1]:.4f}.",
-        f"- Strong alignment: mean RMSE over providers {strong.rmse.mean():.4f}; worst case ε from "
-        f"{strong.worst_case.min():.4f} to {strong.worst_case.max():.4f}.",
-    ]
-    uncovered = [name for name, factor in zip(strong.user_names, factors) if np.isinf(factor)]
-    if uncovered:
-        lines.append(f"- Covered by no provider (1/λ* = ∞, no guarantee for anonymous users): {_listed(uncovered)}.")
-    subsets = market.subsets
-    best = subsets.model_names[int(subsets.best_set[0].argmax())]
-    full = np.flatnonzero(subsets.covered == 1)
-    every = f"all sets of {subsets.sizes[full[0]]} or more cover everybody" if len(full) else "no size suffices always"
-    lines.append(
-        f"- Worst user's 1/λ*: best single provider {_factor(subsets.best[0])}"
-        f"{f' ({markdown(best)})' if np.isfinite(subsets.best[0]) else ''}, all providers {_factor(subsets.best[-1])}; "
-        f"{100 * subsets.covered[0]:.0f} % of single providers cover everybody, {every}."
-    )
-    if strong.skipped:
-        lines.append(
-            f"- {_count(strong.skipped, 'question')} that some user did not answer: left out of strong alignment."
-        )
-    certified = int(weak.certified.sum()) + int(strong.certified.sum())
-    residual = max(float(np.nanmax(weak.kkt_residual)), float(np.nanmax(strong.kkt_residual)))
-    lines.append(
-        f"- {certified} of {len(weak.certified) + len(strong.certified)} worst cases are certified to 1e-9 by linear "
-        f"programming duality; the largest KKT residual of the fits with all providers is {residual:.1e}."
-    )
-    scores = [
-        f"{name} {fit.curve.mean()[2, -1]:.4f} and {_factor(float(_inverse(fit.strong.weights.max(axis=0)).max()))}"
-        for name, fit in market.scores.items()
-    ]
-    if len(scores) > 1:
-        lines.append(f"- Mean RMSE and worst user's 1/λ* with all providers, by score: {'; '.join(scores)}.")
-    return "\n".join([*rows, "", *lines]) + "\n"
-
-
-def _inverse(weights: np.ndarray) -> np.ndarray:
-    with np.errstate(divide="ignore"):
-        return 1.0 / weights
-
-
-def _factor(value: Any) -> str:
-    return "∞" if np.isinf(value) else f"{value:,.3g}" if value < 1000 else f"{value:,.0f}"
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
-
-
-def _listed(names, most: int = _MOST_LISTED) -> str:
-    shown = ", ".join(map(markdown, names[:most]))
-    return shown + (f" and {len(names) - most:,} more" if len(names) > most else "")

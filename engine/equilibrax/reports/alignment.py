@@ -13,20 +13,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
+from equilibrax._core.checks import check_whole
 from equilibrax._core.files import write_document
 from equilibrax._core.status import SolveError
 from equilibrax.figures import files_of
-from equilibrax.figures.coverage import subset_figure, transfer_figure, weak_figure
+from equilibrax.figures.coverage import subset_figure, weak_figure
 from equilibrax.figures.curves import curve_figure, noise_figure, sparsity_figure
 from equilibrax.figures.scores import score_figure, weights_figure
+from equilibrax.figures.transfer import transfer_figure
 from equilibrax.fits.scaling import TOLERANCE
-from equilibrax.raters.answers import AnswerDistributions, Score
+from equilibrax.raters.answers import LOG_FLOOR, AnswerDistributions, Score
 from equilibrax.raters.curve import AlignmentCurve, FoldAssignment, Sets, alignment_curve
 from equilibrax.raters.fit import SCORES, MarketFit, market_fit
 from equilibrax.raters.matrix import Missing, RaterMatrix
-from equilibrax.reports._study_text import overview_text, size_text, study_text
+from equilibrax.reports._market_rows import by_score, transfer_rows, weight_rows
+from equilibrax.reports._study_text import headlines, overview_text, size_text, study_text
 from equilibrax.rows.parquet import write_parquet
 
 MAX_PANELS = 12
@@ -36,7 +38,7 @@ _FEW_RATERS = 10  # of which all subsets are fewer than the fits of 100 permutat
 _MOST_PROVIDERS = 20  # of a market, whose sets are enumerated
 
 
-_TABLES = ("curve", "weak", "users", "weights", "providers", "subsets")
+_TABLES = ("curve", "weak", "users", "weights", "providers", "coverage", "transfer", "more_users", "subsets")
 _FIGURES = ("error", "sparsity", "noise", "weak", "transfer", "subsets", "scores", "weights")
 
 
@@ -56,6 +58,7 @@ class AlignmentStudy:
         no_market: why there is none for answer distributions; empty otherwise.
         noise: whether to draw the simple average beside Proposition 3: raters are simulated, noisy and have one target.
         notes: what was left out when files were read, in words.
+        weighed: by what respondents were weighed, in words; empty if they were not.
         failed: what could not be computed, in words; the rest was.
     """
 
@@ -66,6 +69,7 @@ class AlignmentStudy:
     no_market: str = ""
     noise: bool = False
     notes: tuple[str, ...] = ()
+    weighed: str = ""
     failed: tuple[str, ...] = ()
 
     @property
@@ -86,12 +90,17 @@ class AlignmentStudy:
         """
         return study_text(self, title)
 
+    def headlines(self) -> list[str]:
+        """The two or three numbers to begin with, a line each: errors with all raters, and the worst user's factor."""
+        return headlines(self)
+
     def write(self, folder: str | os.PathLike[str], title: str = "Alignment") -> list[Path]:
         """Write everything to a folder, each file whole or not at all: the numbers first, then the figures.
 
         `curve.parquet`, `error.png`, `sparsity.png`, `summary.md`; for noisy families also `noise.png`; for a market
         also `weak.png`, `transfer.png`, `subsets.png`, `scores.png` (with several scores), `weights.png`, and
-        `weak.parquet`, `users.parquet`, `weights.parquet`, `providers.parquet`, `subsets.parquet`.
+        `weak.parquet`, `users.parquet`, `weights.parquet`, `providers.parquet`, `coverage.parquet`,
+        `transfer.parquet`, `more_users.parquet`, `subsets.parquet`.
 
         Args:
             folder: made if it does not exist.
@@ -110,8 +119,11 @@ class AlignmentStudy:
             tables |= {
                 "weak": self.market.curve.rows(),
                 "users": self.market.weak.users(),
-                "weights": _weight_rows(self.market),
+                "weights": weight_rows(self.market),
                 "providers": self.market.strong.providers(),
+                "coverage": by_score(self.market, lambda one: one.coverage.rows()),
+                "transfer": by_score(self.market, lambda one: transfer_rows(one.strong)),
+                "more_users": self.market.users.rows(),
                 "subsets": self.market.subsets.rows(),
             }
         for name, rows in tables.items():
@@ -130,6 +142,8 @@ def alignment_study(
     intercept: bool = False,
     missing: Missing = "drop_items",
     score: Score = "linear",
+    score_floor: float = LOG_FLOOR,
+    profiles: int | None = None,
     market: bool = True,
     noise: bool = False,
     seed: int = 0,
@@ -146,6 +160,8 @@ def alignment_study(
         intercept: whether NNLS and simplex of the curves may add a constant. (The market's NNLS always may.)
         missing: what to do about missing ratings of raters, see `RaterMatrix.complete`.
         score: of the models in answer distributions, "linear", "log" or "brier".
+        score_floor: smallest probability that the log score tells apart.
+        profiles: of actions to sample for each question in strong alignment; None for exact moments.
         market: whether to fit the market of answer distributions too.
         noise: whether figures include the simple average beside Proposition 3, for simulated raters.
         seed: of all random choices; the same seed gives the same bits.
@@ -165,7 +181,11 @@ def alignment_study(
         ((1, 5, 4, 3), None)
     """
     answers = given if isinstance(given, AnswerDistributions) else None
-    raters = given if isinstance(given, RaterMatrix) else given.rater_matrix(score, normalized=True)
+    if profiles is not None:
+        check_whole("profiles", profiles, 1)
+    raters = (
+        given if isinstance(given, RaterMatrix) else given.rater_matrix(score, normalized=True, score_floor=score_floor)
+    )
     if subsets is None:
         subsets = "all" if answers is not None and raters.num_raters <= _FEW_RATERS else "permutations"
     fitted = raters.complete(missing)
@@ -189,7 +209,8 @@ def alignment_study(
     if answers is not None and market:
         reason = _not_a_market(answers, folds)
         if not reason:
-            rules = {"folds": folds, "fold_assignment": fold_assignment, "seed": seed}
+            rules: dict[str, Any] = {"folds": folds, "fold_assignment": fold_assignment, "seed": seed}
+            rules |= {"score_floor": score_floor, "profiles": profiles}
             asking = answers.select(users=np.flatnonzero(answers.seen.any(axis=1)))
             try:
                 fit = market_fit(asking, score=score, scores=SCORES, permutations=permutations, **rules)
@@ -204,6 +225,7 @@ def alignment_study(
         no_market=reason,
         noise=noise,
         notes=() if answers is None else answers.notes,
+        weighed="" if answers is None else answers.weighed,
         failed=tuple(failed),
     )
 
@@ -353,17 +375,3 @@ def _not_a_market(answers: AnswerDistributions, folds: int) -> str:
     if (number := int(common.sum())) < folds:
         return f"{number} questions were answered by everybody; {folds} folds need as many"
     return ""
-
-
-def _weight_rows(market: MarketFit) -> pa.Table:
-    """Weights of both alignments: target, provider, weak_weight, strong_weight."""
-    weak, strong = market.weak.weights, market.strong.weights
-    n, k = weak.shape
-    return pa.table(
-        {
-            "target": np.repeat(np.array(market.weak.user_names, object), k),
-            "provider": np.tile(np.array(market.weak.model_names, object), n),
-            "weak_weight": weak.reshape(-1),
-            "strong_weight": strong.T.reshape(-1),
-        }
-    )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,11 +54,12 @@ class Summary:
     missed_most: int = 0
 
 
-def summarize(rows: pa.Table, name: str) -> Summary:
+def summarize(rows: pa.Table | Callable[[], Iterable[pa.Table]], name: str) -> Summary:
     """Summarize result rows that have all columns (dynamics and misalignment computed).
 
     Args:
-        rows: one row per table and committee, as `committee_rows` makes them.
+        rows: one row per table and committee, as `committee_rows` makes them; or a function that begins to read them
+            part by part, all rows of a table in one part. No more than a part is then in memory.
         name: what to call them.
 
     Raises:
@@ -68,57 +72,143 @@ def summarize(rows: pa.Table, name: str) -> Summary:
         >>> found.bound_holds, found.bound_tight, found.tight_at
         (31, 2, (0.07,))
     """
-    ok = rows.filter(pc.field("status") == "OK")
-    if ok.num_rows == 0:
-        raise ValueError(f"{name}: expected at least one solved row, got {rows.num_rows} unsolved ones")
-    columns = (
-        "optimum",
-        "worst_utility",
-        "bound",
-        "misalignment",
-        "dynamics_utility",
-        "committee_size",
-        "num_providers",
-    )
-    optimum, worst, bound, eps, dynamics, size, providers = (ok[column].to_numpy() for column in columns)
-    tight = (np.abs(worst - bound) <= TOLERANCE) & (eps > TOLERANCE)
-    distinct = np.unique(eps[tight].round(9))
-    varied = eps.std() > 0 and (worst - optimum).std() > 0
-    ids, first = np.unique(ok["table_id"].to_numpy(), return_index=True)
-    aligned_after, missed_most = _losses(ok)
+    total, parts = 0, []
+    for part in [rows] if isinstance(rows, pa.Table) else rows():
+        total += part.num_rows
+        ok = part.filter(pc.field("status") == "OK")
+        if ok.num_rows:
+            parts.append(_part(ok))
+    if not parts:
+        raise ValueError(f"{name}: expected at least one solved row, got {total} unsolved ones")
+    committees, tables = sum(p.committees for p in parts), sum(p.tables for p in parts)
+    sizes, losses = _added([p.sizes for p in parts]), _added([p.losses for p in parts])
+    with_all = sum(p.with_all for p in parts)
+    aligned_after, missed_most = _after_losses(parts)
     return Summary(
         name=name,
-        tables=len(ids),
-        committees=ok.num_rows,
-        unsolved=rows.num_rows - ok.num_rows,
-        optimum=float(optimum[first].mean()),
-        worst_with_all=float(worst[size == providers].mean()) if (size == providers).any() else float("nan"),
-        bound_holds=int((worst >= bound - TOLERANCE).sum()),
-        bound_tight=int(tight.sum()),
-        tight_at=tuple(distinct[:4].tolist()),
-        dynamics_above_worst=int((dynamics > worst).sum()),
-        correlation=float(np.corrcoef(eps, worst - optimum)[0, 1]) if varied else float("nan"),
-        loss_by_size=tuple(float((optimum - worst)[size == k].mean()) for k in range(1, int(size.max()) + 1)),
+        tables=tables,
+        committees=committees,
+        unsolved=total - committees,
+        optimum=math.fsum(p.optimum for p in parts) / tables,
+        worst_with_all=math.fsum(p.worst_with_all for p in parts) / with_all if with_all else math.nan,
+        bound_holds=sum(p.bound_holds for p in parts),
+        bound_tight=sum(p.bound_tight for p in parts),
+        tight_at=tuple(np.unique(np.concatenate([p.tight_at for p in parts]))[:4].tolist()),
+        dynamics_above_worst=sum(p.dynamics_above_worst for p in parts),
+        correlation=_correlation(parts),
+        loss_by_size=tuple((losses / np.where(sizes, sizes, np.nan))[1:].tolist()),
         aligned_after=aligned_after,
         missed_most=missed_most,
     )
 
 
-def _losses(ok: pa.Table) -> tuple[tuple[float, ...], int]:
-    """`aligned_after` and `missed_most` of solved rows."""
-    identity = np.stack([ok[name].to_numpy() for name in ("seed", "table_id", "num_providers")], axis=1)
-    tables, place = np.unique(identity, axis=0, return_inverse=True)
-    providers = int(np.bincount(tables[:, 2].astype(int)).argmax())
-    scores = np.full((len(tables), 2**providers - 1), np.nan)
-    mine = tables[place.reshape(-1), 2] == providers
-    scores[place.reshape(-1)[mine], ok["committee"].to_numpy()[mine] - 1] = ok["misalignment"].to_numpy()[mine]
-    scores = scores[np.isfinite(scores).all(axis=1)]
-    if not len(scores):
+@dataclass(frozen=True)
+class _Part:
+    """Counts and sums over the solved rows of some tables.
+
+    Attributes:
+        optimum: sum over tables.
+        with_all, worst_with_all: rows with all providers, and the sum of their worst utility.
+        tight_at: the least four.
+        means, products: of misalignment and of worst utility - optimum: `[2]`, and `[2, 2]` sums of products of
+            differences from these.
+        sizes, losses: rows, and the sum of optimum - worst utility, by committee size.
+        kept: by number of providers: how many tables there are, how many whole ones survive 0, 1, .. losses, and who
+            leaves first, of the last whole one.
+    """
+
+    tables: int
+    committees: int
+    optimum: float
+    with_all: int
+    worst_with_all: float
+    bound_holds: int
+    bound_tight: int
+    tight_at: np.ndarray
+    dynamics_above_worst: int
+    means: np.ndarray
+    products: np.ndarray
+    sizes: np.ndarray
+    losses: np.ndarray
+    kept: dict[int, tuple[int, np.ndarray, int]]
+
+
+_COLUMNS = ("optimum", "worst_utility", "bound", "misalignment", "dynamics_utility", "committee_size", "num_providers")
+
+
+def _part(ok: pa.Table) -> _Part:
+    optimum, worst, bound, eps, dynamics, size, providers = (ok[column].to_numpy() for column in _COLUMNS)
+    tight = (np.abs(worst - bound) <= TOLERANCE) & (eps > TOLERANCE)
+    ids, first = np.unique(ok["table_id"].to_numpy(), return_index=True)
+    both = np.stack([eps, worst - optimum])
+    means = both.mean(axis=1)
+    apart = both - means[:, None]
+    return _Part(
+        tables=len(ids),
+        committees=ok.num_rows,
+        optimum=float(optimum[first].sum()),
+        with_all=int((size == providers).sum()),
+        worst_with_all=float(worst[size == providers].sum()),
+        bound_holds=int((worst >= bound - TOLERANCE).sum()),
+        bound_tight=int(tight.sum()),
+        tight_at=np.unique(eps[tight].round(9))[:4],
+        dynamics_above_worst=int((dynamics > worst).sum()),
+        means=means,
+        products=apart @ apart.T,
+        sizes=np.bincount(size),
+        losses=np.bincount(size, weights=optimum - worst),
+        kept=_kept(ok),
+    )
+
+
+def _correlation(parts: list[_Part]) -> float:
+    counts, means = np.array([p.committees for p in parts]), np.stack([p.means for p in parts])
+    apart = means - counts @ means / counts.sum()
+    products = sum(p.products for p in parts) + (apart.T * counts) @ apart
+    spread = np.sqrt(np.diag(products))
+    return float(products[0, 1] / spread.prod()) if (spread > 0).all() else math.nan
+
+
+def _added(parts: list[np.ndarray]) -> np.ndarray:
+    """The sum of arrays, the shorter ones as if zeros followed."""
+    longest = max(map(len, parts))
+    return np.sum([np.pad(part, (0, longest - len(part))) for part in parts], axis=0)
+
+
+def _kept(ok: pa.Table) -> dict[int, tuple[int, np.ndarray, int]]:
+    """`_Part.kept` of solved rows."""
+    identity = np.stack([ok[name].to_numpy() for name in ("num_providers", "table_id", "seed")])
+    order = np.lexsort(identity)  # in next to no time: rows are nearly in order
+    begins = np.concatenate([[True], (np.diff(identity[:, order]) != 0).any(axis=0)])
+    place, kept = np.empty(len(order), int), {}
+    place[order] = np.cumsum(begins) - 1
+    tables = identity[0, order[begins]]
+    for providers, count in zip(*np.unique(tables, return_counts=True)):
+        scores = np.full((len(tables), 2**providers - 1), np.nan)
+        mine = tables[place] == providers
+        scores[place[mine], ok["committee"].to_numpy()[mine] - 1] = ok["misalignment"].to_numpy()[mine]
+        scores = scores[np.isfinite(scores).all(axis=1)]
+        survived, leaving = np.zeros(providers, int), 0
+        if len(scores):
+            found = robustness(scores)
+            losses = found.losses[:, -1]
+            survived = (losses[:, None] >= np.arange(providers)).sum(axis=0)
+            leaving = int(found.leaving[-1, -1, min(losses[-1] + 1, providers - 1)])
+        kept[int(providers)] = int(count), np.append(survived, len(scores)), leaving
+    return kept
+
+
+def _after_losses(parts: list[_Part]) -> tuple[tuple[float, ...], int]:
+    """`aligned_after` and `missed_most`."""
+    tables: Counter[int] = Counter()
+    for part in parts:
+        tables.update({providers: count for providers, (count, _, _) in part.kept.items()})
+    providers = min(tables, key=lambda k: (-tables[k], k))
+    mine = [part.kept[providers] for part in parts if providers in part.kept]
+    *survived, whole = np.sum([counts for _, counts, _ in mine], axis=0).tolist()
+    if not whole:
         return (), 0
-    found = robustness(scores)
-    losses = found.losses[:, -1]
-    shares = tuple(float((losses >= k).mean()) for k in range(providers))
-    return shares, int(found.leaving[0, -1, min(losses[0] + 1, providers - 1)]) if len(scores) == 1 else 0
+    return tuple(n / whole for n in survived), max(leaving for *_, leaving in mine) if whole == 1 else 0
 
 
 def markdown_table(summaries: list[Summary]) -> str:

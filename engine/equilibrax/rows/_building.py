@@ -82,7 +82,8 @@ def batch_names(named: Any, axes: int) -> tuple[np.ndarray, list[str]]:
     """Names of the games of a batch, for rows with so many axes."""
     names = named.names()
     words = {name: number for number, name in enumerate(dict.fromkeys(names))}
-    return along_batch([words[name] for name in names], axes), list(words)
+    index = [0] if len(words) == 1 else [words[name] for name in names]
+    return along_batch(index, axes), list(words)
 
 
 def unique_names(batch: Any, axes: int) -> tuple[np.ndarray, list[str]]:
@@ -118,6 +119,9 @@ def _array(column: Column, value: Any, shape: tuple[int, ...], fixed: bool, enco
     if column.type == "string":
         text = _text(value, shape)
         return text if encoded else text.cast(pa.string())
+    value = np.asarray(value)
+    if value.size < total and value.dtype.kind == "i":  # else all that it is repeated over would be looked at
+        value = pa.array(value.reshape(-1), kind).to_numpy().reshape(value.shape)
     flat = np.broadcast_to(value, shape).reshape(-1)
     missing = _missing(flat) if column.nullable else None
     return pa.array(flat, kind, mask=missing if missing is not None and missing.any() else None)
@@ -139,11 +143,14 @@ def _text(value: Any, shape: tuple[int, ...]) -> pa.DictionaryArray:
     else:
         words, index = np.unique(np.asarray(value, str), return_inverse=True)
         index, words = index.reshape(np.shape(value)), words.tolist()
-    flat = np.broadcast_to(index, shape).reshape(-1).astype(np.int32)
-    used = np.bincount(flat, minlength=len(words)) > 0
-    if not used.all():
-        flat = (np.cumsum(used, dtype=np.int32) - np.int32(1))[flat]
+    index = np.asarray(index, np.int32)
+    if index.size and (first := int(index.flat[0])) == index.max() == index.min():  # a status, nearly always
+        words, index = [words[first]], np.zeros(1, np.int32)
+    else:
+        used = np.bincount(index.reshape(-1), minlength=len(words)) > 0
+        index = (np.cumsum(used, dtype=np.int32) - np.int32(1))[index]
         words = [word for word, needed in zip(words, used) if needed]
+    flat = np.broadcast_to(index, shape).reshape(-1)
     return pa.DictionaryArray.from_arrays(pa.array(flat), pa.array(words, pa.string()))
 
 

@@ -12,7 +12,7 @@ Letters: B tables, K providers, X states, A actions, C committees.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any, Literal
 
@@ -22,6 +22,7 @@ import pyarrow as pa
 from equilibrax._core.column import schema
 from equilibrax._core.columns import COLUMNS, Group, declared
 from equilibrax.games import Backend
+from equilibrax.games.lotteries.joint_result import JointLotteries
 from equilibrax.games.partition_result import PartitionResult
 from equilibrax.games.selection_result import SelectionResult
 from equilibrax.problems.tables import UtilityTables
@@ -38,17 +39,26 @@ from equilibrax.rows._building import (
 from equilibrax.rows.optional_columns import all_equilibria, interval_lists
 from equilibrax.theory import efficiency, robustness
 
+
+def _if_any(name: str) -> Callable[[Any], Any]:
+    """What a result has of this name; nothing if it has none."""
+    return lambda result: getattr(result, name, None)
+
+
 _OF_RESULT: Extractors = {
     "table_id": lambda result: along_batch(result.table_id, result.status.ndim),
     "family": lambda result: batch_names(result.tables, result.status.ndim),
     "committee": lambda result: result.committees,
     "committee_size": lambda result: sizes(result.committees),
-    "misalignment": lambda result: getattr(result, "misalignment", None),  # games over partitions have none
-    "bound": lambda result: getattr(result, "bound", None),
+    **{name: _if_any(name) for name in ("misalignment", "bound")},  # games over partitions have none
+    **{name: _if_any(name) for name in ("worst_utility", "best_utility", "equilibria")},  # a search knows of none
+    **{name: _if_any(name) for name in ("dynamics_utility", "dynamics_steps", "worst_partition")},
+    "provider_utility": lambda result: np.nan_to_num(result.provider_utility),
     "game": lambda result: result.game.name,
     "rationality": lambda result: np.array([np.nan if r is None else r for r in result.rationalities])[:, None],
     "status": lambda result: status_words(result.status),
     "intervals": lambda result: interval_lists(result),
+    "lotteries": lambda result: np.nan_to_num(result.rules).reshape(*result.status.shape, -1),
     "misalignment_weights": lambda result: result.fit.weights,
     "misalignment_offset": lambda result: result.fit.offset,
     "table_name": lambda result: unique_names(result.tables, result.status.ndim),
@@ -90,7 +100,7 @@ class _Welfare:
 
 
 def committee_rows(
-    result: SelectionResult | PartitionResult,
+    result: SelectionResult | PartitionResult | JointLotteries,
     groups: Sequence[Group | Literal["names"]] = (),
     equilibria_cap: int = 100,
     *,
@@ -100,7 +110,8 @@ def committee_rows(
     """One row per (table, committee), in the order of tables, then of committees.
 
     Results of games over partitions have one per (table, lambda, committee) if there are several lambdas, no
-    misalignment and bound, and further columns. What columns mean is in `equilibrax._core.columns`, and in
+    misalignment and bound, and further columns; of lotteries that a search found they say what is known of the profile,
+    and nothing of equilibria. What columns mean is in `equilibrax._core.columns`, and in
     docs/datasets.md. `family` is the table's own name where it has one, else the family it was drawn from.
 
     Null where there is no number: dynamics or misalignment if they were skipped, the number and partition of

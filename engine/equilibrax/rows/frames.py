@@ -17,13 +17,15 @@ import pyarrow as pa
 from equilibrax._core.committees import committee_members
 from equilibrax._core.files import MADE_HERE, write_whole
 from equilibrax._core.suggestions import did_you_mean
-from equilibrax._core.text import latex, markdown
+from equilibrax._core.text import latex, markdown, plain
 from equilibrax.games import InformationMarketResult, NashResult
 from equilibrax.rows.committees import committee_rows
 from equilibrax.rows.information import depth_rows
 from equilibrax.rows.parquet import NAMES_KEY, parquet_bytes, write_parquet
 from equilibrax.rows.profiles import profile_rows
 from equilibrax.rows.users import user_rows
+
+_SHEET_ROWS, _SHEET_TEXT = 2**20, 32_767  # what Excel holds, rows with the header, characters of a cell
 
 _ROWS: dict[str, Callable[..., pa.Table]] = {"table_id": committee_rows, "market": user_rows}
 """What makes rows, by the first of their columns."""
@@ -292,25 +294,44 @@ def _strict(row: dict[str, Any]) -> dict[str, Any]:
 def _xlsx(rows: pa.Table) -> bytes:
     try:
         from openpyxl import Workbook
+        from openpyxl.cell import WriteOnlyCell
     except ImportError:
         raise ImportError("xlsx: expected the library openpyxl, which is not installed: pip install openpyxl") from None
+    if rows.num_rows >= _SHEET_ROWS:
+        raise ValueError(f"rows: expected fewer than {_SHEET_ROWS:,} for .xlsx, got {rows.num_rows:,}; write .parquet")
     book = Workbook(write_only=True)
     book.properties.creator = "equilibrax"
     sheet = book.create_sheet("results")
     sheet.append(rows.column_names)
     for row in rows.to_pylist():
-        sheet.append([_sheet_cell(value) for value in row.values()])
+        cells = [WriteOnlyCell(sheet, _sheet_value(value)) for value in row.values()]
+        for cell in cells:
+            if isinstance(cell.value, str):
+                cell.data_type = "s"  # text, also where it begins as formulas do
+        sheet.append(cells)
     content = io.BytesIO()
     book.save(content)
     return content.getvalue()
 
 
-def _sheet_cell(value: Any) -> Any:
-    """Text that a spreadsheet would compute stays text; infinity is text."""
+def _sheet_value(value: Any) -> Any:
+    """What a spreadsheet can hold: infinity and whole numbers of more digits than it keeps are text, and text is one
+    line without control characters, which would make the file unreadable.
+
+    Raises:
+        ValueError: on a text that would be cut.
+    """
+    value = _cell(value)
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
-    value = _cell(value)
-    return f"'{value}" if isinstance(value, str) and value.startswith("=") else value
+    if isinstance(value, int) and abs(value) > 10**15:
+        return str(value)
+    value = plain(value) if isinstance(value, str) else value
+    if isinstance(value, str) and len(value) > _SHEET_TEXT:
+        raise ValueError(
+            f"rows: expected texts of at most {_SHEET_TEXT:,} characters for .xlsx, got {len(value):,}; write .parquet"
+        )
+    return value
 
 
 def _md(rows: pa.Table) -> bytes:

@@ -84,6 +84,8 @@ class Configuration:
             return game.get(name, False) is not False
         if name in ("schemes", "partitions", "lotteries"):  # which of them providers may post
             return game.get("rules", "schemes" if self.game.schemes else "partitions") == name
+        if name == "search":  # how lotteries were searched for, or None
+            return game.get(name)
         if name == "rationality":
             return lambdas_of(game.get("response", "best"))
         if name == "tolerance":
@@ -151,7 +153,8 @@ class Configuration:
 
     def letters(self, part: Any) -> dict[str, int]:
         """What the letters in the sizes of columns stand for."""
-        return {"K": part.providers, "1+K": 1 + part.providers, "X": part.states, "A": part.actions}
+        found = {"K": part.providers, "1+K": 1 + part.providers, "X": part.states, "A": part.actions}
+        return found | ({"M": self["search"]["messages"] or part.states} if self["search"] else {})
 
     def split_of(self, decisive: np.ndarray) -> np.ndarray:
         """`[B]` positions in `splits`: splitmix64 of the seed, plus the id or the hash of the form, splitmix64 again,
@@ -170,6 +173,7 @@ class Configuration:
     def columns(self, kind: str) -> list[Column]:
         """The columns of inputs or results, in order."""
         groups = set(self["columns"]).intersection(get_args(Group)) | (set() if self.game.schemes else {"partitions"})
+        groups |= {"search"} if self["search"] else set()
         groups |= {"lotteries"} if self.game.schemes and self["lotteries"] else set()
         return [column.stored(self["float32"]) for column in declared(kind, *groups)]
 
@@ -187,6 +191,8 @@ class Configuration:
         for name, kind in (("float32", bool), ("stratify", str), ("text", bool)):
             if type(self[name]) is not kind:
                 raise TypeError(f"{name}: {self[name]!r}")
+        if self["search"] and self["search"]["messages"] is not None:
+            check_whole("messages", self["search"]["messages"], 1, MOST_CELLS)
         if self["split_by"] not in ("id", "form"):
             raise ValueError(f"split_by: {short(self['split_by'])}")
         if self["text"] and not ("schemes" in self["columns"] and self.game.schemes and self["schemes"]):

@@ -21,6 +21,7 @@ Drawn = tuple[np.ndarray, np.ndarray]
 _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 _PARITY = np.uint32(0x1BD11BDA)
 _UNITS = 64  # the weights of `hull` sum to it
+_MOST_WEIGHT = 100  # of a state in `senders`
 _VERSION = 1  # of every built-in family, so far
 
 
@@ -59,6 +60,19 @@ def draw_again(
     """
     key = keys_of(family, _VERSION, table_id, seed)
     return _FAMILIES[family](key, (states, actions), providers, resolution, dict(parameters))
+
+
+def draw_prior(family: str, table_id: np.ndarray, *, states: int, seed: int) -> np.ndarray:
+    """`[B, X]` weights of the states of tables with these ids, in a family that `known_family` knows.
+
+    Example:
+        >>> draw_prior("uniform", np.array([700]), states=3, seed=0)
+        array([[1, 1, 1]])
+    """
+    if family != "senders":
+        return np.ones((len(table_id), states), np.int64)
+    key = keys_of(family, _VERSION, table_id, seed)
+    return 1 + below(words_of(_fold(key, 1), (states,)), _MOST_WEIGHT)
 
 
 def keys_of(stream: str, version: int, ids: np.ndarray, seed: int) -> np.ndarray:
@@ -138,6 +152,10 @@ def _zero_sum(key, cells, providers, resolution, parameters) -> Drawn:
     return user, user[:, None] + own - np.roll(own, -1, axis=1)
 
 
+def _senders(key, cells, providers, resolution, parameters) -> Drawn:
+    return _uniform(_fold(key, 0), cells, providers, resolution, parameters)
+
+
 _FAMILIES: Mapping[str, Callable[..., Drawn]] = {
     "uniform": _uniform,
     "noisy": _noisy,
@@ -146,6 +164,7 @@ _FAMILIES: Mapping[str, Callable[..., Drawn]] = {
     "hull": _hull,
     "near_hull": _near_hull,
     "zero_sum": _zero_sum,
+    "senders": _senders,
 }
 
 

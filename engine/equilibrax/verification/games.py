@@ -121,3 +121,17 @@ class Answers:
     dynamics_steps: np.ndarray | None = None
     dynamics_stopped: np.ndarray | None = None
     drawn: Any = None
+
+    @classmethod
+    def none(cls, games: Games) -> Answers:
+        """Of games that nobody solved."""
+        shape = len(games), len(games.committees)
+        return cls(
+            optimum=games.optimum(),
+            worst=np.zeros(shape, np.int64),
+            best=np.zeros(shape, np.int64),
+            count=np.zeros(shape, object),
+            outcomes=np.zeros((*shape, games.states, games.actions), bool),
+            proven=np.zeros(shape, bool),
+            method="nothing",
+        )

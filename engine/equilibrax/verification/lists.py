@@ -34,7 +34,7 @@ class Listed:
     Attributes:
         values: `[N, 1 + K]`.
         count: `[N]` Python integers, how many schemes.
-        outcomes: `[N, X A]` bool, what they attain.
+        outcomes: `[N, W]` uint64, a bit for every state and action that they attain.
     """
 
     values: np.ndarray
@@ -91,7 +91,7 @@ def solve_table(games: Games, attacks: int, seed: int, limit: int | None = None)
         count[0, c] = sum(found.count.tolist())
         if len(found.count):
             worst[0, c], best[0, c] = found.values[:, 0].min(), found.values[:, 0].max()
-            outcomes[0, c] = found.outcomes.any(axis=0)
+            outcomes[0, c] = _of_bits(np.bitwise_or.reduce(found.outcomes, axis=0), outcomes.shape[2])
     ends = None if limit is None else [_replay(games, tails, mask, limit) for mask in masks.tolist()]
     schemes = np.array([[end[0] for end in ends]]) if ends else None
     return Answers(
@@ -222,18 +222,20 @@ def stable_list(contributions: np.ndarray, available: np.ndarray, provider: int)
     listed = Listed(
         np.zeros((1, len(contributions)), np.int64),
         np.ones(1, object),
-        np.zeros((1, states * actions), bool),
+        np.zeros((1, 0), np.uint64),
     )
     for x in range(states):
         choices = np.flatnonzero(available[x])
         values = (listed.values[:, None] + contributions[:, x, choices].T).reshape(-1, len(contributions))
-        outcomes = np.repeat(listed.outcomes, len(choices), axis=0)
-        outcomes[np.arange(len(outcomes)), np.tile(x * actions + choices, len(listed.count))] = True
-        listed = Listed(values, np.repeat(listed.count, len(choices)), outcomes)
         points = values[np.lexsort((-values[:, 1 + provider], -values[:, 0]))][:, [0, 1 + provider]]
         best = np.maximum.accumulate(points[:, 1])
         points = points[np.concatenate([[True], points[1:, 1] > best[:-1]])][::-1]
-        listed = merged(listed[~beaten(points, values[:, 0], values[:, 1 + provider], weakly=False)])
+        kept = np.flatnonzero(~beaten(points, values[:, 0], values[:, 1 + provider], weakly=False))
+        parent, choice = np.divmod(kept, len(choices))
+        words = -(-(x + 1) * actions // 64)  # as many as there are outcomes so far
+        outcomes = np.pad(listed.outcomes, ((0, 0), (0, words - listed.outcomes.shape[1])))[parent]
+        _add(outcomes, x * actions + choices[choice])
+        listed = merged(Listed(values[kept], listed.count[parent], outcomes))
         if len(listed.count) > LONGEST:
             raise TooLong
     return listed
@@ -248,8 +250,23 @@ def merged(listed: Listed) -> Listed:
     return Listed(
         ordered.values[starts],
         np.add.reduceat(ordered.count, starts),
-        np.logical_or.reduceat(ordered.outcomes, starts, axis=0),
+        np.bitwise_or.reduceat(ordered.outcomes, starts, axis=0),
     )
+
+
+def _add(bits: np.ndarray, places: np.ndarray) -> None:
+    """Set a bit in every row: tables of a thousand states would otherwise spend their time on arrays of bool.
+
+    Args:
+        bits: `[N, W]` uint64, changed.
+        places: `[N]` numbers of bits.
+    """
+    bits[np.arange(len(bits)), places // 64] |= np.uint64(1) << (places % 64).astype(np.uint64)
+
+
+def _of_bits(bits: np.ndarray, number: int) -> np.ndarray:
+    """`[number]` bool of bits `[W]`."""
+    return (bits[:, None] >> np.arange(64, dtype=np.uint64) & np.uint64(1)).reshape(-1)[:number] == 1
 
 
 def attack(contributions: np.ndarray, available: np.ndarray, count: int, generator: np.random.Generator) -> Listed:
@@ -274,8 +291,8 @@ def attack(contributions: np.ndarray, available: np.ndarray, count: int, generat
     rows = np.arange(len(near))
     near[rows, rows % states] = drawn[rows % len(drawn), rows % states]
     schemes = np.unique(np.concatenate([greedy, near, drawn]), axis=0)
-    x = np.arange(states)
-    outcomes = np.zeros((len(schemes), states, actions), bool)
-    outcomes[np.arange(len(schemes))[:, None], x, schemes] = True
-    values = contributions.transpose(1, 2, 0)[x, schemes].sum(axis=1)
-    return merged(Listed(values, np.ones(len(schemes), object), outcomes.reshape(len(schemes), -1)))
+    outcomes = np.zeros((len(schemes), -(-states * actions // 64)), np.uint64)
+    for x in range(states):
+        _add(outcomes, x * actions + schemes[:, x])
+    values = contributions.transpose(1, 2, 0)[np.arange(states), schemes].sum(axis=1)
+    return merged(Listed(values, np.ones(len(schemes), object), outcomes))

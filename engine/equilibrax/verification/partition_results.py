@@ -20,6 +20,7 @@ from equilibrax.verification.profiles import compare_profiles, not_compared
 from equilibrax.verification.programs import Programs
 from equilibrax.verification.report import Verification
 from equilibrax.verification.results import unusual
+from equilibrax.verification.searches import check_search
 
 _NOISE = 1e-12  # of the largest value: what sums of floating-point numbers may differ by
 
@@ -64,6 +65,8 @@ def check_partitions(
         picked: `[N]` which efficiency gaps to give to HiGHS.
         solver: HiGHS.
     """
+    if configuration["search"] and games.available.all():
+        return check_search(report, configuration, file, games, results, rows, picked, solver)
     if games.states > MOST_STATES:
         _check_status_by_count(report, configuration, file, games.states, results, rows)
         report.leave_out("large", "results of tables that are too large to solve again", len(rows))

@@ -133,6 +133,34 @@ class Programs:
         found, _ = self._solve(_model(cost, rows, low, high, lowest, highest))
         return float(found[-1])
 
+    def persuade(self, user: np.ndarray, own: np.ndarray, margin: float) -> float:
+        """The most that one sender has by recommending plans, an action for everything else that is heard.
+
+        Args:
+            user: `[Q, X, A]` what actions add to the user's value, by what else she hears and the state.
+            own: the same of the sender's value.
+            margin: by how much she must prefer what is recommended to every lower action, of the most that she can.
+        """
+        places, states, actions = user.shape
+        plans = np.stack(np.meshgrid(*[np.arange(actions)] * places, indexing="ij"), axis=-1).reshape(-1, places)
+        here, size = np.arange(places), len(plans)
+        worth = own[here, :, plans].sum(axis=1)  # [S, X]
+        gain = user[here, :, plans][..., None] - user[None]  # [S, Q, X, A]
+        most = np.abs(gain).max(axis=2)  # [S, Q, A]
+        lower = np.arange(actions) < plans[..., None]
+        s, q, a = np.nonzero((most > 0) | (lower & (margin > 0)))
+        unit = np.where(most > 0, most, 1.0)[s, q, a]
+        rows = np.zeros((states + len(s), size * states))
+        rows[np.tile(np.arange(states), size), np.arange(size * states)] = 1.0
+        entries = gain[s, q, :, a] / unit[:, None] - margin * lower[s, q, a][:, None]
+        rows[states + np.arange(len(s))[:, None], s[:, None] * states + np.arange(states)] = entries
+        low = np.concatenate([np.ones(states), np.zeros(len(s))])
+        high = np.concatenate([np.ones(states), np.full(len(s), np.inf)])
+        scale = float(np.abs(worth).max()) or 1.0
+        free = np.zeros(size * states), np.full(size * states, np.inf)
+        found, _ = self._solve(_model(-worth.reshape(-1) / scale, rows, low, high, *free))
+        return float(worth.reshape(-1) @ found)
+
     def _solve(self, problem: highspy.HighsLp) -> tuple[np.ndarray, np.ndarray]:
         """Values of the variables and multipliers of the rows; `RuntimeError` if HiGHS has none."""
         _check("passModel", self._solver.passModel(problem))

@@ -63,7 +63,9 @@ GAMES = {
         of={LIMIT: "dynamics", UNCERTIFIED: "misalignment", OVERFLOW: "schemes", SATURATED: "schemes"},
     ),
     "obedient": Game(known=True, takes=True, statuses=LIMIT | NONE, of={LIMIT: "dynamics", NONE: "rationality"}),
-    "joint": Game(known=True, statuses=LIMIT | CYCLE, of={LIMIT: "dynamics", CYCLE: "dynamics"}),
+    "joint": Game(
+        known=True, statuses=LIMIT | CYCLE | RULE, of={LIMIT: "dynamics", CYCLE: "dynamics", RULE: "lotteries"}
+    ),
     "aligned": Game(known=True, alone=True, statuses=0),
     "oblivious": Game(
         known=True, aware=False, statuses=RULE | PROFILES, of={RULE: "lotteries", PROFILES: "partitions"}

@@ -10,6 +10,8 @@ largest residual `u_0 - w.u` on L and the smallest on U: it is found by two redu
 columns is ever written. The right-hand side is (1, 0, ..., 0), so the basic solution is the inverse's first column.
 
 With `simplex` weights the dual has one column more, of the equation `sum w = 1`, which enters first and never leaves.
+
+Outcomes of L and U are listed once, in the first R' places; all of these loops are over eight numbers at a time.
 """
 
 from __future__ import annotations
@@ -19,40 +21,45 @@ from typing import NamedTuple
 import numpy as np
 
 from equilibrax_kernels.cpu.compiling import part
+from equilibrax_kernels.cpu.vectors import LANES, fill, highest, if_greater, load, lowest, padded, store, where
 
 OPTIMAL, ITERATION_LIMIT = 0, 1
 
 _PIVOT = 1e-11  # what is closer to zero than this (unit scale) counts as zero
 _TIE = 1e-12
-PATIENCE = 6  # pivots that lower nothing before Bland's rule
+PATIENCE = 24  # pivots that lower nothing before Bland's rule; the first ones never do, about one for each member
+_LEFT, _FREE = 0, 1  # rows of `leaving`
 
 
 class Program(NamedTuple):
-    """Room for one program with up to K members on R outcomes.
+    """Room for one program with up to K members on R outcomes; [n] is n rounded up to a multiple of eight.
 
     Attributes:
         member: `[K]` the providers that take part, in the first places.
-        above, below: `[R]` the outcomes of U and of L, in the first places.
-        upper, lower: `[K + 1, R]` utilities on them in unit scale, the user first, then the members.
-        upper_residual, lower_residual: `[R]` of the present prices.
-        inverse: `[K + 1, K + 1]` of the basis.
-        basis: `[K + 1, 2]` places in `below` and `above` of each basic pair; -1 and a row for that row's slack.
-        price, direction, excess: `[K + 1]`.
+        outcome: `[R]` the outcomes of L and U, in the first places.
+        values: `[K + 1, [R]]` utilities on them in unit scale, the user first, then the members.
+        sides: `[2, [R]]` zero on L and -inf elsewhere; zero on U and inf elsewhere.
+        residual: `[[R]]` of the present prices.
+        weighted: `[K]` rows of members whose price is not zero, in the first places.
+        inverse: `[K + 1, [K + 1]]` transposed, of the basis: its rows are the program's, its columns basic columns.
+        basis: `[[K + 1], 2]` places in `outcome`, of L and of U, of each basic pair; -1 and a row for that row's slack.
+        leaving: `[2, [K + 1]]` the entering column in terms of the basis; one for basic columns that may leave, else 0.
+        price, column, excess: `[K + 1]`.
         shift, spread: `[K + 1]` of the players' unit scales.
         multiplier: `[K + 1]` of each basic pair, zero for slacks.
     """
 
     member: np.ndarray
-    above: np.ndarray
-    below: np.ndarray
-    upper: np.ndarray
-    lower: np.ndarray
-    upper_residual: np.ndarray
-    lower_residual: np.ndarray
+    outcome: np.ndarray
+    values: np.ndarray
+    sides: np.ndarray
+    residual: np.ndarray
+    weighted: np.ndarray
     inverse: np.ndarray
     basis: np.ndarray
+    leaving: np.ndarray
     price: np.ndarray
-    direction: np.ndarray
+    column: np.ndarray
     excess: np.ndarray
     shift: np.ndarray
     spread: np.ndarray
@@ -61,16 +68,17 @@ class Program(NamedTuple):
 
 def new_program(providers, outcomes):
     order = providers + 1
+    width, rows = padded(order), padded(outcomes)
     return Program(
         np.empty(providers, np.int64),
-        np.empty(outcomes, np.int64),
-        np.empty(outcomes, np.int64),
-        np.empty((order, outcomes)),
-        np.empty((order, outcomes)),
-        np.empty(outcomes),
-        np.empty(outcomes),
-        np.empty((order, order)),
+        np.empty(rows, np.int64),
+        np.empty((order, rows)),
+        np.empty((2, rows)),
+        np.empty(rows),
+        np.empty(providers, np.int64),
+        np.empty((order, width)),
         np.empty((order, 2), np.int64),
+        np.empty((2, width)),
         np.empty(order),
         np.empty(order),
         np.empty(order),
@@ -81,47 +89,59 @@ def new_program(providers, outcomes):
 
 
 @part
+def add_outcome(program, rows, outcome, above, below):
+    """Put an outcome in place `rows`, of U if `above`, of L if `below`; returns the next place, the same if neither."""
+    program.outcome[rows] = outcome
+    program.sides[0, rows] = 0.0 if below else -np.inf
+    program.sides[1, rows] = 0.0 if above else np.inf
+    return rows + (above or below)
+
+
+@part
 def spread_multipliers(program, members, lower, upper):
     """Multipliers of the basic pairs as `[R]` on the outcomes of L and of U."""
     for r in range(len(lower)):
         lower[r] = upper[r] = 0.0
     for i in range(members + 1):
         if program.multiplier[i] > 0.0:
-            lower[program.below[program.basis[i, 0]]] += program.multiplier[i]
-            upper[program.above[program.basis[i, 1]]] += program.multiplier[i]
+            lower[program.outcome[program.basis[i, 0]]] += program.multiplier[i]
+            upper[program.outcome[program.basis[i, 1]]] += program.multiplier[i]
 
 
 @part
-def solve_program(utilities, program, members, uppers, lowers, simplex, limit, patience):
+def solve_program(utilities, program, members, rows, simplex, limit, patience):
     """Pivot to the optimum; `(pivots, status)`. Members and outcomes are set in `program`.
 
     Args:
         utilities: `[K + 1, R]`, the user first.
-        members, uppers, lowers: how many of each there are; at least one outcome in U and one in L.
+        members, rows: how many members and outcomes there are; at least one outcome in U and one in L.
     """
     order = members + 1
-    _to_unit_scale(utilities, program, members, uppers, lowers, simplex)
-    inverse, basis, price, direction = program.inverse, program.basis, program.price, program.direction
-    upper, lower, above, below = program.upper, program.lower, program.upper_residual, program.lower_residual
+    _to_unit_scale(utilities, program, members, rows, simplex)
+    inverse, basis, price, column, leaving = (
+        program.inverse, program.basis, program.price, program.column, program.leaving
+    )  # fmt: skip
+    values = program.values
     for i in range(order):
-        for k in range(order):
-            inverse[i, k] = 0.0
+        for k in range(0, order, LANES):
+            store(inverse, (i, k), fill(0.0))
         inverse[i, i] = 1.0
         basis[i, 0], basis[i, 1] = -1, i
         price[i] = 0.0
-    pinned = -1
+    for k in range(0, order, LANES):
+        store(leaving, (_FREE, k), fill(1.0))
     if simplex:
-        pinned = 1
         price[1] = 1.0
+        leaving[_FREE, 1] = 0.0
         for i in range(2, order):
-            inverse[i, 1] = -1.0
+            inverse[1, i] = -1.0
 
     stalled = np.int64(0)
     for pivots in range(limit + 1):
-        top, bottom = _residuals(upper, lower, price, above, below, members, uppers, lowers)
+        top, bottom, at_top, at_bottom = _residuals(program, members, rows)
         z = price[0]
         # The column to enter: a pair (its outcomes), or the slack of a row whose price is negative.
-        at_top = at_bottom = slack = -1
+        slack = -1
         gain = top - bottom - z
         for i in range(order):
             if -price[i] > gain:
@@ -137,111 +157,136 @@ def solve_program(utilities, program, members, uppers, lowers, simplex, limit, p
                 if -price[i] > _PIVOT:
                     gain, slack = -price[i], i
                     break
+            if slack < 0:
+                at_top, at_bottom = _first_pair(program, rows, bottom + z + _PIVOT, z + _PIVOT)
+                gain = program.residual[at_top] - program.residual[at_bottom] - z
         if slack < 0:
-            if cautious:
-                top = bottom + z + _PIVOT
-            at_top = 0
-            while at_top < lowers - 1 and below[at_top] < top:
-                at_top += 1
-            top = below[at_top]
-            if cautious:
-                bottom = top - z - _PIVOT
-            at_bottom = 0
-            while at_bottom < uppers - 1 and above[at_bottom] > bottom:
-                at_bottom += 1
-            gain = top - above[at_bottom] - z
-        for i in range(order):
-            rate = inverse[i, max(slack, 0)]
+            column[0] = 1.0
+            for k in range(1, order):
+                column[k] = values[k, at_top] - values[k, at_bottom]
+        for i in range(0, order, LANES):
+            rate = load(inverse, (max(slack, 0), i))
             if slack < 0:
                 for k in range(1, order):
-                    rate += inverse[i, k] * (lower[k, at_top] - upper[k, at_bottom])
-            direction[i] = rate
-        leaves, step = _leaving(inverse, direction, basis, order, pinned, uppers, cautious)
+                    rate = rate + fill(column[k]) * load(inverse, (k, i))
+            store(leaving, (_LEFT, i), rate)
+        leaves = _leaving(program, order, rows) if not cautious else _first_leaving(program, order, rows)
         if leaves < 0:
             break
-        stalled = 0 if gain * step > 1e-13 else stalled + 1
+        pivot = leaving[_LEFT, leaves]
+        stalled = 0 if gain * max(inverse[0, leaves], 0.0) > 1e-13 * pivot else stalled + 1
 
-        scale = 1.0 / direction[leaves]
+        scale = 1.0 / pivot
         for k in range(order):
-            inverse[leaves, k] *= scale
-            price[k] += gain * inverse[leaves, k]
-        for i in range(order):
-            rate = direction[i]
-            if i != leaves and rate != 0.0:
-                for k in range(order):
-                    inverse[i, k] -= rate * inverse[leaves, k]
-        basis[leaves, 0], basis[leaves, 1] = at_top, at_bottom if slack < 0 else slack
+            share = inverse[k, leaves] * scale
+            price[k] += gain * share
+            for i in range(0, order, LANES):
+                store(inverse, (k, i), load(inverse, (k, i)) - fill(share) * load(leaving, (_LEFT, i)))
+            inverse[k, leaves] = share
+        if slack < 0:
+            basis[leaves, 0], basis[leaves, 1] = at_top, at_bottom
+        else:
+            basis[leaves, 0], basis[leaves, 1] = -1, slack
     return limit, ITERATION_LIMIT
 
 
 @part
-def _leaving(inverse, direction, basis, order, pinned, uppers, cautious):
-    """`(row, step)` of the basic column that the entering one drives out; row -1 if there is none."""
-    step = np.inf
-    for i in range(order):
-        if direction[i] > _PIVOT and i != pinned:
-            step = min(step, max(inverse[i, 0], 0.0) / direction[i])
-    leaves, best = -1, 0.0
-    for i in range(order):
-        if direction[i] > _PIVOT and i != pinned and max(inverse[i, 0], 0.0) <= (step + _TIE) * direction[i]:
-            score = direction[i]
-            if cautious:  # the lowest number: slacks, then pairs
-                score = -1.0 - (basis[i, 1] if basis[i, 0] < 0 else order + basis[i, 0] * uppers + basis[i, 1])
-            if leaves < 0 or score > best:
-                leaves, best = i, score
-    return leaves, step
+def _residuals(program, members, rows):
+    """Write the residuals of the present prices; the largest on L, the smallest on U, and where they are."""
+    values, sides, price = program.values, program.sides, program.price
+    weighted = 0
+    for i in range(1, members + 1):
+        program.weighted[weighted] = i
+        weighted += price[i] != 0.0
+    top, bottom, top_at, bottom_at = fill(-np.inf), fill(np.inf), fill(0), fill(0)
+    for r in range(0, rows, LANES):
+        residual, here = load(values, (0, r)), fill(r)
+        for k in range(weighted):
+            i = program.weighted[k]
+            residual = residual - fill(price[i]) * load(values, (i, r))
+        store(program.residual, r, residual)
+        below, above = residual + load(sides, (0, r)), residual + load(sides, (1, r))
+        top_at, bottom_at = if_greater(below, top, here, top_at), if_greater(bottom, above, here, bottom_at)
+        top, bottom = if_greater(below, top, below, top), if_greater(bottom, above, above, bottom)
+    highest_below, lowest_above = highest(top), lowest(bottom)
+    return highest_below, lowest_above, where(top, highest_below, top_at), where(bottom, lowest_above, bottom_at)
 
 
 @part
-def _to_unit_scale(utilities, program, members, uppers, lowers, simplex):
+def _first_pair(program, rows, least, apart):
+    """The first outcome of L with a residual of at least so much, and of U with one that is so much lower, or more."""
+    below = above = 0
+    while below < rows - 1 and not (program.sides[0, below] == 0.0 and program.residual[below] >= least):
+        below += 1
+    most = program.residual[below] - apart
+    while above < rows - 1 and not (program.sides[1, above] == 0.0 and program.residual[above] <= most):
+        above += 1
+    return below, above
+
+
+@part
+def _leaving(program, order, rows):
+    """The basic column that the entering one drives out, the one with the largest pivot among ties; -1 for none."""
+    inverse, leaving = program.inverse, program.leaving
+    zero, tiny, never = fill(0.0), fill(_PIVOT), fill(np.inf)
+    steps = never
+    for i in range(0, order, LANES):
+        rate, mass = load(leaving, (_LEFT, i)) * load(leaving, (_FREE, i)), load(inverse, (0, i))
+        step = if_greater(rate, tiny, if_greater(mass, zero, mass, zero) / rate, never)
+        steps = if_greater(steps, step, step, steps)
+    step = lowest(steps)
+    if step == np.inf:
+        return -1
+    best, best_at, step = zero, fill(-1), fill(step + _TIE)
+    for i in range(0, order, LANES):
+        rate, mass = load(leaving, (_LEFT, i)) * load(leaving, (_FREE, i)), load(inverse, (0, i))
+        rate = if_greater(rate, tiny, if_greater(mass, step * rate, zero, rate), zero)
+        best_at, best = if_greater(rate, best, fill(i), best_at), if_greater(rate, best, rate, best)
+    return where(best, highest(best), best_at)
+
+
+@part
+def _first_leaving(program, order, rows):
+    """The one with the lowest number among ties (Bland): slacks, then pairs."""
+    rates, free, masses, basis = program.leaving[_LEFT], program.leaving[_FREE], program.inverse[0], program.basis
+    step, leaves, lowest_number = np.inf, -1, 0
+    for i in range(order):
+        if rates[i] * free[i] > _PIVOT:
+            step = min(step, max(masses[i], 0.0) / rates[i])
+    for i in range(order):
+        if rates[i] * free[i] > _PIVOT and max(masses[i], 0.0) <= (step + _TIE) * rates[i]:
+            number = basis[i, 1] if basis[i, 0] < 0 else order + basis[i, 0] * rows + basis[i, 1]
+            if leaves < 0 or number < lowest_number:
+                leaves, lowest_number = i, number
+    return leaves
+
+
+@part
+def _to_unit_scale(utilities, program, members, rows, simplex):
     """Shift and scale so that utilities on the rows lie in [0, 1]; on the simplex all by the user's scale."""
+    last = (rows + LANES - 1) // LANES * LANES
+    for r in range(rows, last):
+        program.outcome[r] = program.outcome[0]
+        program.sides[0, r], program.sides[1, r] = -np.inf, np.inf
     for i in range(members + 1):
         player = 0 if i == 0 else program.member[i - 1] + 1
-        values, upper, lower = utilities[player], program.upper[i], program.lower[i]
-        low, high = np.inf, -np.inf
-        for r in range(uppers):
-            value = values[program.above[r]]
-            upper[r] = value
-            low, high = min(low, value), max(high, value)
-        for r in range(lowers):
-            value = values[program.below[r]]
-            lower[r] = value
-            low, high = min(low, value), max(high, value)
-        spread = high - low if high > low else 1.0
+        for r in range(last):
+            program.values[i, r] = utilities[player, program.outcome[r]]
+        low, high = fill(np.inf), fill(-np.inf)
+        for r in range(0, last, LANES):
+            value = load(program.values, (i, r))
+            low, high = if_greater(low, value, value, low), if_greater(value, high, value, high)
+        shift, top = lowest(low), highest(high)
+        spread = top - shift if top > shift else 1.0
         if simplex and i:
             spread = program.spread[0]
-        program.shift[i], program.spread[i] = low, spread
-        scale = 1.0 / spread
-        for r in range(uppers):
-            upper[r] = (upper[r] - low) * scale
-        for r in range(lowers):
-            lower[r] = (lower[r] - low) * scale
+        program.shift[i], program.spread[i] = shift, spread
+        for r in range(0, last, LANES):
+            store(program.values, (i, r), (load(program.values, (i, r)) - fill(shift)) * fill(1.0 / spread))
 
 
 @part
-def _residuals(upper, lower, price, above, below, members, uppers, lowers):
-    """Write the residuals of the present prices; the largest on L and the smallest on U."""
-    for r in range(uppers):
-        above[r] = upper[0, r]
-    for r in range(lowers):
-        below[r] = lower[0, r]
-    for i in range(1, members + 1):
-        weight = price[i]
-        if weight != 0.0:
-            for r in range(uppers):
-                above[r] -= weight * upper[i, r]
-            for r in range(lowers):
-                below[r] -= weight * lower[i, r]
-    top, bottom = below[0], above[0]
-    for r in range(1, lowers):
-        top = max(top, below[r])
-    for r in range(1, uppers):
-        bottom = min(bottom, above[r])
-    return top, bottom
-
-
-@part
-def certify_program(program, members, uppers, lowers, simplex, weights):
+def certify_program(program, members, rows, simplex, weights):
     """`(eps, offset, gap, violation)` of the present prices and basis, whatever led to them; writes the weights.
 
     The proof is computed from the utilities alone, as `equilibrax_kernels.misalignment.certified_fit` does.
@@ -254,16 +299,14 @@ def certify_program(program, members, uppers, lowers, simplex, weights):
     if simplex:
         for i in range(1, order):
             price[i] /= total
-    top, bottom = _residuals(
-        program.upper, program.lower, price, program.upper_residual, program.lower_residual, members, uppers, lowers
-    )
+    top, bottom, _, _ = _residuals(program, members, rows)
     eps, offset = max(0.0, top - bottom) / 2, (top + bottom) / 2
 
     mass = 0.0
     for i in range(order):
         # eps >= 0 is a constraint: where the fit is exact, zero multipliers already prove it optimal.
         proves = basis[i, 0] >= 0 and eps > _PIVOT
-        multiplier[i] = max(program.inverse[i, 0], 0.0) / 2 if proves else 0.0
+        multiplier[i] = max(program.inverse[0, i], 0.0) / 2 if proves else 0.0
         mass += multiplier[i]
     if mass > 0.5:
         for i in range(order):
@@ -274,7 +317,7 @@ def certify_program(program, members, uppers, lowers, simplex, weights):
     for i in range(order):
         if multiplier[i] > 0.0:
             for k in range(order):
-                difference = program.lower[k, basis[i, 0]] - program.upper[k, basis[i, 1]]
+                difference = program.values[k, basis[i, 0]] - program.values[k, basis[i, 1]]
                 program.excess[k] += multiplier[i] * difference
     proved, violation, most = program.excess[0], 0.0, -np.inf
     for k in range(1, order):

@@ -7,7 +7,19 @@ from typing import NamedTuple
 import numpy as np
 
 from equilibrax_kernels.cpu.compiling import part
+from equilibrax_kernels.cpu.vectors import (
+    LANES,
+    as_floats,
+    fill,
+    highest_over_lanes,
+    if_greater,
+    load,
+    padded,
+    store,
+    sum_over_lanes,
+)
 
+_NOTHING = -(2**62)  # less than every value
 _LIMIT = 2**63 - 1
 
 
@@ -16,7 +28,8 @@ class Cells(NamedTuple):
 
     Attributes:
         worst: `[2**K]` `run << 32 | ~entry` of the worst entry: the last run of ties, in it the first; -1 for none.
-        exact, size: `[2**K]` how many equilibria there are; see `equilibrax_kernels.counting`.
+        exact, size: `[2**K]` how many equilibria there are; see `equilibrax_kernels.counting`. These three have room
+            for eight at least.
         outcomes: `[2**K, W]` what they attain, 64 to a word.
     """
 
@@ -30,7 +43,8 @@ class Alone(NamedTuple):
     """Each player's optimal schemes, as in `equilibrax_kernels.monopoly`; here the user is player 0.
 
     Attributes:
-        worst, best: `[P]`; exact, size: `[P]` the count; worst_scheme: `[P, X]`; outcomes: `[P, W]`.
+        worst, best: `[[P]]`, P rounded up to a multiple of eight; exact, size: `[[P]]` the count.
+        worst_scheme, top: `[X, [P]]` actions, and what they are worth to the player; outcomes: `[P, W]`.
     """
 
     worst: np.ndarray
@@ -38,87 +52,113 @@ class Alone(NamedTuple):
     exact: np.ndarray
     size: np.ndarray
     worst_scheme: np.ndarray
+    top: np.ndarray
     outcomes: np.ndarray
 
 
 def new_cells(providers, words):
-    cells = 1 << providers
+    cells, room = 1 << providers, padded(1 << providers)
     return Cells(
-        np.empty(cells, np.int64),
-        np.empty(cells, np.int64),
-        np.empty(cells, np.float64),
+        np.empty(room, np.int64),
+        np.empty(room, np.int64),
+        np.empty(room, np.float64),
         np.empty((cells, words), np.int64),
     )
 
 
 def new_alone(players, states, words):
+    width = padded(players)
     return Alone(
-        np.empty(players, np.int64),
-        np.empty(players, np.int64),
-        np.empty(players, np.int64),
-        np.empty(players, np.float64),
-        np.empty((players, states), np.int64),
+        np.empty(width, np.int64),
+        np.empty(width, np.int64),
+        np.empty(width, np.int64),
+        np.empty(width, np.float64),
+        np.empty((states, width), np.int64),
+        np.empty((states, width), np.int64),
         np.empty((players, words), np.int64),
     )
 
 
+def new_contributions(players, states, actions):
+    """Room for a table's contributions `[X, A, [P]]`: all players' next to each other, in vectors."""
+    return np.zeros((states, actions, padded(players)), np.int64)
+
+
+@part
+def contribute(utilities, prior, contributions):
+    """Write `p(x) u_p(a, x)` of a table, with `[P, X, A]` utilities."""
+    players, states, actions = utilities.shape
+    for p in range(players):
+        for x in range(states):
+            for a in range(actions):
+                contributions[x, a, p] = np.int64(prior[x]) * utilities[p, x, a]
+
+
 @part
 def monopolies(contributions, available, alone):
-    """What each player alone would do, state by state."""
-    players, states, actions = contributions.shape
-    words = alone.outcomes.shape[1]
-    for p in range(players):
-        alone.worst[p] = alone.best[p] = 0
-        alone.exact[p], alone.size[p] = 1, 1.0
-        for w in range(words):
-            alone.outcomes[p, w] = 0
+    """What each player alone would do, state by state; eight players at a time."""
+    states, actions, width = contributions.shape
+    none, one, never = fill(0), fill(1), fill(_NOTHING)
+    for p in range(0, width, LANES):
+        worst, best, exact, size = none, none, one, fill(1.0)
         for x in range(states):
-            top = low = high = 0
-            ties = 0
+            top, low, high, ties, scheme = never, none, none, none, none
             for a in range(actions):
                 if not available[x, a]:
                     continue
-                value, user = contributions[p, x, a], contributions[0, x, a]
-                if ties == 0 or value > top:
-                    top, low, high, ties = value, user, user, 1
-                    alone.worst_scheme[p, x] = a
-                elif value == top:
-                    ties += 1
-                    high = max(high, user)
-                    if user < low:
-                        low = user
-                        alone.worst_scheme[p, x] = a
-            alone.worst[p] += low
-            alone.best[p] += high
-            alone.exact[p] *= ties
-            alone.size[p] *= ties
-            if words:
-                for a in range(actions):
-                    if available[x, a] and contributions[p, x, a] == top:
-                        outcome = x * actions + a
-                        alone.outcomes[p, outcome >> 6] |= 1 << (outcome & 63)
+                value, user, action = load(contributions, (x, a, p)), fill(contributions[x, a, 0]), fill(a)
+                # As good as the best so far, or better than all of them.
+                scheme = if_greater(
+                    value, top, action, if_greater(top, value, scheme, if_greater(low, user, action, scheme))
+                )
+                low = if_greater(value, top, user, if_greater(top, value, low, if_greater(low, user, user, low)))
+                high = if_greater(value, top, user, if_greater(top, value, high, if_greater(user, high, user, high)))
+                ties = if_greater(value, top, one, if_greater(top, value, ties, ties + one))
+                top = if_greater(value, top, value, top)
+            worst, best, exact, size = worst + low, best + high, exact * ties, size * as_floats(ties)
+            store(alone.worst_scheme, (x, p), scheme)
+            store(alone.top, (x, p), top)
+        store(alone.worst, p, worst)
+        store(alone.best, p, best)
+        store(alone.exact, p, exact)
+        store(alone.size, p, size)
+    players, words = alone.outcomes.shape
+    if words:
+        for p in range(players):
+            for w in range(words):
+                alone.outcomes[p, w] = 0
+        for x in range(states):
+            for a in range(actions):
+                outcome = x * actions + a
+                for p in range(players):
+                    optimal = available[x, a] and contributions[x, a, p] == alone.top[x, p]
+                    alone.outcomes[p, outcome >> 6] |= np.int64(optimal) << (outcome & 63)
 
 
 @part
-def over_supersets(listed, size, tie_bits, lowest, cells):
+def over_supersets(listed, size, providers, tie_bits, lowest, cells):
     """Combine all entries that are stable for a set of providers, for every set.
 
     Args:
+        providers: how many there are.
         lowest: under Definition 16, one result for the sets whose lowest provider this is: entries must be stable for
             it with the user's ties won (`tie_bits`), and sets are numbered by their bits above it. Otherwise -1.
     """
     first = lowest + 1
-    providers = listed.values.shape[1] - 1 - first
+    sets = 1 << (providers - first)
     words = cells.outcomes.shape[1]
-    for cell in range(1 << providers):
-        cells.worst[cell] = -1
-        cells.exact[cell] = 0
-        cells.size[cell] = 0.0
+    for cell in range(0, sets, LANES):
+        store(cells.worst, cell, fill(-1))
+        store(cells.exact, cell, fill(0))
+        store(cells.size, cell, fill(0.0))
+    for cell in range(sets):
         for w in range(words):
             cells.outcomes[cell, w] = 0
-    run = 0
+    run, last = -1, 0
     for i in range(size):
-        run += i > 0 and listed.values[i, 0] != listed.values[i - 1, 0]
+        user = listed.values[i, 0]
+        run += i == 0 or user != last
+        last = user
         if first and not tie_bits[i] >> lowest & 1:
             continue
         cell = listed.bits[i] >> first
@@ -127,15 +167,24 @@ def over_supersets(listed, size, tie_bits, lowest, cells):
         cells.size[cell] += listed.size[i]
         for w in range(words):
             cells.outcomes[cell, w] |= listed.outcomes[i, w]
-    for j in range(providers):
-        bit = 1 << j
-        for start in range(0, 1 << providers, 2 * bit):
-            for cell in range(start, start + bit):
-                cells.worst[cell] = max(cells.worst[cell], cells.worst[cell + bit])
-                cells.exact[cell] += cells.exact[cell + bit]
-                cells.size[cell] += cells.size[cell + bit]
+    for cell in range(0, sets, LANES):
+        store(cells.worst, cell, highest_over_lanes(load(cells.worst, cell)))
+        store(cells.exact, cell, sum_over_lanes(load(cells.exact, cell)))
+        store(cells.size, cell, sum_over_lanes(load(cells.size, cell)))
+    bit = LANES
+    while bit < sets:
+        for start in range(0, sets, 2 * bit):
+            for cell in range(start, start + bit, LANES):
+                mine, other = load(cells.worst, cell), load(cells.worst, cell + bit)
+                store(cells.worst, cell, if_greater(other, mine, other, mine))
+                store(cells.exact, cell, load(cells.exact, cell) + load(cells.exact, cell + bit))
+                store(cells.size, cell, load(cells.size, cell) + load(cells.size, cell + bit))
+        bit *= 2
+    for j in range(providers - first if words else 0):
+        for start in range(0, sets, 2 << j):
+            for cell in range(start, start + (1 << j)):
                 for w in range(words):
-                    cells.outcomes[cell, w] |= cells.outcomes[cell + bit, w]
+                    cells.outcomes[cell, w] |= cells.outcomes[cell + (1 << j), w]
 
 
 @part

@@ -39,7 +39,7 @@ def new_responses(capacity, providers):
 @part
 def find_responses(listed, size, responses):
     """Fill in the responses to every entry of a list in the user's order."""
-    providers = listed.values.shape[1] - 1
+    providers = len(responses.start)
     for j in range(providers):
         responses.best[0, j] = -1
     run = -1
@@ -77,7 +77,7 @@ def run_dynamics(listed, size, responses, mask, key, random, ties, minimal, step
         ties: a provider with a lower index than the selected one wins the user's ties (Definition 16).
         minimal: deviate to the scheme with the smallest gain; the list then holds all schemes.
     """
-    providers = listed.values.shape[1] - 1
+    providers = len(responses.start)
     selected = -1
     entry = np.int64(0)
     for j in range(providers):

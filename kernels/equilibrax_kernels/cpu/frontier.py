@@ -19,6 +19,7 @@ import numpy as np
 
 from equilibrax_kernels.cpu.compiling import part
 from equilibrax_kernels.cpu.ordering import ALL_PAIRS, sort_runs
+from equilibrax_kernels.cpu.vectors import LANES, fill, if_greater, lanes_greater, load, padded, store
 
 GROW, OVERFLOW = -1, -2
 _NOTHING = -(2**62)  # less than every value
@@ -28,7 +29,7 @@ class Partial(NamedTuple):
     """Partial schemes over the states so far, in the user's order; room for N and one more.
 
     Attributes:
-        values: `[N, P]`.
+        values: `[N, [P]]`, P rounded up to a multiple of eight; the rest is zero.
         rank: `[N]` lexicographic rank of each; `place` is its inverse.
         bits: `[N]` bit j: nothing is strictly better for both the user and provider j.
         exact, size: `[N]` how many schemes each stands for, see `equilibrax_kernels.counting`.
@@ -48,7 +49,7 @@ class Block(NamedTuple):
     """What a list is extended by, in lexicographic order: the schemes of one state or more, available ones alone.
 
     Attributes:
-        values: `[m, P]`; bits: `[m]` providers for which nothing in the same states is known to beat it.
+        values: `[m, [P]]`; bits: `[m]` providers for which nothing in the same states is known to beat it.
         outcomes: `[m, W]`.
         actions: `[m, X]` the actions, of the block's states.
         usable, usable_bits: `[m]` the actions available in the present state, and the same bits for each of them.
@@ -67,7 +68,7 @@ class Room(NamedTuple):
 
     Attributes:
         keys, scratch: `[M]`; ends: `[m + 1]` ends of sorted runs; slots: `[M]` where candidates went.
-        best, user, before: `[K]` largest value so far, at which value of the user, and largest before that one.
+        stable: `[M]` bit p: no candidate that the user strictly prefers is strictly better for player p.
         hashes: `[2**h]` stamped slots of entries in the present run of ties; stamp: `[1]`.
         parents, steps: `[X, N]` position of the parent in the list before, and of the extension in its block.
         opening: `[m, X]` actions of the first block.
@@ -77,9 +78,7 @@ class Room(NamedTuple):
     scratch: np.ndarray
     ends: np.ndarray
     slots: np.ndarray
-    best: np.ndarray
-    user: np.ndarray
-    before: np.ndarray
+    stable: np.ndarray
     hashes: np.ndarray
     stamp: np.ndarray
     parents: np.ndarray
@@ -90,7 +89,7 @@ class Room(NamedTuple):
 def new_room(capacity, players, states, actions, words, schemes):
     """`(before, after, block, room)` for lists of up to `capacity` entries of tables with so many `schemes`."""
     together = max(actions, ALL_PAIRS)
-    most = max(min(capacity * actions, schemes), together)
+    most = padded(max(min(capacity * actions, schemes), together))
     slots = 2
     while slots < 2 * capacity:
         slots *= 2
@@ -98,7 +97,7 @@ def new_room(capacity, players, states, actions, words, schemes):
         _new_partial(capacity, players, words),
         _new_partial(capacity, players, words),
         Block(
-            np.empty((together, players), np.int64),
+            np.zeros((together, padded(players)), np.int64),
             np.empty(together, np.int64),
             np.empty((together, words), np.int64),
             np.empty((together, states), np.int64),
@@ -110,13 +109,11 @@ def new_room(capacity, players, states, actions, words, schemes):
             np.empty(most, np.int64),
             np.empty(together + 1, np.int64),
             np.empty(most, np.int32),
-            np.empty(players, np.int64),
-            np.empty(players, np.int64),
-            np.empty(players, np.int64),
+            np.empty(most, np.int64),
             np.zeros(slots, np.int64),
             np.zeros(1, np.int64),
-            np.empty((states, capacity), np.int32),
-            np.empty((states, capacity), np.int32),
+            np.empty((states, capacity + 1), np.int32),
+            np.empty((states, capacity + 1), np.int32),
             np.empty((together, states), np.int64),
         ),
     )
@@ -125,7 +122,7 @@ def new_room(capacity, players, states, actions, words, schemes):
 def _new_partial(capacity, players, words):
     room = capacity + 1  # one more, for a scheme that may turn out to equal another one
     return Partial(
-        np.empty((room, players), np.int64),
+        np.zeros((room, padded(players)), np.int64),
         np.empty(room, np.int64),
         np.empty(room, np.int64),
         np.empty(room, np.int64),
@@ -136,11 +133,11 @@ def _new_partial(capacity, players, words):
 
 
 @part
-def list_schemes(contributions, available, before, after, block, room, first, limits, keep_all):
+def list_schemes(contributions, providers, available, before, after, block, room, first, limits, keep_all):
     """List the stable schemes of a table, or all.
 
     Args:
-        contributions: `[P, X, A]` int64 `p(x) u_p(a, x)`, the user first.
+        contributions: `[X, A, [P]]` int64 `p(x) u_p(a, x)`, the user first.
         available: `[X, A]` bool.
         before, after, block, room: from `new_room`.
         first: how many states to list in full before the first partial scheme is dropped.
@@ -151,23 +148,23 @@ def list_schemes(contributions, available, before, after, block, room, first, li
         N, the length of the list; `GROW` if the room is too small, `OVERFLOW` if the limits are. The list is in `after`
         if `states - first` is even, and otherwise in `before`.
     """
-    players, states, _ = contributions.shape
-    for p in range(players):
-        before.values[0, p] = 0
+    states, _, width = contributions.shape
+    for p in range(0, width, LANES):
+        store(before.values, (0, p), fill(0))
     before.rank[0] = before.place[0] = 0
-    before.bits[0] = (1 << (players - 1)) - 1
+    before.bits[0] = (1 << providers) - 1
     before.exact[0], before.size[0] = 1, 1.0
     for w in range(before.outcomes.shape[1]):
         before.outcomes[0, w] = 0
     kept, x = np.int64(1), np.int64(0)
     for stage in range(1 + states - first):
-        width = first if stage == 0 else 1
-        extensions = _fill_block(contributions, available, block, x, width)
+        together = first if stage == 0 else 1
+        extensions = _fill_block(contributions, providers, available, block, x, together)
         if stage == 0:
             for u in range(extensions):
-                for y in range(width):
+                for y in range(together):
                     room.opening[u, y] = block.actions[u, y]
-        x += width
+        x += together
         kept = _extend(before, kept, block, extensions, after, room, stage, keep_all)
         before, after = after, before
         limit = limits[x - 1]
@@ -190,24 +187,27 @@ def scheme_of(room, first, states, entry, schemes, b, c):
 
 
 @part
-def _fill_block(contributions, available, block, x, width):
-    """The schemes of states x, ..., x + width - 1; returns how many there are."""
-    players, _, actions = contributions.shape
+def _fill_block(contributions, providers, available, block, x, together):
+    """The schemes of so many states from x on; returns how many there are."""
+    _, actions, width = contributions.shape
     words = block.outcomes.shape[1]
-    for p in range(players):
-        block.values[0, p] = 0
-    block.bits[0] = (1 << (players - 1)) - 1
+    for p in range(0, width, LANES):
+        store(block.values, (0, p), fill(0))
+    block.bits[0] = (1 << providers) - 1
     for w in range(words):
         block.outcomes[0, w] = 0
     size = np.int64(1)
-    for y in range(x, x + width):
-        usable = _find_usable(contributions, available, block, y)
+    for y in range(x, x + together):
+        usable = _find_usable(contributions, providers, available, block, y)
         for f in range(size - 1, -1, -1):  # in place, from the last one backwards
+            bits = block.bits[f]
+            for p in range(0, width, LANES):
+                values = load(block.values, (f, p))
+                for u in range(usable - 1, -1, -1):
+                    store(block.values, (f * usable + u, p), values + load(contributions, (y, block.usable[u], p)))
             for u in range(usable - 1, -1, -1):
                 at, a = f * usable + u, block.usable[u]
-                for p in range(players):
-                    block.values[at, p] = block.values[f, p] + contributions[p, y, a]
-                block.bits[at] = block.bits[f] & block.usable_bits[u]
+                block.bits[at] = bits & block.usable_bits[u]
                 for z in range(y - x):
                     block.actions[at, z] = block.actions[f, z]
                 block.actions[at, y - x] = a
@@ -221,22 +221,22 @@ def _fill_block(contributions, available, block, x, width):
 
 
 @part
-def _find_usable(contributions, available, block, y):
+def _find_usable(contributions, providers, available, block, y):
     """The actions available in state y, and for which providers no other one is better for them and the user."""
-    players, _, actions = contributions.shape
+    _, actions, width = contributions.shape
     usable = 0
     for a in range(actions):
-        if available[y, a]:
-            block.usable[usable] = a
-            usable += 1
+        block.usable[usable] = a
+        usable += available[y, a]
     for u in range(usable):
-        a, bits = block.usable[u], (1 << (players - 1)) - 1
+        a, beaten = block.usable[u], 0
         for v in range(usable):
             other = block.usable[v]
-            if contributions[0, y, other] > contributions[0, y, a]:
-                for j in range(players - 1):
-                    bits &= ~((contributions[j + 1, y, other] > contributions[j + 1, y, a]) << j)
-        block.usable_bits[u] = bits
+            preferred = np.int64(contributions[y, other, 0] > contributions[y, a, 0])
+            for p in range(0, width, LANES):
+                better = lanes_greater(load(contributions, (y, other, p)), load(contributions, (y, a, p)))
+                beaten |= (better * preferred) << p
+        block.usable_bits[u] = ~(beaten >> 1) & ((1 << providers) - 1)
     return usable
 
 
@@ -245,7 +245,7 @@ def _extend(before, size, block, extensions, after, room, stage, keep_all):
     """Extend every partial scheme by the whole block and keep what can still matter; how many, or GROW."""
     if size * extensions > len(room.keys):
         return GROW
-    players = before.values.shape[1]
+    width = before.values.shape[1]
     words = before.outcomes.shape[1]
     capacity = len(after.rank) - 1
     rank_bits, step_bits = _bits_for(size), _bits_for(extensions)
@@ -266,9 +266,8 @@ def _extend(before, size, block, extensions, after, room, stage, keep_all):
     keys = room.keys
     if sort_runs(room.keys, room.scratch, room.ends, runs):
         keys = room.scratch
+    _find_stable(before, block, keys, total, shift, step_bits, rank_mask, step_mask, room)
 
-    for j in range(players - 1):
-        room.best[j] = room.before[j] = room.user[j] = _NOTHING
     for candidate in range(size * extensions):
         room.slots[candidate] = -1
     kept = run = np.int64(0)
@@ -277,14 +276,12 @@ def _extend(before, size, block, extensions, after, room, stage, keep_all):
         key = keys[at]
         user, rank, u = -(key >> shift), (key >> step_bits) & rank_mask, key & step_mask
         i = before.place[rank]
-        bits = _unbeaten(before, i, block, u, user, room)
-        if not (bits or keep_all):
-            continue
-        for p in range(players):
-            after.values[kept, p] = before.values[i, p] + block.values[u, p]
-        if user != last:
-            last, run = user, kept
-        elif not keep_all:
+        bits = (room.stable[at] >> 1) & before.bits[i] & block.bits[u]
+        keeps = bits != 0 or keep_all
+        # Written in any case, and written over by the next one if it is not kept: there is nothing to guess.
+        for p in range(0, width, LANES):
+            store(after.values, (kept, p), load(before.values, (i, p)) + load(block.values, (u, p)))
+        if user == last and keeps and not keep_all:
             same = _equal_before(after, kept, run, room)
             if same < kept:
                 after.exact[same] += before.exact[i]
@@ -292,24 +289,43 @@ def _extend(before, size, block, extensions, after, room, stage, keep_all):
                 for w in range(words):
                     after.outcomes[same, w] |= before.outcomes[i, w] | block.outcomes[u, w]
                 continue
-        if kept == capacity:
+        run = kept if keeps and user != last else run
+        last = user if keeps else last
+        if kept == capacity and keeps:
             return GROW
         after.bits[kept] = bits
         after.exact[kept], after.size[kept] = before.exact[i], before.size[i]
         for w in range(words):
             after.outcomes[kept, w] = before.outcomes[i, w] | block.outcomes[u, w]
-        room.slots[rank * extensions + u] = kept
+        room.slots[rank * extensions + u] = kept if keeps else -1
         room.parents[stage, kept] = i
         room.steps[stage, kept] = block.actions[u, 0] if stage else u
-        kept += 1
+        kept += keeps
 
     ranks = 0
     for candidate in range(size * extensions):
         slot = room.slots[candidate]
-        if slot >= 0:
-            after.place[ranks], after.rank[slot] = slot, ranks
-            ranks += 1
+        after.place[ranks], after.rank[slot if slot >= 0 else capacity] = slot, ranks
+        ranks += slot >= 0
     return kept
+
+
+@part
+def _find_stable(before, block, keys, total, shift, step_bits, rank_mask, step_mask, room):
+    """Write which candidates, in the user's order, are stable for which players; eight players at a time."""
+    for at in range(total):
+        room.stable[at] = 0
+    for p in range(0, before.values.shape[1], LANES):
+        best = earlier = fill(_NOTHING)  # of all so far, and of those that the user strictly prefers
+        last = _NOTHING
+        for at in range(total):
+            key = keys[at]
+            user, i = key >> shift, before.place[(key >> step_bits) & rank_mask]
+            value = load(before.values, (i, p)) + load(block.values, (key & step_mask, p))
+            earlier = best if user != last else earlier
+            last = user
+            room.stable[at] |= (lanes_greater(earlier, value) ^ 0xFF) << p
+            best = if_greater(value, best, value, best)
 
 
 @part
@@ -317,26 +333,6 @@ def _bits_for(size):
     bits = 0
     while 1 << bits < size:
         bits += 1
-    return bits
-
-
-@part
-def _unbeaten(before, i, block, u, user, room):
-    """Bit j: no candidate that the user strictly prefers is strictly better for provider j."""
-    bits = left = before.bits[i] & block.bits[u]
-    j = 0
-    while left:
-        if left & 1:
-            value = before.values[i, j + 1] + block.values[u, j + 1]
-            best = room.best[j]
-            if value < (room.before[j] if room.user[j] == user else best):
-                bits &= ~(1 << j)
-            elif value > best:
-                if room.user[j] != user:
-                    room.user[j], room.before[j] = user, best
-                room.best[j] = value
-        left >>= 1
-        j += 1
     return bits
 
 
@@ -351,7 +347,7 @@ def _equal_before(after, entry, run, room):
 
 @part
 def _find(after, entry, room):
-    players, mask = after.values.shape[1], len(room.hashes) - 1
+    players, mask = after.values.shape[1], len(room.hashes) - 1  # zeros beyond the players do no harm
     mixed = 0
     for p in range(1, players):  # multiply-xorshift, as in MurmurHash3's finalizer
         mixed = (mixed ^ after.values[entry, p]) * 0x2127599BF4325C37

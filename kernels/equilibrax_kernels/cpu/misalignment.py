@@ -18,6 +18,7 @@ import numpy as np
 from equilibrax_kernels.cpu.chebyshev import (
     PATIENCE,
     Program,
+    add_outcome,
     certify_program,
     new_program,
     solve_program,
@@ -76,7 +77,6 @@ def fit_committees(fits, attained, optimal, masks, order, index, simplex, limit,
     """
     program = fits.program
     providers = weights.shape[1]
-    lowers = _outcomes_of(optimal, program.below)
     solved = 0
     for place in range(len(order)):
         c = order[place]
@@ -99,15 +99,15 @@ def fit_committees(fits, attained, optimal, masks, order, index, simplex, limit,
         for j in range(providers):
             program.member[members] = j
             members += mask >> j & 1
-        uppers = _outcomes_of(attained[c], program.above)
-        solve_program(fits.utilities, program, members, uppers, lowers, simplex, limit, PATIENCE)
-        eps[c], offset[c], gap[c], violation[c] = certify_program(program, members, uppers, lowers, simplex, weights[c])
+        rows = _add_outcomes(attained[c], optimal, program)
+        solve_program(fits.utilities, program, members, rows, simplex, limit, PATIENCE)
+        eps[c], offset[c], gap[c], violation[c] = certify_program(program, members, rows, simplex, weights[c])
         fits.top[c], fits.bottom[c] = offset[c] + eps[c], offset[c] - eps[c]
         for w in range(attained.shape[1]):
             fits.support[c, w] = 0
         for i in range(members + 1):
             if program.multiplier[i] > 0.0:
-                outcome = program.above[program.basis[i, 1]]
+                outcome = program.outcome[program.basis[i, 1]]
                 fits.support[c, outcome >> 6] |= 1 << (outcome & 63)
         if len(lower):
             spread_multipliers(program, members, lower[c], upper[c])
@@ -115,17 +115,16 @@ def fit_committees(fits, attained, optimal, masks, order, index, simplex, limit,
 
 
 @part
-def _outcomes_of(words, outcomes):
-    """Write the numbers of the bits that are set; returns how many there are."""
-    count = np.int64(0)
-    for w in range(len(words)):
-        left, outcome = words[w], w << 6
-        while left:
-            outcomes[count] = outcome
-            count += left & 1
-            left = (left >> 1) & 0x7FFFFFFFFFFFFFFF
+def _add_outcomes(above, below, program):
+    """List the outcomes of two sets of them `[W]`; returns how many there are."""
+    rows = np.int64(0)
+    for w in range(len(above)):
+        upper, lower, outcome = above[w], below[w], w << 6
+        while upper | lower:
+            rows = add_outcome(program, rows, outcome, upper & 1, lower & 1)
+            upper, lower = (upper >> 1) & 0x7FFFFFFFFFFFFFFF, (lower >> 1) & 0x7FFFFFFFFFFFFFFF
             outcome += 1
-    return count
+    return rows
 
 
 @part
@@ -164,17 +163,17 @@ def _inherit(fits, attained, c, parent, eps, weights, offset, gap, violation):
 
 @part
 def set_utilities(fits, utilities, available, resolution):
-    """Take over a table's utilities `[P, X, A]`, in fixed point."""
-    players, states, actions = utilities.shape
+    """Take over a table's utilities `[P, R]`, in fixed point."""
+    players, outcomes = utilities.shape
     low, high = np.inf, -np.inf
-    for p in range(players):
-        for x in range(states):
-            for a in range(actions):
-                value = utilities[p, x, a] / resolution
-                fits.utilities[p, x * actions + a] = value
-                if p == 0 and available[x, a]:
-                    low, high = min(low, value), max(high, value)
+    for r in range(outcomes):
+        value = utilities[0, r] / resolution
+        if available[r]:
+            low, high = min(low, value), max(high, value)
     fits.unit[0] = high - low if high > low else 1.0
+    for p in range(players):
+        for r in range(outcomes):
+            fits.utilities[p, r] = utilities[p, r] / resolution
 
 
 class Scores(NamedTuple):
@@ -219,14 +218,11 @@ def new_scores(tables: int, committees: int, providers: int, outcomes: int, mult
 
 @part
 def all_outcomes(available, optimal, attained):
-    """Take every available outcome `[X, A]` for an optimal one `[W]`, attained `[C, W]` by every committee."""
-    states, actions = available.shape
+    """Take every available outcome `[R]` for an optimal one `[W]`, attained `[C, W]` by every committee."""
     for w in range(len(optimal)):
         optimal[w] = 0
-    for x in range(states):
-        for a in range(actions):
-            outcome = x * actions + a
-            optimal[outcome >> 6] |= np.int64(available[x, a]) << (outcome & 63)
+    for outcome in range(len(available)):
+        optimal[outcome >> 6] |= np.int64(available[outcome]) << (outcome & 63)
     for c in range(len(attained)):
         for w in range(len(optimal)):
             attained[c, w] = optimal[w]

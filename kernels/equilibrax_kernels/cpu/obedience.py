@@ -151,7 +151,7 @@ def _answer(b, room, kept, masks, keys, rules, answers):
     if rules.ties or moving:
         find_responses(listed, kept, responses)
     for lowest in range(providers if rules.ties else 1):
-        over_supersets(listed, kept, responses.tie_bits, lowest if rules.ties else -1, stable)
+        over_supersets(listed, kept, providers, responses.tie_bits, lowest if rules.ties else -1, stable)
         for c in range(len(masks)):
             mask = masks[c]
             if rules.ties and mask & ((2 << lowest) - 1) != 1 << lowest:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from equilibrax_kernels.cpu.compiling import part
+from equilibrax_kernels.cpu.vectors import LANES, extract, fill, if_greater, load
 
 ALL_PAIRS = 128  # up to so many keys, comparing all pairs is faster: it needs no branches and vectorizes
 
@@ -12,17 +13,18 @@ def sort_runs(keys, scratch, ends, runs):
     """Sort distinct keys that consist of sorted runs; returns whether they are in `scratch` then, and not in `keys`.
 
     Args:
-        keys: `[M]` int64, and `scratch` of the same size.
+        keys: `[M]` int64, and `scratch` of the same size, M a multiple of eight.
         ends: `[runs + 1]` where each run ends, from `ends[0] = 0` on; overwritten.
         runs: how many there are.
     """
     size = ends[runs]
     if runs > 2 and size <= ALL_PAIRS:
-        for i in range(size):
-            key, before = keys[i], 0
+        for i in range(0, size, LANES):
+            these, before = load(keys, i), fill(0)
             for k in range(size):
-                before += keys[k] < key
-            scratch[before] = key
+                before = before + if_greater(these, fill(keys[k]), fill(1), fill(0))
+            for lane in range(min(LANES, size - i)):
+                scratch[extract(before, lane)] = keys[i + lane]
         return True
     source, target = keys, scratch
     swapped = False

@@ -6,7 +6,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from equilibrax_kernels.cpu.chebyshev import PATIENCE, certify_program, new_program, solve_program, spread_multipliers
+from equilibrax_kernels.cpu.chebyshev import (
+    PATIENCE,
+    add_outcome,
+    certify_program,
+    new_program,
+    solve_program,
+    spread_multipliers,
+)
 from equilibrax_kernels.cpu.compiling import loop, part
 from equilibrax_kernels.cpu.threads import plain, run_over_tables
 
@@ -88,7 +95,7 @@ def _fit_range(start, stop, user, providers, above, below, member, simplex, limi
 
 @part
 def _fit(b, user, providers, above, below, member, simplex, limit, patience, fits, program, utilities):
-    members = uppers = lowers = np.int64(0)
+    members = rows = np.int64(0)
     for j in range(providers.shape[1]):
         program.member[members] = j
         members += member[b, j]
@@ -96,12 +103,10 @@ def _fit(b, user, providers, above, below, member, simplex, limit, patience, fit
         utilities[0, r] = user[b, r]
         for j in range(providers.shape[1]):
             utilities[j + 1, r] = providers[b, j, r]
-        program.above[uppers], program.below[lowers] = r, r
-        uppers += above[b, r]
-        lowers += below[b, r]
-    pivots, status = solve_program(utilities, program, members, uppers, lowers, simplex, limit, patience)
+        rows = add_outcome(program, rows, r, above[b, r], below[b, r])
+    pivots, status = solve_program(utilities, program, members, rows, simplex, limit, patience)
     fits.iterations[b], fits.status[b] = pivots, status
     fits.eps[b], fits.offset[b], fits.gap[b], fits.violation[b] = certify_program(
-        program, members, uppers, lowers, simplex, fits.weights[b]
+        program, members, rows, simplex, fits.weights[b]
     )
     spread_multipliers(program, members, fits.lower[b], fits.upper[b])

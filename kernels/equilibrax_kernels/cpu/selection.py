@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from equilibrax_kernels.cpu.committees import new_alone, new_cells
+from equilibrax_kernels.cpu.committees import new_alone, new_cells, new_contributions
 from equilibrax_kernels.cpu.dynamics import new_responses
 from equilibrax_kernels.cpu.frontier import new_room
-from equilibrax_kernels.cpu.misalignment import from_large_to_small, new_fits, new_scores
+from equilibrax_kernels.cpu.misalignment import new_fits, new_scores
 from equilibrax_kernels.cpu.ordering import ALL_PAIRS
-from equilibrax_kernels.cpu.selection_range import Answers, Rules, Tables, Work, select_tables_range
-from equilibrax_kernels.cpu.threads import plain, run_over_tables
+from equilibrax_kernels.cpu.selection_range import Answers, Rules, Work, new_tables, select_tables_range
+from equilibrax_kernels.cpu.threads import run_over_tables
 from equilibrax_kernels.selection.frontier import stage_capacities, states_at_once
 
 
@@ -83,7 +83,6 @@ def select_tables(
         capacity = schemes
     elif max_capacity is not None:
         limits[first - 1 :] = stage_capacities(max_capacity, states, actions, first)
-    order, index = from_large_to_small(masks, providers)
     games = 0 if everywhere else tables
     shape = (games, committees)
     played, seen = shape if dynamics else (0, 0), tables if outcomes else 0
@@ -104,8 +103,7 @@ def select_tables(
         overflow=np.empty(games, bool),
     )
     scores = new_scores(tables if fit else 0, committees, providers, states * actions, multipliers)
-    inputs = plain(utilities), plain(prior), plain(available), plain(keys), plain(masks)
-    read = Tables(*inputs, order, index, float(resolution))
+    read = new_tables(utilities, prior, available, keys, masks, resolution)
     rules = Rules(ties, dynamics, minimal, random, step_limit, fit, simplex, iteration_limit, everywhere)
 
     def select_range(start: int, stop: int) -> None:
@@ -114,7 +112,7 @@ def select_tables(
             cells=new_cells(providers, wanted),
             alone=new_alone(players, states, wanted),
             fits=new_fits(providers, states * actions if fit else 0, committees, wanted),
-            contributions=np.empty((players, states, actions), np.int64),
+            contributions=new_contributions(players, states, actions),
             attained=np.empty((committees, wanted), np.int64),
             nowhere=np.empty((0, states * actions)),
         )

@@ -9,17 +9,19 @@ from typing import NamedTuple
 
 import numpy as np
 
-from equilibrax_kernels.cpu.committees import Alone, Cells, counted, monopolies, over_supersets, worst_entry
+from equilibrax_kernels.cpu.committees import Alone, Cells, contribute, counted, monopolies, over_supersets, worst_entry
 from equilibrax_kernels.cpu.compiling import loop, part
 from equilibrax_kernels.cpu.dynamics import find_responses, run_dynamics
 from equilibrax_kernels.cpu.frontier import GROW, OVERFLOW, list_schemes, scheme_of
-from equilibrax_kernels.cpu.misalignment import Fits, all_outcomes, fit_committees, set_utilities
+from equilibrax_kernels.cpu.misalignment import Fits, all_outcomes, fit_committees, from_large_to_small, set_utilities
+from equilibrax_kernels.cpu.threads import plain
 
 
 class Tables(NamedTuple):
     """What a loop reads: `[B, P, X, A]` utilities, `[B, X]` prior, `[B, X, A]` available, `[B, 2]` keys and committees.
 
-    `order` and `index` are those of `misalignment.from_large_to_small`.
+    `of_outcomes` `[B, P, R]` and `available_outcomes` `[B, R]` are utilities and available ones again; `order` and
+    `index` are those of `misalignment.from_large_to_small`.
     """
 
     utilities: np.ndarray
@@ -27,9 +29,20 @@ class Tables(NamedTuple):
     available: np.ndarray
     keys: np.ndarray
     masks: np.ndarray
+    of_outcomes: np.ndarray
+    available_outcomes: np.ndarray
     order: np.ndarray
     index: np.ndarray
     resolution: float
+
+
+def new_tables(utilities, prior, available, keys, masks, resolution) -> Tables:
+    """The arrays that loops take."""
+    order, index = from_large_to_small(masks, utilities.shape[1] - 1)
+    utilities, available = plain(utilities), plain(available)
+    outcomes, open_to = utilities.reshape(*utilities.shape[:2], -1), available.reshape(len(available), -1)
+    rest = plain(keys), plain(masks), outcomes, open_to, order, index
+    return Tables(utilities, plain(prior), available, *rest, float(resolution))
 
 
 class Rules(NamedTuple):
@@ -68,7 +81,7 @@ class Work(NamedTuple):
     """Room for what does not depend on how many schemes there are.
 
     Attributes:
-        contributions: `[P, X, A]` int64; attained: `[C, W]` int64; nowhere: `[0, R]` multipliers that are not wanted.
+        contributions: `[X, A, [P]]` int64; attained: `[C, W]` int64; nowhere: `[0, R]` multipliers that are not wanted.
     """
 
     cells: Cells
@@ -86,7 +99,7 @@ def select_tables_range(start, stop, tables, rules, limits, first, answers, scor
     states = tables.utilities.shape[2]
     for b in range(start, stop):
         if rules.everywhere:
-            all_outcomes(tables.available[b], work.alone.outcomes[0], work.attained)
+            all_outcomes(tables.available_outcomes[b], work.alone.outcomes[0], work.attained)
         else:
             size = _list_table(b, tables, rules, work, before, after, block, room, first, limits, answers)
             if size == GROW:
@@ -103,16 +116,12 @@ def select_tables_range(start, stop, tables, rules, limits, first, answers, scor
 @part
 def _list_table(b, tables, rules, work, before, after, block, room, first, limits, answers):
     """List the schemes of table b."""
-    contributions, alone = work.contributions, work.alone
-    players, states, actions = contributions.shape
-    for p in range(players):
-        for x in range(states):
-            for a in range(actions):
-                contributions[p, x, a] = np.int64(tables.prior[b, x]) * tables.utilities[b, p, x, a]
-    available = tables.available[b]
+    contributions, alone, available = work.contributions, work.alone, tables.available[b]
+    contribute(tables.utilities[b], tables.prior[b], contributions)
     monopolies(contributions, available, alone)
     answers.optimum[b] = alone.best[0]
-    size = list_schemes(contributions, available, before, after, block, room, first, limits, rules.minimal)
+    providers = tables.utilities.shape[1] - 1
+    size = list_schemes(contributions, providers, available, before, after, block, room, first, limits, rules.minimal)
     answers.overflow[b] = size < 0
     return size
 
@@ -121,12 +130,12 @@ def _list_table(b, tables, rules, work, before, after, block, room, first, limit
 def _answer(b, tables, rules, listed, size, responses, work, room, first, answers):
     """Every committee's equilibria and dynamics, and the outcomes that its equilibria attain."""
     cells, alone, attained = work.cells, work.alone, work.attained
-    providers, states, words = listed.values.shape[1] - 1, answers.worst_scheme.shape[2], attained.shape[1]
+    providers, states, words = len(responses.start), answers.worst_scheme.shape[2], attained.shape[1]
     masks = tables.masks
     if rules.ties or rules.dynamics:
         find_responses(listed, size, responses)
     for lowest in range(providers if rules.ties else 1):
-        over_supersets(listed, size, responses.tie_bits, lowest if rules.ties else -1, cells)
+        over_supersets(listed, size, providers, responses.tie_bits, lowest if rules.ties else -1, cells)
         for c in range(len(masks)):
             mask = masks[c]
             if rules.ties and mask & ((2 << lowest) - 1) != 1 << lowest:
@@ -148,7 +157,7 @@ def _answer(b, tables, rules, listed, size, responses, work, room, first, answer
                 answers.worst[b, c], answers.best[b, c] = alone.worst[p], alone.best[p]
                 exact, number = alone.exact[p], alone.size[p]
                 for x in range(states):
-                    answers.worst_scheme[b, c, x] = alone.worst_scheme[p, x]
+                    answers.worst_scheme[b, c, x] = alone.worst_scheme[x, p]
                 for w in range(words):
                     attained[c, w] = alone.outcomes[p, w]
             answers.count[b, c], answers.count_saturated[b, c] = counted(exact, number)
@@ -174,7 +183,7 @@ def fit_table(b, tables, rules, work, scores):
     fits, lower, upper = work.fits, work.nowhere, work.nowhere
     if len(scores.lower):
         lower, upper = scores.lower[b], scores.upper[b]
-    set_utilities(fits, tables.utilities[b], tables.available[b], tables.resolution)
+    set_utilities(fits, tables.of_outcomes[b], tables.available_outcomes[b], tables.resolution)
     scores.solved[b] = fit_committees(
         fits, work.attained, work.alone.outcomes[0], tables.masks, tables.order, tables.index, rules.simplex,
         rules.iteration_limit, scores.eps[b], scores.weights[b], scores.offset[b], scores.gap[b],

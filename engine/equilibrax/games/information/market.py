@@ -91,6 +91,12 @@ class InformationMarket(Game[InformationMarketResult]):
                 f"{problem.num_items} items, {problem.states} states and {problem.acts} acts, which need about "
                 f"{needed / 2**30:,.0f} GiB"
             )
+        rows = len(problem) * ((self.depth or 0) + 1)  # of the result, which repeats what is deeper than all items
+        if rows * (24 * problem.states + 8 * problem.sellers + 32) > MAX_BYTES:
+            raise ValueError(
+                f"depth: expected one whose results fit in {MAX_BYTES / 2**30:.0f} GiB, got {self.depth:,} for "
+                f"{len(problem):,} problems; from {problem.num_items}, the number of items, on nothing changes"
+            )
         if self.mechanism == "naive" and problem.stakes is not None:
             raise ValueError("stakes: expected none in a naive market, where sellers are paid whatever they deliver")
         return problem

@@ -63,7 +63,7 @@ def solve_lotteries(
 
 
 def _by_loops(prepared: Prepared, masks: np.ndarray, program: LotteryProgram) -> dict[str, Any]:
-    from equilibrax_kernels.cpu.lotteries import select_lotteries  # compiled when it is needed
+    from equilibrax_kernels.lotteries.intervals import select_lotteries  # compiled when it is needed
 
     fit = program.fit
     raw: dict[str, Any] = select_lotteries(

@@ -31,6 +31,7 @@ _USUAL = {
     "equilibria_cap": 1,
     "split_by": "id",
     "text": False,
+    "search": None,
 }  # what sweeps of markets do not choose
 
 

@@ -8,11 +8,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from equilibrax.io.literals import parse_literal
+from equilibrax.io.names import alike
 from equilibrax.io.sheets import Sheet, read_bytes, read_sheet
 from equilibrax.io.tables import TableFileError
 
@@ -83,7 +84,8 @@ def _options(sheet: Sheet, i: int) -> tuple[tuple[str, ...], frozenset[str]]:
         lists[column] = value
     references, ordinal = lists["references"], len(lists["option_ordinal"])
     where = sheet.at(i, "references")
-    if not all(isinstance(text, str) for text in references) or len(set(references)) < len(references):
+    texts = all(isinstance(text, str) for text in references)
+    if not texts or len(set(map(alike, references))) < len(references):
         raise TableFileError(f"{where}: expected different texts, got {reprlib.repr(references)}")
     if ordinal > len(references):
         where = sheet.at(i, "option_ordinal")
@@ -187,27 +189,38 @@ def respondent_answers(sheet: Sheet, question: str, known: Questions) -> list[in
 
 def counts_of_responses(
     path: Path, known: Questions, attribute: str, asked: Sequence[str], weight: str | None
-) -> tuple[dict[str, Counts], tuple[str, ...]]:
-    """Sums of respondents, or of their weights, by group, question and option; and what was left out."""
+) -> tuple[dict[str, Counts], dict[str, float], Weights]:
+    """Sums of respondents, or of their weights, by group, question and option; by group; and the weights."""
     sheet = read_sheet(path, required=(attribute,), unnamed=True)
     groups: dict[str, Counts] = {}
-    own, (weights, notes) = sheet.texts(attribute), respondent_weights(sheet, weight)
+    own, found = sheet.texts(attribute), respondent_weights(sheet, weight)
+    masses: dict[str, float] = {}
+    for group, mass in zip(own, found.weights.tolist()):
+        masses[group] = masses.get(group, 0.0) + mass
     for question in asked:
         if question not in sheet.columns:
             continue
-        for group, answer, mass in zip(own, respondent_answers(sheet, question, known), weights.tolist()):
+        for group, answer, mass in zip(own, respondent_answers(sheet, question, known), found.weights.tolist()):
             if group in ("", "nan", "NaN", REFUSED):
                 continue
             counts = groups.setdefault(group, {})
             if answer >= 0 and mass > 0:
                 counts.setdefault(question, np.zeros(len(known.options[question])))[answer] += mass
-    return groups, notes
+    return groups, masses, found
 
 
-def respondent_weights(sheet: Sheet, weight: str | None) -> tuple[np.ndarray, tuple[str, ...]]:
-    """`[I]` weights of respondents, zero for those without one, and a note of these; all one for None."""
+class Weights(NamedTuple):
+    """`[I]` weights of respondents, zero for those without one; by what they are weighed, and who is not, in words."""
+
+    weights: np.ndarray
+    weighed: str = ""
+    notes: tuple[str, ...] = ()
+
+
+def respondent_weights(sheet: Sheet, weight: str | None) -> Weights:
+    """Weights by a column; all one for None."""
     if weight is None:
-        return np.ones(len(sheet.lines)), ()
+        return Weights(np.ones(len(sheet.lines)))
     if weight not in sheet.columns:
         there = ", ".join(name for name in sheet.columns if name.startswith("WEIGHT")) or "none that begins with WEIGHT"
         raise TableFileError(f"{sheet.path}: expected a column {weight!r} with weights of respondents, got {there}")
@@ -225,7 +238,11 @@ def respondent_weights(sheet: Sheet, weight: str | None) -> tuple[np.ndarray, tu
     if not (weights > 0).any():
         raise TableFileError(f"{sheet.path}: expected a positive weight in column {weight!r}, got none")
     gone = int((weights == 0).sum())
-    return weights, (f"{gone:,} of {len(weights):,} respondents have no weight in {weight}",) if gone else ()
+    share = weights / weights.max()  # the square of a tiny weight is no number
+    equal = share.sum() ** 2 / (share**2).sum()  # Kish's effective size
+    weighed = f"{weight} ({len(weights) - gone:,} respondents, as telling as {equal:,.1f} equal ones)"
+    notes = (f"{gone:,} of {len(weights):,} respondents have no weight in {weight}",) if gone else ()
+    return Weights(weights, weighed, notes)
 
 
 def group_order(path: Path, attribute: str) -> list[str]:

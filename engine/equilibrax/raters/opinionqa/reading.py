@@ -20,7 +20,8 @@ has not seen it. People who refused to say which group they are in are no group.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+import reprlib
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,8 +30,10 @@ import numpy as np
 
 from equilibrax._core.checks import positive_int
 from equilibrax.io.files import TableFileError, naming
+from equilibrax.io.names import check_alike
 from equilibrax.io.sheets import read_sheet
-from equilibrax.raters._opinionqa_files import (
+from equilibrax.raters.answers import AnswerDistributions, answer_distributions
+from equilibrax.raters.opinionqa.files import (
     Questions,
     counts_of_responses,
     group_counts,
@@ -39,8 +42,7 @@ from equilibrax.raters._opinionqa_files import (
     respondent_answers,
     respondent_weights,
 )
-from equilibrax.raters._opinionqa_models import model_answers
-from equilibrax.raters.answers import AnswerDistributions, answer_distributions
+from equilibrax.raters.opinionqa.models import model_answers
 
 
 def read_opinionqa(
@@ -50,6 +52,7 @@ def read_opinionqa(
     *,
     questions: Sequence[str] | None = None,
     weight: str | None = None,
+    weigh_groups: bool = False,
 ) -> AnswerDistributions:
     """Groups of people as users and models as providers, on the questions of one wave (2602.13451, Section 6).
 
@@ -67,6 +70,8 @@ def read_opinionqa(
             `info.csv`. Whatever is wrong with other questions does not matter; `notes` names it.
         weight: column of `responses.csv`, such as "WEIGHT_W29", with the weight of each respondent; counts are then
             sums of weights. None: everybody counts once, and `ATTRIBUTE_data.json` is read if it is there.
+        weigh_groups: whether groups count in means over users by their respondents in `responses.csv`, or the sums of
+            their weights. By default they count alike, as in the paper.
 
     Returns:
         `AnswerDistributions`: NaN at questions that a group or a model did not answer, and in `notes` what was not
@@ -90,24 +95,30 @@ def read_opinionqa(
         (('Male', 'Female'), (('Yes', 'No'),), [[[0.75, 0.25]], [[0.0, 1.0]]])
     """
     folder = Path(folder)
+    if not isinstance(attribute, str) or not attribute:
+        raise ValueError(f"attribute: expected a name such as 'POLIDEOLOGY', got {attribute!r}")
     known = read_info(folder / "info.csv")
     asked = _asked(questions, known)
     answered, notes = _of_models(models, known, questions)
     path = folder / f"{attribute}_data.json"
-    if path.exists() and weight is None:
+    masses, weighed = {}, ""
+    if path.exists() and weight is None and not weigh_groups:
         groups, unknown = group_counts(path, known, asked)
         notes = (*notes, *_named(unknown, path.name))
     else:
         path = folder / "responses.csv"
         if not path.exists():
             there = ", ".join(sorted(p.name for p in folder.glob("*_data.json"))) or "none"
-            expected = f"{attribute}_data.json or responses.csv" if weight is None else "responses.csv for weights"
+            plain = weight is None and not weigh_groups
+            expected = f"{attribute}_data.json or responses.csv" if plain else "responses.csv for weights"
             raise TableFileError(f"{folder}: expected {expected} for attribute {attribute!r}, got {there}")
-        groups, more = counts_of_responses(path, known, attribute, asked, weight)
-        notes = (*notes, *more)
+        groups, masses, found = counts_of_responses(path, known, attribute, asked, weight)
+        weighed, notes = found.weighed, (*notes, *found.notes)
+    check_alike((name, f"{path}, group {name!r}") for name in groups)
     order = group_order(folder / "metadata.csv", attribute)
     groups = {name: groups[name] for name in sorted(groups, key=lambda n: order.index(n) if n in order else len(order))}
-    return _assemble(groups, answered, known, questions, path, notes)
+    counted = {name: masses[name] or 1.0 for name in groups} if weigh_groups else dict.fromkeys(groups, 1.0)
+    return _assemble(groups, answered, known, questions, path, notes, counted, weighed)
 
 
 def read_opinionqa_respondents(
@@ -128,7 +139,9 @@ def read_opinionqa_respondents(
             repetition; all of them if there are no more.
         seed: seed of the draw; the same seed draws the same people.
         questions: keys of questions, as for `read_opinionqa`.
-        weight: column of `responses.csv` with weights: people are drawn with chances in proportion to them.
+        weight: column of `responses.csv` with weights. People are then drawn in proportion to them, systematically:
+            one with more than her `count`-th part of all weight is drawn more than once, and counts as often in means
+            over users. Where all are taken, they count by their weights.
 
     Returns:
         `AnswerDistributions` whose users are `respondent 17` for the one on line 17 of `responses.csv`, in the order
@@ -158,7 +171,7 @@ def read_opinionqa_respondents(
     answered, notes = _of_models(models, known, questions)
     asked = [q for q in asked if questions is not None or any(q in own for own in answered.values())]
     sheet = read_sheet(path, unnamed=True)
-    weights, more = respondent_weights(sheet, weight)
+    given = respondent_weights(sheet, weight)
     people: dict[str, dict[str, np.ndarray]] = {f"respondent {line}": {} for line in sheet.lines}
     for question in asked:
         if question in sheet.columns:
@@ -167,25 +180,33 @@ def read_opinionqa_respondents(
             for name, answer in zip(people, answers):
                 if answer >= 0:
                     people[name][question] = one_hot[answer]
-    mass = dict(zip(people, weights.tolist()))
+    mass = dict(zip(people, given.weights.tolist()))
     names = [name for name, own in people.items() if own and mass[name] > 0]
     if not names:
         raise TableFileError(f"{path}: expected answers to some question of info.csv, got none")
     generator = np.random.default_rng(seed)
-    if weight is None:
-        drawn = generator.permutation(len(names))[:count]
-    else:  # the first to ring, if everybody's clock rings at a rate of her weight
-        drawn = np.argsort(generator.exponential(size=len(names)) / [mass[name] for name in names])[:count]
-    chosen = {names[i]: people[names[i]] for i in sorted(drawn.tolist())}
-    return _assemble(chosen, answered, known, questions, path, (*notes, *more))
+    order = generator.permutation(len(names))
+    if count >= len(names):
+        counted = {name: mass[name] for name in names}
+    elif weight is None:
+        counted = {names[i]: 1.0 for i in sorted(order[:count].tolist())}
+    else:  # steps of equal length over everybody's weight, in random order
+        ends = np.cumsum([mass[names[i]] for i in order])
+        steps = (np.arange(count) + generator.random()) * (ends[-1] / count)
+        drawn = order[np.minimum(np.searchsorted(ends, steps, side="right"), len(names) - 1)]
+        times = np.bincount(drawn, minlength=len(names)).tolist()
+        counted = {name: float(often) for name, often in zip(names, times) if often}
+    chosen = {name: people[name] for name in counted}
+    return _assemble(chosen, answered, known, questions, path, (*notes, *given.notes), counted, given.weighed)
 
 
 def _asked(questions: Sequence[str] | None, known: Questions) -> list[str]:
     """The questions to read: those that were asked for, or all that can be."""
     if questions is None:
         return list(known.options)
-    if isinstance(questions, str) or not questions or len(set(questions)) < len(questions):
-        raise ValueError(f"questions: expected one or several different keys, got {questions!r}")
+    keys = isinstance(questions, Collection) and not isinstance(questions, str) and len(questions) > 0
+    if not keys or not all(isinstance(key, str) for key in questions) or len(set(questions)) < len(questions):
+        raise ValueError(f"questions: expected one or several different keys, got {reprlib.repr(questions)}")
     for question in questions:
         if question in known.faults:
             raise TableFileError(known.faults[question])
@@ -208,7 +229,14 @@ def _named(unknown: Sequence[str], where: str) -> tuple[str, ...]:
 
 
 def _assemble(
-    groups, answered, known: Questions, questions: Sequence[str] | None, path: Path, notes: tuple[str, ...]
+    groups,
+    answered,
+    known: Questions,
+    questions: Sequence[str] | None,
+    path: Path,
+    notes: tuple[str, ...],
+    counted: Mapping[str, float],
+    weighed: str,
 ) -> AnswerDistributions:
     asked = [
         question
@@ -236,5 +264,6 @@ def _assemble(
             option_names=[known.options[question] for question in asked],
             user_names=list(groups),
             model_names=list(answered),
+            user_weights=[counted[name] for name in groups],
         )
-    return replace(found, notes=(*notes, *known.left_out(asked)))
+    return replace(found, weighed=weighed, notes=(*notes, *known.left_out(asked)))

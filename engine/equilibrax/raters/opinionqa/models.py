@@ -9,6 +9,7 @@ That repository (tatsu-lab/opinions_qa) has two kinds of files:
 
 from __future__ import annotations
 
+import os
 import reprlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -18,8 +19,9 @@ import numpy as np
 
 from equilibrax.io.files import TableFileError
 from equilibrax.io.literals import parse_literal
+from equilibrax.io.names import check_alike
 from equilibrax.io.sheets import read_sheet
-from equilibrax.raters._opinionqa_files import Counts, Questions, mapping, number_of, option_numbers, plain, read_json
+from equilibrax.raters.opinionqa.files import Counts, Questions, mapping, number_of, option_numbers, plain, read_json
 
 _STATE = "scenario_state.json"
 
@@ -49,6 +51,7 @@ def model_answers(models: Any, known: Questions, asked: Sequence[str] | None) ->
         if question in own and not np.allclose(own[question], distribution, rtol=0, atol=1e-9):
             raise TableFileError(f"{here}: expected one answer, got another one again (of another context?)")
         own.setdefault(question, distribution)
+    check_alike((model, f"{where.partition(': model')[0]}, model {model!r}") for model in found)
     if not any(found.values()):
         if unknown:
             here = f"{where}, question {next(iter(unknown))!r}"
@@ -64,6 +67,9 @@ def _answers(models: Any, known: Questions) -> Iterator[tuple[str, str, str | No
     if isinstance(models, Mapping):
         given: Mapping = models
     else:
+        if not isinstance(models, str | os.PathLike):
+            expected = "a file, a folder or {model: {question: {option: probability}}}"
+            raise TableFileError(f"models: expected {expected}, got {reprlib.repr(models)}")
         path = Path(models)
         place = str(path)
         if path.suffix.lower() == ".csv":

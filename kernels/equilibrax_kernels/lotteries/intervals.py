@@ -11,11 +11,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from equilibrax_kernels.cpu.committees import Alone, monopolies, new_alone
+from equilibrax_kernels.cpu.committees import Alone, contribute, monopolies, new_alone, new_contributions
 from equilibrax_kernels.cpu.compiling import called, loop, part
-from equilibrax_kernels.cpu.misalignment import Fits, from_large_to_small, new_fits, new_scores
-from equilibrax_kernels.cpu.selection_range import Rules, Tables, fit_table
-from equilibrax_kernels.cpu.threads import plain, run_over_tables
+from equilibrax_kernels.cpu.misalignment import Fits, new_fits, new_scores
+from equilibrax_kernels.cpu.selection_range import Rules, fit_table, new_tables
+from equilibrax_kernels.cpu.threads import run_over_tables
 
 _NEVER = 1 << 40  # the first face of an action that is in none
 
@@ -128,7 +128,6 @@ def select_lotteries(
     tables, players, states, actions = utilities.shape
     providers, committees, words = players - 1, len(masks), -(-states * actions // 64)
     shape = (tables, committees)
-    order, index = from_large_to_small(masks, providers)
     answers = Answers(
         optimum=np.empty(tables, np.int64),
         worst=np.empty(shape, np.int64),
@@ -141,8 +140,7 @@ def select_lotteries(
         optimal=np.empty((tables, words), np.int64),
     )
     scores = new_scores(tables if fit else 0, committees, providers, states * actions, multipliers)
-    inputs = plain(utilities), plain(prior), plain(available), np.zeros((0, 2), np.uint32), plain(masks)
-    read = Tables(*inputs, order, index, float(resolution))
+    read = new_tables(utilities, prior, available, np.zeros((0, 2), np.uint32), masks, resolution)
     rules = Rules(ties, False, False, False, 0, fit, simplex, iteration_limit, False)
 
     def select_range(start: int, stop: int) -> None:
@@ -151,7 +149,7 @@ def select_lotteries(
             common=_new_common(providers, committees, states, actions),
             alone=new_alone(players, states, words),
             fits=new_fits(providers, states * actions if fit else 0, committees, words),
-            contributions=np.empty((players, states, actions), np.int64),
+            contributions=new_contributions(players, states, actions),
             attained=np.empty((committees, words), np.int64),
             nowhere=np.empty((0, states * actions)),
         )
@@ -197,12 +195,9 @@ def _new_common(providers, committees, states, actions):
 def lotteries_range(start, stop, tables, rules, answers, scores, work):
     """Solve tables from `start` to `stop - 1`."""
     contributions, alone, attained = work.contributions, work.alone, work.attained
-    players, states, actions = contributions.shape
+    players, states = tables.utilities.shape[1:3]
     for b in range(start, stop):
-        for p in range(players):
-            for x in range(states):
-                for a in range(actions):
-                    contributions[p, x, a] = np.int64(tables.prior[b, x]) * tables.utilities[b, p, x, a]
+        contribute(tables.utilities[b], tables.prior[b], contributions)
         available = tables.available[b]
         monopolies(contributions, available, alone)
         answers.optimum[b] = alone.best[0]
@@ -292,7 +287,7 @@ def find_frontier(j, utilities, contributions, available, frontiers):
             highest = np.iinfo(np.int64).min
             for a in range(actions):
                 if first[x, a] <= n + 1 <= last[x, a]:
-                    highest = max(highest, contributions[0, x, a])
+                    highest = max(highest, contributions[x, a, 0])
             top[n] += highest
 
 
@@ -398,7 +393,7 @@ def _look(c, x, mask, common, contributions, fresh):
     action = -1
     for a in range(actions):
         if common.members[x, a] & mask == mask:
-            value = contributions[0, x, a]
+            value = contributions[x, a, 0]
             if action < 0 or value < least:
                 least = value
                 if action < 0:
@@ -448,7 +443,7 @@ def _monopolist(b, c, mask, answers, work):
     answers.worst[b, c], answers.best[b, c] = alone.worst[p], alone.best[p]
     answers.interval_count[b, c] = 1
     answers.intervals[b, c, 0, 0], answers.intervals[b, c, 0, 1] = alone.worst[p], alone.best[p]
-    for x in range(alone.worst_scheme.shape[1]):
-        answers.worst_scheme[b, c, x] = alone.worst_scheme[p, x]
+    for x in range(len(alone.worst_scheme)):
+        answers.worst_scheme[b, c, x] = alone.worst_scheme[x, p]
     for w in range(attained.shape[1]):
         attained[c, w] = alone.outcomes[p, w]

@@ -1,0 +1,1 @@
+"""OpinionQA: answers of people in a survey, and those of models to the same questions."""

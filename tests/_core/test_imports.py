@@ -1,0 +1,43 @@
+"""What a command does not load, and that it is there when it is needed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+
+def _run(code: str) -> None:
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_commands_load_no_pandas_and_libraries_of_kernels_when_they_are_used():
+    _run("""
+import sys
+from equilibrax._core.imports import start_quickly
+start_quickly()
+import numpy as np, pyarrow as pa
+assert pa.array(np.arange(3)).to_pylist() == [0, 1, 2]
+assert "pandas" not in sys.modules
+try:
+    import pandas
+except ModuleNotFoundError:
+    pass
+else:
+    raise AssertionError
+import chex, optax
+assert "jax" not in sys.modules
+chex.assert_rank(np.zeros(2), 1)
+assert optax.sgd(1.0).init({}) is not None and "jax" in sys.modules
+""")
+
+
+def test_numba_is_loaded_without_scipy_and_finds_blas_later():
+    _run("""
+import sys
+from equilibrax._core.loops import loops_available
+assert loops_available()
+assert not any(name.startswith("scipy.linalg") for name in sys.modules)
+import numba, numpy as np
+assert numba.njit(lambda a: np.dot(a, a))(np.ones((2, 2))).tolist() == [[2.0, 2.0], [2.0, 2.0]]
+assert "scipy.linalg.cython_blas" in sys.modules
+""")
