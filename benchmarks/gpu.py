@@ -54,6 +54,7 @@ from gpu_information import (
     market,
     obedience,
     persuasion,
+    posteriors,
     substitutes,
     transcripts,
 )
@@ -129,6 +130,7 @@ def small_cases(n: int) -> list[Case]:
         pure((2, 3, 2), n),
         logit((2, 3), n),
         lotteries(3, 2, 2, n),
+        posteriors(3, 2, 2, n),
         bazaar(3, 2, 2, n),
         drawn(3, 2, 2, n),
         logit((2, 2, 2), n),
@@ -164,6 +166,7 @@ def large_cases() -> list[Case]:
         pure((6, 6), 1024, 1 << 17),
         logit((3, 3), 256, 1 << 13),
         lotteries(3, 3, 3, 256, 1 << 13),
+        posteriors(3, 3, 3, 256, 1 << 16),
         bazaar(8, 3, 4, 256, 1 << 13),
         drawn(3, 3, 5, 1024, 1 << 16),
         *(sampling(family, 3, 3, 5, 4096, 1 << 20) for family in ("uniform", "noisy", "near_hull", "zero_sum")),

@@ -18,6 +18,7 @@ from equilibrax_kernels.conversation.transcripts import draw_rows, draw_transcri
 from equilibrax_kernels.fits.persuasion import certified_rule, combined_value, persuasion_rule, refined_value
 from equilibrax_kernels.information.market import information_market
 from equilibrax_kernels.lotteries.ascent import ascend
+from equilibrax_kernels.lotteries.envelope import quantal_cell
 from equilibrax_kernels.lotteries.updates import extra_gradient, optimistic
 from equilibrax_kernels.markets.postings import followed_values, general_postings, learned_values, separable_postings
 from equilibrax_kernels.markets.profiles import profile_equilibria
@@ -349,6 +350,23 @@ def lotteries(states: int, actions: int, messages: int, check: int, batch: int =
         return rng.standard_normal((count, 2, states, messages)), user, providers, weights
 
     return Case(f"lotteries-{states}x{actions}x{messages}", kernel, inputs, check, batch)
+
+
+def posteriors(states: int, actions: int, knows: int, check: int, batch: int = 0) -> Case:
+    """Cells of posteriors of a user who responds quantally, and how far they are from linear."""
+
+    def one(corners, user, provider, chance, rationality):
+        found = quantal_cell(corners, user, provider, chance, jnp.ones((states, actions), bool), rationality)
+        return {"value": found.value, "error": found.error}
+
+    def inputs(count: int) -> tuple[np.ndarray, ...]:
+        rng = np.random.default_rng(0)
+        chance = rng.dirichlet(np.ones(knows), (count, states)).swapaxes(1, 2)
+        user, provider = rng.random((2, count, knows, states, actions)) * chance[..., None]
+        corners = rng.dirichlet(np.ones(states), (count, states))
+        return corners, user, provider, chance, rng.choice([0.0, 2.0, 100.0], count)
+
+    return Case(f"posteriors-{states}x{actions}x{knows}", jax.vmap(one), inputs, check, batch)
 
 
 def bazaar(states: int, acts: int, items: int, check: int, batch: int = 0) -> Case:

@@ -104,7 +104,8 @@ def test_rows_say_what_is_known_of_a_profile_and_nothing_of_equilibria(court):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"rules": "lotteries", "response": eq.Quantal(1)}, 'response: expected "best" with rules="lotteries"'),
+        ({"rules": "lotteries", "response": eq.Quantal([1, 2])}, "response: expected a Quantal with one finite rati"),
+        ({"rules": "lotteries", "response": eq.Quantal(np.inf)}, "response: expected a Quantal with one finite rati"),
         ({"rules": "lotteries", "dynamics": True}, 'dynamics: expected none with rules="lotteries"'),
         ({"rules": "lotteries", "dynamics": eq.Dynamics(step_limit=3)}, 'dynamics: expected none with rules="lotter'),
         ({"rules": "lotteries", "search": 8}, 'search: expected a GradientSearch with rules="lotteries", got 8'),
@@ -119,6 +120,8 @@ def test_options_that_do_not_belong_together_are_refused(options, message):
 
 def test_the_defaults_of_the_rules():
     assert eq.Joint().dynamics is True
+    one, listed = (eq.Joint(rules="lotteries", response=eq.Quantal(how)) for how in (2, [2]))
+    assert one == listed
     assert eq.Joint(rules="lotteries") == eq.Joint(rules="lotteries", dynamics=False, search=eq.GradientSearch())
 
 

@@ -87,14 +87,24 @@ def test_loops_agree_with_the_oracle(kind, buyer):
 def test_loops_agree_with_the_oracle_on_500_problems(kind):
     problems = [oracle.random_problem((i, "many"), **WHOLE, **kind) for i in range(125)]
     check(by_loops(problems, 4, "face value"), problems, 4, "face value")
-    for buyer in ("one round", "fixed point"):
-        check(by_loops(problems[:3], 4, buyer), problems[:3], 4, buyer)
+    for buyer, count in (("one round", 40), ("fixed point", 5)):
+        check(by_loops(problems[:count], 4, buyer), problems[:count], 4, buyer)
 
 
 @pytest.mark.parametrize(("kind", "buyer"), [(KINDS[1], "face value"), (KINDS[2], "fixed point")])
 def test_the_kernel_says_what_the_loops_say(kind, buyer):
     problems = [oracle.random_problem((i, "both"), **SMALL, **kind) for i in range(100)]
-    same(by_kernel(problems, 2, buyer), by_loops(problems, 2, buyer))
+    found = by_kernel(problems, 2, buyer)
+    same(found, by_loops(problems, 2, buyer))
+    check(found, problems[:30], 2, buyer)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: "-".join(kind) or "plain")
+def test_the_kernel_agrees_with_the_oracle_at_full_size(kind):
+    problems = [oracle.random_problem((i, "kernel"), **WHOLE, **kind) for i in range(20)]
+    for buyer, count in (("face value", 20), ("one round", 20), ("fixed point", 2)):
+        check(by_kernel(problems, 4, buyer), problems[:count], 4, buyer)
 
 
 @pytest.mark.slow

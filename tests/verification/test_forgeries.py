@@ -31,6 +31,7 @@ GAMES = {
     "obedient, quantal": eq.Obedient(response=eq.Quantal([0, 5])),
     "aligned": eq.Aligned(response=eq.Quantal(3)),
     "oblivious": eq.Oblivious(),
+    "joint, lotteries": eq.Joint(rules="lotteries", search=eq.GradientSearch(starts=2, steps=40)),
 }
 RESULTS, TABLES = "committees/train-00000000.parquet", "tables/train-00000000.parquet"
 

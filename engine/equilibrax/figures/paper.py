@@ -59,7 +59,7 @@ _log = logging.getLogger(__name__)
 def misalignment(rows: Rows, path: draw.Target = None) -> Figure:
     """Misalignment against the user's minimum utility at equilibrium (2509.15090, Figure 5).
 
-    Dashed red is the guarantee, optimum - 2 misalignment (Theorem 6); dotted green is the user's optimum. Up
+    Dashed orange is the guarantee, optimum - 2 misalignment (Theorem 6); dotted green is the user's optimum. Up
     to six tables have a panel each, in which the marker is the committee size. More are pooled, in one panel
     per committee size. A committee below the guarantee would be an error in the computation and is crossed in
     red.

@@ -20,6 +20,7 @@ from equilibrax.games._cells import cells_of_game, check_listed
 from equilibrax.games._game import Compared, GameLine
 from equilibrax.games._options import Dynamics, InformationRules, JointDynamics, Quantal, Rationality, Response
 from equilibrax.games.lotteries.joint_result import check_markets, searched
+from equilibrax.games.lotteries.profiles import rationality_of
 from equilibrax.games.lotteries.search import GradientSearch
 from equilibrax.games.partition_result import PartitionResult
 from equilibrax.games.responses import (
@@ -55,8 +56,8 @@ class Joint(PartitionGame):
     in the committee gains by refining it. A committee of one provider is a monopolist: its own optima only.
 
     With lotteries over messages nothing is known that finds all equilibria. Profiles are searched for, and what
-    providers could still gain is certified: the result is a `JointLotteries`, and rows say that of equilibria nothing
-    is known.
+    providers could still gain is certified, from a user who responds best or with one finite lambda: the result is a
+    `JointLotteries`, and rows say that of equilibria nothing is known.
 
     Example:
         >>> import equilibrax as eq
@@ -83,18 +84,17 @@ class Joint(PartitionGame):
         check_choice("rules", self.rules, get_args(InformationRules))
         if self.dynamics is None:
             object.__setattr__(self, "dynamics", self.rules == "partitions")
-        how, turns = Rationality.of(self.response), Dynamics.in_turn(self.dynamics, self.name)
+        Rationality.of(self.response)
+        turns = Dynamics.in_turn(self.dynamics, self.name)
         if self.rules == "partitions":
             if self.search is not None:
                 raise ValueError(
                     f'search: expected none with rules="partitions", which are all compared, got {self.search!r}'
                 )
             return
-        if how.quantal:
-            raise ValueError(
-                f'response: expected "best" with rules="lotteries", whose regret is certified for a user who responds '
-                f"best, got {self.response!r}"
-            )
+        rationality = rationality_of(self.response)
+        if isinstance(self.response, Quantal):  # results have no axis of lambdas, so a list of one is that one
+            object.__setattr__(self, "response", Quantal(rationality, self.response.tolerance))  # pyright: ignore[reportArgumentType]
         if turns:
             raise ValueError(
                 f'dynamics: expected none with rules="lotteries", which are searched for, got {self.dynamics!r}'
@@ -112,7 +112,7 @@ class Joint(PartitionGame):
     def check_size(self, problem: PersuasionGame, masks: np.ndarray) -> None:
         """With lotteries, every committee's programs must fit."""
         if self.search is not None:
-            check_markets(self.search, problem, masks)
+            check_markets(self, self.search, problem, masks)
 
     def without_loops(self, problem: PersuasionGame) -> str:
         """Nothing for partitions, unless numbers are too large."""

@@ -117,6 +117,19 @@ class AlignmentCurve:
         """
         return self._over_targets(of)[2]
 
+    def to_pandas(self, of: str = "mse") -> Any:
+        """The lines of the figures as a pandas DataFrame: `mean(of)`, a row for every K and a column for every method.
+
+        Args:
+            of: "mse", "rmse" or "nonzero".
+
+        Raises:
+            ImportError: without pandas.
+        """
+        import pandas
+
+        return pandas.DataFrame(self.mean(of).T, index=pandas.Index(self.sizes, name="raters"), columns=[*self.methods])
+
     def _over_targets(self, of: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         check_choice("of", of, ("mse", "rmse", "nonzero"))
         solved = np.array([status == SOLVED for status in self.status])

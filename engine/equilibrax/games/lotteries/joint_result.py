@@ -14,6 +14,7 @@ from equilibrax._core.column import Column
 from equilibrax._core.columns import declared
 from equilibrax._core.status import Status
 from equilibrax.games._result import CommitteeResult
+from equilibrax.games.lotteries.profiles import rationality_of
 from equilibrax.games.lotteries.regret import check_programs
 from equilibrax.games.lotteries.search import GradientSearch, search_lotteries
 from equilibrax.problems.persuasion import PersuasionGame
@@ -33,9 +34,10 @@ class JointLotteries(CommitteeResult):
 
     Attributes:
         rules: `[B, C, K, X, M]` chances: in state x, provider j says m.
-        user_utility: `[B, C]` the user's, who takes the lowest of her best actions.
+        user_utility: `[B, C]` the user's, who takes the lowest of her best actions, or responds quantally.
         provider_utility: `[B, C, K]` that of each member.
-        gain: `[B, C, K]` what each member gains by a rule that is known; gain_bound: what it gains at most.
+        gain: `[B, C, K]` what each member gains by a rule that is known; gain_bound: what it gains at most,
+            infinite where nothing is proved.
         certified: `[B, C]` whether the two meet for all members.
         regret_before: `[B, C]` the largest bound of the first start, as the gradients left it.
         start: `[B, C]` which start the profile came from.
@@ -93,9 +95,14 @@ class JointLotteries(CommitteeResult):
         return self.game.search  # pyright: ignore[reportAttributeAccessIssue]
 
     @cached_property
-    def regret(self) -> Float[np.ndarray, "B C"]:
+    def regret_lower(self) -> Float[np.ndarray, "B C"]:
         """`[B, C]` the most that a member gains by a rule that is known."""
         return np.nanmax(self.gain, axis=2)
+
+    @property
+    def regret(self) -> Float[np.ndarray, "B C"]:
+        """`[B, C]` the same where there is a bound beside it, NaN where nothing says how much more there is."""
+        return np.where(np.isfinite(self.regret_bound), self.regret_lower, np.nan)
 
     @cached_property
     def regret_bound(self) -> Float[np.ndarray, "B C"]:
@@ -138,16 +145,16 @@ def searched(
     members, parts = _markets(problem, masks)
     messages = search.messages or problem.states
     for part in parts:
-        check_programs(part, messages)
+        check_programs(part, messages, rationality_of(game.response))
     shape, k = (len(problem), len(masks)), problem.num_providers
     missing = {
         "rules": np.full((*shape, k, problem.states, messages), np.nan),
         **{name: np.full((*shape, k), np.nan) for name in ("provider_utility", "gain", "gain_bound")},
     }
-    found = [search_lotteries(part, search, devices=list(mesh.devices.flat)) for part in parts]
+    found = [search_lotteries(part, search, response=game.response, devices=list(mesh.devices.flat)) for part in parts]
     curve = np.full((*shape, found[0].curve.shape[1], k), np.nan)
     for c, (chosen, one) in enumerate(zip(members, found)):
-        own = one.rules, one.found.value, one.found.regret, one.found.regret_bound
+        own = one.rules, one.found.value, one.found.regret_lower, one.found.regret_bound
         for whole, values in zip(missing.values(), own):
             whole[:, c, chosen] = values
         curve[:, c, :, chosen] = np.moveaxis(one.curve, 2, 0)
@@ -166,14 +173,14 @@ def searched(
     )
 
 
-def check_markets(search: GradientSearch, problem: PersuasionGame, masks: np.ndarray) -> None:
+def check_markets(game: Joint, search: GradientSearch, problem: PersuasionGame, masks: np.ndarray) -> None:
     """Refuse committees whose programs are too large.
 
     Raises:
         ValueError: with their size.
     """
     for part in _markets(problem[:1], masks)[1]:
-        check_programs(part, search.messages or problem.states)
+        check_programs(part, search.messages or problem.states, rationality_of(game.response))
 
 
 def _markets(problem: PersuasionGame, masks: np.ndarray) -> tuple[list[np.ndarray], list[PersuasionGame]]:

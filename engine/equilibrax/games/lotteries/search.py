@@ -3,8 +3,8 @@
 Gradients find candidates (`equilibrax_kernels.lotteries`): many starts, each with a random rule for every provider.
 What becomes of them is put in order by what providers would gain by telling any partition of the states. Then one after
 the other is polished: small chances are set to zero, and providers who could still gain move in turn to their best
-replies, which are linear programs. Of all that was seen the profile with the smallest certified regret is returned
-(`lottery_regret`); games where it is small enough are done.
+replies: linear programs, or concave envelopes if the user responds quantally. Of all that was seen the profile with the
+smallest certified regret is returned (`lottery_regret`); games where it is small enough are done.
 
 Letters: B games, K providers, Z signals, X states, A actions, M messages, I starts, P points of a curve.
 """
@@ -28,8 +28,11 @@ from equilibrax._core.batching import batch_mesh, chunk_size, over_batch, run_in
 from equilibrax._core.checks import check_choice, check_numbers, check_whole
 from equilibrax._core.partitions import all_partitions
 from equilibrax.games._oblivious_rules import expected_contributions
-from equilibrax.games._options import Dynamics
-from equilibrax.games.lotteries.regret import LotteryRegret, check_programs, lottery_regret, programs_of, values_of
+from equilibrax.games._options import Dynamics, Response
+from equilibrax.games.lotteries.profiles import rationality_of, values_of
+from equilibrax.games.lotteries.programs import programs_of
+from equilibrax.games.lotteries.quantal import quantal_best
+from equilibrax.games.lotteries.regret import LotteryRegret, check_programs, lottery_regret
 from equilibrax.games.selection import table_keys
 from equilibrax.problems.persuasion import PersuasionGame
 
@@ -157,27 +160,29 @@ def search_lotteries(
     search: GradientSearch = GradientSearch(),
     *,
     beside: Any = None,
+    response: Response = "best",
     devices: Sequence[Any] | None = None,
 ) -> LotterySearch:
     """Search for lotteries over messages from which no provider gains by others, and certify what is found.
 
     The joint game (2509.15090, Definition 7) with randomized rules, all providers in the market; the user has private
-    information if the game has several signals. Regrets are against a user who responds best; while searching she
-    responds quantally.
+    information if the game has several signals. While searching she responds quantally, more and more as she will in
+    the end: best, or with her own rationality.
 
     Args:
         game: B games.
         search: how.
         beside: `[B, J, K, X, M]` rules to start from beside the random ones, whose starts come first: these are not
             climbed from, only polished. None: from random starts only.
+        response: the user's, "best" or a `Quantal` with one finite rationality; regrets are against her.
         devices: JAX devices to spread games over; default all local devices.
 
     Returns:
         A `LotterySearch`, with I = starts + J.
 
     Raises:
-        ValueError: on states whose actions overlap in part, rules of another shape, or programs that are too large,
-            with their size.
+        ValueError: on states whose actions overlap in part, rules of another shape, another response, or programs that
+            are too large, with their size.
 
     Example:
         >>> import equilibrax as eq
@@ -188,9 +193,9 @@ def search_lotteries(
         >>> found.found.value.round(5).tolist(), found.within.tolist()
         ([[0.6]], [True])
     """
-    messages = search.messages or game.states
-    check_programs(game, messages)
-    reached, curves = _climbed(game, search, messages, devices)
+    messages, rationality = search.messages or game.states, rationality_of(response)
+    check_programs(game, messages, rationality)
+    reached, curves = _climbed(game, search, messages, rationality, devices)
     if beside is not None:
         given = np.asarray(beside, np.float64)
         shape = (len(game), *given.shape[1:2], *reached.shape[2:])
@@ -199,9 +204,9 @@ def search_lotteries(
         reached = np.concatenate([reached, given], axis=1)
         curves = np.concatenate([curves, np.full((*shape[:2], *curves.shape[2:]), np.nan)], axis=1)
     starts = reached.shape[1]
-    gains = np.array([_gain_by_partitions(game, reached[:, i]) for i in range(starts)])
+    gains = np.array([_gain_by_partitions(game, reached[:, i], rationality) for i in range(starts)])
     order, games = gains.argsort(axis=0, kind="stable"), np.arange(len(game))
-    best = _Best(game, reached[games, order[0]], order[0].copy(), starts, devices)
+    best = _Best(game, reached[games, order[0]], order[0].copy(), starts, response, devices)
     before = best.found.epsilon.copy()
     for start in order:
         again = games if search.every else np.flatnonzero(best.found.epsilon > search.tolerance)
@@ -220,10 +225,12 @@ class _Best:
         rules: np.ndarray,
         start: np.ndarray,
         starts: int,
+        response: Response,
         devices: Sequence[Any] | None,
     ):
         self.game, self.rules, self.start, self.devices = game, rules, start, devices
-        self.found = lottery_regret(game, rules, devices=devices, throw=False)
+        self.response: Response = response
+        self.found = lottery_regret(game, rules, response=response, devices=devices, throw=False)
         self.reached = np.full((len(game), starts, 1 + game.num_providers), np.nan)
         self.epsilon = np.full((len(game), starts), np.inf)
         self._reach(np.arange(len(game)), start, self.found)
@@ -238,12 +245,12 @@ class _Best:
     def offer(self, at: np.ndarray, rules: np.ndarray, start: np.ndarray) -> LotteryRegret:
         """Take other rules for the games at these places, where their regret is smaller; what it is."""
         games: Any = self.game  # takes positions, too
-        other = lottery_regret(games[at], rules, devices=self.devices, throw=False)
+        other = lottery_regret(games[at], rules, response=self.response, devices=self.devices, throw=False)
         self._reach(at, start, other)
         better = other.epsilon < self.found.epsilon[at]
         self.rules[at[better]], self.start[at[better]] = rules[better], start[better]
         for one in fields(LotteryRegret):
-            if one.name != "plans":
+            if one.name != "plans":  # which all have
                 getattr(self.found, one.name)[at[better]] = getattr(other, one.name)[better]
         return other
 
@@ -258,10 +265,12 @@ def _polish(best: _Best, at: np.ndarray, rules: np.ndarray, start: np.ndarray, s
         at, rules, start, gains = at[more], rules[more], start[more], gains[more]
         if i == search.polish or not len(at):
             return
-        rules = _replied(best.game, at, rules, gains)
+        rules = _replied(best, at, rules, gains)
 
 
-def _climbed(game: PersuasionGame, search: GradientSearch, messages: int, devices) -> tuple[np.ndarray, np.ndarray]:
+def _climbed(
+    game: PersuasionGame, search: GradientSearch, messages: int, rationality: float | None, devices: Any
+) -> tuple[np.ndarray, np.ndarray]:
     """Rules `[B, I, K, X, M]` and curves `[B, I, P, K]`."""
     mesh = batch_mesh(devices)
     user, providers = expected_contributions(game)
@@ -276,11 +285,12 @@ def _climbed(game: PersuasionGame, search: GradientSearch, messages: int, device
     keys = table_keys(np.asarray(game.table_id), Dynamics(order="random", seed=search.seed))
     batched = user, providers, weights, 1 / span
     levels = jnp.asarray(search.levels, jnp.float32)
+    most = jnp.float32(np.inf if rationality is None else rationality)
     size = 8 * search.starts * messages**game.num_providers * game.signals * game.actions * (game.num_providers + 4)
     shape = game.num_providers, game.states, messages
     compiled = _compiled(search.starts, shape, search.update, search.optimizer, mesh)
     floats: Any = tuple(np.asarray(leaf, np.float32) for leaf in batched)
-    found = run_in_chunks(compiled, (*floats, keys), levels, chunk_size(len(game), size, mesh), mesh)
+    found = run_in_chunks(compiled, (*floats, keys), (levels, most), chunk_size(len(game), size, mesh), mesh)
     rules = found["rules"].astype(np.float64)
     return rules / rules.sum(axis=-1, keepdims=True), found["curve"]
 
@@ -294,20 +304,22 @@ def _compiled(starts: int, shape: tuple[int, int, int], update: Update, optimize
         keys = jax.random.split(jax.random.wrap_key_data(key, impl="threefry2x32"), starts)
         return jax.vmap(lambda one: jax.random.normal(one, shape))(keys)
 
-    def games(batched, levels):
+    def games(batched, shared):
+        levels, most = shared
         *given, key = batched
         user, providers, weights, per_range = (jnp.repeat(values, starts, axis=-1) for values in given)
         logits = jnp.moveaxis(jax.vmap(one_game, in_axes=-1)(key).reshape(-1, *shape), 0, -1)
-        reached, curve = ascend(logits, user, providers, weights, levels[..., None] * per_range, rules)
+        rising = jnp.minimum(levels[..., None] * per_range, most)
+        reached, curve = ascend(logits, user, providers, weights, rising, rules)
         found = {"rules": jax.nn.softmax(reached, axis=2), "curve": curve}
         return {name: jnp.moveaxis(v.reshape(*v.shape[:-1], -1, starts), -1, 0) for name, v in found.items()}
 
     return over_batch(games, mesh)
 
 
-def _gain_by_partitions(game: PersuasionGame, rules: np.ndarray) -> Float[np.ndarray, " B"]:
+def _gain_by_partitions(game: PersuasionGame, rules: np.ndarray, rationality: float | None) -> Float[np.ndarray, " B"]:
     """The most that any provider gains by telling a partition of the states, as far as there are messages for it."""
-    value, _ = values_of(game, rules)
+    value, _ = values_of(game, rules, rationality)
     messages, most = rules.shape[3], np.zeros(len(game))
     whole = np.arange(game.states)
     for labels in all_partitions(game.states) if game.states <= _FEW else (0 * whole, whole):
@@ -316,12 +328,15 @@ def _gain_by_partitions(game: PersuasionGame, rules: np.ndarray) -> Float[np.nda
         for j in range(game.num_providers):
             other = rules.copy()
             other[:, j] = labels[:, None] == np.arange(messages)
-            most = np.maximum(most, values_of(game, other)[0][:, j] - value[:, j])
+            gain = np.full(len(game), np.inf)  # where the user may be left without an action
+            found = values_of(game, other, rationality)[0][:, j]
+            most = np.maximum(most, np.subtract(found, value[:, j], out=gain, where=np.isfinite(value[:, j])))
     return most
 
 
-def _replied(game: PersuasionGame, at: np.ndarray, rules: np.ndarray, gains: np.ndarray) -> np.ndarray:
+def _replied(best: _Best, at: np.ndarray, rules: np.ndarray, gains: np.ndarray) -> np.ndarray:
     """Every provider that gains, in turn, moves to its best reply, as far as its messages allow."""
+    game, rationality = best.game, rationality_of(best.response)
     games: Any = game
     rules, part = rules.copy(), games[at]
     messages = rules.shape[3]
@@ -329,7 +344,10 @@ def _replied(game: PersuasionGame, at: np.ndarray, rules: np.ndarray, gains: np.
         mine = np.flatnonzero(gains[:, j])
         if not len(mine):
             continue
-        replies = programs_of(part[mine], rules[mine]).of(j, game.num_providers).replies(_MARGIN)
+        if rationality is None:
+            replies = programs_of(part[mine], rules[mine]).of(j, game.num_providers).replies(_MARGIN)
+        else:
+            replies = list(quantal_best(part[mine], rules[mine], rationality, best.devices, of=j)["rule"])
         for b, reply in zip(mine.tolist(), replies):
             plans = np.flatnonzero(reply.max(axis=0) > _USED)
             if 0 < len(plans) <= messages:  # whatever is found is certified, or not used
