@@ -162,7 +162,7 @@ class ShardCheck:
         key, name = self.configuration.key, file_name(self.configuration.kinds[0], split, shard)
         ids, _ = arrays.numbers(rows, key)
         decisive = ids
-        if self.configuration["split_by"] == "form":
+        if self.configuration["split_by"] == "form" and len(ids):
             games = self._games(part, rows)
             if games is None:
                 what = "splits of tables that are stored in 32 bits and cannot be drawn again"
@@ -185,6 +185,8 @@ class ShardCheck:
             return
         chosen = np.flatnonzero(np.isin(arrays.numbers(tables, self.configuration.key)[0], wanted))
         self.report.leave_out("sample", "text of tables that were not in the sample", tables.num_rows - len(chosen))
+        if not len(chosen):
+            return
         games = self._games(part, tables.take(pa.array(chosen)))
         if games is None:
             what = "text of tables that are stored in 32 bits and cannot be drawn again"
