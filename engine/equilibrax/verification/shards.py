@@ -178,6 +178,10 @@ class ShardCheck:
         if text is None:
             return
         name = file_name(self.configuration.folders[-1], split, shard)
+        if not tables.num_rows:
+            if text.num_rows:
+                self.report.fail("text", name, "no text without tables", f"{text.num_rows} rows")
+            return
         check = TextCheck(self.report, name, tables, results, text)
         self.report.leave_out(WORDS, "rules and wording of games in words", text.num_rows)
         if not check.check_ids():
