@@ -17,7 +17,7 @@ GAMES = {
 }
 
 
-@pytest.fixture(params=GAMES)
+@pytest.fixture(params=["selection", *(pytest.param(name, marks=pytest.mark.slow) for name in list(GAMES)[1:])])
 def dataset(request, tmp_path):
     config = eq.SweepConfig(
         tables=12,
