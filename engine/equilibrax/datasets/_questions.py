@@ -167,17 +167,19 @@ def write_questions(asked: Iterable[Question], path: str | os.PathLike[str]) -> 
 _DECIMAL = re.compile(r"[+-]?(\d{1,99}(\.\d{0,99})?|\.\d{1,99})([eE][+-]?\d{1,2})?")
 _RATIO = re.compile(r"([+-]?\d{1,99})\s*/\s*(\d{1,99})")
 _AROUND = " \t$*`\"'"
+_BOXED = re.compile(r"[\s$*]*\\boxed\{(?:\\text\{)?([^{}]*)\}{1,2}[\s$*.]*")
 _LAST = re.compile(r"^\W*answer\W*:(.*)$", re.IGNORECASE | re.MULTILINE)
 
 
 def grade(game: Question | Mapping[str, Any], answer: object) -> Grade:
     """Whether an answer is right: numbers exactly, as whole numbers, fractions or decimals; names in any case.
 
-    Of a text with lines that begin with "Answer:", what follows the last of them is the answer.
+    Of a text with lines that begin with "Answer:", what follows the last of them is the answer; it may stand in
+    Markdown or in LaTeX's `\\boxed{}`.
 
     Args:
         game: the question, or its line of `write_questions` as a mapping.
-        answer: a text, or a number.
+        answer: a text, or a number; None, where nothing came, is wrong.
 
     Raises:
         ValueError: if the mapping is no question.
@@ -196,9 +198,11 @@ def grade(game: Question | Mapping[str, Any], answer: object) -> Grade:
         accepted, choices = tuple(game["accepted"]), tuple(game["choices"])
     else:
         raise ValueError(f"game: expected a question, or a mapping with accepted and choices, got {game!r}")
-    text = str(answer)
+    text = "" if answer is None else str(answer)
     said = _LAST.findall(text)
     came = (said[-1] if said else text).strip()
+    boxed = _BOXED.fullmatch(came)
+    came = boxed[1] if boxed else came
     return _graded_name(accepted, choices, came) if choices else _graded_number(Fraction(accepted[0]), came)
 
 
