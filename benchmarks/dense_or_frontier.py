@@ -19,8 +19,9 @@ import equilibrax as eq
 import jax
 import numpy as np
 from bench import machine
+from bench.figure import engine_style, logarithmic
+from equilibrax.figures import _drawing
 from equilibrax.games.selection_engine import DENSE_LIMIT
-from matplotlib.figure import Figure
 
 Method = Literal["dense", "frontier"]
 ACTIONS, PROVIDERS = 3, 5
@@ -56,15 +57,16 @@ def measure(states: int, rounds: int, seconds: float) -> dict[str, Any]:
 
 def draw(rows: list[dict[str, Any]], path: Path) -> None:
     """Seconds per table against schemes, with the limit in use."""
-    figure = Figure(figsize=(6.5, 4.5), layout="constrained")
-    panel = figure.subplots()
-    for method in get_args(Method):
-        panel.plot([row["schemes"] for row in rows], [1e6 * row[method] for row in rows], "o-", label=method)
-    panel.axvline(DENSE_LIMIT, color="gray", ls="--", label=f"DENSE_LIMIT = {DENSE_LIMIT}")
-    panel.set(xscale="log", yscale="log", xlabel="Signaling schemes per table", ylabel="Microseconds per table")
-    panel.grid(True, alpha=0.3)
-    panel.legend()
-    figure.savefig(path, dpi=150)
+    note = f"Random tables, {ACTIONS} actions, {PROVIDERS} providers, all committees; medians over rounds."
+    with _drawing.page(path, 1, note, panel_width=5.0, height=3.4) as (figure, (panel,)):
+        x, entries = [row["schemes"] for row in rows], []
+        for number, method in enumerate(get_args(Method)):
+            style = engine_style(number)
+            entries += panel.plot(x, [1e6 * row[method] for row in rows], label=method, **style)
+        entries.append(panel.axvline(DENSE_LIMIT, color="gray", ls="--", label=f"DENSE_LIMIT = {DENSE_LIMIT:,}"))
+        logarithmic(panel)
+        _drawing.axis_labels([panel], "signaling schemes per table", "microseconds per table")
+        _drawing.legend(figure, entries)
 
 
 def main() -> None:

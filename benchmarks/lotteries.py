@@ -53,7 +53,7 @@ class Lotteries:
         papers = [eq.load_paper_table(name) for name in PAPER_TABLES]
         parts = [_titled(game, tables, 3 * i + t) for i, game in enumerate((SCHEMES, LOTTERIES)) for t, tables in
                  enumerate(papers)]  # fmt: skip
-        eq.figures.figure5(pa.concat_tables(parts), self.figure)
+        eq.figures.misalignment(pa.concat_tables(parts), self.figure)
         found: dict[str, Any] = {tables.names()[0]: protection(tables) for tables in papers}
         for family in eq.problems.families():
             drawn = eq.sample_tables(family, self.tables, seed=0, states=3, actions=3, providers=5)

@@ -142,7 +142,8 @@ def test_flags_of_a_search_that_make_no_sense_are_refused_in_a_line(table, tmp_p
         (["--search-rationality", "5"], "--search-rationality: expected 2 numbers joined by commas"),
         (["--search-starts", "0"], "starts: expected a whole number"),
         (["--rules", "partitions", "--search-starts", "2"], 'search: expected none with rules="partitions"'),
-        (["--rationality", "1"], 'response: expected "best" with rules="lotteries"'),
+        (["--rationality", "1,2"], "response: expected a Quantal with one finite rationality"),
+        (["--rationality", "inf"], "response: expected a Quantal with one finite rationality"),
     ):
         assert main([*few, *flags]) == 2
         err = capsys.readouterr().err

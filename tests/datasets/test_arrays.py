@@ -298,3 +298,16 @@ def test_a_hundred_thousand_tables_take_less_than_a_second(tmp_path):
         seconds.append(time.perf_counter() - started)
     assert len(arrays) == 100_000
     assert min(seconds) < 1
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda folder: eq.datasets.load_arrays(None), "folder: expected a path, got None"),
+        (lambda folder: eq.datasets.load_arrays(folder, targets=3), "targets: expected names of columns, got 3"),
+        (lambda folder: eq.datasets.stream_arrays(folder, size=2, state="x"), "state: expected that of such a stream"),
+    ],
+)
+def test_arguments_of_another_kind_are_named(folder, call, message):
+    with pytest.raises(ValueError, match=message):
+        call(folder)

@@ -170,3 +170,43 @@ def test_no_relabelled_twin_leaks(arrays):
 def test_forms_that_differ_have_other_hashes(arrays):
     changed = eq.datasets.TableArrays(**{**vars(arrays), "user": arrays.user + arrays.available})
     assert (form_hashes(changed) != form_hashes(arrays)).all()
+
+
+LINE = {"accepted": ["1/3"], "choices": []}
+
+
+@pytest.mark.parametrize(
+    "answer", ["\n" * 200_000, "-" * 200_000, "answer" * 40_000, "answer\n:" * 40_000, "1" * 200_000], ids=range(5)
+)
+def test_long_answers_are_wrong_and_said_in_one_line(answer):
+    """A model that repeats itself: 200,000 empty lines would have taken hours."""
+    found = eq.datasets.grade(LINE, answer)
+    assert not found
+    assert len(found.why) < 400
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        LINE | {"accepted": "1/3"},  # would be 1
+        LINE | {"accepted": []},
+        LINE | {"accepted": ["one"]},
+        LINE | {"accepted": None},
+        LINE | {"choices": "Ann"},
+        LINE | {"accepted": [0.5]},
+        {"accepted": ["1"]},
+    ],
+)
+def test_lines_that_are_no_questions_are_refused(line):
+    with pytest.raises(ValueError, match="game: expected"):
+        eq.datasets.grade(line, "1")
+
+
+@pytest.mark.parametrize(
+    ("answer", "right"), [("Jose\u0301", True), ("**jos\u00e9\u200b**.", True), ("Jose", False), (None, False)]
+)
+def test_names_are_the_same_however_they_are_spelled(answer, right):
+    """No answer was the name None."""
+    asked = {"accepted": ["Jos\u00e9"], "choices": ["Jos\u00e9", "None"]}
+    assert bool(eq.datasets.grade(asked, answer)) == right
+    assert not eq.datasets.grade(asked | {"accepted": ["None"]}, None)

@@ -130,6 +130,14 @@ def test_all_of_it_is_verified(made):
     assert report.checked["splits"] == 96
 
 
+def test_a_split_without_tables_is_no_error(tmp_path):
+    eq.run_sweep(replace(CONFIG, family="senders", tables=36, shard_size=32, splits=(0.9, 0.05, 0.05)), tmp_path)
+    assert 0 in [read(tmp_path, f"tables/{split}-00000001.parquet").num_rows for split in SPLITS]
+    report = eq.verify(tmp_path)
+    assert report.holds, report.failures
+    assert report.complete, report.not_checked
+
+
 def first(folder, kind):
     rows = read(folder, TEXT).to_pylist()
     return next((n, row) for n, row in enumerate(rows) if row["kind"] == kind and (kind != "departure" or n > 4))

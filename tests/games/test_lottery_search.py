@@ -103,6 +103,7 @@ def test_the_prosecutor_finds_his_optimum(update):
 @pytest.mark.parametrize("game", [COURT, OPPOSED], ids=["Theorem 7's pair", "opposed"])
 def test_two_senders_tell_the_truth(game):
     found = search_lotteries(game, QUICK)
+    assert 1e-6 < found.epsilon_before[0] < 0.1, "the polish has something to do"
     assert found.within.all()
     assert found.found.user_value[0] == pytest.approx(game.optimum_utility[0], abs=1e-6)
 
@@ -114,7 +115,8 @@ def test_two_hundred_persuasion_programs():
     game = eq.PersuasionGame.from_tables(tables)
     found, alone = search_lotteries(game, QUICK), eq.games.oblivious_rules(game)
     assert found.within.all()
-    assert (found.epsilon_before > 1e-6).any()
+    assert 0.1 < (found.epsilon_before <= 1e-6).mean() < 0.6
+    assert found.epsilon_before.max() < 0.3
     np.testing.assert_allclose(found.found.value, alone.value, atol=1e-6)
 
 

@@ -419,3 +419,49 @@ def test_a_mixture_that_is_none_is_one_line(write, text, capsys):
     args = ["sweep", "--tables", "4", "--out", str(write("", "x")) + "-out", "--mixture", str(write(text, "m.toml"))]
     assert main(args) == 2
     assert len(capsys.readouterr().err) < 620
+
+
+@pytest.mark.parametrize("twin", ["rain\0", "\x07rain", "ra\u00adin", "rain\x7f"])
+@pytest.mark.parametrize("kind", ["table", "market"])
+def test_characters_that_are_not_seen_make_no_other_name(write, kind, twin):
+    """A zero byte in a name made one more state, in which actions were taken for unavailable."""
+    reader, text = READERS[kind]
+    with pytest.raises(eq.TableFileError, match="column 'state': expected one spelling of a name, got"):
+        reader(write(text.replace("rain", twin, 1)))
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["Ann", "Ann"], "got 'Ann' again in place 1"),
+        (["Ann", ""], "got an empty one in place 1"),
+        (["Ann", "ann"], "expected one spelling of a name, got 'ann'"),
+        (["Ann", " Ann"], "expected one spelling of a name, got ' Ann'"),
+        (["\u00e9", "e\u0301"], "expected one spelling of a name"),
+    ],
+)
+@pytest.mark.parametrize("key", ["provider_names", "state_names", "action_names"])
+def test_names_of_archives_are_different(write, key, names, message):
+    """A committee "Ann" was the first of two with that name."""
+    file = io.BytesIO()
+    np.savez(file, user=np.eye(2), providers=np.zeros((2, 2, 2)), **{key: np.array(names)})
+    with pytest.raises(eq.TableFileError, match=rf"t\.npz: {key}.*{message}"):
+        eq.read_tables(write(file.getvalue(), "t.npz"))
+
+
+@pytest.mark.parametrize("key", ["provider_names", "state_names", "user_names"])
+def test_names_of_archives_of_markets_are_different(write, tmp_path, key):
+    eq.write_market(eq.read_market(write(MARKET, "m.csv")), tmp_path / "m.npz")
+    arrays = dict(np.load(tmp_path / "m.npz"))
+    arrays[key] = np.array(["same"] * len(arrays[key]))
+    np.savez(tmp_path / "m.npz", **arrays)
+    with pytest.raises(eq.TableFileError, match=rf"m\.npz: {key}: expected different names, got 'same' again"):
+        eq.read_market(tmp_path / "m.npz")
+
+
+def test_a_name_of_several_providers_names_no_committee():
+    labels = eq.problems.Labels(("s",), ("a", "b"), ("Ann", "Ann"))
+    tables = eq.from_arrays([[1, 0]], [[[1, 0]], [[0, 1]]], labels=labels)
+    assert eq.solve(tables, committees=[1, 2]).worst_utility.tolist() == [[1.0, 0.0]]
+    with pytest.raises(ValueError, match="providers: expected different names, got 'Ann' for several; give bitmasks"):
+        eq.solve(tables, committees=["Ann"])

@@ -316,3 +316,25 @@ def test_a_frame_that_rates_nothing_is_named(change, how, message):
     options = {"target": "human", "item": "answer", "group": "question", **how}
     with pytest.raises(ValueError, match=message):
         eq.raters.raters_from_dataframe(SCORES | change, **options)
+
+
+# --- results without committees ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("of", ["games", "problems"])
+def test_results_without_committees_go_out_too(of, tmp_path):
+    """Games in normal form and markets of information: the rows of their files, and tables for notebooks and papers."""
+    if of == "games":
+        result = eq.solve(eq.random_games("prisoners_dilemma", 3, seed=0), eq.Nash())
+        rows, heading = eq.rows.profile_rows(result), "efficient"
+    else:
+        result = eq.solve(eq.random_problems("uniform", 3, seed=0), eq.InformationMarket())
+        rows, heading = eq.rows.depth_rows(result), "depth"
+    assert result.to_arrow().equals(rows)
+    assert result.to_polars().shape == result.to_pandas().shape == rows.shape
+    result.write(tmp_path / "rows.parquet")
+    assert pd.read_parquet(tmp_path / "rows.parquet").shape == rows.shape
+    assert heading in result.to_markdown().splitlines()[0]
+    assert result.to_latex().startswith(r"\begin{tabular}")
+    assert result._repr_html_().count("<tr>") == len(result.to_markdown().splitlines()) - 1
+    assert len(result) == 3

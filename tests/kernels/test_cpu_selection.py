@@ -55,6 +55,16 @@ def test_equilibria_are_those_of_the_oracle(shape, tie_break):
             assert outcomes == oracles.equilibrium_outcomes(game, committee, tie_break), (game, committee)
 
 
+@pytest.mark.parametrize("shape", [*SHAPES, (2, 8, 4), (6, 2, 7), (3, 3, 8), (2, 3, 9)])
+def test_few_schemes_in_a_word_and_in_a_list_are_the_same(shape):
+    """With dynamics any number of schemes is listed. Seven providers fill a vector with the user, eight need two."""
+    games = games_of(3, shape, count=40)
+    few, listed = (select(games, outcomes=True, capacity=1, dynamics=dynamics) for dynamics in (False, True))
+    for name in few:
+        assert np.array_equal(few[name], listed[name]), name
+    assert (few["count"] > 1).any()
+
+
 @pytest.mark.parametrize(("tie_break", "deviation"), [*itertools.product(RULES, ("best", "minimal"))])
 def test_dynamics_are_those_of_the_oracle(tie_break, deviation):
     for shape, high in itertools.product(SHAPES[:3], (3, 20)):

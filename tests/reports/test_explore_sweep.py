@@ -108,3 +108,9 @@ def test_what_is_chosen_is_counted_and_opened(folder, rows, shown):
     assert float(cells[2]) == pytest.approx(rows["eps"][here][0], abs=5.1e-7)
     assert float(cells[3].replace("−", "-")) == pytest.approx(-rows["loss"][here][0], abs=5.1e-7)
     assert rows["loss"][here][0] == pytest.approx(rows["loss"][rows["size"] > 1].max(), rel=0.05)
+
+
+def test_it_prints_on_one_page(folder, shown):
+    browser = shown(explore_sweep(folder))
+    browser.click("#behind tbody button")
+    assert len(re.findall(rb"/Type\s*/Page\b", browser.printed())) == 1

@@ -72,3 +72,34 @@ def test_the_command_lists_and_says_all_about_one(capsys):
     assert "tables:" not in capsys.readouterr().out
     assert main(["families", "unifrom"]) == 2
     assert "did you mean 'uniform'?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", list(dict.fromkeys(family.kind for family in BUILT_IN)))
+def test_the_page_lists_every_family_and_shows_a_picture(kind):
+    page = (Path(__file__).parents[2] / "docs" / "families.md").read_text()
+    listed = " ".join(page.partition(f"](families-{kind}.png)")[2].partition("## ")[0].split())
+    for family in BUILT_IN:
+        assert (f"{family.name} {family.definition}" in listed) == (family.kind == kind)
+    assert (Path(__file__).parents[2] / "docs" / f"families-{kind}.png").exists()
+
+
+def test_a_picture_has_a_panel_for_every_family(tmp_path, capsys):
+    path = tmp_path / "markets.svg"
+    assert main(["families", "markets", "--figure", str(path)]) == 0
+    assert f"figure drawn to {path}" in capsys.readouterr().err
+    figure = eq.figures.family_figure("markets")
+    assert [panel.get_title().split()[0] for panel in figure.axes] == ["weak", "strong", "none"]
+    weak, strong, none = (_correlation(panel) for panel in figure.axes)
+    assert abs(none) < 0.1 < weak < strong
+    assert main(["families", "near_hull", "--figure", str(tmp_path / "one.png")]) == 2
+    assert "NAME: expected a kind beside --figure (tables, markets" in capsys.readouterr().err
+
+
+def _correlation(panel):
+    """Of what is drawn: cells weighted by how dark they are."""
+    mesh = panel.collections[0]
+    counts = mesh.get_array().filled(0)
+    y, x = np.indices(counts.shape)
+    return np.cov(np.stack([x.ravel(), y.ravel()]), fweights=counts.ravel().astype(int))[0, 1] / np.sqrt(
+        np.prod([np.cov(axis.ravel(), fweights=counts.ravel().astype(int)) for axis in (x, y)])
+    )

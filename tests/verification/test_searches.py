@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import equilibrax as eq
@@ -52,6 +53,8 @@ def test_what_is_said_of_a_profile_is_not_believed(sound, tmp_path):
         ("user_utility", before["user_utility"] + 1e-3),
         ("provider_utility", before["provider_utility"][::-1]),
         ("regret", before["regret_bound"] + 0.01),
+        ("regret", None),
+        ("regret_lower", before["regret_bound"] + 0.01),
         ("regret_bound", -0.1),
         ("epsilon", 1e-9 if before["epsilon"] is None else None),
         ("certified", not before["certified"]),
@@ -84,6 +87,7 @@ def test_a_profile_from_which_a_member_gains_is_found_though_all_else_is_consist
         ("lotteries", silent[table].ravel().tolist()),
         ("user_utility", float(regret.user_value[table])),
         ("provider_utility", regret.value[table].tolist()),
+        ("regret_lower", 0.0),
         ("regret", 0.0),
         ("regret_bound", 0.0),
         ("certified", True),
@@ -93,6 +97,29 @@ def test_a_profile_from_which_a_member_gains_is_found_though_all_else_is_consist
         if rows[column][row] != value:
             change(folder, RESULTS, column, row, value)
     found = {(one.check, one.column) for one in verify(folder, programs=10_000).failures if one.row == row}
+    assert found
+    assert found <= {("search", "regret_bound"), ("programs", "regret_bound")}
+    assert ("programs", "regret_bound") in found
+
+
+def test_what_is_said_of_a_quantal_user_is_checked_with_a_grid_of_posteriors(tmp_path):
+    game = eq.Joint(rules="lotteries", response=eq.Quantal(5), search=eq.GradientSearch(starts=2, steps=40))
+    run_sweep(replace(CONFIG, tables=3, shard_size=3, game=game), tmp_path)
+    report = verify(tmp_path, programs=10_000)
+    assert report.holds, report.failures
+    assert report.complete, report.not_checked
+    assert report.checked["programs"] == 2 * 9
+    drawn = eq.PersuasionGame.from_tables(eq.sample_tables("senders", 3, states=2, actions=3, providers=2, seed=0))
+    silent = np.zeros((3, 2, 2, 2))
+    silent[..., 0] = 1.0
+    regret = eq.games.lottery_regret(drawn, silent, response=eq.Quantal(5))
+    table = int(regret.epsilon.argmax())
+    rows = read(tmp_path, RESULTS).to_pydict()
+    row = next(i for i, (t, c) in enumerate(zip(rows["table_id"], rows["committee"])) if (t, c) == (table, 3))
+    change(tmp_path, RESULTS, "user_utility", row, float(regret.user_value[table]))
+    change(tmp_path, RESULTS, "provider_utility", row, regret.value[table].tolist())
+    change(tmp_path, RESULTS, "lotteries", row, silent[table].ravel().tolist())
+    found = {(one.check, one.column) for one in verify(tmp_path, programs=10_000).failures if one.row == row}
     assert found
     assert found <= {("search", "regret_bound"), ("programs", "regret_bound")}
     assert ("programs", "regret_bound") in found

@@ -48,10 +48,10 @@ def prepare(workload: Workload, data: Data, backend: eq.games.Backend = "auto") 
             "_resolved": np.int64(fit.resolved),
         }
 
-    def select(count: int) -> Answer:
+    def select(count: int) -> Callable[[], Answer]:
         dynamics = workload.kind == "dynamics"
         game = eq.Selection(dynamics=dynamics, misalignment=workload.kind == "solve")
-        return answer_of(eq.solve(first(count), game, backend=backend, throw=False))
+        return partial(answer_of, eq.solve(first(count), game, backend=backend, throw=False))
 
     def hear_all(count: int) -> Answer:
         found = eq.solve(first(count), eq.Joint(dynamics=False), backend=backend)

@@ -134,9 +134,13 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
         _searched("user_utility", "float64", "her expected utility in the profile that a search found", "utility"),
         _searched("provider_utility", "list of float64", "what members have there, 0 outside the committee", "utility",
                   size="K"),
-        _searched("regret", "float64", "the most that a member gains by a rule that is known", "utility"),
-        _searched("regret_bound", "float64", "what no rule whatever gains any member more than", "utility"),
-        _searched("certified", "bool", "whether these two meet for every member, to 1e-9 of its range"),
+        _searched("regret_lower", "float64", "the most that a member gains by a rule that is known", "utility"),
+        _searched("regret", "float64", "the same where there is a bound beside it, else null", "utility",
+                  nullable=True),
+        _searched("regret_bound", "float64", "what no rule whatever gains any member more than; infinite if nothing is "
+                  "proved", "utility"),
+        _searched("certified", "bool", "whether these two meet for every member, to 1e-9 of its range; 1e-7 for a user "
+                  "who responds quantally"),
         _searched("epsilon", "float64", "the profile is an epsilon-equilibrium for this number; null if that is not "
                   "certified, or more than the tolerance of the search", "utility", nullable=True),
         _searched("lotteries", "list of float64", "chances of messages by provider, state and message, 0 outside the "

@@ -48,6 +48,8 @@ def mask_of(members: str | Sequence[Any], names: Sequence[str], what: str = "pro
         if name not in names:
             argument, hint = "committee" if what == "providers" else what, did_you_mean(str(name), names)
             raise ValueError(f"{argument}: expected {what} among {', '.join(names)}, got {name!r}{hint}")
+        if list(names).count(name) > 1:
+            raise ValueError(f"{what}: expected different names, got {name!r} for several; give bitmasks")
         mask |= 1 << list(names).index(name)
     return mask
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields, make_dataclass, replace
+from types import SimpleNamespace
 from typing import Annotated, Any, ClassVar, TypeVar, get_type_hints
 
 import tyro
@@ -129,7 +130,7 @@ class _JointFlags(_TurnFlags):
 
 _SEARCH = {f.name: f.default for f in fields(GradientSearch) if f.name != "optimizer"}
 _SEARCH_KINDS = {
-    **get_type_hints(GradientSearch),
+    **get_type_hints(GradientSearch, localns={"optax": SimpleNamespace(GradientTransformation=object)}),  # not loaded
     "seed": int,
     "rationality": Annotated[str, tyro.conf.arg(metavar="LOW,HIGH")],
 }

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
+from pathlib import Path
 from typing import Annotated
 
 import tyro
@@ -13,7 +14,10 @@ from rich.console import Console
 
 from equilibrax._core.suggestions import did_you_mean
 from equilibrax._core.text import Screen
+from equilibrax.cli._folders import check_new
+from equilibrax.cli.games import LookFlags
 from equilibrax.cli.manual import wrapped
+from equilibrax.figures import family_figure
 from equilibrax.studies import Family, catalog
 
 
@@ -28,12 +32,19 @@ class FamiliesCommand:
     Example: equilibrax families
     Example: equilibrax families games
     Example: equilibrax families near_hull
+    Example: equilibrax families games --figure games.png
     """
 
     name: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="[NAME]")] = ""
     """A family, of all kinds that have one of this name; or a kind; by default all."""
+    figure: Annotated[Path | None, tyro.conf.arg(metavar="FILE.{png,svg,pdf}")] = None
+    """Figure to draw, of all families of a kind: how two utilities, payoffs or ratings go together."""
+    look: Annotated[LookFlags, tyro.conf.arg(name="")] = field(default_factory=LookFlags)
+    """How figures look."""
 
     def run(self, console: Console) -> int:
+        self.look.check(self.figure)
+        check_new("--figure", [self.figure])
         known = catalog()
         named = [family for family in known if family.name == self.name]
         listed = [family for family in known if self.name in ("", family.kind)]
@@ -42,10 +53,17 @@ class FamiliesCommand:
             raise ValueError(
                 f"NAME: expected one of {', '.join(names)}, got {self.name!r}{did_you_mean(self.name, names)}"
             )
+        if self.figure is not None and not any(family.kind == self.name for family in known):
+            kinds = ", ".join(dict.fromkeys(family.kind for family in known))
+            raise ValueError(f"NAME: expected a kind beside --figure ({kinds}), got {self.name!r}")
         lines = [line for family in named for line in ("", *_lines(family))][1:] if named else list(_listed(listed))
         screen = Screen(width=None if sys.stdout.isatty() else 200, soft_wrap=True)
         for line in lines:
             screen.print(line, markup=False)
+        if self.figure is not None:
+            with self.look.printed():
+                family_figure(self.name, self.figure)
+            console.print(f"figure drawn to {self.figure}", markup=False)
         return 0
 
 

@@ -106,7 +106,7 @@ class MarketCommand:
             from equilibrax.figures.markets import bound_figure
 
             with self.look.printed():
-                bound_figure(rows, self.figure, users=solved[-1][0].result.market.user_names())
+                bound_figure(rows, self.figure)
             console.print(f"figure drawn to {self.figure}", markup=False)
         return unsolved(console, [one for outcomes in solved for one in outcomes])
 

@@ -16,10 +16,11 @@ from rich.console import Console
 from equilibrax.cli._folders import check_folder, check_new
 from equilibrax.cli.games import FigureFlags
 from equilibrax.cli.progress import doing
+from equilibrax.figures.efficiency import EFFICIENCY_FIGURE
 from equilibrax.figures.information import plot_depths
-from equilibrax.figures.markets import MARKET_FIGURES, plot_markets
+from equilibrax.figures.markets import MARKET_FIGURES, MARKET_NAMES, plot_markets
 from equilibrax.figures.paper import PAPER_FIGURES, plot_all
-from equilibrax.rows import iter_committees, names_in, read_committees, read_depths, read_users
+from equilibrax.rows import iter_committees, read_committees, read_depths, read_users
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,8 @@ class Plot:
 
     Figure 5: misalignment against the user's minimum utility at equilibrium, with the bound of Theorem 6. Figure 6: the
     same for the equilibrium that best-response dynamics reaches. Figure 7: minimum utility as providers enter one by
-    one. Up to six tables have a panel each; more are drawn as densities, relative to each table's optimum.
+    one. Up to six tables have a panel each; more are drawn as densities, relative to each table's optimum. Rows with
+    the columns of efficiency have efficiency.png too: the efficiency gap of the worst equilibrium against misalignment.
 
     Of markets (`users*.parquet`, from a sweep with --users): bound.png, every user's worst utility against her bound,
     and providers.png, utility against the number of providers, in both games side by side. Of markets of information
@@ -62,21 +64,16 @@ class Plot:
 
 def _rows(source: Path) -> Any:
     """Rows of a sweep part by part, since its shards have no table in common; others together."""
+    also = ("efficiency_gap",)
     if not (source / "committees").is_dir():
-        return read_committees(source)
+        return read_committees(source, also)
     iter_committees(source)  # which says at once that there is nothing
-    return partial(iter_committees, source)
-
-
-def _user_names(source: Path) -> tuple[str, ...]:
-    """The users' names, where all markets of a file have the same."""
-    found = {tuple(one.get("users", ())) for one in (names_in(pq.read_schema(source)) if source.is_file() else [])}
-    return found.pop() if len(found) == 1 else ()
+    return partial(iter_committees, source, also)
 
 
 _KINDS: dict[str, tuple[tuple[str, ...], Callable[[Path], Callable[[Path], list[Path]]]]] = {
-    "committees": (PAPER_FIGURES, lambda source: partial(plot_all, _rows(source))),
-    "users": (MARKET_FIGURES, lambda source: partial(plot_markets, read_users(source), users=_user_names(source))),
+    "committees": ((*PAPER_FIGURES, EFFICIENCY_FIGURE), lambda source: partial(plot_all, _rows(source))),
+    "users": (MARKET_FIGURES, lambda source: partial(plot_markets, read_users(source, MARKET_NAMES))),
     "depths": (("depth.png",), lambda source: partial(plot_depths, read_depths(source))),
 }
 """What rows are of: their figures, and how they are read and drawn."""

@@ -16,11 +16,12 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from equilibrax._core.checks import check_choice, check_whole
+from equilibrax._core.checks import check_choice, check_whole, shown
 from equilibrax._core.status import Status
 from equilibrax._core.text import plain
 from equilibrax.datasets.arrays import TableArrays
 from equilibrax.games import Selection, SelectionResult, solve
+from equilibrax.io.names import alike
 from equilibrax.problems import UtilityTables, from_integers
 from equilibrax.problems.tables import table_id_words
 
@@ -168,7 +169,8 @@ _DECIMAL = re.compile(r"[+-]?(\d{1,99}(\.\d{0,99})?|\.\d{1,99})([eE][+-]?\d{1,2}
 _RATIO = re.compile(r"([+-]?\d{1,99})\s*/\s*(\d{1,99})")
 _AROUND = " \t$*`\"'"
 _BOXED = re.compile(r"[\s$*]*\\boxed\{(?:\\text\{)?([^{}]*)\}{1,2}[\s$*.]*")
-_LAST = re.compile(r"^\W*answer\W*:(.*)$", re.IGNORECASE | re.MULTILINE)
+# Within a line: what runs over line ends takes the square of as many empty lines.
+_LAST = re.compile(r"^[^\w\n]*answer[^\w\n]*:(.*)$", re.IGNORECASE | re.MULTILINE)
 
 
 def grade(game: Question | Mapping[str, Any], answer: object) -> Grade:
@@ -195,15 +197,26 @@ def grade(game: Question | Mapping[str, Any], answer: object) -> Grade:
     if isinstance(game, Question):
         accepted, choices = game.accepted, game.choices
     elif isinstance(game, Mapping) and {"accepted", "choices"} <= game.keys():
-        accepted, choices = tuple(game["accepted"]), tuple(game["choices"])
+        accepted, choices = _texts_of(game, "accepted"), _texts_of(game, "choices")
+        if not accepted or (not choices and not _RATIO.fullmatch(accepted[0]) and not _DECIMAL.fullmatch(accepted[0])):
+            raise ValueError(f"game: expected a number or names in accepted, got {shown(game['accepted'])}")
     else:
-        raise ValueError(f"game: expected a question, or a mapping with accepted and choices, got {game!r}")
-    text = "" if answer is None else str(answer)
+        raise ValueError(f"game: expected a question, or a mapping with accepted and choices, got {shown(game)}")
+    if answer is None:
+        return Grade(False, "expected an answer, got none")
+    text = str(answer)
     said = _LAST.findall(text)
     came = (said[-1] if said else text).strip()
     boxed = _BOXED.fullmatch(came)
     came = boxed[1] if boxed else came
     return _graded_name(accepted, choices, came) if choices else _graded_number(Fraction(accepted[0]), came)
+
+
+def _texts_of(game: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    found = game[name]
+    if not isinstance(found, list | tuple) or not all(isinstance(text, str) for text in found):
+        raise ValueError(f"game: expected a list of texts as {name}, got {shown(found)}")
+    return tuple(found)
 
 
 def _graded_number(expected: Fraction, came: str) -> Grade:
@@ -214,7 +227,7 @@ def _graded_number(expected: Fraction, came: str) -> Grade:
     elif _DECIMAL.fullmatch(bare):
         given = Fraction(bare)
     else:
-        return Grade(False, f"expected a whole number, a fraction or a decimal number, got {came!r}")
+        return Grade(False, f"expected a whole number, a fraction or a decimal number, got {shown(came)}")
     if given == expected:
         return Grade(True)
     digits = len(bare.partition(".")[2])
@@ -225,13 +238,13 @@ def _graded_number(expected: Fraction, came: str) -> Grade:
 def _graded_name(accepted: Sequence[str], choices: Sequence[str], came: str) -> Grade:
     named = [name for name in choices if name == came] or [name for name in choices if _bare(name) == _bare(came)]
     if len(named) != 1:
-        return Grade(False, f"expected one of {', '.join(choices)}, got {came!r}")
+        return Grade(False, f"expected one of {', '.join(choices)}, got {shown(came)}")
     return Grade(True) if named[0] in accepted else Grade(False, f"expected {' or '.join(accepted)}, got {named[0]}")
 
 
 def _bare(text: str) -> str:
-    """A name without case and without what writers put around it."""
-    return text.strip(_AROUND).removesuffix(".").strip(_AROUND).casefold()
+    """A name without case, accents' spelling, what is not seen, and what writers put around it."""
+    return alike(text.strip(_AROUND).removesuffix(".").strip(_AROUND))
 
 
 # --- words ------------------------------------------------------------------------------------------------------------

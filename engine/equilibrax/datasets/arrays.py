@@ -252,6 +252,10 @@ class _Files:
     """A split's files, shard by shard."""
 
     def __init__(self, folder: str | os.PathLike[str], split: str, targets: Sequence[str]):
+        if not isinstance(folder, str | os.PathLike):
+            raise ValueError(f"folder: expected a path, got {folder!r}")
+        if not isinstance(targets, str | list | tuple):
+            raise ValueError(f"targets: expected names of columns, got {targets!r}")
         found = read_layout(Path(folder))
         if found is None or found.kinds[:2] != ("tables", "committees"):
             raise ValueError(f"folder: expected a sweep of tables, got {os.fspath(folder)!r}")

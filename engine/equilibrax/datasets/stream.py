@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -86,6 +86,8 @@ class ArrayStream:
 
     def _resume(self, state: dict[str, int]) -> None:
         mine = self.state
+        if not isinstance(state, Mapping):
+            raise ValueError(f"state: expected that of such a stream, got {state!r}")
         for name in ("size", "seed", "tables"):
             if state.get(name) != mine[name]:
                 raise ValueError(f"state: expected {name} {mine[name]}, as this stream has, got {state.get(name)!r}")

@@ -10,6 +10,7 @@ from .curves import (
     sparsity_figure as sparsity_figure,
 )
 from .efficiency import efficiency_gap as efficiency_gap
+from .families import family_figure as family_figure
 from .information import depth_figure as depth_figure, plot_depths as plot_depths
 from .markets import (
     bound_figure as bound_figure,

@@ -9,11 +9,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from contextvars import ContextVar
-from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
-from textwrap import fill
 from typing import Any, Literal
 
 import matplotlib as mpl
@@ -26,19 +23,30 @@ from matplotlib.collections import QuadMesh
 from matplotlib.colors import LinearSegmentedColormap, LogNorm, to_hex
 from matplotlib.figure import Figure, FigureBase
 from matplotlib.lines import Line2D
-from matplotlib.text import Text
 from matplotlib.ticker import (
     FixedLocator,
-    FuncFormatter,
     LogFormatter,
     MaxNLocator,
     ScalarFormatter,
     StrMethodFormatter,
 )
+from matplotlib.transforms import ScaledTranslation
 
 from equilibrax._core.checks import check_choice
 from equilibrax._core.files import whole_file
-from equilibrax._core.text import plain
+from equilibrax.figures._letters import (
+    LETTER,
+    Look,
+    add_note as add_note,
+    beside as beside,
+    fitting as fitting,
+    letters as letters,
+    look,
+    settle,
+    short as short,
+    show_as_text,
+    width_of,
+)
 from equilibrax.figures._statistics import TOLERANCE
 
 # Okabe and Ito's colours, which colour-blind readers can tell apart.
@@ -87,21 +95,8 @@ Target = str | os.PathLike[str] | FigureBase | None
 _PANEL_HEIGHT, _LEAST_WIDTH = 2.3, 4.2  # inches
 _CELLS = 48
 _DENSITY = LinearSegmentedColormap.from_list("density", ["#D6E6F2", "#56B4E9", "#0072B2", "#00263F"])
-_NEAR = np.array([0.065, 0.03])  # parts of a panel within which markers hide each other
+_NEAR = np.array([0.065, 0.055])  # parts of a panel within which markers, and the numbers above them, hide each other
 _SHAPES = ("o", "s", "^", "D", "v", "p", "P", "X", "<", "h", ">", "d", "8", (4, 1, 0), (5, 1, 0), (6, 1, 0))
-
-
-@dataclass(frozen=True)
-class _Look:
-    """What is asked of all figures: other formats than their names say, a width, and how large letters are."""
-
-    formats: tuple[str, ...] = ()
-    width: float | None = None  # inches
-    scale: float = 1.0
-
-
-_PLAIN = _Look()
-_look: ContextVar[_Look] = ContextVar("look", default=_PLAIN)
 
 
 @contextmanager
@@ -132,11 +127,11 @@ def printed(
     check_choice("style", style, tuple(_SCALES))
     if width is not None and not 40 <= width <= 1000:
         raise ValueError(f"width: expected 40 to 1000 millimetres, got {width}")
-    token = _look.set(_Look(chosen, None if width is None else width / 25.4, _SCALES[style]))
+    token = look.set(Look(chosen, None if width is None else width / 25.4, _SCALES[style]))
     try:
         yield
     finally:
-        _look.reset(token)
+        look.reset(token)
 
 
 def files_of(path: str | os.PathLike[str]) -> list[Path]:
@@ -148,7 +143,7 @@ def files_of(path: str | os.PathLike[str]) -> list[Path]:
     path = Path(path)
     if path.suffix[1:] not in FORMATS:
         raise ValueError(f"path: expected a name that ends in .png, .svg or .pdf; got {path.name}")
-    return [path.with_suffix(f".{one}") for one in _look.get().formats or (path.suffix[1:],)]
+    return [path.with_suffix(f".{one}") for one in look.get().formats or (path.suffix[1:],)]
 
 
 @contextmanager
@@ -161,6 +156,7 @@ def page(
     panel_width: float = 2.7,
     height: float = _PANEL_HEIGHT,
     columns: int | None = None,
+    names: Sequence[str] = (),
 ) -> Iterator[tuple[Any, list[Axes]]]:
     """A figure and its `count` panels, written on leaving if a file is named: all of it, or nothing if anything fails.
 
@@ -170,18 +166,20 @@ def page(
         footnote: what the figure shows and leaves out.
         share: give all panels the same ranges; "y" only that of y.
         panel_width, height: of a panel, in inches.
-        columns: panels beside each other; by default as their number suggests.
+        columns: panels beside each other; by default as their number suggests, and as many as a width has room for.
+        names: at the left of the panels, for which the page is wider.
 
     Raises:
         ValueError: if the name ends in none of the formats.
     """
-    look = _look.get()
+    asked = look.get()
     files = files_of(to) if isinstance(to, str | os.PathLike) else []
-    columns = columns or {4: 2, 7: 4, 8: 4}.get(count, min(count, 3 if count <= 9 else 4))
+    left = max(map(len, names), default=0) * LETTER * letters(_STYLE["font.size"])
+    columns = columns or fitting({4: 2, 7: 4, 8: 4}.get(count, min(count, 3 if count <= 9 else 4)), left)
     rows = ceil(count / columns)
-    grown = look.scale**0.5  # letters grow more than the figure
-    width = look.width or max(panel_width * columns, _LEAST_WIDTH) * grown
-    scaled = {name: value * look.scale for name, value in _STYLE.items() if name in _SCALED}
+    grown = asked.scale**0.5  # letters grow more than the figure
+    width = asked.width or max(panel_width * columns, _LEAST_WIDTH) * grown + max(0.0, left - 0.8)
+    scaled = {name: value * asked.scale for name, value in _STYLE.items() if name in _SCALED}
     with matplotlib.style.context(["default", _STYLE, scaled]):
         if isinstance(to, FigureBase):
             figure: Any = to
@@ -195,24 +193,11 @@ def page(
             unused.set_visible(False)
         add_note(figure, footnote)
         yield figure, list(grid[:count])
-        _show_as_text(figure)
+        show_as_text(figure)
+        settle(figure, list(grid[:count]), columns, resize=figure is not to)
         for path in files:
             with whole_file(path) as file:
                 figure.savefig(file, format=path.suffix[1:], metadata=_MADE_BY[path.suffix[1:]])
-
-
-def add_note(figure: Any, text: str) -> None:
-    """Add to what the foot says."""
-    before = figure.get_supxlabel().replace("\n", " ")
-    note = fill(f"{before} {text}".strip(), max(20, int(width_of(figure) * 20 / _look.get().scale)))
-    # Of all text at the foot, constrained layout keeps only the figure's own x label clear of the panels.
-    style = {"horizontalalignment": "left", "fontsize": 6.5 * _look.get().scale, "color": "#444444"}
-    figure.supxlabel(note, x=0.01, **style)
-
-
-def width_of(figure: FigureBase) -> float:
-    """Inches."""
-    return figure.bbox.width / figure.dpi  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def set_ranges(panel: Axes, x: np.ndarray, y: np.ndarray, optimum: float) -> None:
@@ -224,7 +209,8 @@ def set_ranges(panel: Axes, x: np.ndarray, y: np.ndarray, optimum: float) -> Non
         spread = 0.02 * abs(optimum) or 0.02
         low, high = low - spread, high + spread / 4
     margin = 0.08 * (high - low)
-    panel.set(xlim=(-0.05 * right, 1.06 * right), ylim=(low - margin, high + margin))
+    top = (0.03 + 0.07 * look.get().scale) * (high - low)  # numbers above markers have letters
+    panel.set(xlim=(-0.05 * right, 1.06 * right), ylim=(low - margin, high + top))
     for axis, intervals in ((panel.xaxis, 4), (panel.yaxis, 5)):
         axis.set_major_locator(MaxNLocator(intervals, steps=[1, 2, 2.5, 5, 10]))
     panel.yaxis.set_major_formatter(ScalarFormatter(useOffset=False))
@@ -269,7 +255,7 @@ def marker(size: int, largest: int, *, outlined: bool = False) -> dict[str, Any]
     return {
         "linestyle": "",
         "marker": _SHAPES[(size - 1) % len(_SHAPES)],
-        "markersize": (9.0 - 4.0 * step) * _look.get().scale,
+        "markersize": 9.0 - 4.0 * step,
         "markerfacecolor": "none" if outlined else colour,
         "markeredgecolor": colour if outlined else "white",
         "markeredgewidth": 0.9 if outlined else 0.6,
@@ -282,16 +268,17 @@ def marker(size: int, largest: int, *, outlined: bool = False) -> dict[str, Any]
 def counts(panel: Axes, x: np.ndarray, y: np.ndarray) -> None:
     """How many committees are at one place, written above it where it is more than one."""
     (left, right), (low, high) = panel.get_xlim(), panel.get_ylim()
-    places = np.array([(x - left) / (right - left), (y - low) / (high - low)]).T / _NEAR
+    places = np.array([(x - left) / (right - left), (y - low) / (high - low)]).T / (_NEAR * look.get().scale)
     counted = np.zeros(len(places), bool)
     for one in np.lexsort((places[:, 0], -places[:, 1])):
         if not counted[one]:
             here = ~counted & (np.abs(places - places[one]).max(axis=1) < 1)
             counted |= here
             if here.sum() > 1:
-                middle, size = (float(x[here].mean()), float(y[here].max())), 5.5 * _look.get().scale
-                style = {"ha": "center", "va": "bottom", "fontsize": size, "color": "#333333", "zorder": 4}
-                panel.annotate(str(here.sum()), middle, xytext=(0, 5), textcoords="offset points", **style)
+                middle = float(x[here].mean()), float(y[here].max())
+                style = {"ha": "center", "va": "bottom", "fontsize": letters(5.5), "color": "#333333", "zorder": 5}
+                style["bbox"] = {"facecolor": "white", "alpha": 0.75, "linewidth": 0, "pad": 0.2}
+                panel.annotate(str(here.sum()), middle, xytext=(0, letters(5)), textcoords="offset points", **style)
 
 
 def size_entries(sizes: Sequence[int]) -> list[Artist]:
@@ -340,27 +327,39 @@ def axis_labels(panels: list[Axes], x: str, y: str) -> None:
 def legend(figure: FigureBase, entries: Sequence[Artist]) -> None:
     """A legend over the panels, in as many columns as fit."""
     if entries:
-        widest = max(len(str(entry.get_label())) for entry in entries)
-        columns = max(1, int(width_of(figure) / ((0.065 * widest + 0.5) * _look.get().scale)))
-        rows = ceil(len(entries) / columns)
-        named_legend(figure, entries, loc="outside upper center", ncols=ceil(len(entries) / rows))
+        size = letters(_STYLE["legend.fontsize"])
+        rows = ceil(len(entries) / _columns(width_of(figure), entries, size))
+        place = {"loc": "outside upper center", "ncols": ceil(len(entries) / rows)}
+        named_legend(figure, entries, width_of(figure), fontsize=size, **place)
 
 
-def named_legend(of: FigureBase | Axes, entries: Sequence[Artist], **options: Any) -> None:
-    """A legend of all entries, whatever their labels are: Matplotlib hides those that begin with an underscore."""
+def legend_below(panel: Axes, entries: Sequence[Artist], width: float) -> None:
+    """A legend of one panel alone, under it: `width` inches, small letters, in as many columns as fit."""
+    size = letters(6.5)
+    width *= look.get().scale ** 0.5
+    rows = ceil(len(entries) / _columns(width, entries, size))
+    down = ScaledTranslation(0, -letters(28) / 72, panel.figure.dpi_scale_trans)  # pyright: ignore
+    place = {"loc": "upper center", "bbox_to_anchor": (0.5, 0), "bbox_transform": panel.transAxes + down}
+    small = {"fontsize": size, "handlelength": 1.6, "labelspacing": 0.25, "columnspacing": 1}
+    named_legend(panel, entries, width, ncols=ceil(len(entries) / rows), **place, **small)
+
+
+def _columns(width: float, entries: Sequence[Artist], size: float) -> int:
+    widest = max(len(str(entry.get_label())) for entry in entries)
+    return max(1, int(width / ((LETTER * widest + 0.06) * size)))
+
+
+def named_legend(of: FigureBase | Axes, entries: Sequence[Artist], width: float | None = None, **options: Any) -> None:
+    """A legend of all entries, whatever their labels are: Matplotlib hides those that begin with an underscore.
+
+    Names are cut where they are wider than `width` inches, in letters of `fontsize`.
+    """
     made = of.legend(entries, ["entry"] * len(entries), **options)
-    for text, entry in zip(made.get_texts(), entries):
-        text.set_text(str(entry.get_label()))
-
-
-def _show_as_text(figure: Any) -> None:
-    """Control characters of names, as escapes; the ends of lines are ours."""
-    for text in figure.findobj(Text):
-        text.set_text("\n".join(map(plain, text.get_text().split("\n"))))  # pyright: ignore[reportAttributeAccessIssue]
-    for panel in figure.axes:
-        for axis in (panel.xaxis, panel.yaxis):
-            if isinstance(names := axis.get_major_formatter(), FuncFormatter):  # as which Matplotlib keeps names
-                axis.set_major_formatter(FuncFormatter(lambda x, at, names=names: plain(names(x, at))))
+    names = [str(entry.get_label()) for entry in entries]
+    if width is not None:
+        names = short(names, int(width / (LETTER * options["fontsize"]) - 6))
+    for text, name in zip(made.get_texts(), names):
+        text.set_text(name)
 
 
 class _Counts(LogFormatter):

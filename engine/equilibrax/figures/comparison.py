@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -35,13 +36,13 @@ _WORST = {"linestyle": "", "marker": "o", "markersize": 4.5, "markeredgewidth": 
 _BOUND = {
     "linestyle": "",
     "marker": "|",
-    "markersize": 11,
+    "markersize": 8,
     "markeredgewidth": 1.6,
     "color": draw.VERMILLION,
     "zorder": 5,
 }
 _BELOW = {**_BOUND, "marker": "<", "markersize": 4, "markeredgewidth": 0}
-_NOTE = {"va": "center", "fontsize": 6.5, "color": draw.GREY}
+_NOTE: dict[str, Any] = {"va": "center", "color": draw.GREY}
 
 
 def comparison_figure(comparisons: Comparison | Sequence[Comparison], path: draw.Target = None) -> Figure:
@@ -53,7 +54,7 @@ def comparison_figure(comparisons: Comparison | Sequence[Comparison], path: draw
 
     Args:
         comparisons: one or several; tables of several may have different shapes.
-        path: the PNG file to write, whole or not at all.
+        path: a file to write (.png, .svg, .pdf), a Figure or SubFigure to draw into, or None for a new Figure.
 
     Raises:
         ValueError: if there is no comparison, there are several with more than six tables in all, no game of a table
@@ -85,7 +86,8 @@ def _by_table(given: list[Comparison], path: draw.Target) -> Figure:
         "Filled: worst equilibrium; outlined: best. A monopolist's are those of the worst and the best provider alone."
     )
     sources: dict[str, list[str]] = {}
-    with draw.page(path, len(tables), note, share="y", height=height) as (figure, panels):
+    names = [line.name for line in lines]
+    with draw.page(path, len(tables), note, share="y", height=height, names=names) as (figure, panels):
         for (one, b), panel in zip(tables, panels):
             shown = [g for g, line in enumerate(one.lines) if line in at and np.isfinite(one.worst[b, g])]
             worst, best, optimum = one.worst[b], one.best[b], one.optimum[b]
@@ -107,11 +109,12 @@ def _by_table(given: list[Comparison], path: draw.Target) -> Figure:
                     )
             for line, row in at.items():
                 if line not in [one.lines[g] for g in shown]:
-                    panel.text(0.02, row, "not played", transform=panel.get_yaxis_transform(), **_NOTE)
+                    place: dict[str, Any] = {"transform": panel.get_yaxis_transform(), "fontsize": draw.letters(6.5)}
+                    panel.text(0.02, row, "not played", **place, **_NOTE)
             panel.set_title(one.tables.names()[b])
             panel.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
             panel.xaxis.set_major_formatter(ScalarFormatter(useOffset=False))
-            _name_rows(panel, [line.name for line in lines])
+            _name_rows(panel, names)
         draw.axis_labels(panels, "the user's expected utility", "")
         dark = {"color": "#444444"}
         draw.legend(
@@ -138,7 +141,8 @@ def _pooled(given: list[Comparison], path: draw.Target) -> Figure:
     if lost := int((~solved[:, shown]).sum()):
         note += f" {lost:,} games left out that are not solved."
     height = _ROW * len(shown) + 0.6
-    with draw.page(path, 2, note, share="y", panel_width=3.6, height=height) as (figure, (left, right)):
+    names = [one.lines[g].name for g in shown]
+    with draw.page(path, 2, note, share="y", panel_width=3.6, height=height, names=names) as (figure, (left, right)):
         left.axvline(0, **draw.OPTIMUM)
         right.tick_params(axis="y", length=0)
         for row, g in enumerate(shown):
@@ -152,17 +156,17 @@ def _pooled(given: list[Comparison], path: draw.Target) -> Figure:
                     "textcoords": "offset points",
                     "ha": "right",
                     "va": "center",
-                    "fontsize": 6,
+                    "fontsize": draw.letters(6),
                     "color": draw.GREY,
                 }
                 left.annotate("the same in 90 % of tables", (middle, row), xytext=(-6, 0), **place)
         shares = one.at_optimum[shown]
         bars = right.barh(range(len(shown)), shares, color=[_colour(one.lines[g]) for g in shown], height=0.62)
-        right.bar_label(bars, [f"{100 * share:.1f} %" for share in shares], padding=2, fontsize=6.5)
-        right.set_xlim(0, 1.18)
+        right.bar_label(bars, [f"{100 * share:.1f} %" for share in shares], padding=2, fontsize=draw.letters(6.5))
+        right.set_xlim(0, 1.05 + 0.15 * draw.letters(1))
         right.set_xticks([0, 0.25, 0.5, 0.75, 1])
         right.xaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
-        _name_rows(left, [one.lines[g].name for g in shown])
+        _name_rows(left, names)
         left.set_xlabel("worst equilibrium − optimum (utility units)")
         right.set_xlabel("tables whose worst equilibrium is first-best")
         draw.legend(

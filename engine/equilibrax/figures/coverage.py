@@ -224,7 +224,7 @@ class Pairs:
 
 def across(count: int) -> int:
     """How many of so many columns are beside each other."""
-    return {4: 2}.get(count, min(count, _ACROSS))
+    return draw.fitting({4: 2}.get(count, min(count, _ACROSS)))
 
 
 def label_pairs(columns: list[tuple[Axes, Axes]], x: str, y: tuple[str, str]) -> None:
@@ -246,12 +246,7 @@ def _draw_users(panel: Axes, curve: WeakCurve) -> None:
         lines += panel.plot(curve.sizes, values[i], linewidth=1.4, label=curve.user_names[i], **style)
     size_axis(panel, curve.sizes)
     panel.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
-    low, high = panel.get_ylim()
-    across = 2 if len(shown) > 3 else 1
-    rows = -(-len(shown) // across)
-    panel.set_ylim(low, high + 0.09 * rows * (high - low))
-    small: dict[str, Any] = {"fontsize": 6, "handlelength": 1.4, "labelspacing": 0.25, "columnspacing": 1}
-    draw.named_legend(panel, lines, loc="upper right", ncols=across, **small)
+    draw.legend_below(panel, lines, 3.0)
 
 
 def chosen(names: Sequence[str], mask: np.ndarray) -> list[str]:
@@ -263,7 +258,7 @@ def name_uncovered(panel: Axes, names: list[str]) -> None:
     if names:
         text = ", ".join(names[:2]) + (f" and {len(names) - 2} more" if len(names) > 2 else "") + ": no model at all"
         place: dict[str, Any] = {"xycoords": panel.get_yaxis_transform(), "textcoords": "offset points"}
-        style: dict[str, Any] = {"ha": "right", "va": "top", "fontsize": 6, "color": "#444444"}
+        style: dict[str, Any] = {"ha": "right", "va": "top", "fontsize": draw.letters(6), "color": "#444444"}
         panel.annotate(
             text, (0.99, panel.get_yticks()[-1]), xytext=(0, -4), **place, **style
         )  # lines fall to the right
@@ -274,7 +269,8 @@ def _log_ticks(low: float, high: float) -> list[float]:
     for steps in ((1.0,), (1.0, 3.0), (1.0, 2.0, 5.0), tuple(np.arange(1.0, 10.0))):
         ticks = [t for t in LogLocator(10, steps).tick_values(low, high) if low <= t <= high]
         if len(ticks) >= 3:
-            return ticks if len(ticks) <= 7 else ticks[:: -(-len(ticks) // 7)]
+            most = int(6 / draw.letters(1))  # as letters have room for
+            return ticks if len(ticks) <= most else ticks[:: -(-len(ticks) // most)]
     return ticks  # pyright: ignore[reportPossiblyUnboundVariable]
 
 

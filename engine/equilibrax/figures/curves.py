@@ -267,7 +267,9 @@ def size_axis(panel: Axes, sizes: np.ndarray) -> None:
 
 def _line(panel: Axes, sizes: Sequence[int], mean: np.ndarray, spread: np.ndarray, method: str) -> None:
     at, few = np.asarray(sizes), len(sizes) <= 12
-    style = _style(method) | ({"marker": "o", "markersize": 3} if few and method != "best_individual_hindsight" else {})
+    style = _style(method)
+    if few and (method != "best_individual_hindsight" or len(sizes) == 1):  # which is dashes, where there is a line
+        style |= {"marker": "o", "markersize": 7 - 0.9 * list(METHOD_NAMES).index(method) if len(sizes) == 1 else 3}
     panel.plot(at, mean, **style)
     if method != "best_individual_hindsight":
         shade = {"color": METHOD_COLOURS[method], "alpha": _SHADE, "linewidth": 0}
@@ -292,7 +294,7 @@ def _error_axis(panel: Axes, means: np.ndarray) -> bool:
     """From zero to above all means. Whether shades are cut: a first one far above must not flatten the rest."""
     high = panel.get_ylim()[1]
     top = 1.6 * float(np.nanmax(means))
-    panel.set_ylim(0, min(high, top))
+    panel.set_ylim(0, max(min(high, top), 1.1 * float(np.nanmax(means))))
     panel.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
     return high > top
 

@@ -61,7 +61,7 @@ def depth_figure(rows: pa.Table, path: draw.Target = None) -> Figure:
     parts = (columns["problem"], columns["depth"], *numbers.values(), columns["harmed"])
     lines = [_lines(title, *(part[of_kind == number] for part in parts)) for number, title in enumerate(titles)]
     most = max(0.04, 3 * max(float(one.harmed.max()) for one in lines))
-    with draw.page(path, len(titles), _said(len(unsettled)), panel_width=2.6) as (figure, panels):
+    with draw.page(path, len(titles), _said(len(unsettled)), panel_width=3.0) as (figure, panels):
         for panel, title, one in zip(panels, titles, lines):
             _panel(panel, title, one, most)
         draw.axis_labels(panels, "depth of the market", "utility")
@@ -136,7 +136,7 @@ def _panel(panel, title: str, lines: _Lines, most: float) -> None:
     right.bar(depths, lines.harmed, zorder=1, **_BARS)
     right.set_ylim(0, most)
     right.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
-    right.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=int(most <= 0.04)))
+    right.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=int(most <= 0.04), symbol=" %"))
     right.spines["right"].set_visible(True)
     panel.set_zorder(right.get_zorder() + 1)
     panel.patch.set_visible(False)

@@ -18,7 +18,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, MaxNLocator, ScalarFormatter
+from matplotlib.ticker import MaxNLocator, ScalarFormatter
 
 import equilibrax.figures._drawing as draw
 from equilibrax.figures.paper import MAX_MARKERS
@@ -29,12 +29,15 @@ MAX_LINES = 24
 _COLOURS = {"personalized": draw.BLUE, "anonymous": draw.VERMILLION}
 _WORST = {"linestyle": "", "marker": "o", "markersize": 4.5, "markeredgewidth": 0, "zorder": 4}
 _BEST = {**_WORST, "markersize": 6, "markerfacecolor": "white", "markeredgewidth": 1.2, "zorder": 3}
-_TICK = {"linestyle": "", "marker": "|", "markersize": 11, "markeredgewidth": 1.6, "zorder": 5}
+_TICK = {"linestyle": "", "marker": "|", "markersize": 8, "markeredgewidth": 1.6, "zorder": 5}
 _BOUND = {**_TICK, "color": "black"}
-_FURTHER = {"linestyle": "", "marker": "<", "markersize": 4.5, "markeredgewidth": 0, "color": "black", "clip_on": False}
-_BENCHMARK = {**_TICK, "color": draw.GREEN, "markersize": 15, "zorder": 2}
+_FURTHER = {"linestyle": "", "marker": "<", "markersize": 4.5, "markeredgewidth": 0, "color": "black"}
+_BENCHMARK = {**_TICK, "color": draw.GREEN, "markersize": 12, "zorder": 2}
 _POINTS = {"linestyle": "", "marker": "o", "markersize": 2.8, "markeredgewidth": 0, "alpha": 0.45, "zorder": 3}
 _DARK = "#444444"
+_MEAN = {"linewidth": 1.1, "linestyle": "--", "zorder": 1.8}
+_MOST_POINTS = 200  # of a game, and of bounds, most of which are beside each other
+_LONGEST = 36  # letters of a name beside a panel
 _NEEDED = ("market", "family", "game", "user", "worst_utility", "best_utility", "benchmark", "bound", "committee_size")
 
 
@@ -60,8 +63,8 @@ def bound_figure(rows: pa.Table, path: draw.Target = None, *, users: Sequence[st
 
     Args:
         rows: from `user_rows` with promises; of one game, or of several put together.
-        path: the PNG file to write, whole or not at all.
-        users: names of the users by their number, where each has a line.
+        path: a file to write (.png, .svg, .pdf), a Figure or SubFigure to draw into, or None for a new Figure.
+        users: names of the users by their number, where each has a line; default: as `user_name` in the rows.
 
     Raises:
         ValueError: if a column is absent, no row can be shown, or `path` ends in no format.
@@ -77,8 +80,9 @@ def bound_figure(rows: pa.Table, path: draw.Target = None, *, users: Sequence[st
     solved = np.isfinite(every["worst_utility"]) & np.isfinite(every["benchmark"])
     shown = _require(every.only(solved), "an equilibrium and a benchmark")
     note = _said(shown, every)
-    if len(_people(shown)) <= MAX_LINES:
-        return _bounds_by_user(shown, note, path, users)
+    people = _people(every)
+    if len(people) <= MAX_LINES:
+        return _bounds_by_user(shown, people, _names(every, people, users), note, path)
     else:
         return _bounds_pooled(shown, note, path)
 
@@ -91,8 +95,8 @@ def providers_figure(rows: pa.Table, path: draw.Target = None, *, users: Sequenc
 
     Args:
         rows: from `user_rows`, with committees of several sizes; of one game, or of several put together.
-        path: the PNG file to write, whole or not at all.
-        users: names of the users by their number, where each has a line.
+        path: a file to write (.png, .svg, .pdf), a Figure or SubFigure to draw into, or None for a new Figure.
+        users: names of the users by their number, where each has a line; default: as `user_name` in the rows.
 
     Raises:
         ValueError: if a column is absent, no row can be shown, or `path` ends in no format.
@@ -104,10 +108,13 @@ def providers_figure(rows: pa.Table, path: draw.Target = None, *, users: Sequenc
     """
     every = _read(rows, (*_NEEDED, "optimum"))
     shown = _require(every.only(np.isfinite(every["worst_utility"])), "an equilibrium")
-    people = _people(shown)
+    people = _people(every)
     few = len(people) <= 8
-    note = _said(shown, every)
-    note += " Lines: means over the committees of a size; bars: from the worst committee to the best." if few else ""
+    note = _said(shown, every, "an equilibrium")
+    if few:
+        note += " Lines: means over the committees of a size; bars: from the worst committee to the best."
+    else:
+        note += " Numbers: the share of users and committees with less than the optimum."
     with draw.page(path, len(shown.games), note, share=True, panel_width=3.3) as (figure, panels):
         for game, panel in zip(shown.games, panels):
             mine = shown.only(shown["game"] == game)
@@ -115,9 +122,13 @@ def providers_figure(rows: pa.Table, path: draw.Target = None, *, users: Sequenc
             (_sizes_by_user if few else _sizes_pooled)(panel, mine, people, _colour(game))
             draw.set_size_axis(panel, int(shown["committee_size"].max()))
             panel.yaxis.set_major_formatter(ScalarFormatter(useOffset=False))
+            _say_if_empty(panel, mine)
+        if not few:
+            low = panels[0].get_ylim()[0]
+            panels[0].set_ylim(low, -0.18 * low)  # percentages stand above the optimum
         relative = "worst utility in equilibrium" + ("\n(expected utility)" if few else "\n− optimum (utility units)")
         draw.axis_labels(panels, "providers in the committee, k", relative)
-        draw.legend(figure, _size_entries(people, few, users))
+        draw.legend(figure, _size_entries(_names(every, people, users) if few else []))
     return figure
 
 
@@ -129,8 +140,8 @@ def entry_figure(rows: pa.Table, path: draw.Target = None, *, users: Sequence[st
 
     Args:
         rows: from `Entry.rows`.
-        path: the PNG file to write, whole or not at all.
-        users: names of the users by their number, where each has a line.
+        path: a file to write (.png, .svg, .pdf), a Figure or SubFigure to draw into, or None for a new Figure.
+        users: names of the users by their number, where each has a line; default: as `user_name` in the rows.
 
     Raises:
         ValueError: if a column is absent, no row can be shown, or `path` ends in no format.
@@ -149,13 +160,15 @@ def entry_figure(rows: pa.Table, path: draw.Target = None, *, users: Sequence[st
     people = _people(shown)
     markets, newcomers = (len(np.unique(shown[name])) for name in ("market", "newcomer"))
     note = f"{_count(markets, 'market')}, {_count(newcomers, 'newcomer')} to each, one at a time."
-    lost = len(every["user"]) - len(shown["user"])
-    note += f" {_count(lost, 'row')} left out without an equilibrium before or after." if lost else ""
+    note += _lost(shown, every, "an equilibrium before and after")
     if len(people) <= MAX_LINES:
         return _entry_by_user(shown, people, note, path, users)
     else:
         return _entry_pooled(shown, note, path)
 
+
+MARKET_NAMES = ("market_name", "user_name")
+"""Optional columns of rows with the names that figures show."""
 
 MARKET_FIGURES = ("bound.png", "providers.png")
 """What `plot_markets` may write."""
@@ -167,7 +180,7 @@ def plot_markets(rows: pa.Table, folder: str | os.PathLike[str], *, users: Seque
     Args:
         rows: from `user_rows`.
         folder: an existing folder.
-        users: names of the users by their number.
+        users: names of the users by their number; default: as `user_name` in the rows.
 
     Returns:
         The files that were written.
@@ -192,20 +205,26 @@ def plot_markets(rows: pa.Table, folder: str | os.PathLike[str], *, users: Seque
 # --- bounds -----------------------------------------------------------------------------------------------------------
 
 
-def _bounds_by_user(shown: _Rows, note: str, path: draw.Target, users: Sequence[str]) -> Figure:
-    people = _people(shown)
+def _bounds_by_user(shown: _Rows, people: list[tuple], names: list[str], note: str, path: draw.Target) -> Figure:
     value = np.concatenate([shown[name] for name in ("worst_utility", "best_utility", "benchmark")])
     margin = 0.08 * (value.max() - value.min()) or 0.02
     low, high = value.min() - margin, value.max() + margin
-    height = 0.2 * len(people) + 0.6
+    height, names = 0.2 * len(people) + 0.6, draw.beside(names, _LONGEST)
     further = bool((shown["bound"] < low).any())
-    with draw.page(path, len(shown.games), note, share="y", panel_width=3.2, height=height) as (figure, panels):
+    with draw.page(path, len(shown.games), note, share="y", panel_width=3.2, height=height, names=names) as (
+        figure,
+        panels,
+    ):
         for game, panel in zip(shown.games, panels):
             panel.set_xlim(low, high)
             colour = _colour(game)
             mine = shown.only(shown["game"] == game)
             for row, person in enumerate(people):
-                for at in np.flatnonzero(_is(mine, person)):
+                found = np.flatnonzero(_is(mine, person))
+                if not len(found):
+                    place = {"transform": panel.get_yaxis_transform(), "va": "center", "color": draw.GREY}
+                    panel.text(0.02, row, "no equilibrium", fontsize=draw.letters(6.5), **place)
+                for at in found:
                     worst, best, bound = (mine[name][at] for name in ("worst_utility", "best_utility", "bound"))
                     panel.plot([worst, best], [row, row], color=colour, linewidth=1.6, zorder=2.5)
                     panel.plot(mine["benchmark"][at], row, **_BENCHMARK)
@@ -213,10 +232,11 @@ def _bounds_by_user(shown: _Rows, note: str, path: draw.Target, users: Sequence[
                     panel.plot(best, row, **{**_BEST, "markeredgecolor": colour, "markerfacecolor": face})
                     panel.plot(worst, row, color=colour, **_WORST)
                     if np.isfinite(bound):
-                        panel.plot(max(bound, low), row, **(_FURTHER if bound < low else _BOUND))
+                        inside = (low + 0.3 * margin, _FURTHER) if bound < low else (bound, _BOUND)
+                        panel.plot(inside[0], row, **inside[1])
             panel.set_title(game)
             _utility_axis(panel)
-            _name_rows(panel, _names(people, users))
+            _name_rows(panel, names)
         draw.axis_labels(panels, "the user's expected utility", "")
         entries: list[Artist] = [
             Line2D([], [], label="worst equilibrium", color=_DARK, **_WORST),
@@ -234,40 +254,30 @@ def _bounds_by_user(shown: _Rows, note: str, path: draw.Target, users: Sequence[
 def _bounds_pooled(shown: _Rows, note: str, path: draw.Target) -> Figure:
     gap = shown["worst_utility"] - shown["benchmark"]
     bound = shown["bound"] - shown["benchmark"]
-    # Wide enough for nine tenths of the bounds of the game that has the better ones.
-    finite = {game: bound[(shown["game"] == game) & np.isfinite(bound)] for game in shown.games}
-    wide = [float(np.quantile(values, 0.1)) for values in finite.values() if values.size]
-    least = max(wide, default=0.0)
-    low, high = min(float(gap.min()), least), max(0.0, float(gap.max()))
-    margin = 0.06 * (high - low) or 0.01
-    low, high = low - margin, high + margin
     with np.errstate(invalid="ignore"):
-        inside = bound >= low
-        broken = inside & (gap < bound - draw.TOLERANCE)
-    # Bounds that no utility here can break, and users without one, have a strip of their own at the left.
-    strip = 0.0 if inside.all() else 0.16 * (high - low)
-    spread = (np.arange(len(gap)) * 0.6180339887498949) % 1  # evenly, whatever the order
-    x = np.where(inside, bound, low - strip * (0.1 + 0.8 * spread))
-    dense = max(int((shown["game"] == game).sum()) for game in shown.games) > MAX_MARKERS
+        broken = gap < bound - draw.TOLERANCE
+    dense = max(int((shown["game"] == game).sum()) for game in shown.games) > _MOST_POINTS
+    bottom = float(gap.min()) if gap.min() < -draw.TOLERANCE else -0.01
     meshes = []
-    with draw.page(path, len(shown.games), note, share=True, panel_width=3.2, height=2.8) as (figure, panels):
+    note += " Each panel ends at the lowest twentieth of its bounds."
+    with draw.page(path, len(shown.games), note, share="y", panel_width=3.2, height=2.8) as (figure, panels):
         for game, panel in zip(shown.games, panels):
             mine = shown["game"] == game
-            panel.set(xlim=(low - strip, high), ylim=(low, high))
-            if strip:
-                panel.axvspan(low - strip, low, color="#F0F0F0", linewidth=0, zorder=0)
-                place = {"transform": panel.get_xaxis_transform(), "ha": "center", "va": "bottom", "rotation": 90}
-                panel.text(low - strip / 2, 0.03, "lower bound, or none", fontsize=6.5, color=_DARK, zorder=6, **place)
-            panel.plot([low, high], [low, high], **draw.BOUND)
+            has = mine & np.isfinite(bound)
+            # Game by game: bounds of public rules are many times further down, and would all lie in a corner.
+            left = min(float(np.quantile(bound[has], 0.05)) if has.any() else 0.0, bottom)
+            right = max(0.0, float(bound[has].max(initial=0.0)))
+            panel.set(xlim=(1.06 * left, right - 0.04 * left), ylim=(1.08 * bottom, max(gap.max(), 0) - 0.06 * bottom))
+            inside = has & (bound >= left)
+            panel.plot([1.06 * left, right], [1.06 * left, right], scalex=False, scaley=False, **draw.BOUND)
             panel.axhline(0, **draw.OPTIMUM)
-            if dense:
-                meshes.append(draw.density(panel, x[mine], gap[mine]))
+            if dense and inside.any():
+                meshes.append(draw.density(panel, bound[inside], gap[inside]))
             else:
-                panel.plot(x[mine], gap[mine], color=_colour(game), **_POINTS)
-            panel.plot(x[mine & broken], gap[mine & broken], **draw.BROKEN)
-            panel.set_title(game)
+                panel.plot(bound[inside], gap[inside], color=_colour(game), **_POINTS)
+            panel.plot(bound[mine & broken], gap[mine & broken], **draw.BROKEN)
+            panel.set_title(f"{game}\n{_without(mine.sum(), has.sum(), inside.sum())}".strip())
             _utility_axis(panel)
-            panel.xaxis.set_major_locator(FixedLocator([t for t in MaxNLocator(4).tick_values(low, high) if t >= low]))
             panel.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
         draw.axis_labels(panels, "bound − benchmark", "worst equilibrium − benchmark\n(utility units)")
         entries = [
@@ -276,8 +286,15 @@ def _bounds_pooled(shown: _Rows, note: str, path: draw.Target) -> Figure:
         ]
         draw.legend(figure, entries + draw.broken_entry(int(broken.sum())))
         draw.colour_bar(figure, panels, meshes, "users per cell")
-
     return figure
+
+
+def _without(users: int, bounds: int, inside: int) -> str:
+    """Who is not in a panel of bounds."""
+    if not users:
+        return "no equilibrium"
+    away = {"without bound": users - bounds, "further left": bounds - inside}
+    return ", ".join(f"{100 * number / users:.2g} % {what}" for what, number in away.items() if number)
 
 
 # --- number of providers ----------------------------------------------------------------------------------------------
@@ -297,24 +314,29 @@ def _sizes_by_user(panel: Axes, mine: _Rows, people: list[tuple], colour: str) -
 def _sizes_pooled(panel: Axes, mine: _Rows, people: list[tuple], colour: str) -> None:
     gap = mine["worst_utility"] - mine["optimum"]
     sizes = np.unique(mine["committee_size"])
-    levels = np.array([np.quantile(gap[mine["committee_size"] == k], [0.05, 0.25, 0.5, 0.75, 0.95]) for k in sizes])
-    means = [gap[mine["committee_size"] == k].mean() for k in sizes]
     panel.axhline(0, **draw.OPTIMUM)
-    for k, (low, lower, middle, upper, high) in zip(sizes, levels):
-        panel.plot([k, k], [low, high], color=colour, linewidth=1.2, zorder=2)
-        panel.plot([k, k], [lower, upper], color=colour, linewidth=6, solid_capstyle="butt", zorder=2.5)
-        panel.plot(k, middle, color="black", marker="o", markersize=3.2, zorder=4)
-    panel.plot(sizes, means, color=colour, linewidth=1.1, linestyle="--", zorder=1.8)
+    panel.plot(sizes, [gap[mine["committee_size"] == k].mean() for k in sizes], color=colour, **_MEAN)
+    above = {"transform": panel.get_xaxis_transform(), "ha": "center", "va": "top", "color": _DARK}
+    for k in sizes.tolist():
+        own = gap[mine["committee_size"] == k]
+        # Most have the optimum, and a box of all would be a line at it: boxes are of those who have less.
+        less = own[own < -draw.TOLERANCE]
+        panel.text(k, 0.99, f"{100 * len(less) / len(own):.3g} %", fontsize=draw.letters(6.5), **above)
+        if len(less):
+            low, lower, middle, upper, high = np.quantile(less, [0.05, 0.25, 0.5, 0.75, 0.95])
+            panel.plot([k, k], [low, high], color=colour, linewidth=1.2, zorder=2)
+            panel.plot([k, k], [lower, upper], color=colour, linewidth=6, solid_capstyle="butt", zorder=2.5)
+            panel.plot(k, middle, color="black", marker="o", markersize=3.2, zorder=4)
 
 
-def _size_entries(people: list[tuple], few: bool, users: Sequence[str]) -> list[Artist]:
-    if few:
-        return [Line2D([], [], label=name, **_person_style(i)) for i, name in enumerate(_names(people, users))]
+def _size_entries(names: list[str]) -> list[Artist]:
+    if names:
+        return [Line2D([], [], label=name, **_person_style(i)) for i, name in enumerate(names)]
     return [
-        Line2D([], [], label="median", color="black", marker="o", markersize=3.2, linestyle=""),
-        Line2D([], [], label="25 to 75 %", color=draw.GREY, linewidth=6),
-        Line2D([], [], label="5 to 95 %", color=draw.GREY, linewidth=1.2),
-        Line2D([], [], label="mean", color=draw.GREY, linewidth=1.1, linestyle="--"),
+        Line2D([], [], label="median of those with less", color="black", marker="o", markersize=3.2, linestyle=""),
+        Line2D([], [], label="25 to 75 % of them", color=draw.GREY, linewidth=6),
+        Line2D([], [], label="5 to 95 % of them", color=draw.GREY, linewidth=1.2),
+        Line2D([], [], label="mean of all", color=draw.GREY, **_MEAN),
         Line2D([], [], label="optimum", **draw.OPTIMUM),
     ]
 
@@ -331,9 +353,12 @@ def _entry_by_user(shown: _Rows, people: list[tuple], note: str, path: draw.Targ
     value = np.concatenate([shown["worst_before"], shown["worst_after"]])
     margin = 0.08 * (value.max() - value.min()) or 0.02
     low, high = value.min() - margin, value.max() + margin
-    height = 0.34 * len(people) + 0.6
+    height, names = 0.34 * len(people) + 0.6, draw.beside(_names(shown, people, users), _LONGEST)
     note += " At the right: the share of newcomers after whom she has less."
-    with draw.page(path, len(shown.games), note, share="y", panel_width=3.4, height=height) as (figure, panels):
+    with draw.page(path, len(shown.games), note, share="y", panel_width=3.4, height=height, names=names) as (
+        figure,
+        panels,
+    ):
         for game, panel in zip(shown.games, panels):
             panel.set_xlim(low, high)
             mine, colour = shown.only(shown["game"] == game), _colour(game)
@@ -348,11 +373,17 @@ def _entry_by_user(shown: _Rows, people: list[tuple], note: str, path: draw.Targ
                 panel.plot(middle, row, color="black", marker="o", markersize=3.2, zorder=4)
                 panel.plot(before, row - 0.3, color=draw.GREEN, marker="v", markersize=5, markeredgewidth=0, zorder=5)
                 lose = (after < before - draw.TOLERANCE).mean()
-                side = {"transform": panel.get_yaxis_transform(), "va": "center", "fontsize": 6.5, "color": _DARK}
+                side = {
+                    "transform": panel.get_yaxis_transform(),
+                    "va": "center",
+                    "fontsize": draw.letters(6.5),
+                    "color": _DARK,
+                }
                 panel.text(1.01, row, f"{100 * lose:.0f} %", **side)
             panel.set_title(game)
             _utility_axis(panel)
-            _name_rows(panel, _names(people, users))
+            _name_rows(panel, names)
+            _say_if_empty(panel, mine)
         draw.axis_labels(panels, "the incumbent's worst utility in equilibrium", "")
         draw.legend(
             figure,
@@ -378,13 +409,17 @@ def _entry_pooled(shown: _Rows, note: str, path: draw.Target) -> Figure:
             mine = shown["game"] == game
             panel.set(xlim=(low, high), ylim=(low, high))
             panel.plot([low, high], [low, high], color=draw.GREY, linewidth=1, linestyle="--", zorder=1.5)
-            if dense:
+            if dense and mine.any():
                 meshes.append(draw.density(panel, x[mine], y[mine]))
             else:
                 panel.plot(x[mine], y[mine], color=_colour(game), **_POINTS)
             change = y[mine] - x[mine]
-            shares = [(change < -draw.TOLERANCE).mean(), (change > draw.TOLERANCE).mean()]
-            panel.set_title(f"{game}\n{100 * shares[0]:.1f} % lose, {100 * shares[1]:.1f} % gain")
+            if mine.any():
+                shares = [(change < -draw.TOLERANCE).mean(), (change > draw.TOLERANCE).mean()]
+                panel.set_title(f"{game}\n{100 * shares[0]:.1f} % lose, {100 * shares[1]:.1f} % gain")
+            else:
+                panel.set_title(game)
+                _say_if_empty(panel, shown.only(mine))
             _utility_axis(panel)
             panel.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
         draw.axis_labels(panels, "worst utility before", "worst utility after\n(expected utility)")
@@ -401,6 +436,7 @@ def _read(rows: pa.Table, columns: tuple[str, ...]) -> _Rows:
     absent = [name for name in columns if name not in rows.column_names]
     if absent:
         raise ValueError(f"rows: expected columns {', '.join(absent)}; got {', '.join(rows.column_names)}")
+    columns += tuple(name for name in MARKET_NAMES if name in rows.column_names)
     found = {name: rows[name].to_numpy(zero_copy_only=False) for name in columns}
     for name in ("worst_utility", "best_utility", "benchmark", "bound", "worst_before", "worst_after"):
         if name in found:
@@ -416,19 +452,30 @@ def _read(rows: pa.Table, columns: tuple[str, ...]) -> _Rows:
 def _require(shown: _Rows, what: str) -> _Rows:
     if not len(shown["user"]):
         raise ValueError(f"rows: expected rows with {what}, got none")
-    present = set(shown["game"].tolist())
-    return _Rows(shown.columns, [game for game in shown.games if game in present])
+    return shown
 
 
-def _said(shown: _Rows, every: _Rows) -> str:
+def _say_if_empty(panel: Axes, mine: _Rows) -> None:
+    """A game without rows keeps its panel, which says why it is empty."""
+    if not len(mine["user"]):
+        panel.text(0.5, 0.5, "no equilibrium", transform=panel.transAxes, ha="center", va="center", color=draw.GREY)
+
+
+def _said(shown: _Rows, every: _Rows, what: str = "an equilibrium and a benchmark") -> str:
     """The footnote."""
     markets = len({(f, m) for f, m in zip(shown["family"].tolist(), shown["market"].tolist())})
     people = len(_people(shown))
     note = f"{_count(markets, 'market')}, {_count(people, 'user')}."
     sizes = np.unique(shown["committee_size"])
     note += f" All {sizes[0]} providers are in the market." if len(sizes) == 1 and sizes[0] > 1 else ""
-    lost = len(every["user"]) - len(shown["user"])
-    return note + (f" {_count(lost, 'row')} left out without an equilibrium or a benchmark." if lost else "")
+    return note + _lost(shown, every, what)
+
+
+def _lost(shown: _Rows, every: _Rows, what: str) -> str:
+    """How many rows of which game are not shown, as they lack something."""
+    lost = {game: int((every["game"] == game).sum() - (shown["game"] == game).sum()) for game in every.games}
+    each = " and ".join(f"{number:,} of {game}" for game, number in lost.items() if number)
+    return f" {_count(sum(lost.values()), 'row')} left out without {what}: {each}." if each else ""
 
 
 def _count(number: int, noun: str) -> str:
@@ -451,12 +498,17 @@ def _people(rows: _Rows) -> list[tuple]:
     return list(dict.fromkeys(_person(rows).tolist()))
 
 
-def _names(people: list[tuple], users: Sequence[str]) -> list[str]:
-    several = len({person[:2] for person in people}) > 1
+def _names(rows: _Rows, people: list[tuple], users: Sequence[str]) -> list[str]:
+    """Of users: as given, else as their rows have them; with the names of markets, if there are several."""
     ambiguous = len({person[1] for person in people if person[0] == people[0][0]}) > 1
-    market = [f"{family} {number}, " if ambiguous else f"{family}, " for family, number, _ in people]
-    known = [users[i] if i < len(users) else f"user {i + 1}" for _, _, i in people]
-    return [f"{name if several else ''}{user}" for name, user in zip(market, known)]
+    markets = [f"{family} {number}" if ambiguous else str(family) for family, number, _ in people]
+    known = [f"user {i + 1}" for _, _, i in people]
+    for column, names in (("market_name", markets), ("user_name", known)):
+        own = dict(zip(_person(rows).tolist(), rows[column].tolist())) if column in rows.columns else {}
+        names[:] = [own.get(person) or name for person, name in zip(people, names)]
+    known = [str(users[person[2]]) if person[2] < len(users) else name for person, name in zip(people, known)]
+    several = len({person[:2] for person in people}) > 1
+    return [f"{market}, {user}" if several else user for market, user in zip(markets, known)]
 
 
 def _colour(game: str) -> str:

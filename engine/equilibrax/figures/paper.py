@@ -17,11 +17,12 @@ from __future__ import annotations
 import logging
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -39,6 +40,7 @@ from equilibrax.figures._statistics import (
     worst_along_one_path,
     worst_by_committee,
 )
+from equilibrax.figures.efficiency import EFFICIENCY_FIGURE, efficiency_gap
 
 MAX_PANELS = 6
 """More tables than this are pooled."""
@@ -224,7 +226,7 @@ def _figure6_pooled(rows: Rows, pool: Pool, above: Counter[int], path: draw.Targ
         bars = right.bar(sizes, shares, color=draw.BLUE, width=0.7)
         turned = len(shares) > 6
         labels = [f"{100 * share:{'.0f' if share >= 0.1 else '.2g'}} %" for share in shares]
-        right.bar_label(bars, labels, padding=2, fontsize=6.5, rotation=90 if turned else 0)
+        right.bar_label(bars, labels, padding=2, fontsize=draw.letters(6.5), rotation=90 if turned else 0)
         right.set(xlabel="committee size k", ylabel="share of committees in which\nthe dynamics beat the minimum")
         right.set_ylim(0, max((1.35 if turned else 1.15) * shares.max(), 0.01))
         right.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
@@ -322,14 +324,15 @@ def _figure7_pooled(pool: Pool, along: list[np.ndarray], fewest: int, path: draw
 
 
 PAPER_FIGURES = ("figure5.png", "figure6.png", "figure7.png")
-"""What `plot_all` may write."""
+"""What `plot_all` writes of any rows; of those with the columns of efficiency also `EFFICIENCY_FIGURE`."""
 
 
 def plot_all(rows: Rows, directory: str | os.PathLike[str]) -> list[Path]:
     """Write figure5.png, figure6.png and figure7.png into `directory`, as far as the rows allow.
 
     A figure is skipped, with a warning in the log, if no row has all the values it needs (misalignment was
-    not computed, say) or, for Figure 7, if some committees were not asked for.
+    not computed, say) or, for Figure 7, if some committees were not asked for. Rows with the columns of efficiency have
+    efficiency.png too, see `efficiency_gap`.
 
     Args:
         rows: result rows, or a function that begins to read them part by part, as often as it is called; of many tables
@@ -351,8 +354,12 @@ def plot_all(rows: Rows, directory: str | os.PathLike[str]) -> list[Path]:
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     written = []
-    for number, figure in ((5, misalignment), (6, dynamics), (7, newcomers)):
-        path = directory / f"figure{number}.png"
+    figures: list[tuple[str, Callable[..., Figure]]] = list(zip(PAPER_FIGURES, (misalignment, dynamics, newcomers)))
+    first = rows if isinstance(rows, pa.Table) else next(iter(rows()), None)
+    if first is not None and "efficiency_gap" in first.column_names:
+        figures.append((EFFICIENCY_FIGURE, efficiency_gap))
+    for name, figure in figures:
+        path = directory / name
         try:
             figure(rows, path)
         except CannotShow as reason:

@@ -60,7 +60,9 @@ def score_figure(fits: Fits, path: draw.Target = None) -> Figure:
     note += "model covers; means over folds."
     floors = dict.fromkeys(f"{fit.score_floor:g}" for fit in named.values() if "log" in fit.scores)
     note += f" The log score tells probabilities apart down to {' or '.join(floors)}." if floors else ""
-    with draw.page(path, across * len(named), note, panel_width=2.8, columns=across) as (figure, panels):
+    beside = 2 if across == 4 else across
+    columns = beside if draw.fitting(beside) == beside else 1
+    with draw.page(path, across * len(named), note, panel_width=2.8, columns=columns) as (figure, panels):
         for row, (name, fit) in enumerate(named.items()):
             mine = panels[across * row : across * (row + 1)]
             for score, panel in zip(scores, mine):
@@ -75,12 +77,12 @@ def score_figure(fits: Fits, path: draw.Target = None) -> Figure:
                 panel.set_title(_title(name, f"coverage, {of} over sets"))
                 panel.set_xlabel("number of models K")
                 panel.set_ylabel("transfer factor 1/λ*")
-        lines = [
-            Line2D([], [], color=_SCORE_COLOURS[s], linewidth=1.8, label=SCORE_LABELS[s])
-            for s in next(iter(named.values())).scores
-        ]
-        entries = [*method_entries(), band_entry("±1 s.e. over folds"), *lines]
-        draw.legend(figure, [*entries, *coverage_entries(), covering_entry(), infinity_entry()])
+            # Errors and transfer factors have colours of their own, and so has each kind of panel its legend.
+            lines = [Line2D([], [], color=_SCORE_COLOURS[s], linewidth=1.8, label=SCORE_LABELS[s]) for s in fit.scores]
+            for panel in mine[: len(scores)]:
+                draw.legend_below(panel, [*method_entries(), band_entry("±1 s.e. over folds")], 2.6)
+            for panel in mine[len(scores) :]:
+                draw.legend_below(panel, [*lines, *coverage_entries(), covering_entry(), infinity_entry()], 2.6)
     return figure
 
 
@@ -112,51 +114,47 @@ def weights_figure(fits: Fits, path: draw.Target = None) -> Figure:
     )
     note += "alignment, whom a model covers. Blank: no weight; ·: below 0.005."
     height = 1.3 + _CELL * largest
-    with draw.page(path, 2 * len(named), note, panel_width=width, height=height, columns=2) as (figure, panels):
+    with draw.page(path, 2 * len(named), note, panel_width=width, height=height, columns=draw.fitting(2, 1.5)) as (
+        figure,
+        panels,
+    ):
         for row, (name, fit) in enumerate(named.items()):
             users, models = fit.strong.user_names, fit.strong.model_names
+            numbers = max(len(users), len(models)) <= _MOST_NUMBERS
             left, right = panels[2 * row : 2 * row + 2]
             for panel, values, names, label in (
                 (left, fit.weak.weights, (users, models), "w (weak alignment)"),
                 (right, fit.strong.weights, (models, users), "λ (strong alignment)"),
             ):
-                _heat_map(panel, values, *names, label[0])
+                _heat_map(panel, values, *names, label[0], numbers)
                 panel.set_title(_title(name, label))
     return figure
 
 
-def _heat_map(panel: Axes, values: np.ndarray, rows: Sequence[str], columns: Sequence[str], what: str) -> None:
+def _heat_map(
+    panel: Axes, values: np.ndarray, rows: Sequence[str], columns: Sequence[str], what: str, numbers: bool
+) -> None:
     shown = np.ma.masked_where(~(values > 0), values)
     top = float(np.nanmax(values)) if (values > 0).any() else 1.0
     mesh = panel.pcolormesh(shown, cmap="YlGnBu", vmin=0, vmax=top, edgecolors="#E4E4E4", linewidth=0.4)
     panel.set(xlim=(0, len(columns)), ylim=(len(rows), 0))
-    panel.set_xticks(np.arange(len(columns)) + 0.5, _short(columns), rotation=60, ha="right", fontsize=6)
+    panel.tick_params(length=0, labelsize=draw.letters(6))
+    panel.set_xticks(np.arange(len(columns)) + 0.5, draw.short(columns, _LONGEST), rotation=60, ha="right")
     for text in panel.get_xticklabels():
         text.set_rotation_mode("anchor")
-    panel.set_yticks(np.arange(len(rows)) + 0.5, _short(rows), fontsize=6)
-    panel.tick_params(length=0)
+    panel.set_yticks(np.arange(len(rows)) + 0.5, draw.short(rows, _LONGEST))
     for side in panel.spines.values():
         side.set_visible(False)
-    if len(columns) <= _MOST_NUMBERS:
+    if numbers:
         for (i, j), value in np.ndenumerate(values):
             if value > 0:
                 colour = "white" if value > 0.55 * top else "#333333"
                 text = f"{value:.2f}".lstrip("0") if value >= 0.005 else "·"
-                panel.text(j + 0.5, i + 0.5, text, ha="center", va="center", fontsize=5, color=colour)
+                panel.text(j + 0.5, i + 0.5, text, ha="center", va="center", fontsize=draw.letters(5), color=colour)
     bar = panel.figure.colorbar(mesh, ax=panel, aspect=25, pad=0.02, label=f"weight {what}")
     bar.outline.set_visible(False)  # pyright: ignore[reportCallIssue, reportAttributeAccessIssue]
-    bar.ax.tick_params(labelsize=6, length=2)
-
-
-def _short(names: Sequence[str]) -> list[str]:
-    """Names that fit; where two would then be the same, what stands at their ends is kept instead."""
-    cut = [name if len(name) <= _LONGEST else name[: _LONGEST - 1] + "…" for name in names]
-    if len(set(cut)) == len(set(names)):
-        return cut
-    half = _LONGEST // 2
-    cut = [name if len(name) <= _LONGEST else f"{name[: half - 1]}…{name[-half:]}" for name in names]
-    return cut if len(set(cut)) == len(set(names)) else list(names)
+    bar.ax.tick_params(labelsize=draw.letters(6), length=2)
 
 
 def _title(name: str, what: str) -> str:
-    return f"{name}: {what}" if name else what
+    return f"{what}\n{name}" if name else what

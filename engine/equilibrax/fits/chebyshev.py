@@ -135,9 +135,11 @@ def certify(
             indexed like them.
         skip: `[B]` tables that were not solved.
     """
-    user = np.where(prepared.available, np.asarray(prepared.utilities)[:, 0], 0) / prepared.resolution
-    high = np.where(prepared.available, user, -np.inf).max(axis=(1, 2))
-    extent = high - np.where(prepared.available, user, np.inf).min(axis=(1, 2))
+    user, available = np.asarray(prepared.utilities)[:, 0], np.asarray(prepared.available)
+    user, available = user.reshape(len(user), -1), available.reshape(len(user), -1)
+    every, least, most = available.all(), np.iinfo(np.int32).min, np.iinfo(np.int32).max
+    high = (user if every else np.where(available, user, least)).max(axis=1) / prepared.resolution
+    extent = high - (user if every else np.where(available, user, most)).min(axis=1) / prepared.resolution
     allowed = TOLERANCE * np.where(extent > 0, extent, 1.0)[:, None]
 
     def proved():

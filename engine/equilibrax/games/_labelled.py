@@ -40,10 +40,11 @@ class _Grid:
 
 
 class Summarized:
-    """A line for every result, of any game."""
+    """What every result of any game can be turned into: a line, rows, and tables for notebooks and papers."""
 
     game: Any
     status: Any
+    problem: Any
     failures: int
     _unit: str
 
@@ -62,30 +63,6 @@ class Summarized:
         lost = f", {self.failures:,} rows not solved" if self.failures else ""
         return f"{self.game.name}, {_counted(len(self), self._unit)}{lost}"
 
-
-class Labelled(Summarized):
-    """What every result of committees can be turned into; a part of `Result`."""
-
-    committees: Any
-    problem: Any
-    rationalities: Any
-    table_id: Any
-    columns: Any
-    _rationality: Any
-
-    # --- what it is
-
-    def _summary(self) -> str:
-        sizes = f"{_counted(len(self), self._unit)} x {_counted(len(self.committees), 'committee')}"
-        worst = np.asarray(getattr(self, "worst_utility", np.nan), float)
-        known = worst[np.isfinite(worst)]
-        reach = f", worst utility {known.min():.4g} to {known.max():.4g}" if known.size else ""
-        lost = f", {self.failures:,} rows not solved" if self.failures else ""
-        return f"{self._caption()}, {sizes}{reach}{lost}"
-
-    def _caption(self) -> str:
-        raise NotImplementedError
-
     def _repr_html_(self) -> str:
         grid = self._grid(4, most=_SHOWN)
         head = "".join(f"<th>{html.escape(plain(name))}</th>" for name in grid.headings)
@@ -101,53 +78,11 @@ class Labelled(Summarized):
         caption = f"<caption>{html.escape(plain(self._summary()))}</caption>"
         return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{more}"
 
-    # --- parts
-
-    def sel(self, *, table: Any = None, committee: Any = None) -> Self:
-        """The result for some tables and committees, by name.
-
-        Args:
-            table: the name of a table (or market), or its position; or a list of these. None: all.
-            committee: the names of its providers in a tuple, or joined as in "Ann+Bob", or a bitmask; or a list of
-                committees. None: all.
-
-        Raises:
-            ValueError: if there is no such table or provider, or the committee was not solved.
-
-        Example:
-            >>> import equilibrax as eq
-            >>> result = eq.solve(eq.load_paper_table("synthetic-2"))
-            >>> result.sel(table="synthetic-2", committee=("AI 1", "AI 2")).worst_utility.round(4).tolist()
-            [[0.8733]]
-        """
-        tables = None if table is None else [self.problem.place(one) for one in _several(table)]
-        chosen = None if committee is None else [self.index(one) for one in _several(committee)]
-        return self._part(self, tables, chosen)
-
-    def index(self, committee: Any) -> int:
-        raise NotImplementedError
-
-    def _part(self, whole: Any, tables: list[int] | None, committees: list[int] | None) -> Any:
-        changed: dict[str, Any] = {}
-        for f in fields(whole):
-            value: Any = getattr(whole, f.name)
-            axes, nested = _axes(f.type), hasattr(value, "__dataclass_fields__") and f.name != "game"
-            if isinstance(value, Batch):
-                value = value if tables is None else value.select(tables)
-            elif nested:
-                value = self._part(value, tables, committees)
-            elif axes is not None and value is not None:
-                if tables is not None and axes[0] in ("B", "..."):
-                    value = value[tables]
-                if committees is not None and ("C" in axes or axes == ["..."]):
-                    value = value.take(committees, axis=0 if axes == ["C"] else self.status.ndim - 1)
-            changed[f.name] = value
-        return replace(whole, **changed)
-
     # --- frames
 
     def to_arrow(self) -> pyarrow.Table:
-        """A row for every table, committee (lambda, user): the rows of Parquet files, with columns of names.
+        """A row for every table, committee (lambda, user), with columns of names; for every equilibrium of games in
+        normal form; for every depth of markets of information.
 
         What columns mean is in docs/dataframes.md.
         """
@@ -196,6 +131,126 @@ class Labelled(Summarized):
         import equilibrax
 
         equilibrax.rows.write_rows(self.to_arrow(), path, format=format)
+
+    # --- text
+
+    def to_markdown(self, *, decimals: int = 4) -> str:
+        """A Markdown table with a line for every table and committee (lambda, user).
+
+        Args:
+            decimals: of utilities.
+
+        Example:
+            >>> import equilibrax as eq
+            >>> result = eq.solve(eq.load_paper_table("synthetic-1"), "joint", committees=[1])
+            >>> print(result.to_markdown(decimals=2).splitlines()[1])
+            |:---|---:|---:|---:|---:|---:|---:|:---|:---|
+        """
+        grid = self._grid(decimals)
+        rule = "".join(f"|{'---:' if numeric else ':---'}" for numeric in grid.numeric) + "|"
+        lines = [" | ".join(map(markdown, line)) for line in (grid.headings, *grid.lines)]
+        return "\n".join([f"| {lines[0]} |", rule, *(f"| {line} |" for line in lines[1:])])
+
+    def to_latex(self, *, decimals: int = 4) -> str:
+        r"""A LaTeX table in the style of the package booktabs, with the lines of `to_markdown`.
+
+        Args:
+            decimals: of utilities.
+
+        Example:
+            >>> import equilibrax as eq
+            >>> print(eq.solve(eq.load_paper_table("synthetic-1"), committees=[1]).to_latex().splitlines()[0])
+            \begin{tabular}{lrrrrrrrrl}
+        """
+        grid = self._grid(decimals)
+        columns = "".join("r" if numeric else "l" for numeric in grid.numeric)
+        head, *lines = [" & ".join(map(latex, line)) + r" \\" for line in (grid.headings, *grid.lines)]
+        parts = [r"\begin{tabular}{" + columns + "}", r"\toprule", head, r"\midrule", *lines, r"\bottomrule"]
+        return "\n".join([*parts, r"\end{tabular}"])
+
+    def _grid(self, decimals: int, most: int | None = None) -> _Grid:
+        """Cells of all tables, or of the first until there are more than `most` lines."""
+        several = len(self) > 1
+        grid = _Grid([], [], [])
+        for table, name in enumerate(self.problem.unique_names()):
+            shown = self._table(table, decimals)
+            if not grid.headings:
+                grid.headings.extend([self._unit] * several + [str(column.header) for column in shown.columns])
+                grid.numeric.extend([False] * several + [column.justify == "right" for column in shown.columns])
+            for line in zip(*(list(column.cells) for column in shown.columns)):
+                grid.lines.append([name] * several + list(map(str, line)))
+            if most is not None and len(grid.lines) > most:
+                break
+        return grid
+
+    def _table(self, table: int, decimals: int) -> Any:
+        raise NotImplementedError
+
+
+class Labelled(Summarized):
+    """What every result of committees can be turned into besides; a part of `Result`."""
+
+    committees: Any
+    rationalities: Any
+    table_id: Any
+    columns: Any
+    _rationality: Any
+
+    # --- what it is
+
+    def _summary(self) -> str:
+        sizes = f"{_counted(len(self), self._unit)} x {_counted(len(self.committees), 'committee')}"
+        worst = np.asarray(getattr(self, "worst_utility", np.nan), float)
+        known = worst[np.isfinite(worst)]
+        reach = f", worst utility {known.min():.4g} to {known.max():.4g}" if known.size else ""
+        lost = f", {self.failures:,} rows not solved" if self.failures else ""
+        return f"{self._caption()}, {sizes}{reach}{lost}"
+
+    def _caption(self) -> str:
+        raise NotImplementedError
+
+    # --- parts
+
+    def sel(self, *, table: Any = None, committee: Any = None) -> Self:
+        """The result for some tables and committees, by name.
+
+        Args:
+            table: the name of a table (or market), or its position; or a list of these. None: all.
+            committee: the names of its providers in a tuple, or joined as in "Ann+Bob", or a bitmask; or a list of
+                committees. None: all.
+
+        Raises:
+            ValueError: if there is no such table or provider, or the committee was not solved.
+
+        Example:
+            >>> import equilibrax as eq
+            >>> result = eq.solve(eq.load_paper_table("synthetic-2"))
+            >>> result.sel(table="synthetic-2", committee=("AI 1", "AI 2")).worst_utility.round(4).tolist()
+            [[0.8733]]
+        """
+        tables = None if table is None else [self.problem.place(one) for one in _several(table)]
+        chosen = None if committee is None else [self.index(one) for one in _several(committee)]
+        return self._part(self, tables, chosen)
+
+    def index(self, committee: Any) -> int:
+        raise NotImplementedError
+
+    def _part(self, whole: Any, tables: list[int] | None, committees: list[int] | None) -> Any:
+        changed: dict[str, Any] = {}
+        for f in fields(whole):
+            value: Any = getattr(whole, f.name)
+            axes, nested = _axes(f.type), hasattr(value, "__dataclass_fields__") and f.name != "game"
+            if isinstance(value, Batch):
+                value = value if tables is None else value.select(tables)
+            elif nested:
+                value = self._part(value, tables, committees)
+            elif axes is not None and value is not None:
+                if tables is not None and axes[0] in ("B", "..."):
+                    value = value[tables]
+                if committees is not None and ("C" in axes or axes == ["..."]):
+                    value = value.take(committees, axis=0 if axes == ["C"] else self.status.ndim - 1)
+            changed[f.name] = value
+        return replace(whole, **changed)
 
     def to_xarray(self) -> xarray.Dataset:
         """All numbers as arrays with dimensions and coordinates: tables, committees, states and so on by name.
@@ -269,60 +324,6 @@ class Labelled(Summarized):
         found["committee_size"] = ("committee", np.asarray([mask.bit_count() for mask in committees]))
         found[f"{self._unit}_id"] = (self._unit, self.table_id)
         return found
-
-    # --- text
-
-    def to_markdown(self, *, decimals: int = 4) -> str:
-        """A Markdown table with a line for every table and committee (lambda, user).
-
-        Args:
-            decimals: of utilities.
-
-        Example:
-            >>> import equilibrax as eq
-            >>> result = eq.solve(eq.load_paper_table("synthetic-1"), "joint", committees=[1])
-            >>> print(result.to_markdown(decimals=2).splitlines()[1])
-            |:---|---:|---:|---:|---:|---:|---:|:---|:---|
-        """
-        grid = self._grid(decimals)
-        rule = "".join(f"|{'---:' if numeric else ':---'}" for numeric in grid.numeric) + "|"
-        lines = [" | ".join(map(markdown, line)) for line in (grid.headings, *grid.lines)]
-        return "\n".join([f"| {lines[0]} |", rule, *(f"| {line} |" for line in lines[1:])])
-
-    def to_latex(self, *, decimals: int = 4) -> str:
-        r"""A LaTeX table in the style of the package booktabs, with the lines of `to_markdown`.
-
-        Args:
-            decimals: of utilities.
-
-        Example:
-            >>> import equilibrax as eq
-            >>> print(eq.solve(eq.load_paper_table("synthetic-1"), committees=[1]).to_latex().splitlines()[0])
-            \begin{tabular}{lrrrrrrrrl}
-        """
-        grid = self._grid(decimals)
-        columns = "".join("r" if numeric else "l" for numeric in grid.numeric)
-        head, *lines = [" & ".join(map(latex, line)) + r" \\" for line in (grid.headings, *grid.lines)]
-        parts = [r"\begin{tabular}{" + columns + "}", r"\toprule", head, r"\midrule", *lines, r"\bottomrule"]
-        return "\n".join([*parts, r"\end{tabular}"])
-
-    def _grid(self, decimals: int, most: int | None = None) -> _Grid:
-        """Cells of all tables, or of the first until there are more than `most` lines."""
-        several = len(self) > 1
-        grid = _Grid([], [], [])
-        for table, name in enumerate(self.problem.unique_names()):
-            shown = self._table(table, decimals)
-            if not grid.headings:
-                grid.headings.extend([self._unit] * several + [str(column.header) for column in shown.columns])
-                grid.numeric.extend([False] * several + [column.justify == "right" for column in shown.columns])
-            for line in zip(*(list(column.cells) for column in shown.columns)):
-                grid.lines.append([name] * several + list(map(str, line)))
-            if most is not None and len(grid.lines) > most:
-                break
-        return grid
-
-    def _table(self, table: int, decimals: int) -> Any:
-        raise NotImplementedError
 
 
 def _counted(number: int, what: str) -> str:

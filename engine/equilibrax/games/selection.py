@@ -156,7 +156,7 @@ class Selection(Game[SelectionResult]):
         if turns:
             random = turns.order == "random"
             program = replace(program, dynamics=True, minimal=minimal, random=random, step_limit=turns.step_limit)
-        keys = table_keys(problem.table_id, turns)
+        keys = table_keys(problem.table_id, turns) if turns else np.zeros((len(problem), 2), np.uint32)
         raw, retries = solver(prepared, keys, masks, program, self.max_capacity)
         return _assemble(self, problem, prepared, masks, raw, program, retries)
 

@@ -68,7 +68,7 @@ from equilibrax.io.files import (
     step_of,
     suffix_of,
 )
-from equilibrax.io.names import reading, refuse_reading
+from equilibrax.io.names import check_different, reading, refuse_reading
 from equilibrax.io.tables import _write_whole
 from equilibrax.problems.market import Market, MarketLabels, general_market, separable_market
 
@@ -219,7 +219,11 @@ def _from_npz(data: bytes, path: Path, resolution: int | None, weight_resolution
             market = general_market(**values, **given, resolution=resolution)
         else:
             market = separable_market(**values, **given, resolution=resolution, weight_resolution=weight_resolution)
-        return market if not any(key in arrays for key in _NAMES) else replace(market, labels=_labels(arrays, market))
+        return (
+            market
+            if not any(key in arrays for key in _NAMES)
+            else replace(market, labels=_labels(arrays, market, path))
+        )
 
 
 def _utilities(arrays: dict[str, Any]) -> tuple[str, ...]:
@@ -227,7 +231,7 @@ def _utilities(arrays: dict[str, Any]) -> tuple[str, ...]:
     return ("user", "tensor") if "tensor" in arrays else ("user", "components", "weights")
 
 
-def _labels(arrays: dict[str, np.ndarray], market: Market) -> MarketLabels:
+def _labels(arrays: dict[str, np.ndarray], market: Market, path: Path) -> MarketLabels:
     b, n, a = np.asarray(market.available).shape
     numbers = np.array([[str(k) for k in range(a)]] * n)
     shapes = {"state_names": (market.states,), "user_names": (n,), "provider_names": (market.num_providers,)}
@@ -242,6 +246,10 @@ def _labels(arrays: dict[str, np.ndarray], market: Market) -> MarketLabels:
     found = {key: names_of(arrays, key, shape, default[key]) for key, shape in shapes.items()}
     actions = tuple(tuple(name for name in row if name) for row in found["action_names"])
     states, users, providers, markets = (tuple(found[key]) for key in shapes if key != "action_names")
+    for kind, own in zip(("state_names", "user_names", "provider_names"), (states, users, providers)):
+        check_different(f"{path}: {kind}", own)
+    for user, own in zip(users, actions):
+        check_different(f"{path}: action_names of {user!r}", own)
     labels = MarketLabels(states, users, providers, actions, markets)
     least = [int(np.nonzero(row)[0].max()) + 1 for row in _ever(market)]
     for names, needed, user in zip(actions, least, users):

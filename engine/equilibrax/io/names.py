@@ -71,9 +71,11 @@ def refuse_reading(path: Path, how: Reading) -> None:
 
 
 def alike(name: str, *, case: bool = False) -> str:
-    """The same text for names that differ only by Unicode normalization, blanks, and (unless `case`) case."""
+    """The same text for names that differ only by Unicode normalization, blanks, characters that are not seen, and
+    (unless `case`) case."""
     text = unicodedata.normalize("NFKC", name) if not name.isascii() else name
-    text = "".join(c for c in text if unicodedata.category(c) != "Cf") if not text.isascii() else text
+    if not text.isprintable():
+        text = "".join(c for c in text if c.isspace() or unicodedata.category(c) not in ("Cf", "Cc"))
     return " ".join(text.split() if case else text.casefold().split())
 
 
@@ -90,6 +92,17 @@ def check_alike(names: Iterable[tuple[str, str]], *, case: bool = False) -> None
                     f"{where}: expected one spelling of a name, got {reprlib.repr(name)} ({ascii(name)[:80]}) after "
                     f"{reprlib.repr(before[0])} ({before[1].rpartition(', ')[2]})"
                 )
+
+
+def check_different(where: str, names: Sequence[str]) -> None:
+    """Refuse names of an archive that are empty or not different; a file of rows cannot have such."""
+    seen: set[str] = set()
+    for i, name in enumerate(names):
+        if not name or name in seen:
+            came = f"{reprlib.repr(name)} again" if name else "an empty one"
+            raise TableFileError(f"{where}: expected different names, got {came} in place {i}")
+        seen.add(name)
+    check_alike((name, f"{where}, place {i}") for i, name in enumerate(names))
 
 
 def is_row_number(column: str) -> bool:

@@ -55,7 +55,7 @@ from equilibrax.io.files import (
     step_of,
     suffix_of,
 )
-from equilibrax.io.names import Reading, reading, refuse_reading
+from equilibrax.io.names import Reading, check_different, reading, refuse_reading
 from equilibrax.io.records import counted
 from equilibrax.problems.tables import Labels, UtilityTables, from_arrays, from_integers
 
@@ -294,6 +294,8 @@ def _from_npz(data: bytes, path: Path, resolution: int | None) -> UtilityTables:
                 ("table_names", len(tables), ()),
             )
         ]
+        for key, own in zip(_NAME_ARRAYS[:3], names):
+            check_different(f"{path}: {key}", own)
     return replace(tables, labels=Labels(*names))
 
 

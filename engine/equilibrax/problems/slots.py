@@ -71,14 +71,17 @@ def prepare(tables: UtilityTables) -> Prepared:
     user, providers, prior, available = (
         np.asarray(leaf) for leaf in (tables.user, tables.providers, tables.prior, tables.available)
     )
-    utilities = np.concatenate([user[:, None], providers], axis=1)
-    slots, of_slots = int(available.sum(axis=2).max()), None
-    if slots < tables.actions or not available.all():
+    # Flat, since copies of short rows take their time.
+    utilities = np.concatenate([user.reshape(len(user), -1), providers.reshape(len(user), -1)], axis=1)
+    utilities = utilities.reshape(len(user), -1, *user.shape[1:])
+    of_slots = None
+    if not available.all():
+        slots = int(available.sum(axis=2).max())
         of_slots = np.argsort(~available, axis=2, kind="stable")[:, :, :slots]
         utilities = np.take_along_axis(utilities, of_slots[:, None], axis=3)
         available = np.take_along_axis(available, of_slots, axis=2)
     largest = max(int(utilities.max(initial=0)), -int(utilities.min(initial=0)))
-    bound = largest * int(prior.sum(axis=1, dtype=np.int64).max())
+    bound = largest * int(prior.max()) * tables.states
     if bound >= 2 ** (_VALUE_BITS[0] - 1) - 1:  # too rough
         of_states = np.abs(utilities).max(axis=3).astype(np.int64)  # [B, K + 1, X]
         bound = int((of_states * prior[:, None].astype(np.int64)).sum(axis=2).max())

@@ -18,14 +18,22 @@ from equilibrax._core.committees import committee_members
 from equilibrax._core.files import MADE_HERE, write_whole
 from equilibrax._core.suggestions import did_you_mean
 from equilibrax._core.text import latex, markdown, plain
+from equilibrax.games import InformationMarketResult, NashResult
 from equilibrax.rows.committees import committee_rows
+from equilibrax.rows.information import depth_rows
 from equilibrax.rows.parquet import NAMES_KEY, parquet_bytes, write_parquet
+from equilibrax.rows.profiles import profile_rows
 from equilibrax.rows.users import user_rows
 
 _SHEET_ROWS, _SHEET_TEXT = 2**20, 32_767  # what Excel holds, rows with the header, characters of a cell
 
 _ROWS: dict[str, Callable[..., pa.Table]] = {"table_id": committee_rows, "market": user_rows}
 """What makes rows, by the first of their columns."""
+_OTHERS: dict[type[Any], Callable[[Any], pa.Table]] = {
+    NashResult: profile_rows,
+    InformationMarketResult: depth_rows,
+}
+"""What makes rows of results that have no committees."""
 
 
 def result_rows(result: Any, promises: Any = None) -> pa.Table:
@@ -36,7 +44,7 @@ def result_rows(result: Any, promises: Any = None) -> pa.Table:
         promises: bounds of a market, see `user_rows`.
 
     Returns:
-        The rows of `committee_rows` or `user_rows`.
+        The rows of `committee_rows`, `user_rows`, `profile_rows` or `depth_rows`; the last two as they are.
 
     Raises:
         ValueError: if it is no result that has rows.
@@ -47,6 +55,8 @@ def result_rows(result: Any, promises: Any = None) -> pa.Table:
         >>> rows.select(["table_name", "committee_names"]).to_pylist()
         [{'table_name': 'synthetic-1', 'committee_names': 'AI 1+AI 3'}]
     """
+    if type(result) in _OTHERS:
+        return _OTHERS[type(result)](result)
     columns = getattr(result, "columns", None)
     if not columns or columns[0].name not in _ROWS:
         raise ValueError(f"result: expected the result of a game, got {type(result).__name__}")

@@ -13,7 +13,7 @@ import errno
 import hashlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from equilibrax._core.column import schema
-from equilibrax._core.columns import declared
+from equilibrax._core.columns import COLUMNS, declared
 from equilibrax._core.files import whole_file
 from equilibrax._core.version import __version__
 
@@ -164,12 +164,13 @@ def _checked(content: bytes) -> pq.ParquetFile:
     return parquet
 
 
-def read_committees(path: str | os.PathLike[str]) -> pa.Table:
+def read_committees(path: str | os.PathLike[str], also: Sequence[str] = ()) -> pa.Table:
     """The rows of `committee_rows` from a Parquet file, a sweep, or all files `committees*.parquet` of a folder.
 
     Args:
         path: a file; the folder of a sweep, whose finished shards are read in order; or another folder, whose files are
             read in the order of their names.
+        also: optional columns that are read where files have them.
 
     Returns:
         A table with the columns that all results have; other columns are not read.
@@ -187,16 +188,17 @@ def read_committees(path: str | os.PathLike[str]) -> pa.Table:
         ...     read_committees(folder).equals(rows)
         True
     """
-    return pa.concat_tables(iter_committees(path))
+    return pa.concat_tables(iter_committees(path, also), promote_options="default")
 
 
-def iter_committees(path: str | os.PathLike[str]) -> Iterator[pa.Table]:
+def iter_committees(path: str | os.PathLike[str], also: Sequence[str] = ()) -> Iterator[pa.Table]:
     """As `read_committees`, file by file or shard by shard, for folders that are larger than memory.
 
     All rows of a table of a sweep come together, whatever its split: tables in the order of their ids.
 
     Args:
         path: a file or a folder, see `read_committees`.
+        also: optional columns that are read where files have them.
 
     Raises:
         ValueError: as `read_committees`; at once if there is no file, else when the file's turn comes.
@@ -211,14 +213,15 @@ def iter_committees(path: str | os.PathLike[str]) -> Iterator[pa.Table]:
         ...     sum(part.num_rows for part in iter_committees(folder))
         62
     """
-    return iter_rows(path, "committees")
+    return iter_rows(path, "committees", also)
 
 
-def read_users(path: str | os.PathLike[str]) -> pa.Table:
+def read_users(path: str | os.PathLike[str], also: Sequence[str] = ()) -> pa.Table:
     """The rows of `user_rows` from a Parquet file, or from all files `users*.parquet` of a folder.
 
     Args:
         path: a file, or a folder, whose files are read in the order of their names.
+        also: optional columns that are read where files have them.
 
     Returns:
         A table with the columns of `user_rows`; other columns are not read.
@@ -236,7 +239,7 @@ def read_users(path: str | os.PathLike[str]) -> pa.Table:
         ...     eq.rows.read_users(folder).equals(rows)
         True
     """
-    return pa.concat_tables(iter_rows(path, "users"))
+    return pa.concat_tables(iter_rows(path, "users", also), promote_options="default")
 
 
 def read_depths(path: str | os.PathLike[str]) -> pa.Table:
@@ -265,15 +268,16 @@ def read_depths(path: str | os.PathLike[str]) -> pa.Table:
     return pa.concat_tables(iter_rows(path, "depths"))
 
 
-def iter_rows(path: str | os.PathLike[str], kind: str) -> Iterator[pa.Table]:
+def iter_rows(path: str | os.PathLike[str], kind: str, also: Sequence[str] = ()) -> Iterator[pa.Table]:
     """Rows, with the columns that all of their kind have, of a file, of a sweep's shards, or of files `kind*.parquet`.
 
-    The first column is the one that shards are in the order of.
+    The first column is the one that shards are in the order of. Optional columns, `also`, are read where a file has
+    them.
 
     Raises:
         ValueError: as `iter_committees`.
     """
-    path, columns = Path(path), schema(declared(kind))
+    path, columns = Path(path), (schema(declared(kind)), schema(one for one in COLUMNS[kind] if one.name in also))
     if not path.exists():
         raise ValueError(f"path: expected a Parquet file or a folder, got {path}, which does not exist")
     if (path / kind).is_dir():
@@ -284,7 +288,7 @@ def iter_rows(path: str | os.PathLike[str], kind: str) -> Iterator[pa.Table]:
     return (_read_file(file, columns) for file in files)
 
 
-def _iter_shards(folder: Path, kind: str, columns: pa.Schema) -> Iterator[pa.Table]:
+def _iter_shards(folder: Path, kind: str, columns: tuple[pa.Schema, pa.Schema]) -> Iterator[pa.Table]:
     """The shards that are done; all shards of a folder that came without `shards/`."""
     shards: dict[str, list[Path]] = {}
     for file in sorted((folder / kind).glob("*.parquet")):
@@ -296,20 +300,23 @@ def _iter_shards(folder: Path, kind: str, columns: pa.Schema) -> Iterator[pa.Tab
     return (_read_shard(shards[shard], columns) for shard in sorted(shards))
 
 
-def _read_shard(files: list[Path], columns: pa.Schema) -> pa.Table:
+def _read_shard(files: list[Path], columns: tuple[pa.Schema, pa.Schema]) -> pa.Table:
     """The splits of a shard, in the order that they were in before they were split."""
     rows = pa.concat_tables(_read_file(file, columns) for file in files)
     order = np.argsort(rows.column(0).to_numpy(), kind="stable")
     return rows.take(order).combine_chunks()
 
 
-def _read_file(file: Path, wanted: pa.Schema) -> pa.Table:
+def _read_file(file: Path, columns: tuple[pa.Schema, pa.Schema]) -> pa.Table:
+    """The columns that are needed, and those of the others that it has."""
+    wanted, also = columns
     try:
         with _checked(file.read_bytes()) as parquet:
             names = parquet.schema_arrow.names
             for expected in wanted:
                 if expected.name not in names:
                     raise ValueError(f"expected a column {expected.name!r}, got {names}")
+            wanted = pa.schema([*wanted, *(one for one in also if one.name in names)])
             rows = parquet.read(columns=wanted.names).select(wanted.names)
     except pa.ArrowInvalid as error:
         raise ValueError(f"{file}: expected a Parquet file, got: {error}") from error
@@ -323,11 +330,11 @@ def _read_file(file: Path, wanted: pa.Schema) -> pa.Table:
         if error.errno is not None:
             raise
         raise ValueError(f"{file}: expected a Parquet file, got a damaged one: {error}") from error
-    columns = []
+    found = []
     for expected, column in zip(wanted, rows.columns):
         try:  # other writers have other strings: dictionaries, large ones
-            columns.append(column.cast(expected.type))
+            found.append(column.cast(expected.type))
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
             came = f"{column.type}: {error}"
             raise ValueError(f"{file}: column {expected.name!r}: expected {expected.type}, got {came}") from error
-    return pa.Table.from_arrays(columns, schema=wanted)
+    return pa.Table.from_arrays(found, schema=wanted)

@@ -161,6 +161,17 @@ class Programs:
         found, _ = self._solve(_model(-worth.reshape(-1) / scale, rows, low, high, *free))
         return float(worth.reshape(-1) @ found)
 
+    def split(self, worth: np.ndarray, posteriors: np.ndarray, prior: np.ndarray) -> float:
+        """The most that one sender has on average by splitting the prior into some of N posteriors.
+
+        Args:
+            worth: `[N]` what it has at each; posteriors: `[N, X]`, telling everything among them; prior: `[X]`.
+        """
+        scale = float(np.abs(worth).max()) or 1.0
+        free = np.zeros(len(worth)), np.full(len(worth), np.inf)
+        found, _ = self._solve(_model(-worth / scale, posteriors.T.copy(), prior, prior, *free))
+        return float(worth @ found)
+
     def _solve(self, problem: highspy.HighsLp) -> tuple[np.ndarray, np.ndarray]:
         """Values of the variables and multipliers of the rows; `RuntimeError` if HiGHS has none."""
         _check("passModel", self._solver.passModel(problem))

@@ -1,15 +1,19 @@
 """Profiles of lotteries over messages that a search found: what everybody has, and what a member could gain.
 
-The user hears a message from every member, drawn given the state, and takes the lowest of her best actions. A member
-that deviates may say anything: every partition of the states is tried, and for some rows HiGHS is asked for the best of
-all rules. A recommendation that she obeys out of indifference need not be followed, so two programs are solved: one
-with it, which promises at least what can be had, and one in which she must prefer it a little, which promises no more.
+The user hears a message from every member, drawn given the state, and takes the lowest of her best actions, or responds
+quantally. A member that deviates may say anything: every partition of the states is tried, and for some rows HiGHS is
+asked for the best of all rules. A recommendation that she obeys out of indifference need not be followed, so two
+programs are solved: one with it, which promises at least what can be had, and one in which she must prefer it a little,
+which promises no more. With a quantal user it is the best split of the prior into posteriors on a grid, which promises
+no more either.
 
 Letters: K providers, X states, A actions, M messages, C committees, S plans; Q what else she hears.
 """
 
 from __future__ import annotations
 
+import itertools
+from math import comb
 from typing import Any
 
 import numpy as np
@@ -25,8 +29,10 @@ from equilibrax.verification.safely import short
 
 _NEAR, _FAR = 1e-13, 1e-10  # of the range of her contributions: what is nearer is equal to her, what is farther is not
 _SAME = 1e-8  # utilities and gains, in units of the largest contribution
+_QUANTAL = 1e-6  # how near a regret and its bound are if she responds quantally, in the same units
 _LITTLE = 1e-7  # by how much she must prefer what is recommended, of the most that she can
 _MOST_STATES, _MOST_ENTRIES = 6, 2**20
+_GRID, _MOST_POSTERIORS = 24, 5_000
 _NONE = ("worst_utility", "best_utility", "equilibria", "dynamics_utility", "dynamics_steps", "worst_partition")
 
 
@@ -58,10 +64,13 @@ class _Profiles:
         self.report, self.configuration, self.file, self.rows, self.results = report, configuration, file, rows, results
         self.contributions = games.contributions[0] / games.scale[0]  # [1 + K, X, A]
         self.unit = float(np.abs(self.contributions).max()) or 1.0
+        self.prior = games.prior[0] / games.prior[0].sum()
+        self.rationality = (configuration["rationality"] or [None])[0]
         self.bits = games.committees[:, None] >> np.arange(games.providers) & 1 == 1  # [C, K]
         self.flags, _ = arrays.statuses(results, configuration)
-        read = {name: arrays.numbers(results, name)[0] for name in ("regret", "regret_bound", "user_utility")}
-        self.regret, self.bound, self.hers = (values.astype(float) for values in read.values())
+        names = ("regret_lower", "regret_bound", "user_utility", "regret")
+        read = [arrays.numbers(results, name)[0].astype(float) for name in names]
+        self.regret, self.bound, self.hers, self.said = read
         self.slack = _SAME * self.unit + (1e-6 * self.unit if configuration["float32"] else 0.0)
 
     def compare(self, check: str, column: str, expected: Any, got: np.ndarray, bad: np.ndarray, among: Any = None):
@@ -79,13 +88,17 @@ class _Profiles:
         """What rows say of themselves: which bounds are certified, and what is called an epsilon-equilibrium."""
         certified = arrays.numbers(self.results, "certified")[0].astype(bool)
         everywhere = np.ones(len(self.rows), bool)
-        for name in ("user_utility", "provider_utility", "regret", "regret_bound", "certified", "lotteries"):
+        for name in ("user_utility", "provider_utility", "regret_lower", "regret_bound", "certified", "lotteries"):
             self.nulls(name, everywhere)
-        self.compare("search", "regret", "from 0 to regret_bound", self.regret, ~(self.regret >= 0))
+        bounded = self.bound < np.inf
+        self.nulls("regret", bounded)
+        self.compare("search", "regret", self.regret, self.said, self.said != self.regret, bounded)
+        self.compare("search", "regret_lower", "from 0 to regret_bound", self.regret, ~(self.regret >= 0))
         apart = self.bound - self.regret
         self.compare("search", "regret_bound", "no less than regret", self.bound, ~(apart >= -self.slack))
         said = "regret and its bound that meet"
-        self.compare("search", "certified", said, certified, ~(apart <= self.slack), certified)
+        near = self.slack + (0.0 if self.rationality is None else _QUANTAL * self.unit)
+        self.compare("search", "certified", said, certified, ~(apart <= near), certified)
         uncertified = self.flags & rules.RULE > 0
         names = self.results["status"].to_numpy()
         self.compare("status", "status", "RULE_UNCERTIFIED iff it is not certified", names, uncertified == certified)
@@ -130,21 +143,22 @@ class _Profiles:
         self.report.leave_out("large", "partitions of many states as deviations", int((there & ~small).sum()))
         asked = np.flatnonzero(there & picked)
         low, high = np.zeros(len(self.rows)), np.full(len(self.rows), np.inf)
+        among = np.zeros(len(self.rows), bool)
         for c in asked.tolist():
             try:
-                low[c], high[c] = self._by_programs(c, solver)
+                found = self._by_programs(c, solver)
+                among[c] = found is not None
+                low[c], high[c] = found or (0.0, np.inf)
             except (RuntimeError, MemoryError) as error:
                 self.report.leave_out("errors", f"regrets that HiGHS does not decide ({short(error)})", 1)
-        among = np.zeros(len(self.rows), bool)
-        among[asked] = np.isfinite(high[asked])
         self.report.leave_out("large", "regrets whose programs are too large", int(len(asked) - among.sum()))
         slack = self.slack + 10 * _LITTLE * self.unit
         said = "at least what the best rule gains"
         self.compare("programs", "regret_bound", said, self.bound, low > self.bound + slack, among)
         self.compare(
-            "programs", "regret", "no more than any rule gains", self.regret, self.regret > high + slack, among
+            "programs", "regret_lower", "no more than any rule gains", self.regret, self.regret > high + slack, among
         )
-        wide = among & (high > low + slack) & (self.bound > low + slack)
+        wide = among & np.isfinite(high) & (high > low + slack) & (self.bound > low + slack)
         self.report.leave_out("ties", "regrets in which the user's ties decide, up to those", int(wide.sum()))
         self.report.leave_out("sample", "regrets by HiGHS", int(there.sum() - len(asked)))
 
@@ -158,31 +172,60 @@ class _Profiles:
                     most = max(most, float(value[1 + j] - self.values[c, 1 + j]))
         return most
 
-    def _by_programs(self, c: int, solver: Programs) -> tuple[float, float]:
+    def _by_programs(self, c: int, solver: Programs) -> tuple[float, float] | None:
         """The most that a member gains where the user must prefer a little what she is to do, and where she need not;
-        the latter is infinite if programs are too large."""
+        none if programs are too large. Of a quantal user on the grid, and infinity."""
+        if self.rationality is not None:
+            return self._by_posteriors(c, self.rationality, solver)
         low, high = 0.0, 0.0
         for i, j in enumerate(np.flatnonzero(self.bits[c]).tolist()):
             heard = _heard(np.delete(self.rules[c], i, axis=0), self.contributions.shape[1])  # [Q, X]
             user, own = (heard[:, :, None] * self.contributions[player] for player in (0, 1 + j))
             places, states, actions = user.shape
             if places * np.log2(actions) > 30 or states**2 * places * actions * actions ** (2 * places) > _MOST_ENTRIES:
-                return 0.0, np.inf
+                return None
             now = self.values[c, 1 + j]
             low = max(low, solver.persuade(user, own, _LITTLE) - now)
             high = max(high, solver.persuade(user, own, 0.0) - now)
         return low, high
 
+    def _by_posteriors(self, c: int, rationality: float, solver: Programs) -> tuple[float, float] | None:
+        """The most that a member gains by a rule whose posteriors are on the grid; of more there is no program."""
+        states, most = len(self.prior), 0.0
+        if comb(_GRID + states - 1, _GRID) > _MOST_POSTERIORS:
+            return None
+        bars = np.array(list(itertools.combinations(range(_GRID + states - 1), states - 1)), int)
+        ends = np.full((len(bars), 1), _GRID + states - 1)
+        grid = (np.diff(np.hstack([ends * 0 - 1, bars.reshape(len(ends), -1), ends])) - 1) / _GRID
+        for i, j in enumerate(np.flatnonzero(self.bits[c]).tolist()):
+            heard = _heard(np.delete(self.rules[c], i, axis=0), states)  # [Q, X]
+            worth = np.zeros(len(grid))
+            for told in heard:
+                chance = grid * told
+                hers, own = (chance @ (self.contributions[p] / self.prior[:, None]) for p in (0, 1 + j))
+                worth += (_respond(hers, chance.sum(axis=1), rationality) * own).sum(axis=1)
+            most = max(most, solver.split(worth, grid, self.prior) - float(self.values[c, 1 + j]))
+        return most, np.inf
+
     def _values(self, told: Any) -> tuple[np.ndarray, bool]:
         """`[1 + K]` what everybody has, and whether it is sure what the user does."""
         heard = _heard(told, self.contributions.shape[1])
         worth = heard @ self.contributions  # [1 + K, T, A]
+        if self.rationality is not None:
+            return (worth * _respond(worth[0], heard @ self.prior, self.rationality)).sum(axis=(1, 2)), True
         below = worth[0].max(axis=1, keepdims=True) - worth[0]
         near, far = (below <= slack * np.ptp(self.contributions[0]) for slack in (_NEAR, _FAR))
         chosen = near.argmax(axis=1)
         sure = chosen == far.argmax(axis=1)
         found = np.take_along_axis(worth, chosen[None, :, None], axis=2)[..., 0].sum(axis=1)
         return found, bool(sure.all())
+
+
+def _respond(worth: np.ndarray, seen: np.ndarray, rationality: float) -> np.ndarray:
+    """`[T, A]` chances of actions that are worth this, times the chance of having heard that."""
+    below = worth - worth.max(axis=1, keepdims=True)
+    odds = np.exp(rationality * below / np.where(seen > 0, seen, 1.0)[:, None])
+    return odds / odds.sum(axis=1, keepdims=True)
 
 
 def _heard(told: Any, states: int) -> np.ndarray:

@@ -162,7 +162,7 @@ class ShardCheck:
         key, name = self.configuration.key, file_name(self.configuration.kinds[0], split, shard)
         ids, _ = arrays.numbers(rows, key)
         decisive = ids
-        if self.configuration["split_by"] == "form":
+        if self.configuration["split_by"] == "form" and len(ids):
             games = self._games(part, rows)
             if games is None:
                 what = "splits of tables that are stored in 32 bits and cannot be drawn again"
@@ -178,6 +178,10 @@ class ShardCheck:
         if text is None:
             return
         name = file_name(self.configuration.folders[-1], split, shard)
+        if not tables.num_rows:
+            if text.num_rows:
+                self.report.fail("text", name, "no text without tables", f"{text.num_rows} rows")
+            return
         check = TextCheck(self.report, name, tables, results, text)
         self.report.leave_out(WORDS, "rules and wording of games in words", text.num_rows)
         if not check.check_ids():
@@ -185,6 +189,8 @@ class ShardCheck:
             return
         chosen = np.flatnonzero(np.isin(arrays.numbers(tables, self.configuration.key)[0], wanted))
         self.report.leave_out("sample", "text of tables that were not in the sample", tables.num_rows - len(chosen))
+        if not len(chosen):
+            return
         games = self._games(part, tables.take(pa.array(chosen)))
         if games is None:
             what = "text of tables that are stored in 32 bits and cannot be drawn again"

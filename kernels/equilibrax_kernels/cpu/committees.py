@@ -88,10 +88,13 @@ def new_contributions(players, states, actions):
 def contribute(utilities, prior, contributions):
     """Write `p(x) u_p(a, x)` of a table, with `[P, X, A]` utilities."""
     players, states, actions = utilities.shape
-    for p in range(players):
-        for x in range(states):
-            for a in range(actions):
-                contributions[x, a, p] = np.int64(prior[x]) * utilities[p, x, a]
+    for x in range(states):
+        weight = np.int64(prior[x])
+        for a in range(actions):
+            for start in range(0, players, LANES):
+                for lane in range(LANES):  # so many always: the rest is the last player again
+                    p = min(start + lane, players - 1)
+                    contributions[x, a, start + lane] = weight * utilities[p, x, a]
 
 
 @part

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from equilibrax_kernels.cpu.compiling import part
-from equilibrax_kernels.cpu.ordering import ALL_PAIRS, sort_runs
+from equilibrax_kernels.cpu.sorting import ALL_PAIRS, sort_runs
 from equilibrax_kernels.cpu.vectors import LANES, fill, if_greater, lanes_greater, load, padded, store
 
 GROW, OVERFLOW = -1, -2

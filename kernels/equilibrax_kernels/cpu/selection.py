@@ -6,10 +6,11 @@ import numpy as np
 
 from equilibrax_kernels.cpu.committees import new_alone, new_cells, new_contributions
 from equilibrax_kernels.cpu.dynamics import new_responses
+from equilibrax_kernels.cpu.few_schemes import MOST, new_few
 from equilibrax_kernels.cpu.frontier import new_room
 from equilibrax_kernels.cpu.misalignment import new_fits, new_scores
-from equilibrax_kernels.cpu.ordering import ALL_PAIRS
 from equilibrax_kernels.cpu.selection_range import Answers, Rules, Work, new_tables, select_tables_range
+from equilibrax_kernels.cpu.sorting import ALL_PAIRS
 from equilibrax_kernels.cpu.threads import run_over_tables
 from equilibrax_kernels.selection.frontier import stage_capacities, states_at_once
 
@@ -104,13 +105,15 @@ def select_tables(
     )
     scores = new_scores(tables if fit else 0, committees, providers, states * actions, multipliers)
     read = new_tables(utilities, prior, available, keys, masks, resolution)
-    rules = Rules(ties, dynamics, minimal, random, step_limit, fit, simplex, iteration_limit, everywhere)
+    few = schemes <= MOST and words == 1 and limits[-1] >= schemes and not (ties or dynamics or everywhere)
+    rules = Rules(ties, dynamics, minimal, random, step_limit, fit, simplex, iteration_limit, everywhere, few)
 
     def select_range(start: int, stop: int) -> None:
         wanted = words if fit or outcomes else 0
         work = Work(
             cells=new_cells(providers, wanted),
             alone=new_alone(players, states, wanted),
+            few=new_few(players, states, actions),
             fits=new_fits(providers, states * actions if fit else 0, committees, wanted),
             contributions=new_contributions(players, states, actions),
             attained=np.empty((committees, wanted), np.int64),

@@ -12,9 +12,11 @@ import numpy as np
 from equilibrax_kernels.cpu.committees import Alone, Cells, contribute, counted, monopolies, over_supersets, worst_entry
 from equilibrax_kernels.cpu.compiling import loop, part
 from equilibrax_kernels.cpu.dynamics import find_responses, run_dynamics
+from equilibrax_kernels.cpu.few_schemes import Few, find_few, outcomes_of_few, place_of, worst_of_few
 from equilibrax_kernels.cpu.frontier import GROW, OVERFLOW, list_schemes, scheme_of
 from equilibrax_kernels.cpu.misalignment import Fits, all_outcomes, fit_committees, from_large_to_small, set_utilities
 from equilibrax_kernels.cpu.threads import plain
+from equilibrax_kernels.cpu.vectors import last_bit
 
 
 class Tables(NamedTuple):
@@ -46,7 +48,7 @@ def new_tables(utilities, prior, available, keys, masks, resolution) -> Tables:
 
 
 class Rules(NamedTuple):
-    """Options of the game and of its fits; see `select_tables`."""
+    """Options of the game and of its fits; see `select_tables`. `few`: by `few_schemes`."""
 
     ties: bool
     dynamics: bool
@@ -57,6 +59,7 @@ class Rules(NamedTuple):
     simplex: bool
     iteration_limit: int
     everywhere: bool
+    few: bool = False
 
 
 class Answers(NamedTuple):
@@ -81,11 +84,13 @@ class Work(NamedTuple):
     """Room for what does not depend on how many schemes there are.
 
     Attributes:
+        few: for tables with few schemes, if such are asked for.
         contributions: `[X, A, [P]]` int64; attained: `[C, W]` int64; nowhere: `[0, R]` multipliers that are not wanted.
     """
 
     cells: Cells
     alone: Alone
+    few: Few
     fits: Fits
     contributions: np.ndarray
     attained: np.ndarray
@@ -100,6 +105,8 @@ def select_tables_range(start, stop, tables, rules, limits, first, answers, scor
     for b in range(start, stop):
         if rules.everywhere:
             all_outcomes(tables.available_outcomes[b], work.alone.outcomes[0], work.attained)
+        elif rules.few:
+            _answer_few(b, tables, work, answers)
         else:
             size = _list_table(b, tables, rules, work, before, after, block, room, first, limits, answers)
             if size == GROW:
@@ -129,7 +136,7 @@ def _list_table(b, tables, rules, work, before, after, block, room, first, limit
 @part
 def _answer(b, tables, rules, listed, size, responses, work, room, first, answers):
     """Every committee's equilibria and dynamics, and the outcomes that its equilibria attain."""
-    cells, alone, attained = work.cells, work.alone, work.attained
+    cells, attained = work.cells, work.attained
     providers, states, words = len(responses.start), answers.worst_scheme.shape[2], attained.shape[1]
     masks = tables.masks
     if rules.ties or rules.dynamics:
@@ -140,27 +147,18 @@ def _answer(b, tables, rules, listed, size, responses, work, room, first, answer
             mask = masks[c]
             if rules.ties and mask & ((2 << lowest) - 1) != 1 << lowest:
                 continue
-            if mask & (mask - 1):
+            if mask & (mask - 1) == 0:
+                _answer_alone(b, c, mask, work, answers)
+            else:
                 cell = mask >> (lowest + 1) if rules.ties else mask
                 entry = worst_entry(cells, cell)
                 answers.worst[b, c] = listed.values[entry, 0]
                 # With two providers or more the user's optimum is always an equilibrium: nothing is better for her.
                 answers.best[b, c] = answers.optimum[b]
-                exact, number = cells.exact[cell], cells.size[cell]
+                answers.count[b, c], answers.count_saturated[b, c] = counted(cells.exact[cell], cells.size[cell])
                 scheme_of(room, first, states, entry, answers.worst_scheme, b, c)
                 for w in range(words):
                     attained[c, w] = cells.outcomes[cell, w]
-            else:
-                p = 1
-                while mask >> p:
-                    p += 1
-                answers.worst[b, c], answers.best[b, c] = alone.worst[p], alone.best[p]
-                exact, number = alone.exact[p], alone.size[p]
-                for x in range(states):
-                    answers.worst_scheme[b, c, x] = alone.worst_scheme[x, p]
-                for w in range(words):
-                    attained[c, w] = alone.outcomes[p, w]
-            answers.count[b, c], answers.count_saturated[b, c] = counted(exact, number)
     if rules.dynamics:
         key = tables.keys[b]
         for c in range(len(masks)):
@@ -170,11 +168,54 @@ def _answer(b, tables, rules, listed, size, responses, work, room, first, answer
             answers.dynamics[b, c] = listed.values[entry, 0]
             answers.dynamics_steps[b, c], answers.dynamics_ended[b, c] = steps, ended
             scheme_of(room, first, states, entry, answers.dynamics_scheme, b, c)
+    _tell_outcomes(b, work, answers)
+
+
+@part
+def _answer_alone(b, c, mask, work, answers):
+    """The optima of the one provider of a committee."""
+    alone, p = work.alone, last_bit(mask) + 1
+    answers.worst[b, c], answers.best[b, c] = alone.worst[p], alone.best[p]
+    answers.count[b, c], answers.count_saturated[b, c] = counted(alone.exact[p], alone.size[p])
+    for x in range(len(alone.worst_scheme)):
+        answers.worst_scheme[b, c, x] = alone.worst_scheme[x, p]
+    for w in range(work.attained.shape[1]):
+        work.attained[c, w] = alone.outcomes[p, w]
+
+
+@part
+def _answer_few(b, tables, work, answers):
+    """Every committee's equilibria, without dynamics, of a table with few schemes."""
+    alone, few = work.alone, work.few
+    contribute(tables.utilities[b], tables.prior[b], work.contributions)
+    monopolies(work.contributions, tables.available[b], alone)
+    optimum = answers.optimum[b] = alone.best[0]
+    answers.overflow[b] = False
+    find_few(work.contributions, tables.available[b], tables.utilities.shape[1] - 1, few)
+    for c in range(len(tables.masks)):
+        answers.best[b, c] = optimum
+    for c in range(len(tables.masks)):
+        mask = tables.masks[c]
+        if mask & (mask - 1) == 0:
+            _answer_alone(b, c, mask, work, answers)
+        else:
+            entry, answers.worst[b, c], answers.count[b, c] = worst_of_few(few, mask)
+            place = place_of(few, entry)
+            for x in range(few.actions.shape[1]):
+                answers.worst_scheme[b, c, x] = few.actions[place, x]
+            if work.attained.shape[1]:
+                work.attained[c, 0] = outcomes_of_few(few, mask)
+    _tell_outcomes(b, work, answers)
+
+
+@part
+def _tell_outcomes(b, work, answers):
+    """Return what equilibria attain, if it is wanted."""
     if len(answers.attained):
-        for w in range(words):
-            answers.optimal[b, w] = alone.outcomes[0, w]
-            for c in range(len(masks)):
-                answers.attained[b, c, w] = attained[c, w]
+        for w in range(work.attained.shape[1]):
+            answers.optimal[b, w] = work.alone.outcomes[0, w]
+            for c in range(len(work.attained)):
+                answers.attained[b, c, w] = work.attained[c, w]
 
 
 @part

@@ -212,6 +212,27 @@ def extract(typing, vector, lane):
     return vector.element(vector, types.int64), generate
 
 
+@intrinsic
+def ones(typing, word):
+    """How many bits of a whole number are set."""
+
+    def generate(context, builder, sig, args):
+        return builder.ctpop(args[0])
+
+    return types.int64(types.int64), generate
+
+
+@intrinsic
+def last_bit(typing, word):
+    """The number of the highest bit that is set, -1 for none."""
+
+    def generate(context, builder, sig, args):
+        zeros = builder.ctlz(args[0], ir.Constant(ir.IntType(1), 0))
+        return builder.sub(ir.IntType(64)(63), zeros)
+
+    return types.int64(types.int64), generate
+
+
 def _fold(builder, vector, choose):
     """All lanes together, halves first."""
     for distance in (4, 2, 1):

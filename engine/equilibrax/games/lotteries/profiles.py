@@ -31,7 +31,7 @@ def rationality_of(response: Any) -> float | None:
         raise ValueError(
             f"response: expected a Quantal with one finite rationality for lotteries over messages, got {response!r}"
         )
-    return how.values[0] if how.quantal else None
+    return next(iter(how.values), None)
 
 
 def chances_of(game: PersuasionGame, rules: Any) -> Float[np.ndarray, "B K X M"]:

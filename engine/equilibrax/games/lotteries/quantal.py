@@ -144,10 +144,10 @@ def _compiled(mesh):
     def climb(batched, level):
         logits, user, own, chance = batched  # lanes last
         starts = logits.shape[0]
-        many = [jnp.repeat(part, starts, axis=-1) for part in (user, own[None], chance)]
+        user, own, chance = (jnp.repeat(part, starts, axis=-1) for part in (user, own[None], chance))
         lanes = jnp.moveaxis(logits, 0, -1).reshape(*logits.shape[1:3], -1)
         levels = jnp.broadcast_to(level, (1, _STEPS, lanes.shape[-1]))
-        reached, _ = ascend(lanes[None], *many, levels, optax.adam(_RATE))
+        reached, _ = ascend(lanes[None], user, own, chance, levels, optax.adam(_RATE))
         rules = jax.nn.softmax(reached[0], axis=1)
         return {"rules": jnp.moveaxis(rules.reshape(*rules.shape[:2], -1, starts), -1, 0)}
 

@@ -6,7 +6,7 @@
 const PIVOT = 1e-11; // what is closer to zero than this (unit scale) counts as zero
 const TIE = 1e-12;
 const SAME = 1e-12; // scores that differ by less than this (unit scale) are the same
-const PATIENCE = 6; // pivots that lower nothing before Bland's rule
+const PATIENCE = 24; // pivots that lower nothing before Bland's rule
 const LIMIT = 400;
 
 /**
