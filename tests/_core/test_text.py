@@ -74,6 +74,22 @@ def test_no_number_and_no_name_is_cut_however_narrow_the_terminal_is(width, caps
     assert shown.count("1.2500") == 5
 
 
+def test_a_heading_of_several_words_is_not_cut(capsys):
+    def make(decimals: int) -> Table:
+        table = Table()
+        table.add_column("committee", min_width=9)
+        table.add_column("regret at most", justify="right")
+        table.add_row("Ann", f"{0:.{decimals}f}")
+        return table
+
+    for width in range(16, 40):
+        show_table(make, width)
+        shown = capsys.readouterr().out
+        assert max(map(len, shown.splitlines())) <= width
+        assert "regret at most" in shown or ("│" not in shown and "regret at" in shown)
+        assert all(line[-1:] == line[:1] or "━" in line for line in shown.splitlines() if line[:1] in "┃│")
+
+
 @pytest.mark.parametrize("text", ["a\x1b[1mb", "line\nline", "x\ty" * 40, "é\u202e" * 3])
 def test_a_message_says_everything_once(text):
     assert shortened(text) == plain(text)

@@ -9,6 +9,7 @@ from itertools import permutations
 from pathlib import Path
 
 import equilibrax as eq
+import jax
 import numpy as np
 import pytest
 from equilibrax.datasets import load_arrays, stream_arrays
@@ -76,6 +77,7 @@ def test_the_documented_reshape_gives_the_same(folder, monkeypatch):
     [
         ({"split": "trian"}, "split: expected one of train, validation, test, got 'trian'"),
         ({"targets": ["worst_utilty"]}, "got 'worst_utilty'; did you mean 'worst_utility'"),
+        ({"targets": ["regret"]}, "targets: expected .*, bound, got 'regret'$"),  # of a sweep that searches
         ({"targets": ["status"]}, "targets: expected .*, got 'status'"),
         ({"library": "tensorflow"}, "library: expected one of 'numpy', 'jax', 'torch'"),
     ],
@@ -120,6 +122,11 @@ def test_equilibria_move_along(arrays):
     assert (again.user != arrays.user).any()
     assert (again.targets["worst_utility"] != arrays.targets["worst_utility"]).any()
     check_targets(again)
+    drawn = arrays.augment(jax.random.key(7))
+    check_targets(drawn)
+    assert (drawn.user != again.user).any()
+    with pytest.raises(ValueError, match="key: expected a whole number"):
+        arrays.augment("seven")
     other = arrays.augment(8)
     assert (other.user != again.user).any()
     np.testing.assert_array_equal(arrays[5:9].augment(7).providers, again.providers[5:9])  # of the table alone

@@ -93,6 +93,8 @@ def test_numbers_are_graded_exactly_and_say_why_not():
     assert all(
         grade(one, answer) for answer in ("1/3", " 2/6. ", "**1/3**", "Answer: 1/2\nso\nAnswer: 3/9", Fraction(1, 3))
     )
+    assert grade(one, "Answer: $\\boxed{2/6}$.")
+    assert not grade(one, None)
     assert grade(one, "0.33").why == "expected 1/3 exactly, got 0.33, rounded"
     assert grade(one, 0.5).why == "expected 1/3, got 0.5"
     for answer in ("1/0", "a third", "", "9" * 200, "1e999999999", "nan"):
@@ -108,6 +110,10 @@ def test_names_are_graded_and_written_lines_too(tmp_path):
     assert grade(asked[0], "**Answer:** ann.")
     for answer in ("Bob, Jr.", "bob, jr", "`Bob, Jr.`"):
         assert grade(asked[0], answer).why == "expected Ann, got Bob, Jr."
+    assert grade(asked[0], "Answer: \\boxed{\\text{Ann}}")
+    nobody = next(q for q in questions(eq.from_integers([[1, 0]], [[[1, 0]]] * 2)) if q.kind == "departure")
+    assert grade(nobody, "None")
+    assert not grade(nobody, None)  # a model that did not answer has not said "none"
     assert grade(asked[0], "Carol").why == "expected one of Ann, Bob, Jr., none, got 'Carol'"
     write_questions(asked, tmp_path / "train.jsonl")
     lines = [json.loads(line) for line in (tmp_path / "train.jsonl").read_text().splitlines()]

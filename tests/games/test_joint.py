@@ -335,6 +335,8 @@ def test_step_limit_is_a_status_or_an_error():
 @pytest.mark.parametrize(
     ("game", "message"),
     [
+        (lambda: "oblivous", ".* got 'oblivous'; did you mean 'oblivious'"),
+        (lambda: eq.Joint(rules="lottery"), "rules: .* got 'lottery'; did you mean 'lotteries'"),  # pyright: ignore
         (lambda: "chess", "game: expected one of 'selection', 'obedient', 'joint', 'oblivious', 'aligned', "),
         (lambda: eq.Joint("nice"), "response: expected \"best\" or a Quantal, got 'nice'"),
         (lambda: eq.Joint(3), 'response: expected "best" or a Quantal, got 3'),

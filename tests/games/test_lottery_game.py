@@ -56,7 +56,7 @@ def test_a_committee_is_what_searching_its_market_finds(court):
     one = court.sel(committee=3)
     assert one.rules.shape == (1, 1, 2, 2, 2)
     np.testing.assert_array_equal(one.user_utility, court.user_utility[:, 2:])
-    assert "lotteries that a search found, tolerance 1e-06" in repr(one)
+    assert "joint, lotteries, best response, found by a search, tolerance 1e-06" in repr(one)
 
 
 def test_no_more_is_called_an_equilibrium_than_is_within_the_tolerance(court):

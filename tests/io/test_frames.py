@@ -205,7 +205,7 @@ def test_labels_that_disagree_are_refused():
         eq.from_arrays([[1]], [[[1]]], labels=eq.Labels(("a",), ("b",), ("c",)), states=["a"])
     with pytest.raises(ValueError, match="user: expected an array, or a DataFrame whose index names the states"):
         eq.from_arrays(pl.DataFrame({"walk": [1.0]}), [[[1]]])
-    with pytest.raises(ValueError, match="labels: expected 2 states"):
+    with pytest.raises(ValueError, match="states: expected 2 names, got 1"):
         eq.from_arrays([[1], [2]], [[[1], [2]]], states=["a"])
 
 

@@ -81,6 +81,7 @@ def test_tables_have_different_names():
 def test_a_notebook_shows_it_in_a_frame_that_can_do_little():
     page = eq.explore(eq.load_paper_table("synthetic-1"))
     shown = page._repr_html_()
+    assert repr(page) == "Page()"  # and not a hundred thousand characters, where there is no notebook
     assert 'sandbox="allow-scripts allow-downloads"' in shown
     assert html.unescape(re.findall(r'srcdoc="([^"]*)"', shown)[0]) == page.html
 

@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from equilibrax._core.suggestions import did_you_mean
+
 INT32_MAX = 2**31 - 1
 
 ON_THE_HOST = "equilibrax works on the host: call it outside of jax.jit, vmap and grad"
@@ -21,7 +23,8 @@ ON_THE_HOST = "equilibrax works on the host: call it outside of jax.jit, vmap an
 def check_choice(name: str, value: Any, choices: Sequence[Any]) -> None:
     """Refuse a value that is not one of the choices."""
     if value not in choices:
-        raise ValueError(f"{name}: expected one of {', '.join(map(repr, choices))}, got {value!r}")
+        hint = did_you_mean(value, map(str, choices)) if isinstance(value, str) else ""
+        raise ValueError(f"{name}: expected one of {', '.join(map(repr, choices))}, got {value!r}{hint}")
 
 
 def check_whole(name: str, value: Any, low: int, high: int | None = INT32_MAX) -> int:

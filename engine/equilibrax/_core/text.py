@@ -12,6 +12,7 @@ import unicodedata
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -100,6 +101,8 @@ def show_table(make: Callable[[int], Table], width: int | None = None) -> None:
         table = make(decimals)
         for column in table.columns:
             column.overflow, column.no_wrap = "fold", column.no_wrap or column.justify == "right"
+            if column.no_wrap:  # Rich measures the words of these, but gives them whole lines
+                column.min_width = max(cell_len(str(cell)) for cell in (column.header, *column.cells))
         if screen.measure(table, options=screen.options.update(width=10_000)).minimum <= screen.width:
             screen.print(table)
             return

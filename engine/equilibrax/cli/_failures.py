@@ -62,18 +62,23 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def with_flags(message: str, args: Sequence[str]) -> str:
-    """A message that begins with an argument's name begins with the flag that was typed for it.
+    """A message that begins with an argument's name begins with the flag that was typed for it, or for a part of it.
 
     Example:
         >>> with_flags("shard_size: expected 1, got 0", ["sweep", "--shard-size", "0"])
         '--shard-size: expected 1, got 0'
+        >>> with_flags("starts: expected 1, got 0", ["solve", "--search-starts", "0"])
+        '--search-starts: expected 1, got 0'
     """
     found = re.match(r"([a-z_]+)(?=: expected)", message)
     if found is None:
         return message
     typed = {text.partition("=")[0] for text in args}
-    names = (found[1], f"{found[1]}s", found[1].removesuffix("s"))
-    flag = next((f for name in names if (f := "--" + name.replace("_", "-")) in typed), None)
+    name = found[1].replace("_", "-")
+    flag = next((f for f in (f"--{name}", f"--{name}s", f"--{name.removesuffix('s')}") if f in typed), None)
+    if flag is None:  # of a search, say: its flags have its name before theirs
+        parts = [f for f in typed if f.startswith("--") and (f.endswith(f"-{name}") or f.startswith(f"--{name}-"))]
+        flag = min(parts, default=None)
     return message if flag is None else flag + message[len(found[1]) :]
 
 

@@ -168,6 +168,7 @@ def write_questions(asked: Iterable[Question], path: str | os.PathLike[str]) -> 
 _DECIMAL = re.compile(r"[+-]?(\d{1,99}(\.\d{0,99})?|\.\d{1,99})([eE][+-]?\d{1,2})?")
 _RATIO = re.compile(r"([+-]?\d{1,99})\s*/\s*(\d{1,99})")
 _AROUND = " \t$*`\"'"
+_BOXED = re.compile(r"[\s$*]*\\boxed\{(?:\\text\{)?([^{}]*)\}{1,2}[\s$*.]*")
 # Within a line: what runs over line ends takes the square of as many empty lines.
 _LAST = re.compile(r"^[^\w\n]*answer[^\w\n]*:(.*)$", re.IGNORECASE | re.MULTILINE)
 
@@ -175,11 +176,12 @@ _LAST = re.compile(r"^[^\w\n]*answer[^\w\n]*:(.*)$", re.IGNORECASE | re.MULTILIN
 def grade(game: Question | Mapping[str, Any], answer: object) -> Grade:
     """Whether an answer is right: numbers exactly, as whole numbers, fractions or decimals; names in any case.
 
-    Of a text with lines that begin with "Answer:", what follows the last of them is the answer.
+    Of a text with lines that begin with "Answer:", what follows the last of them is the answer; it may stand in
+    Markdown or in LaTeX's `\\boxed{}`.
 
     Args:
         game: the question, or its line of `write_questions` as a mapping.
-        answer: a text, or a number.
+        answer: a text, or a number; None, where nothing came, is wrong.
 
     Raises:
         ValueError: if the mapping is no question.
@@ -205,6 +207,8 @@ def grade(game: Question | Mapping[str, Any], answer: object) -> Grade:
     text = str(answer)
     said = _LAST.findall(text)
     came = (said[-1] if said else text).strip()
+    boxed = _BOXED.fullmatch(came)
+    came = boxed[1] if boxed else came
     return _graded_name(accepted, choices, came) if choices else _graded_number(Fraction(accepted[0]), came)
 
 

@@ -148,11 +148,11 @@ class TableArrays:
             self, **arrays, targets={n: np.take_along_axis(t, committee, 1) for n, t in self.targets.items()}
         )
 
-    def augment(self, key: int, *, states: bool = True, actions: bool = True, providers: bool = True) -> TableArrays:
+    def augment(self, key: Any, *, states: bool = True, actions: bool = True, providers: bool = True) -> TableArrays:
         """The same tables under random relabellings, another for each: equilibria move along, so targets stay true.
 
         Args:
-            key: seed of the relabellings; each depends on it and the table's id alone.
+            key: a whole number or a JAX random key; each relabelling depends on it and the table's id alone.
             states: whether to relabel states.
             actions: whether to relabel actions.
             providers: whether to relabel providers.
@@ -263,11 +263,6 @@ class _Files:
             raise ValueError(f"split: expected one of {', '.join(found.splits)}, got {split!r}")
         self.layout: Layout = found
         names = (targets,) if isinstance(targets, str) else tuple(targets)
-        numbers = {c.name: c for c in COLUMNS["committees"] if c.type in ("float64", "int64", "int32") and not c.exact}
-        for name in names:
-            if name not in numbers:
-                raise ValueError(f"targets: expected {', '.join(numbers)}, got {name!r}{did_you_mean(name, numbers)}")
-        self.targets = {name: "i" if numbers[name].type.startswith("int") else "f" for name in names}
         place = found.splits.index(split)
         self.shards = [
             (record, tables, results)
@@ -278,6 +273,13 @@ class _Files:
         ]
         if not self.shards:
             raise ValueError(f"folder: expected a finished shard with tables of the split {split}, got none")
+        there = _schema(found.folder / self.shards[0][2])
+        numeric = [c for c in COLUMNS["committees"] if c.type in ("float64", "int64", "int32") and not c.exact]
+        numbers = {c.name: c for c in numeric if c.name in there}
+        for name in names:
+            if name not in numbers:
+                raise ValueError(f"targets: expected {', '.join(numbers)}, got {name!r}{did_you_mean(name, numbers)}")
+        self.targets = {name: "i" if numbers[name].type.startswith("int") else "f" for name in names}
         self.sizes = [record["files"][tables]["rows"] for record, tables, _ in self.shards]
         config = found.description["config"]
         parts = config.get("mixture") or [config]
@@ -328,6 +330,14 @@ class _Files:
             full[:, :each] = values.reshape(n, each)
             found[name] = full
         return committees, found
+
+
+def _schema(file: Path) -> list[str]:
+    """The names of a file's columns."""
+    try:
+        return pq.read_schema(file).names
+    except (OSError, pa.ArrowException) as error:
+        raise ValueError(f"{file}: expected a file of a sweep, got: {error}") from error
 
 
 def _columns(file: Path, names: list[str]) -> pa.Table:

@@ -10,6 +10,8 @@ from itertools import permutations
 from math import factorial
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Int
 
@@ -72,9 +74,12 @@ def _committees(masks: np.ndarray, providers: np.ndarray) -> np.ndarray:
     return place
 
 
-def random_relabelling(arrays: Any, key: int, states: bool, actions: bool, providers: bool) -> Relabelling:
+def random_relabelling(arrays: Any, key: Any, states: bool, actions: bool, providers: bool) -> Relabelling:
     """Random permutations of what is real; each table's depend on the key and its id alone."""
-    key = check_whole("key", key, 0)
+    if isinstance(key, jax.Array) and jnp.issubdtype(key.dtype, jax.dtypes.prng_key) and key.ndim == 0:
+        key = int(jax.random.bits(key, (), jnp.uint32)) + 2**31  # beside those of whole numbers
+    else:
+        check_whole("key", key, 0)
     real: tuple[np.ndarray, ...] = (
         np.asarray(arrays.real_states),
         np.asarray(np.asarray(arrays.available).any(axis=1)),

@@ -182,6 +182,9 @@ class CommitteeResult(Labelled, GameResult):
         said = [self.game.name, *([f"ties: {self.tie_break}"] if self.tie_break else [])]
         if hasattr(self.game, "response"):
             said.insert(1, f"{self.response} response")
+        rules = getattr(self.game, "rules", None)
+        if rules != getattr(type(self.game), "rules", None):  # providers may post more than usual
+            said.insert(1, str(rules))
         if self.response == "quantal":
             said.append(f"tolerance {self.tolerance:g}")
         return ", ".join(said)

@@ -7,6 +7,7 @@ from typing import Any, Literal, TypedDict, TypeVar, Unpack, overload
 
 from equilibrax._core.batching import batch_mesh
 from equilibrax._core.committees import Committees
+from equilibrax._core.suggestions import did_you_mean
 from equilibrax.games._game import GAMES, Backend, Game, Problem, read_options
 from equilibrax.games._result import GameResult
 from equilibrax.games.aligned import Aligned
@@ -163,7 +164,8 @@ def game_named(game: Any, over: type[Any] | None = None) -> Game[Any]:
     if isinstance(game, str) and game in games:
         return games[game]()
     if not isinstance(game, Game) or game.name not in games:
-        raise ValueError(f"game: expected one of {', '.join(map(repr, games))}, or such an object, got {game!r}")
+        hint = did_you_mean(game, games) if isinstance(game, str) else ""
+        raise ValueError(f"game: expected one of {', '.join(map(repr, games))}, or such an object, got {game!r}{hint}")
     return game
 
 

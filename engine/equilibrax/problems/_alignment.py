@@ -74,7 +74,9 @@ def aligned(
     else:
         providers = arrays[1]
     if labels is None and found:
-        labels = _labels(found, arrays[0], providers)
+        labels = _labels(
+            found, arrays[0], providers, {axis: argument for axis, argument in _ARGUMENTS.items() if argument in given}
+        )
     return arrays[0], providers, arrays[last], arrays[last + 1], labels
 
 
@@ -140,13 +142,16 @@ def _same(argument: str, axis: str, wanted: tuple[str, ...], came: tuple[str, ..
         )
 
 
-def _labels(found: dict[str, tuple[str, ...]], user: Any, providers: Any) -> Labels:
-    """Names where there are some, numbers for the rest."""
+def _labels(found: dict[str, tuple[str, ...]], user: Any, providers: Any, given: Mapping[str, str]) -> Labels:
+    """Names where there are some, numbers for the rest; those that are given as an argument must be as many."""
     shapes = np.shape(user), np.shape(providers)
     if len(shapes[0]) < 2 or len(shapes[1]) < 3:  # whoever checks shapes says so
         sizes = (0, 0, 0)
     else:
         sizes = (shapes[0][-2], shapes[0][-1], shapes[1][-3])
+    for axis, size in zip(_AXES[2:] + _AXES[1:2], sizes):
+        if axis in given and size not in (0, len(found[axis])):
+            raise ValueError(f"{given[axis]}: expected {size} names, got {len(found[axis])}")
     default = [tuple(map(str, range(n))) for n in sizes[:2]] + [tuple(f"provider {j + 1}" for j in range(sizes[2]))]
     states, actions, names = (found.get(axis, own) for axis, own in zip(_AXES[2:] + _AXES[1:2], default))
     return Labels(states, actions, names, found.get("table", ()))

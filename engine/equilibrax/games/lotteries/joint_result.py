@@ -125,7 +125,7 @@ class JointLotteries(CommitteeResult):
         return np.broadcast_to(self.tables.optimum_utility[:, None], self.status.shape)
 
     def _caption(self) -> str:
-        return f"{super()._caption()}, lotteries that a search found, tolerance {self.search.tolerance:g}"
+        return f"{super()._caption()}, found by a search, tolerance {self.search.tolerance:g}"
 
     def _numbers(self) -> dict[str, np.ndarray | None]:
         return {"optimum": self.optimum, "user": self.user_utility, "regret at most": self.regret_bound}
