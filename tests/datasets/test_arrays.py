@@ -117,6 +117,15 @@ def test_smaller_tables_are_filled_and_masked(tmp_path):
 # --- relabelling ----------------------------------------------------------------------------------------------------
 
 
+def test_targets_that_are_empty_are_refused(tmp_path):
+    """A search of lotteries knows no worst equilibrium, and NaN is no target."""
+    game = eq.Joint(rules="lotteries", search=eq.GradientSearch(starts=2, steps=20))
+    eq.run_sweep(eq.SweepConfig(tables=2, states=2, actions=2, providers=2, splits=(1, 0, 0), game=game), tmp_path)
+    with pytest.raises(ValueError, match="targets: expected a column with numbers, got 'worst_utility'"):
+        load_arrays(tmp_path)
+    assert np.isfinite(load_arrays(tmp_path, targets=["user_utility"]).targets["user_utility"]).any()
+
+
 def test_equilibria_move_along(arrays):
     again = arrays.augment(7)
     assert (again.user != arrays.user).any()

@@ -95,8 +95,10 @@ class TableArrays:
         if library == "numpy":
             return self._convert(np.asarray)
         if library == "torch":
-            import torch  # pyright: ignore[reportMissingImports]
-
+            try:
+                import torch  # pyright: ignore[reportMissingImports]
+            except ImportError as error:
+                raise ImportError("library: expected one that is installed, got 'torch': pip install torch") from error
             return self._convert(lambda array: torch.from_numpy(np.require(array, requirements="W")))
         import jax
 
@@ -280,6 +282,10 @@ class _Files:
             if name not in numbers:
                 raise ValueError(f"targets: expected {', '.join(numbers)}, got {name!r}{did_you_mean(name, numbers)}")
         self.targets = {name: "i" if numbers[name].type.startswith("int") else "f" for name in names}
+        ends = [_columns(found.folder / self.shards[i][2], list(names)) for i in (0, -1)] if names else []
+        for name in names:
+            if all(rows[name].null_count == len(rows) for rows in ends):
+                raise ValueError(f"targets: expected a column with numbers, got {name!r}, which is empty in this sweep")
         self.sizes = [record["files"][tables]["rows"] for record, tables, _ in self.shards]
         config = found.description["config"]
         parts = config.get("mixture") or [config]
