@@ -140,8 +140,8 @@ def test_flags_of_a_search_that_make_no_sense_are_refused_in_a_line(table, tmp_p
     few = ["solve", str(table), "--game", "joint", "--rules", "lotteries", "--committees", "Ann"]
     for flags, said in (
         (["--search-rationality", "5"], "--search-rationality: expected 2 numbers joined by commas"),
-        (["--search-starts", "0"], "starts: expected a whole number"),
-        (["--rules", "partitions", "--search-starts", "2"], 'search: expected none with rules="partitions"'),
+        (["--search-starts", "0"], "--search-starts: expected a whole number"),
+        (["--rules", "partitions", "--search-starts", "2"], '--search-starts: expected none with rules="partitions"'),
         (["--rationality", "1,2"], "response: expected a Quantal with one finite rationality"),
         (["--rationality", "inf"], "response: expected a Quantal with one finite rationality"),
     ):
