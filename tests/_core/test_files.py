@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from contextlib import suppress
 
 import pytest
 from equilibrax._core import files
@@ -39,6 +40,25 @@ def test_a_file_removed_before_it_was_locked_is_made_again(tmp_path, monkeypatch
         file.write(b"whole")
     assert removed
     assert os.listdir(tmp_path) == ["a"]
+
+
+def test_a_file_locked_by_another_before_it_was_locked_here_is_made_again(tmp_path, monkeypatch):
+    """By `remove_abandoned` of another, which removes it a moment later."""
+    lock, others = files._lock, []
+
+    def lock_first(file):
+        if not others:
+            others.append(open(file.name, "rb"))  # noqa: SIM115
+            lock(others[0])
+        lock(file)
+
+    monkeypatch.setattr(files, "_lock", lock_first)
+    with whole_file(tmp_path / "a") as file:
+        with others[0] as other, suppress(FileNotFoundError):
+            os.unlink(other.name)
+        file.write(b"whole")
+    assert os.listdir(tmp_path) == ["a"]
+    assert (tmp_path / "a").read_bytes() == b"whole"
 
 
 def test_bytes_are_on_the_disk_before_the_name_and_the_name_before_the_end(tmp_path, monkeypatch):

@@ -34,10 +34,33 @@ assert optax.sgd(1.0).init({}) is not None and "jax" in sys.modules
 def test_numba_is_loaded_without_scipy_and_finds_blas_later():
     _run("""
 import sys
+from equilibrax._core.imports import start_quickly
+start_quickly()
 from equilibrax._core.loops import loops_available
 assert loops_available()
+import numba.np.arraymath
 assert not any(name.startswith("scipy.linalg") for name in sys.modules)
-import numba, numpy as np
+import numpy as np
 assert numba.njit(lambda a: np.dot(a, a))(np.ones((2, 2))).tolist() == [[2.0, 2.0], [2.0, 2.0]]
-assert "scipy.linalg.cython_blas" in sys.modules
+assert sys.modules["scipy.linalg.cython_blas"].__spec__
+""")
+
+
+def test_a_thread_that_starts_while_another_loads_the_loops_sees_no_stand_in():
+    """Without commands nothing stands in for another's modules, not for a moment."""
+    _run("""
+import sys, threading
+from equilibrax._core.loops import loops_available
+stand_ins, done = [], threading.Event()
+def watch():
+    while not done.is_set():
+        module = sys.modules.get("scipy.linalg.cython_blas")
+        if module is not None and module.__spec__ is None:
+            stand_ins.append(module)
+thread = threading.Thread(target=watch)
+thread.start()
+loops_available()
+done.set()
+thread.join()
+assert not stand_ins
 """)

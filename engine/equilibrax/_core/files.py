@@ -220,11 +220,18 @@ def _unique(path: Path) -> tuple[BinaryIO, Path]:
             file = open(temporary, "xb")  # noqa: SIM115
         except FileExistsError:
             continue
-        with suppress(OSError):  # a file system without locks
+        taken = False  # for abandoned, before it was locked
+        try:
             _lock(file)
-        if fcntl is None or os.fstat(file.fileno()).st_nlink:
+        except BlockingIOError:
+            taken = True
+        except OSError:  # a file system without locks
+            pass
+        if not taken and (fcntl is None or os.fstat(file.fileno()).st_nlink):
             return file, temporary
-        file.close()  # taken for abandoned before it was locked
+        file.close()
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def _lock(file: BinaryIO) -> None:

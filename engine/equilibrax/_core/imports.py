@@ -5,28 +5,28 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib import import_module
 from importlib.abc import MetaPathFinder
 from types import ModuleType
 from typing import Any
 
-_BLAS = "scipy.linalg.cython_blas"
+_LATER = ("chex", "optax", "scipy.linalg.cython_blas")
+_ASKED = ("__path__", "__pyx_capi__")  # by imports of what is within, and by compiled code that calls it
 
 
 def start_quickly() -> None:
     """For a process that is a command, before it loads anything.
 
     Arrow loads pandas, if it is there, to ask whether the first array that it sees is of it; no command has any. chex
-    and optax are for kernels that XLA compiles and for searches, which load them when they run. And nothing that is
-    loaded is garbage: Python would look through all of it dozens of times. Arrow's own allocator gives memory back to
-    the system between files, which clears every page again.
+    and optax are for kernels that XLA compiles and for searches, which load them when they run; numba only asks whether
+    scipy has BLAS, which no loop of ours calls. And nothing that is loaded is garbage: Python would look through all of
+    it dozens of times. Arrow's own allocator gives memory back to the system between files, which clears every page
+    again.
     """
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     gc.set_threshold(100_000, *gc.get_threshold()[1:])
     sys.meta_path.insert(0, _NoPandas())
-    for name in ("chex", "optax"):
+    for name in _LATER:
         sys.modules.setdefault(name, _Later(name))
 
 
@@ -34,7 +34,7 @@ class _Later(ModuleType):
     """Stands for a module until something of it is asked for. (Python's own lazy modules are loaded by `import`.)"""
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__") and name != "__path__":  # of those that look through all modules
+        if name.startswith("__") and name not in _ASKED:  # of those that look through all modules
             raise AttributeError(name)
         if sys.modules.get(self.__name__) is self:
             del sys.modules[self.__name__]
@@ -45,17 +45,3 @@ class _NoPandas(MetaPathFinder):
     def find_spec(self, fullname: str, path: Any, target: Any = None) -> None:
         if fullname == "pandas":
             raise ModuleNotFoundError("commands do without pandas", name="pandas")
-
-
-@contextmanager
-def without_blas() -> Iterator[None]:
-    """While numba asks whether scipy has BLAS, it has, and need not be loaded to see it.
-
-    Who calls BLAS from a loop loads it then. None of ours does.
-    """
-    known = sys.modules.setdefault(_BLAS, ModuleType(_BLAS))
-    try:
-        yield
-    finally:
-        if not known.__spec__:
-            del sys.modules[_BLAS]

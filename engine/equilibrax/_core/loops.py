@@ -6,16 +6,12 @@ import logging
 from functools import cache
 from importlib import import_module
 
-from equilibrax._core.imports import without_blas
-
 
 @cache
 def loops_available() -> bool:
     """Whether numba can be imported; if not, that is said once."""
     try:
-        with without_blas():
-            import_module("numba")
-            import_module("numba.np.arraymath")
+        import_module("numba")
     except ImportError as error:
         logging.getLogger("equilibrax").warning(
             "numba cannot be imported (%s), so kernels that XLA compiles serve in place of loops, several times slower",
