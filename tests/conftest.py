@@ -15,6 +15,9 @@ import jaxtyping
 _CACHE = str(Path(tempfile.gettempdir()) / f"equilibrax-tests-{os.getpid()}")
 _OURS = os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", _CACHE) == _CACHE
 os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.2"
+# JAX writes them in place, and says so when it reads one that another process is writing, or was killed in.
+_SAID = [f"ignore:Error {done} persistent compilation cache entry:UserWarning" for done in ("reading", "writing")]
+os.environ["PYTHONWARNINGS"] = ",".join(filter(None, (os.environ.get("PYTHONWARNINGS"), *_SAID)))
 
 # Annotations of the kernels become assertions. Calls are traced once, so this costs nothing when the kernels run.
 jaxtyping.install_import_hook(["equilibrax_kernels"], "beartype.beartype")

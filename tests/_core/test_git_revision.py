@@ -15,7 +15,7 @@ def test_a_git_that_fails_is_not_a_clean_checkout(monkeypatch, status, revision)
     answers = {"ls-files": "version.py", "rev-parse": "c0ffee\n", "status": status}
 
     def run(command, **options):
-        said = answers[command[3]]
+        said = answers[command[command.index("-C") + 2]]
         if said is None:
             raise subprocess.TimeoutExpired(command, 20)
         return subprocess.CompletedProcess(command, 0, said, "")

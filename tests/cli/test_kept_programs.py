@@ -7,6 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+from equilibrax._core import compile_cache
+from jax._src import lru_cache
+
 SCRIPT = """
 import equilibrax._core.compile_cache as own
 import jax
@@ -18,17 +22,55 @@ print(jax.config.jax_compilation_cache_dir, jax.config.jax_compilation_cache_max
 
 
 def kept(caches: Path, **environment: str) -> str:
-    """Where a fresh process keeps its programs, and how many bytes of them."""
+    """Where a fresh process keeps its programs, and how many bytes of them; it says nothing else."""
     without = {name: value for name, value in os.environ.items() if not name.startswith("JAX_COMPILATION")}
     full = without | {"EQUILIBRAX_CACHE_DIR": str(caches), **environment}
-    return subprocess.run([sys.executable, "-c", SCRIPT], env=full, check=True, capture_output=True, text=True).stdout
+    done = subprocess.run([sys.executable, "-c", SCRIPT], env=full, check=True, capture_output=True, text=True)
+    assert done.stderr == ""
+    return done.stdout
 
 
 def test_programs_are_kept_in_a_folder_of_the_machine_that_stays_small(tmp_path):
     folder, size = kept(tmp_path).split()
     assert Path(folder).parent == tmp_path / "xla"
     assert 0 < int(size) < 2**30
-    assert any(file.name.endswith("-cache") for file in Path(folder).iterdir())
+    entries = list(Path(folder).glob("*-cache"))
+    assert entries
+    for entry in entries:  # as other programs, or a machine that went down, may leave it
+        entry.write_bytes(entry.read_bytes()[:50])
+    assert kept(tmp_path).split()[0] == folder
+
+
+@pytest.fixture
+def cache(monkeypatch):
+    """JAX's own, of a folder, with what equilibrax changes."""
+    monkeypatch.setattr(lru_cache, "pathlib", lru_cache.pathlib)
+    compile_cache._write_entries_whole()
+    return lambda folder: lru_cache.LRUCache(str(folder), max_size=1000)
+
+
+def test_a_process_that_is_killed_while_it_keeps_a_program_leaves_no_half_of_it(tmp_path, monkeypatch, cache):
+    class Killed(BaseException):
+        pass
+
+    def killed(descriptor):
+        raise Killed
+
+    monkeypatch.setattr(os, "fsync", killed)
+    with pytest.raises(Killed):
+        cache(tmp_path).put("program", bytes(100))
+    monkeypatch.undo()
+    assert not list(tmp_path.glob("*-cache"))
+    cache(tmp_path).put("program", bytes(200))
+    assert cache(tmp_path).get("program") == bytes(200)
+
+
+def test_a_program_without_the_time_of_its_use_keeps_no_other_from_being_kept(tmp_path, cache):
+    """Its process was killed between the two files; JAX reads all times before it keeps another program."""
+    (tmp_path / "first-cache").write_bytes(bytes(600))
+    compile_cache._mend(tmp_path)
+    cache(tmp_path).put("second", bytes(600))
+    assert [file.name for file in tmp_path.glob("*-cache")] == ["second-cache"]  # of those it was not used for longest
 
 
 def test_jax_keeps_them_where_it_was_told_and_nowhere_where_nothing_can_be_written(tmp_path):

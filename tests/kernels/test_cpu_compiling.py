@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from equilibrax_kernels import caches
@@ -59,7 +61,7 @@ def test_loops_are_compiled_again_after_an_edit_of_their_parts_and_only_then(tmp
 
     assert [run(3), run(3), run(5), run(3)] == [("42", True), ("42", False), ("70", True), ("42", False)]
     cpu.chmod(0o755)
-    assert not list(cpu.rglob("*.nbi"))
+    assert {path.suffix for path in cpu.iterdir()} == {".py"}
 
 
 def test_the_cache_is_bounded(tmp_path, monkeypatch):
@@ -71,6 +73,59 @@ def test_the_cache_is_bounded(tmp_path, monkeypatch):
     folder = compiling.cache_folder.__wrapped__()
     names = {path.name for path in (tmp_path / "loops").iterdir()}
     assert names == {folder.name, "version 8", "version 7", "version 6"}
+
+
+@pytest.fixture
+def kept(tmp_path, monkeypatch):
+    """A new loop that doubles, kept in `tmp_path`; the same one at every call."""
+    monkeypatch.setattr(compiling, "cache_folder", lambda: tmp_path)
+
+    def double(number):
+        return 2 * number
+
+    return lambda: compiling.compiled(double)
+
+
+def test_two_kinds_of_arguments_that_are_compiled_at_once_are_both_kept(kept, tmp_path, monkeypatch):
+    """Each by a process of its own: the second begins while the first is about to write."""
+    first, second, replace = kept(), kept(), os.replace
+
+    def meanwhile(*names):
+        monkeypatch.setattr(os, "replace", replace)
+        assert second(2.5) == 5.0
+        replace(*names)
+
+    monkeypatch.setattr(os, "replace", meanwhile)
+    assert first(21) == 42
+    third = kept()
+    assert (third(21), third(2.5)) == (42, 5.0)
+    assert sum(third.stats.cache_hits.values()) == 2
+    assert [path.suffix for path in tmp_path.iterdir()] == [".loop"] * 2
+
+
+def test_half_of_a_loop_is_compiled_again(kept, tmp_path):
+    assert kept()(21) == 42
+    [file] = tmp_path.iterdir()
+    whole = file.read_bytes()
+    for left in (b"", whole[: len(whole) // 2], b"something else"):
+        file.write_bytes(left)
+        assert kept()(21) == 42
+        assert len(file.read_bytes()) > len(whole) // 2
+
+
+@pytest.mark.parametrize("name", ["write_bytes", "replace"])
+def test_a_loop_that_cannot_be_kept_is_compiled_all_the_same(kept, tmp_path, monkeypatch, name):
+    """The disk is full, or another process has removed the folder of an older version."""
+
+    def full(*given):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr({"write_bytes": Path, "replace": os}[name], name, full)
+    assert kept()(21) == 42
+    assert not list(tmp_path.iterdir())
+    monkeypatch.undo()
+    monkeypatch.setattr(compiling, "cache_folder", lambda: tmp_path / "gone")
+    assert kept()(21) == 42
 
 
 def test_where_nothing_can_be_kept_loops_are_compiled_all_the_same(tmp_path, monkeypatch, caplog):

@@ -12,31 +12,40 @@ from __future__ import annotations
 
 import gc
 import hashlib
+import os
 import platform
 import tempfile
+import threading
+import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from weakref import WeakSet
 
 import jax
 from equilibrax_kernels.caches import caches
 
+from equilibrax._core.files import remove_abandoned, write_whole
+
 _EVERY = 16  # programs compiled between two looks at the mappings, which take about a millisecond
 
 _MOST_KEPT = 2**28  # bytes on disk; those that were not used for longest go
 _WORTH_KEEPING = 0.1  # seconds that a program takes to compile
+_ENTRY, _USED = "-cache", "-atime"  # as JAX ends the names of its files: a program, and when it was last used
 
 _since = 0  # programs compiled since the last look
 _others = 0  # mappings that were left when ours were forgotten
 _ours: WeakSet[Any] = WeakSet()
+_adding = threading.Lock()  # a set that another thread adds to cannot be gone through
 
 
 def jit(function: Callable, **options: Any) -> Any:
     """`jax.jit(function, **options)`, whose programs `make_room` may forget."""
     compiled = jax.jit(function, **options)
-    _ours.add(compiled)
+    with _adding:
+        _ours.add(compiled)
     return compiled
 
 
@@ -51,20 +60,52 @@ jax.monitoring.register_event_duration_secs_listener(_note)
 def keep_programs() -> None:
     """Keep what XLA compiles for the next process, in a folder that never gets large, unless JAX was told where.
 
-    It is one for each kind of machine, as programs are for it. Nothing is kept where nothing can be written.
+    It is one for each kind of machine, as programs are for it. Nothing is kept where nothing can be written, and what
+    cannot be read is compiled again: neither is worth a word.
     """
+    warnings.filterwarnings("ignore", "Error (reading|writing) persistent compilation cache entry")
     told = jax.config.jax_compilation_cache_dir  # pyright: ignore[reportAttributeAccessIssue]
+    if "://" not in (told or ""):  # in files
+        _write_entries_whole()
     if told is not None or not jax.config.jax_enable_compilation_cache:  # pyright: ignore[reportAttributeAccessIssue]
         return
     try:
         folder = caches() / "xla" / _machine()
         folder.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()
+        _mend(folder)
     except (OSError, RuntimeError):  # the latter where there is no home
         return
     jax.config.update("jax_compilation_cache_max_size", _MOST_KEPT)
     jax.config.update("jax_persistent_cache_min_compile_time_secs", _WORTH_KEEPING)
     jax.config.update("jax_compilation_cache_dir", str(folder))
+
+
+class _Entry(type(Path())):
+    """A file of JAX's cache, which JAX writes in place: half of one, of a process that was killed, would stay."""
+
+    def write_bytes(self, data: Any) -> int:
+        if not self.name.endswith(_ENTRY):
+            return super().write_bytes(data)
+        write_whole(self, bytes(data))
+        return len(data)
+
+
+def _write_entries_whole() -> None:
+    with suppress(ImportError, AttributeError):  # there is no public way
+        from jax._src import lru_cache
+
+        lru_cache.pathlib = SimpleNamespace(Path=_Entry, epath_installed=False)
+
+
+def _mend(folder: Path) -> None:
+    """Give entries the time of their use that a killed process did not write: without one, JAX writes no others."""
+    remove_abandoned(folder, f".*{_ENTRY}")
+    names = set(os.listdir(folder))
+    for name in names:
+        if name.endswith(_ENTRY) and (used := name.removesuffix(_ENTRY) + _USED) not in names:
+            with suppress(FileExistsError), open(folder / used, "xb") as file:
+                file.write(bytes(8))
 
 
 def _machine() -> str:
@@ -91,7 +132,9 @@ def make_room() -> None:
     _since = 0
     used, allowed = mappings()
     if 2 * (used - _others) > allowed - _others:
-        for compiled in list(_ours):
+        with _adding:
+            ours = list(_ours)
+        for compiled in ours:
             compiled.clear_cache()
         gc.collect()
         _others = mappings()[0]

@@ -7,6 +7,7 @@ import hashlib
 import os
 import re
 import secrets
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -26,6 +27,7 @@ MADE_HERE = "<!-- made by equilibrax -->"
 """The last line of a document: whoever would replace it can see that it may be."""
 
 _temporaries: set[str] = set()  # that this process is writing
+_beginning = threading.Lock()  # held by who begins one; for ever by a process that ends at once
 
 
 @contextmanager
@@ -41,7 +43,6 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     path = Path(path)
     try:
         file, temporary = _unique(path)
-        _temporaries.add(str(temporary))
         try:
             with file:
                 yield file
@@ -83,7 +84,8 @@ def write_document(path: str | os.PathLike[str], text: str) -> None:
 
 
 def remove_unfinished() -> None:
-    """Remove what this process is writing, for one that ends at once."""
+    """Remove what this process is writing, for one that ends at once: nothing can be begun any more."""
+    _beginning.acquire(timeout=1.0)  # longer than a file takes to be begun, unless its disk has gone
     for name in list(_temporaries):
         with suppress(OSError):
             os.unlink(name)
@@ -216,10 +218,12 @@ def _unique(path: Path) -> tuple[BinaryIO, Path]:
     """A new, locked file beside `path`."""
     while True:
         temporary = path.with_name(f".{path.name}.{_token()}.tmp")
-        try:
-            file = open(temporary, "xb")  # noqa: SIM115
-        except FileExistsError:
-            continue
+        with _beginning:
+            try:
+                file = open(temporary, "xb")  # noqa: SIM115
+            except FileExistsError:
+                continue
+            _temporaries.add(str(temporary))
         taken = False  # for abandoned, before it was locked
         try:
             _lock(file)
@@ -232,6 +236,7 @@ def _unique(path: Path) -> tuple[BinaryIO, Path]:
         file.close()
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+        _temporaries.discard(str(temporary))
 
 
 def _lock(file: BinaryIO) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import gc
 import os
 import sys
+import threading
 from importlib import import_module
 from importlib.abc import MetaPathFinder
 from types import ModuleType
 from typing import Any
 
 _LATER = ("chex", "optax", "scipy.linalg.cython_blas")
+_taking = threading.Lock()
 _ASKED = ("__path__", "__pyx_capi__")  # by imports of what is within, and by compiled code that calls it
 
 
@@ -36,8 +38,9 @@ class _Later(ModuleType):
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") and name not in _ASKED:  # of those that look through all modules
             raise AttributeError(name)
-        if sys.modules.get(self.__name__) is self:
-            del sys.modules[self.__name__]
+        with _taking:  # once: another thread may ask, too
+            if sys.modules.get(self.__name__) is self:
+                del sys.modules[self.__name__]
         return getattr(import_module(self.__name__), name)
 
 

@@ -21,7 +21,11 @@ def git_revision() -> str | None:
     def git(*words: str) -> str | None:
         try:
             done = subprocess.run(
-                ["git", "-C", str(here), *words], capture_output=True, text=True, timeout=20, check=True
+                ["git", "--no-optional-locks", "-C", str(here), *words],  # nor be in the way of a commit
+                capture_output=True,
+                text=True,
+                timeout=20,
+                check=True,
             )
         except (OSError, subprocess.SubprocessError):
             return None

@@ -25,6 +25,7 @@ _COMPILING, _COMPILED = (
     "/jax/compilation_cache/compile_requests_use_cache",
     "/jax/core/compile/backend_compile_duration",
 )
+_drawing = threading.Lock()  # whoever holds it, or is `quiet`, has the terminal
 _state = {"doing": "", "compiling": "", "quiet": ""}
 
 
@@ -41,7 +42,8 @@ def say_games(which: str, solved: int, games: int) -> None:
 @contextmanager
 def quiet() -> Iterator[None]:
     """While the block runs, something else is drawn on the terminal: a bar of progress."""
-    before, _state["quiet"] = _state["quiet"], "quiet"
+    with _drawing:
+        before, _state["quiet"] = _state["quiet"], "quiet"
     try:
         yield
     finally:
@@ -72,14 +74,15 @@ def _show(stream: TextIO, done: threading.Event, patience: float) -> None:
         return
     turn, drawn = 0, False
     while True:
-        if _state["quiet"]:
-            drawn = False
-        else:
-            what = _state["doing"] + (", compiling" if _state["compiling"] else "")
-            with suppress(OSError, ValueError):
-                stream.write(f"\r{_SIGNS[turn % len(_SIGNS)]} {plain(what)[:76]}\x1b[K")
-                stream.flush()
-            turn, drawn = turn + 1, True
+        with _drawing:
+            if _state["quiet"]:
+                drawn = False
+            else:
+                what = _state["doing"] + (", compiling" if _state["compiling"] else "")
+                with suppress(OSError, ValueError):
+                    stream.write(f"\r{_SIGNS[turn % len(_SIGNS)]} {plain(what)[:76]}\x1b[K")
+                    stream.flush()
+                turn, drawn = turn + 1, True
         if done.wait(_EVERY):
             break
     if drawn:

@@ -247,9 +247,24 @@ def _size(file: Path) -> int | None:
         return file.stat().st_size
 
 
-def find_faults(layout: Layout, shard: int, check: bool) -> Iterator[str]:
-    """What is wrong with a shard whose record is there; `check` reads every byte of its files."""
-    return map(shortened, _faults(layout, shard, check))
+def find_faults(layout: Layout, shard: int, check: bool) -> list[str] | None:
+    """What is wrong with a shard whose record is there; `check` reads every byte of its files.
+
+    None if another process is making it again: the record goes before the files do, and comes back after them.
+    """
+    while True:
+        before = _bytes(layout.record(shard))
+        if before is None:
+            return None
+        with suppress(FileNotFoundError):
+            found = list(map(shortened, _faults(layout, shard, check)))
+            if not found or _bytes(layout.record(shard)) == before:
+                return found
+
+
+def _bytes(file: Path) -> bytes | None:
+    with suppress(FileNotFoundError):
+        return file.read_bytes()
 
 
 def _faults(layout: Layout, shard: int, check: bool) -> Iterator[str]:

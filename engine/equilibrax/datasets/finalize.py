@@ -24,6 +24,7 @@ from equilibrax._core.files import locked, whole_file, write_whole
 from equilibrax.datasets._card import dataset_card
 from equilibrax.datasets._croissant import croissant
 from equilibrax.datasets._layout import (
+    CLOSING,
     DESCRIPTION,
     PATIENCE,
     Layout,
@@ -98,27 +99,37 @@ def merge(
         ((1,), False, True)
     """
     folder = Path(directory)
-    layout = read_layout(folder)
-    if layout is None:
-        raise ValueError(f"directory: expected the folder of a sweep, got {folder}, which has no sweep.json")
+    while True:
+        layout = read_layout(folder)
+        if layout is None:
+            raise ValueError(f"directory: expected the folder of a sweep, got {folder}, which has no sweep.json")
+        report = _report(layout, check, progress)
+        if not report.faulty or (read_layout(folder) or layout).description == layout.description:
+            break  # else a sweep goes on with more tables meanwhile, and its shards are of those
+    if not (folder / DESCRIPTION).exists() and (folder / CLOSING[0]).exists():  # it was lost, and is in the manifest
+        write_whole(folder / DESCRIPTION, described(layout.description))
+    remove_leftovers(layout)
+    if report.complete:
+        close(layout)
+    return report
+
+
+def _report(layout: Layout, check: bool, progress: Callable[[int, int], None] | None) -> MergeReport:
     faulty = 0
     faults: list[str] = []
     present = recorded(layout)  # what is declared may be any number
     there = set(present)
-    first = [shard for shard in range(min(layout.shards, len(present) + _NAMED)) if shard not in there][:_NAMED]
     for shard in present:
-        found = list(find_faults(layout, shard, check))
-        faulty += bool(found)
-        faults += found[: _NAMED - len(faults)]
+        found = find_faults(layout, shard, check)
+        if found is None:
+            there.remove(shard)
+        else:
+            faulty += bool(found)
+            faults += found[: _NAMED - len(faults)]
         if progress is not None:
             progress(shard + 1, layout.shards)
-    if not (folder / DESCRIPTION).exists():  # it was lost, and is in the manifest
-        write_whole(folder / DESCRIPTION, described(layout.description))
-    remove_leftovers(layout)
-    report = MergeReport(layout.shards, layout.shards - len(present), tuple(first), faulty, tuple(faults), check)
-    if report.complete:
-        close(layout)
-    return report
+    first = [shard for shard in range(min(layout.shards, len(there) + _NAMED)) if shard not in there][:_NAMED]
+    return MergeReport(layout.shards, layout.shards - len(there), tuple(first), faulty, tuple(faults), check)
 
 
 def close(layout: Layout) -> bool:

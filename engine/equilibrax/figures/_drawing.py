@@ -7,6 +7,7 @@ only while a page is open.
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from math import ceil
@@ -84,6 +85,8 @@ _STYLE = {
 }
 _SCALED = ("font.size", "axes.titlesize", "axes.linewidth", "xtick.major.width", "ytick.major.width", "legend.fontsize")
 _SCALES = {"paper": 1.0, "talk": 1.5}
+_settings = threading.RLock()
+"""Matplotlib has one set of settings for all threads: who changes them restores them before another changes them."""
 FORMATS = ("png", "svg", "pdf")
 _MADE_BY: dict[str, dict[str, Any]] = {
     "png": {"Software": "equilibrax"},
@@ -180,7 +183,7 @@ def page(
     grown = asked.scale**0.5  # letters grow more than the figure
     width = asked.width or max(panel_width * columns, _LEAST_WIDTH) * grown + max(0.0, left - 0.8)
     scaled = {name: value * asked.scale for name, value in _STYLE.items() if name in _SCALED}
-    with matplotlib.style.context(["default", _STYLE, scaled]):
+    with _settings, matplotlib.style.context(["default", _STYLE, scaled]):
         if isinstance(to, FigureBase):
             figure: Any = to
             if isinstance(to, Figure) and to.get_layout_engine() is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import reprlib
+import threading
 import warnings
 from typing import Any
 
@@ -11,6 +12,9 @@ from equilibrax.io.files import TableFileError
 
 LITERAL_LIMIT = 100_000
 """Characters of the longest literal that is parsed."""
+
+_ignoring = threading.Lock()
+"""Warnings are ignored in all threads: of two that overlap, the second would restore what the first has ignored."""
 
 
 def parse_literal(text: str, where: str, expected: str) -> Any:
@@ -27,8 +31,8 @@ def parse_literal(text: str, where: str, expected: str) -> Any:
     if len(text) > LITERAL_LIMIT:
         raise TableFileError(f"{where}: expected {expected} of up to {LITERAL_LIMIT:,} characters, got {len(text):,}")
     try:
-        with warnings.catch_warnings():  # such as an unknown escape in a string
-            warnings.simplefilter("ignore")
+        with _ignoring, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # such as of an unknown escape in a string
             return ast.literal_eval(text)
     except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
         # RecursionError and MemoryError are Python's answer to thousands of nested brackets.

@@ -2,7 +2,8 @@
 
 They are kept in the user's cache folder (`EQUILIBRAX_CACHE_DIR`, or the system's), under a name that is a digest of all
 sources of this package: numba by itself compares only the file of the loop that is called, not those of its parts. Of
-other versions of the sources the latest few stay.
+other versions of the sources the latest few stay. Each loop is in a file of its own for each kind of arguments, whole
+or absent, so that processes may write and remove them at the same time; what cannot be kept is compiled again.
 """
 
 from __future__ import annotations
@@ -12,16 +13,22 @@ import hashlib
 import inspect
 import logging
 import os
+import pickle
+import secrets
 import shutil
+import sys
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numba
 from numba.core import config as _config, event as events
+from numba.core.caching import NullCache
+from numba.core.compiler import CompileResult
+from numba.core.serialize import dumps
 
 from equilibrax_kernels.caches import caches
 
@@ -73,9 +80,10 @@ def spliced(function: Callable[..., Any]) -> Any:
 
 
 def _kept(function: Callable[..., Any], **options: Any) -> Any:
-    folder = cache_folder()
-    with _cached_in(folder):
-        made = _njit(nogil=True, cache=folder is not None, **options)(inspect.unwrap(function))
+    function = inspect.unwrap(function)
+    made = _njit(nogil=True, **options)(function)
+    if cache_folder() is not None:
+        made._cache = _Files(function)
     _kept_loops.add(made)
     return made
 
@@ -93,8 +101,8 @@ _parts: set[Any] = set()
 @cache
 def cache_folder() -> Path | None:
     """Where compiled loops of these sources are kept; None if nothing can be written there."""
-    sources = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
+    sources = hashlib.sha256(f"{numba.__version__} {sys.implementation.cache_tag}".encode())
+    for path in sorted(Path(__file__).parents[1].rglob("*.py")):
         sources.update(path.read_bytes())
     try:
         folder = caches() / "loops" / sources.hexdigest()[:16]
@@ -109,14 +117,46 @@ def cache_folder() -> Path | None:
     return folder
 
 
-@contextmanager
-def _cached_in(folder: Path | None) -> Iterator[None]:
-    """Within it, functions that are decorated are kept in the folder; numba looks only then."""
-    before, _numba.CACHE_DIR = _numba.CACHE_DIR, str(folder or "")
-    try:
-        yield
-    finally:
-        _numba.CACHE_DIR = before
+class _Files(NullCache):
+    """A loop's compiled code in files, as numba asks for it.
+
+    Numba's own keeps an index per loop, which two processes can both replace, so that one kind of arguments gets the
+    code of another; and it raises where a file cannot be read or written.
+    """
+
+    def __init__(self, function: Callable[..., Any]):
+        self._code = function.__code__
+        name = function.__qualname__.replace("<locals>", "")
+        self._name = f"{function.__module__}.{name}-{self._code.co_firstlineno}"
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        target_context.refresh()
+        key = self._key(sig, target_context.codegen())
+        try:
+            found, kept = pickle.loads(self._file(key).read_bytes())
+            return CompileResult._rebuild(target_context, *kept) if found == key else None
+        except Exception:  # there is none, or half of one since a machine went down
+            return None
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        if data.lifted or data.library.has_dynamic_globals:  # code of this process alone
+            return
+        file = self._file(key := self._key(sig, data.codegen))
+        temporary = file.with_name(f"{file.name}.{secrets.token_hex(8)}.tmp")
+        with suppress(OSError):  # the disk is full, or another process has tidied the folder away
+            try:
+                temporary.write_bytes(dumps((key, data._reduce())))
+                os.replace(temporary, file)
+            finally:
+                temporary.unlink(missing_ok=True)
+
+    def _key(self, sig: Any, codegen: Any) -> Any:
+        return sig, codegen.magic_tuple(), self._code.co_code
+
+    def _file(self, key: Any) -> Path:
+        folder = cache_folder()
+        assert folder is not None
+        return folder / f"{self._name}-{hashlib.sha256(repr(key).encode()).hexdigest()[:16]}.loop"
 
 
 class _Said(events.Listener):
