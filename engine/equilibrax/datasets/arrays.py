@@ -294,10 +294,10 @@ class _Files:
 
     def read(self, shard: int) -> TableArrays:
         """The tables of one shard."""
-        _, tables, results = self.shards[shard]
+        record, tables, results = self.shards[shard]
         wanted = ["table_id", "states", "actions", "num_providers", "resolution", "user", "provider_utilities", "prior",
                   "available"]  # fmt: skip
-        rows = _columns(self.layout.folder / tables, wanted)
+        rows = self._rows(record, tables, wanted)
         n = rows.num_rows
         x, a, k, steps = (int(rows[name][0].as_py()) for name in ("states", "actions", "num_providers", "resolution"))
         most = self.shape
@@ -307,17 +307,26 @@ class _Files:
         prior = _padded(_flat(rows["prior"]).reshape(n, x).astype(np.int32), most[1:2])
         real_states, real_providers = np.zeros((n, most[1]), bool), np.zeros((n, most[0]), bool)
         real_states[:, :x], real_providers[:, :k] = True, True
-        committees, found = self._targets(results, n, k)
+        committees, found = self._targets(record, results, n, k)
         return TableArrays(
             user, providers, prior, there, real_states, real_providers, committees, found,
             rows["table_id"].to_numpy(), steps, self.game.get("tie_break", ""),
         )  # fmt: skip
 
-    def _targets(self, results: str, n: int, k: int) -> tuple[np.ndarray, dict[str, Any]]:
+    def _rows(self, record: dict[str, Any], name: str, columns: list[str]) -> pa.Table:
+        rows, expected = _columns(self.layout.folder / name, columns), record["files"][name]["rows"]
+        if rows.num_rows != expected:
+            raise ValueError(
+                f"folder: expected {expected} rows in {name}, as its record says, got {rows.num_rows}; a sweep goes on "
+                "in it: load it again"
+            )
+        return rows
+
+    def _targets(self, record: dict[str, Any], results: str, n: int, k: int) -> tuple[np.ndarray, dict[str, Any]]:
         most = 2 ** self.shape[0] - 1
         if not self.targets:
             return np.arange(1, most + 1, dtype=np.int32), {}
-        rows = _columns(self.layout.folder / results, ["committee", *self.targets])
+        rows = self._rows(record, results, ["committee", *self.targets])
         each = rows.num_rows // n
         masks = rows["committee"].to_numpy().reshape(n, each)[0]
         if len(set(masks.tolist())) < each:
