@@ -20,6 +20,8 @@ def here(tmp_path, monkeypatch) -> Path:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "table.csv").write_text(TABLE)
     (tmp_path / "market.csv").write_text(MARKET)
+    (tmp_path / "game.nfg").write_text('NFG 1 R "dilemma" { "Ann" "Bob" } { 2 2 }\n3 3 5 0 0 5 1 1\n')
+    (tmp_path / "problem.csv").write_text("state,act,utility,says:radar\nx,a,1,wet\nx,b,0,wet\ny,a,0,dry\ny,b,1,dry\n")
     return tmp_path
 
 
@@ -37,6 +39,8 @@ def here(tmp_path, monkeypatch) -> Path:
         ("verify nowhere --report mine.json", "mine.json"),
         ("explore table.csv --out mine.html", "mine.html"),
         ("solve table.csv --out mine.csv", "mine.csv"),
+        ("nash game.nfg --out mine.csv", "mine.csv"),
+        ("information problem.csv --out mine.csv", "mine.csv"),
     ],
 )
 def test_a_file_of_ones_own_is_not_replaced(here, capsys, command, file):
@@ -44,6 +48,40 @@ def test_a_file_of_ones_own_is_not_replaced(here, capsys, command, file):
     assert main(command.split()) == 2
     assert "which would be replaced" in capsys.readouterr().err
     assert (here / file).read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "compare table.csv --rationality= --figure missing/f.png",
+        "market market.csv --figure missing/f.png",
+        "information problem.csv --figure missing/f.png",
+        "families tables --figure missing/f.png",
+        "explore table.csv --out missing/p.html",
+        "verify nowhere --report missing/r.json",
+        "nash game.nfg --out missing/n.csv",
+        "data movielens-table nowhere --out missing/t.csv",
+    ],
+)
+def test_a_folder_that_is_missing_is_said_before_anything_is_done(here, capsys, command):
+    assert main(command.split()) == 2
+    said = capsys.readouterr()
+    assert "whose folder is missing" in said.err
+    assert said.out == ""
+
+
+@pytest.mark.parametrize("suffix", ["csv", "json"])
+@pytest.mark.parametrize("command", ["nash game.nfg", "information problem.csv"])
+def test_rows_of_games_and_problems_are_known_as_ones_own(here, command, suffix):
+    for _ in range(2):
+        assert main([*command.split(), "--out", f"rows.{suffix}"]) == 0
+
+
+def test_games_of_several_files_are_counted_on(here):
+    """One without an equilibrium has no row, and is counted all the same."""
+    (here / "pennies.nfg").write_text('NFG 1 R "pennies" { "Ann" "Bob" } { 2 2 }\n1 -1 -1 1 -1 1 1 -1\n')
+    assert main(["nash", "game.nfg", "pennies.nfg", "game.nfg", "--out", "rows.parquet"]) == 0
+    assert pq.read_table(here / "rows.parquet")["game_id"].to_pylist() == [0, 2]
 
 
 @pytest.mark.parametrize("content", ["a parquet file of somebody else", "mine"])

@@ -106,3 +106,19 @@ def test_a_certificate_fails_for_weights_that_are_not_optimal():
         v = wrong / (beta @ wrong)
         worst, _ = residual(gram @ v, np.diag(gram), beta, v, np.ones(3, bool))
         assert worst > 1e-2
+
+
+@pytest.mark.parametrize("scale", [1e-98, 1.0, 1e97])
+def test_numbers_of_any_size_are_fitted_alike(scale):
+    usual, scaled = (_curve(one * (SPREADS + 7.0 * (SPREADS % 5)), sizes=(3,))[1] for one in (1.0, scale))
+    np.testing.assert_allclose(scaled.mse / scale / scale, usual.mse, rtol=1e-9)
+
+
+@pytest.mark.parametrize("part", [0, 1, slice(None)])
+@pytest.mark.parametrize("scale", [1e-103, 1e-160, 1e-310])
+def test_numbers_whose_squares_vanish_are_refused(scale, part):
+    """They were fitted with an error of NaN or 0, and called solved."""
+    values = SPREADS.astype(float)
+    values[:, part] *= scale
+    with pytest.raises(ValueError, match=r"^(ratings|targets): expected numbers of 1e-100 or more, or zeros, got "):
+        _curve(values)

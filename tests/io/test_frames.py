@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import itertools
 from fractions import Fraction
 
@@ -95,6 +96,25 @@ def test_names_and_files_are_solved_as_they_are(tmp_path, monkeypatch):
     assert isinstance(as_problem("market.csv"), eq.Market)
     with pytest.raises(ValueError, match="got Market; it is played in"):
         eq.solve("market.csv")
+
+
+def test_a_market_is_known_however_it_is_written(tmp_path):
+    eq.io.write_market(eq.problems.theorem_4_1_market(), tmp_path / "market.csv")
+    text = (tmp_path / "market.csv").read_text()
+    quoted = ",".join(f'"{name}"' for name in text.partition("\n")[0].split(",")) + "\n" + text.partition("\n")[2]
+    for name, data in (
+        ("m.csv.gz", gzip.compress(text.encode())),
+        ("M.CSV", text.encode()),
+        ("quoted.csv", f"\ufeff# of the paper\n{quoted}".encode()),
+        ("mac.csv", text.replace("\n", "\r").encode()),
+    ):
+        (tmp_path / name).write_bytes(data)
+        assert isinstance(as_problem(tmp_path / name), eq.Market)
+    eq.io.write_market(eq.problems.theorem_4_1_market(), tmp_path / "m.npz")
+    assert isinstance(as_problem((tmp_path / "m.npz").rename(tmp_path / "M.NPZ")), eq.Market)
+    (tmp_path / "cut.csv.gz").write_bytes(gzip.compress(text.encode())[:30])
+    with pytest.raises(eq.TableFileError, match="expected a gzip file that can be read"):
+        as_problem(tmp_path / "cut.csv.gz")
 
 
 def test_a_market_in_a_frame():

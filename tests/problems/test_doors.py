@@ -78,6 +78,15 @@ DOORS = {
     "epsilon": (np.array(0.5), lambda a: TH.market_theorem_4_3(solved(), epsilon=a)),
     "regret": (np.array([[0, 0], [0, 0]]), lambda a: eq.games.market_regret(MARKET, a)),
     "compare.rationality": (np.array([1.0, 2.0]), lambda a: eq.compare(TABLES, rationality=a)),
+    "decision.owners": (
+        np.array([0, 1]),
+        lambda a: eq.DecisionProblem.from_arrays(None, U, [[0, 1], [0, 0]], owners=a),
+    ),
+    "decision.costs": (np.array([0, 1]), lambda a: eq.DecisionProblem.from_arrays(None, U, [[0, 1], [0, 0]], costs=a)),
+    "games.outcome": (
+        np.array([[0, 1], [2, 3]]),
+        lambda a: eq.NormalForm.from_integers([[[2, 2], [0, 1]], [[1, 1], [0, 0]]]).with_outcomes(a),
+    ),
     "induced.partition": (np.array([0, 1]), lambda a: TH.induced_actions(GAME, a)),
 }
 

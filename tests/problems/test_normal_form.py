@@ -59,6 +59,9 @@ def test_integers_and_labels_are_checked():
         eq.NormalForm.from_integers(DILEMMA).with_outcomes([[0, 0], [1, 2]])
     with pytest.raises(ValueError, match="outcome: expected equal payoffs"):
         eq.NormalForm.from_integers(DILEMMA).with_outcomes([[-1, 0], [1, 2]])
+    for large in (4, 2**32, 2**63):  # cut to 32 bits, 2**32 were outcome 0
+        with pytest.raises(ValueError, match="outcome: expected numbers from -1 to 3, got 1 to"):
+            eq.NormalForm.from_integers(DILEMMA).with_outcomes(np.array([[large, 3], [1, 2]], np.uint64))
 
 
 def test_a_batch_is_cut_joined_and_counted_like_tables():

@@ -139,6 +139,15 @@ def test_what_rounding_merges_is_counted(arguments, merged):
     eq.from_arrays(**arguments, resolution=10_000)  # who gives a resolution knows
 
 
+@pytest.mark.parametrize("small", [1e-16, 1e-28, 1e-300])
+@pytest.mark.parametrize("who", ["user", "provider"])
+def test_what_rounding_merges_is_counted_beside_a_player_of_other_size(small, who):
+    """What is noise beside 1 is all that somebody else has."""
+    user, own = (small * np.eye(2), np.eye(2)) if who == "user" else (np.eye(2), small * np.eye(2))
+    with pytest.warns(RoundingWarning, match="1 different payoffs became equal"):
+        eq.from_arrays(user, [np.eye(2), own])
+
+
 def test_unavailable_actions_neither_ask_for_a_resolution_nor_count():
     available = [[True, False, True]]
     tables = eq.from_arrays([[0.5, 1e-6, 1]], [[[0.25, math.nan, 1]]], available=available)
@@ -156,6 +165,13 @@ PRIORS = [
     ([3 * 10**9, 2 * 10**9 + 1], ["3000000000", "2000000001"], [10**9, 666666667]),
     ([0.123456789, 1], ["0.123456789", "1"], [123456789, 10**9]),
     ([4e9, 2e9], ["4e9", "2e9"], [2, 1]),
+    (np.float32([1 / 3, 2 / 3]), ["1/3", "2/3"], [1, 2]),
+    (np.float16([1 / 3, 2 / 3]), ["1/3", "2/3"], [1, 2]),
+    (np.array([1, 2], np.longdouble) / 3, ["1/3", "2/3"], [1, 2]),
+    (np.float32([1 / 3, 1 / 6]), ["1/3", "1/6"], [2, 1]),
+    (np.float32([0.3, 0.7]), ["0.3", "0.7"], [3, 7]),
+    (np.float32([0.1234567, 1]), ["0.1234567", "1"], [1234567, 10**7]),
+    (np.float32([16777216, 3]), ["16777216", "3"], [16777216, 3]),
 ]
 
 

@@ -6,13 +6,14 @@ people write for it: 0.30000000000000004 is 0.3 with noise, 0.3333333333333333 i
 
 from __future__ import annotations
 
+import math
 import sys
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import gcd, lcm
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -24,7 +25,7 @@ DEFAULT_RESOLUTION = 10_000
 WEIGHT_STEPS = 1_000_000
 """Weights that are no ratios of small whole numbers are rounded to this share of their sum."""
 
-_NOISE = 8 * np.finfo(np.float64).eps  # times the largest number beside it: what arithmetic leaves of a decimal
+_NOISE = 8 * np.finfo(np.float64).eps  # times the player's largest number: what arithmetic leaves of a decimal
 _CLOSE = Fraction(1, 10**12)  # how near a ratio of small whole numbers is the ratio that is meant
 _SMALL = 10_000  # the largest denominator of such a ratio
 
@@ -61,9 +62,8 @@ def in_steps(
     """
     if resolution is not None:
         return build(positive_int("resolution", resolution))
-    real = [np.where(p.needed & finite(p.values), p.values, 0).astype(np.float64) for p in payoffs]
-    largest = max(float(np.abs(values).max()) for values in real)
-    steps = _representing(real, [p.values.dtype for p in payoffs], largest, most)
+    real = [_Player.of(p) for p in payoffs]
+    steps = _representing(real, max(float(p.largest.max()) for p in real), most)
     if steps is not None and steps > DEFAULT_RESOLUTION:
         try:
             return build(steps)
@@ -71,7 +71,7 @@ def in_steps(
             pass
     built = build(DEFAULT_RESOLUTION)
     if steps != DEFAULT_RESOLUTION:
-        merged = sum(_merged(values, p, largest * _NOISE) for values, p in zip(real, payoffs))
+        merged = sum(_merged(player) for player in real)
         if merged:
             warnings.warn(
                 f"resolution: {merged:,} different payoffs became equal when rounded to 1/{DEFAULT_RESOLUTION:,}, and "
@@ -90,11 +90,29 @@ def _callers() -> int:
     return count
 
 
-def _representing(real: Sequence[np.ndarray], kinds: Sequence[np.dtype], largest: float, most: int) -> int | None:
+class _Player(NamedTuple):
+    """`values` `[P, N]`: float64, a row for each player, 0 where not needed; `needed` `[P, N]`; `largest` `[P, 1]`."""
+
+    values: np.ndarray
+    needed: np.ndarray
+    largest: np.ndarray
+    kind: np.dtype
+
+    @classmethod
+    def of(cls, payoffs: Payoffs) -> _Player:
+        shape = np.broadcast_shapes(payoffs.values.shape, payoffs.needed.shape)
+        rows = -1, int(np.prod(shape[len(shape) - payoffs.axes :]))
+        needed = np.broadcast_to(payoffs.needed, shape).reshape(rows)
+        given = np.broadcast_to(payoffs.values, shape).reshape(rows)
+        values = np.where(needed & finite(given), given, 0).astype(np.float64)
+        return cls(values, needed, np.abs(values).max(axis=1, keepdims=True), payoffs.values.dtype)
+
+
+def _representing(players: Sequence[_Player], largest: float, most: int) -> int | None:
     """The smallest power of ten from 10,000 of which all numbers are multiples, in numbers up to `most`."""
     steps = DEFAULT_RESOLUTION
     while steps * largest <= most:
-        if all(_multiples(values, kind, steps, largest) for values, kind in zip(real, kinds)):
+        if all(_multiples(player, steps) for player in players):
             return steps
         steps *= 10
         if steps > most:
@@ -102,25 +120,26 @@ def _representing(real: Sequence[np.ndarray], kinds: Sequence[np.dtype], largest
     return None
 
 
-def _multiples(values: np.ndarray, kind: np.dtype, steps: int, largest: float) -> bool:
-    if kind.kind in "iub":
+def _multiples(player: _Player, steps: int) -> bool:
+    if player.kind.kind in "iub":
         return True
-    for part in (values.reshape(-1)[:1000], values):  # most that are none are found at once
-        nearest = np.rint(part * steps) / steps
-        near = np.abs(nearest - part) <= largest * _NOISE
-        if kind.kind == "f" and kind.itemsize < 8:  # the decimal is read as this number
-            near |= nearest.astype(kind) == part.astype(kind)
+    few = max(1, 1000 // player.values.shape[1])
+    for part in (slice(few), slice(None)):  # most that are none are found at once
+        values = player.values[part]
+        nearest = np.rint(values * steps) / steps
+        near = np.abs(nearest - values) <= player.largest[part] * _NOISE
+        if player.kind.kind == "f" and player.kind.itemsize < 8:  # the decimal is read as this number
+            near |= nearest.astype(player.kind) == values.astype(player.kind)
         if not near.all():
             return False
     return True
 
 
-def _merged(values: np.ndarray, payoffs: Payoffs, noise: float) -> int:
+def _merged(player: _Player) -> int:
     """How many payoffs of a player differ from her next smaller one, and are equal to it after rounding."""
-    values = np.where(payoffs.needed, values, np.inf)
-    rows = np.sort(values.reshape(-1, int(np.prod(values.shape[values.ndim - payoffs.axes :]))), axis=1)
+    rows = np.sort(np.where(player.needed, player.values, np.inf), axis=1)
     with np.errstate(invalid="ignore"):
-        apart = np.diff(rows, axis=1) > noise
+        apart = np.diff(rows, axis=1) > player.largest * _NOISE
         equal = np.diff(np.rint(rows * DEFAULT_RESOLUTION), axis=1) == 0
     return int((apart & equal).sum())
 
@@ -175,9 +194,23 @@ def check_positive(weights: np.ndarray) -> None:
 
 
 def listed(array: np.ndarray) -> list:
-    """As lists of Python's numbers; a short float is the decimal that people write for it."""
-    short = array.dtype.kind == "f" and array.dtype.itemsize < 8
-    return (array.astype(str).astype(np.float64) if short else array).tolist()
+    """As lists of Python's numbers; a short float is the decimal, or the ratio, that people write for it."""
+    if array.dtype.kind != "f" or array.dtype.itemsize == 8:
+        return array.tolist()
+    if array.dtype.itemsize > 8:
+        return array.astype(np.float64).tolist()
+    flat = [_as_written_short(value) for value in array.ravel()]
+    return np.array([*flat, None], object)[:-1].reshape(array.shape).tolist()
+
+
+def _as_written_short(value: np.floating) -> float | Fraction:
+    """0.3333 of float16 and 0.33333334 of float32 are 1/3."""
+    digits, most = (3, 12) if value.itemsize < 4 else (6, 100)
+    decimal = float(str(value))
+    if not math.isfinite(decimal) or float(f"{decimal:.{digits}g}") == decimal:
+        return decimal
+    ratio = Fraction(decimal).limit_denominator(most)
+    return ratio if ratio > 0 and abs(type(value)(float(ratio)) - value) <= np.spacing(value) else decimal
 
 
 def whole_weights(name: str, row: Sequence[float | Fraction], expected: str = "zero or") -> list[int]:

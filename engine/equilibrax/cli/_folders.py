@@ -17,18 +17,23 @@ _MOST = 2**20  # bytes of a file that are looked at
 _OF_FIGURES = {".png": b"Software\0equilibrax", ".svg": b">equilibrax<", ".pdf": b"(equilibrax)"}
 
 
-def check_new(flag: str, files: Iterable[Path | str | None]) -> None:
+def check_new(flag: str, files: Iterable[Path | str | None], *, folders: bool = False) -> None:
     """Refuse to replace what equilibrax has not written, before anything is computed.
 
     Args:
         flag: that names the files, or their folder.
         files: that will be written; None and "-" are none.
+        folders: whether the command makes folders that are missing; otherwise they must be there.
 
     Raises:
         ValueError: naming the file.
     """
     for file in files:
-        if file is None or str(file) == "-" or not os.path.lexists(file):
+        if file is None or str(file) == "-":
+            continue
+        if not folders and not Path(file).resolve().parent.is_dir():
+            raise ValueError(f"{flag}: expected a folder that exists, got {str(file)!r}, whose folder is missing")
+        if not os.path.lexists(file):
             continue
         if Path(file).is_dir():
             raise ValueError(f"{flag}: expected a file, got the folder {str(file)!r}")
@@ -82,10 +87,8 @@ def _is_ours(file: Path) -> bool:
             head = content.read(_MOST)
             content.seek(max(0, file.stat().st_size - 200))
             tail = content.read()
-        if file.suffix in (
-            marks := {".png": b"Software\0equilibrax", ".svg": b">equilibrax<", ".pdf": b"(equilibrax)"}
-        ):
-            return marks[file.suffix] in head
+        if file.suffix in _OF_FIGURES:
+            return _OF_FIGURES[file.suffix] in head
         if file.suffix == ".csv":
             return _of_results(head.decode("utf-8", "replace").split("\n", 1)[0].strip().split(","))
         if file.suffix == ".xlsx":
@@ -103,4 +106,4 @@ def _is_ours(file: Path) -> bool:
 def _of_results(columns: list[str]) -> bool:
     """Whether these are the columns of rows of results, with nothing before or after them."""
     last = columns[-1] in ("committee_names", "user_name") or columns[-1].startswith("status")
-    return columns[0] in ("table_id", "market") and last
+    return columns[0] in ("table_id", "market", "problem", "game_id") and last

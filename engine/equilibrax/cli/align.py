@@ -165,7 +165,7 @@ class Align:
         drawn = [file.with_suffix(f".{one}") for file in files if file.suffix == ".png" for one in look.formats]
         files = [file for file in files if file.suffix != ".png"] + drawn
         check_ours("--out", self.out, "curve.parquet", "*/curve.parquet")
-        check_new("--out", files)
+        check_new("--out", files, folders=True)
         studies: dict[str, AlignmentStudy] = {}
         said: list[str] = []
         with look.printed(), warnings.catch_warnings(record=True) as caught:

@@ -15,9 +15,8 @@ from rich.console import Console
 from equilibrax.cli._flags import parse_parameters, parse_rationality
 from equilibrax.cli._folders import check_new
 from equilibrax.cli.games import FileFlags, LookFlags, columns_or_count
-from equilibrax.cli.output import check_output, write_out
+from equilibrax.cli.output import check_output, numbered_on, write_out
 from equilibrax.cli.progress import doing, say_games
-from equilibrax.cli.solve import numbered_on
 from equilibrax.games import TOLERANCE, Backend
 from equilibrax.io.given import RESOLUTION, named_tables
 from equilibrax.problems.random_tables import sample_tables

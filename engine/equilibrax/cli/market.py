@@ -9,13 +9,12 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
-import pyarrow as pa
 import tyro
 from rich.console import Console
 
 from equilibrax.cli._folders import check_new
 from equilibrax.cli.games import LookFlags, ReadingFlags
-from equilibrax.cli.output import FORMAT_NAMES, check_output, given_committees, write_out
+from equilibrax.cli.output import FORMAT_NAMES, check_output, given_committees, numbered_on, write_out
 from equilibrax.cli.progress import doing, say_games
 from equilibrax.games import MarketGame
 from equilibrax.io.markets import read_market
@@ -100,7 +99,7 @@ class MarketCommand:
         for outcomes in solved if self.out != "-" or self.format is None else ():
             for market in range(len(outcomes[0].result.market)):
                 show_outcomes(outcomes, market, width=width)
-        rows = numbered([[one.rows(names=True) for one in outcomes] for outcomes in solved])
+        rows = numbered_on([join_rows([one.rows(names=True) for one in outcomes]) for outcomes in solved])
         write_out(rows, self.out, self.format, console)
         if self.figure is not None:
             from equilibrax.figures.markets import bound_figure
@@ -136,17 +135,6 @@ def check_outputs(out: str, figure: Path | None, format: str | None = None) -> N
     """Refuse names of another kind before anything is computed."""
     check_output(out, format)
     check_new("--figure", [figure])
-
-
-def numbered(parts: Sequence[Sequence[pa.Table]]) -> pa.Table:
-    """Rows of several batches of markets as one table, ids counted on from batch to batch."""
-    found, first = [], 0
-    for tables in parts:
-        rows = join_rows(tables)
-        ids = rows["market"].to_numpy()
-        found.append(rows.set_column(0, "market", pa.array(ids + first)))
-        first += int(ids.max()) + 1
-    return join_rows(found)
 
 
 def unsolved(console: Console, outcomes: Sequence[MarketOutcome]) -> int:

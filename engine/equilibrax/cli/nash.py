@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import pyarrow as pa
 import tyro
 from rich.console import Console
 
 from equilibrax._core.text import Screen
 from equilibrax.cli._flags import parse_rationality
+from equilibrax.cli.output import check_output, numbered_on, write_out
 from equilibrax.cli.progress import doing
 from equilibrax.games import Backend, Nash, NashResult, solve
 from equilibrax.io import read_nfg
-from equilibrax.rows import format_of, profile_rows, write_rows
+from equilibrax.rows import profile_rows
 
 
 @dataclass(frozen=True)
@@ -49,20 +49,17 @@ class NashCommand:
     def run(self, console: Console) -> int:
         if not self.files:
             raise ValueError("FILE.nfg: expected at least one file, got none")
+        check_output(self.out, None)
         rates = parse_rationality(self.logit, "--logit")
         games = [read_nfg(path) for path in self.files]
         game = Nash(commitment=self.commitment, logit=rates)
-        if self.out != "-":
-            format_of(self.out, name="--out")
         results = []
         for i, one in enumerate(games):
             doing(f"solving {i + 1} of {len(games)} games")
             results.append(solve(one, game, backend=self.backend, throw=False))
         doing("writing")
         if self.out != "-":
-            rows = pa.concat_tables([profile_rows(result) for result in results])
-            write_rows(rows, self.out)
-            console.print(f"{rows.num_rows:,} rows written to {self.out}", markup=False)
+            write_out(numbered_on([profile_rows(result) for result in results]), self.out, None, console)
         width = None if sys.stdout.isatty() else 200
         for result in results if self.out == "-" else []:
             result.show(width=width)

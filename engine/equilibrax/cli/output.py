@@ -5,13 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
-from pathlib import Path
 
 import pyarrow as pa
 from rich.console import Console
 
 from equilibrax.cli._folders import check_new
-from equilibrax.rows import FORMATS, format_of, rows_as, write_rows
+from equilibrax.rows import FORMATS, format_of, join_rows, rows_as, write_rows
 
 FORMAT_NAMES = "{" + ",".join(FORMATS) + "}"
 
@@ -31,8 +30,6 @@ def check_output(out: str, format: str | None) -> None:
     if out == "-" and kind in ("parquet", "xlsx") and sys.stdout.isatty():
         raise ValueError(f"--format: expected a file or a pipe for {kind}, got a terminal; give --out FILE.{kind}")
     check_new("--out", [out])
-    if out != "-" and not Path(out).resolve().parent.is_dir():
-        raise ValueError(f"--out: expected a folder that exists, got {out!r}, whose folder is missing")
 
 
 def write_out(rows: pa.Table, out: str, format: str | None, console: Console) -> None:
@@ -52,3 +49,13 @@ def write_out(rows: pa.Table, out: str, format: str | None, console: Console) ->
 def given_committees(texts: Sequence[str]) -> list[int | str] | str:
     """Bitmasks where there are only digits 0 to 9, else names joined by plus signs; "all" if there are none."""
     return [int(text) if text.isascii() and text.isdecimal() else text for text in texts] or "all"
+
+
+def numbered_on(parts: Sequence[pa.Table]) -> pa.Table:
+    """Result rows of several files as one table; their first column, of ids, is counted on from file to file."""
+    numbered, first = [], 0
+    for part in parts:
+        ids = part.column(0).to_numpy()
+        numbered.append(part.set_column(0, part.column_names[0], pa.array(ids + first)))
+        first += int(ids.max(initial=0)) + 1
+    return join_rows(numbered)

@@ -51,7 +51,7 @@ class Plot:
         folder = self.out or (self.source if self.source.is_dir() else self.source.parent)
         check_folder("--out", folder)
         with self.look.printed():
-            check_new("--out", self.look.files(folder, figures))
+            check_new("--out", self.look.files(folder, figures), folders=True)
         doing(f"reading {self.source}")
         draw = prepared(self.source)
         doing(f"drawing {', '.join(figures)}")

@@ -13,8 +13,8 @@ from rich.console import Console
 from equilibrax._core.files import write_document
 from equilibrax.cli._folders import check_new, check_ours
 from equilibrax.cli.games import FigureFlags
+from equilibrax.cli.output import numbered_on
 from equilibrax.cli.progress import table_progress
-from equilibrax.cli.solve import numbered_on
 from equilibrax.cli.sweep import report_lines
 from equilibrax.datasets.sweep import SweepConfig, run_sweep
 from equilibrax.figures.paper import PAPER_FIGURES, plot_all
@@ -65,7 +65,7 @@ class Reproduce:
         check_ours("--out", self.out, "committees.parquet")
         folders = [self.out, *[self.out / "sweep"] * bool(self.tables)]
         figures = [file for folder in folders for file in self.look.files(folder, PAPER_FIGURES)]
-        check_new("--out", [self.out / "committees.parquet", self.out / "summary.md", *figures])
+        check_new("--out", [self.out / "committees.parquet", self.out / "summary.md", *figures], folders=True)
         self.out.mkdir(parents=True, exist_ok=True)
         console.print("Solving the three tables of Appendix D ...")
         game = Selection(tie_break=self.tie_break)

@@ -13,7 +13,7 @@ import tyro
 from rich.console import Console
 
 from equilibrax.cli.games import ReadingFlags
-from equilibrax.cli.output import FORMAT_NAMES, check_output, given_committees, write_out
+from equilibrax.cli.output import FORMAT_NAMES, check_output, given_committees, numbered_on, write_out
 from equilibrax.cli.progress import doing
 from equilibrax.games import Backend, Game, solve
 from equilibrax.io.given import named_groups
@@ -108,13 +108,3 @@ def _in_order(parts: list[pa.Table]) -> pa.Table:
     """Rows of tables of different sizes in the order of their file."""
     rows = join_rows(parts)
     return rows if len(parts) == 1 else rows.take(np.argsort(rows["table_id"].to_numpy(), kind="stable"))
-
-
-def numbered_on(parts: list[pa.Table]) -> pa.Table:
-    """Result rows of several files as one table, table ids counted on from file to file."""
-    numbered, first = [], 0
-    for part in parts:
-        ids = part["table_id"].to_numpy()
-        numbered.append(part.set_column(0, "table_id", pa.array(ids + first)))
-        first += int(ids.max()) + 1
-    return join_rows(numbered)

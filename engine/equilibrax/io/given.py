@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from equilibrax._core.suggestions import did_you_mean
-from equilibrax.io.files import READABLE, TableFileError
+from equilibrax.io.files import READABLE, TableFileError, suffix_of
 from equilibrax.io.frames import frame_table, from_dataframe, is_frame, is_market_frame, market_from_dataframe
 from equilibrax.io.markets import read_market
 from equilibrax.io.movielens import MOVIELENS_RESOLUTION, movielens_table
+from equilibrax.io.records import header_of
 from equilibrax.io.tables import PAPER_TABLES, load_paper_table, read_table_groups, read_tables
 from equilibrax.problems.tables import UtilityTables, from_dict
 
@@ -78,17 +81,16 @@ def _beside(path: Path) -> list[Path]:
 def _is_market(path: Path) -> bool:
     """Whether a file has the columns of a market; where that cannot be told, whoever reads it as tables says so."""
     try:
-        if path.suffix == ".npz":
+        suffix = suffix_of(path, READABLE)
+        if suffix == ".npz":
             with zipfile.ZipFile(path) as file:
                 return bool({"components.npy", "tensor.npy"} & set(file.namelist()))
-        if path.suffix == ".parquet":
+        if suffix == ".parquet":
             names = pq.read_schema(path).names
         else:
-            with open(path, encoding="utf-8-sig") as lines:
-                header = next((line for line in lines if line.strip() and not line.startswith("#")), "")
-            names = [name.strip().strip('"') for name in header.split(",")]
+            names = header_of(path)
         return {"utility", "user"} <= set(names)
-    except (OSError, ValueError, zipfile.BadZipFile):
+    except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error, pa.ArrowException):
         return False
 
 

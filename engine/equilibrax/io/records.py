@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import re
 import reprlib
@@ -22,6 +23,7 @@ from equilibrax.problems.tables import MAX_PROVIDERS
 
 # Three digits of exponent: 1e999999999 is a short text and a number that does not fit in memory.
 NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
+_HEAD = 2**16  # bytes in which a header ends
 _RATIO = re.compile(r"([+-]?[0-9]{1,18})/([0-9]{1,18})")
 
 # --- rows -------------------------------------------------------------------------------------------------------------
@@ -75,6 +77,15 @@ def read_texts(data: bytes | Texts, path: Path, sep: str = ",", required: Sequen
                 f"{where}: expected a column {name!r}, got only {reprlib.repr(columns)}{cased}{_after(skipped)}"
             )
     return Texts(columns, rows, lines, header, skipped)
+
+
+def header_of(path: Path) -> list[str]:
+    """The names of the columns of a CSV with commas, nothing of an empty one; its rows may be anything."""
+    with open(path, "rb") as file:
+        packed = file.read(2) == b"\x1f\x8b"
+    with gzip.open(path) if packed else open(path, "rb") as file:
+        data = file.read(_HEAD)
+    return next(iter(_Records(data[: data.rfind(b"\n") + 1] or data, path, ",")), (1, []))[1]
 
 
 def need_rows(found: Texts, path: Path) -> None:

@@ -116,7 +116,7 @@ def _owners(owners: Any, items: int, sellers: int | None) -> tuple[tuple[int, ..
     """The owners, and how many sellers there are."""
     if owners is None and sellers not in (None, items):
         raise ValueError(f"owners: expected a seller for each of {items} items, got none, and {sellers} sellers")
-    owned = as_labels("owners", np.arange(items) if owners is None else np.asarray(owners), (items,))
+    owned = as_labels("owners", np.arange(items) if owners is None else owners, (items,))
     most = items if sellers is None else sellers
     for m, owner in enumerate(owned.tolist()):
         if not 0 <= owner < most:

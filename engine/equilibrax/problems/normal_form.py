@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 import numpy as np
 from jaxtyping import Int
 
-from equilibrax._core.checks import approximate, as_numbers, check_choice, check_finite, positive_int
+from equilibrax._core.checks import approximate, as_array, as_numbers, check_choice, check_finite, positive_int
 from equilibrax._core.fixed_point import Payoffs, fixed_point, in_steps
 from equilibrax.problems._batch import Batch, pytree
 
@@ -188,7 +188,8 @@ class NormalForm(Batch):
         """The same games with outcomes, which profiles share.
 
         Args:
-            outcome: `[A_1, ..., A_N]` or `[B, A_1, ..., A_N]` whole numbers; -1 is the null outcome, of payoff 0.
+            outcome: `[A_1, ..., A_N]` or `[B, A_1, ..., A_N]` whole numbers; -1 is the null outcome, of payoff 0. There
+                are as many as names, and without names at most as many as profiles.
             names: of the outcomes; nothing names them by number.
 
         Raises:
@@ -200,14 +201,16 @@ class NormalForm(Batch):
             >>> game.with_outcomes([[0, 0], [1, 2]], ("out", "war", "peace")).outcome_names()
             ('out', 'war', 'peace')
         """
-        found = np.asarray(outcome)
+        found = as_array("outcome", outcome)
         shape = self.num_actions
         if found.dtype.kind not in "iu" or found.shape not in (shape, (len(self), *shape)):
-            raise ValueError(f"outcome: expected whole numbers of shape {list(shape)}, got {list(found.shape)}")
+            raise ValueError(
+                f"outcome: expected whole numbers of shape {list(shape)}, got {list(found.shape)} of {found.dtype}"
+            )
+        most = (len(names) or self.num_profiles) - 1
+        if found.min() < -1 or found.max() > most:
+            raise ValueError(f"outcome: expected numbers from -1 to {most}, got {found.min()} to {found.max()}")
         found = np.broadcast_to(found, (len(self), *shape)).astype(np.int32)
-        count = int(found.max()) + 1
-        if found.min() < -1 or (names and count > len(names)):
-            raise ValueError(f"outcome: expected numbers from -1 to {len(names or shape) - 1}, got {found.tolist()!r}")
         flat, numbers = self.flat, found.reshape(len(self), -1)
         for b in range(len(self)):
             order = np.argsort(numbers[b], kind="stable")

@@ -22,7 +22,7 @@ from equilibrax._core.checks import as_array, as_ratings, check_choice
 Missing = Literal["drop_items", "drop_raters", "mean"]
 Array = Any
 
-_LARGEST = 1e100
+_LARGEST, _SMALLEST = 1e100, 1e-100  # squares, and sums of squares, must be finite, and not vanish
 
 
 @dataclass(frozen=True)
@@ -213,9 +213,13 @@ def _numbers(name: str, values: Any) -> np.ndarray:
     if np.isinf(array).any():
         where = [int(i) for i in np.argwhere(np.isinf(array))[0]]
         raise ValueError(f"{name}: expected finite numbers or NaN, got {array[tuple(where)]} at index {where}")
-    if (large := np.abs(array) > _LARGEST).any():  # squares of them, and sums of squares, must stay finite
+    if (large := np.abs(array) > _LARGEST).any():
         where = [int(i) for i in np.argwhere(large)[0]]
         raise ValueError(f"{name}: expected numbers up to {_LARGEST:g}, got {array[tuple(where)]} at index {where}")
+    sizes = np.abs(np.where(np.isnan(array), 0.0, array)).max(axis=0, initial=0.0)
+    if (small := (sizes > 0) & (sizes < _SMALLEST)).any():
+        came = f"a column of at most {sizes[small].max():g}" if array.ndim > 1 else f"at most {sizes:g}"
+        raise ValueError(f"{name}: expected numbers of {_SMALLEST:g} or more, or zeros, got {came}; scale them up")
     return array
 
 
