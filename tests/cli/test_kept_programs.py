@@ -7,7 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
 from equilibrax._core import compile_cache
 from jax._src import lru_cache
 
@@ -41,35 +40,11 @@ def test_programs_are_kept_in_a_folder_of_the_machine_that_stays_small(tmp_path)
     assert kept(tmp_path).split()[0] == folder
 
 
-@pytest.fixture
-def cache(monkeypatch):
-    """JAX's own, of a folder, with what equilibrax changes."""
-    monkeypatch.setattr(lru_cache, "pathlib", lru_cache.pathlib)
-    compile_cache._write_entries_whole()
-    return lambda folder: lru_cache.LRUCache(str(folder), max_size=1000)
-
-
-def test_a_process_that_is_killed_while_it_keeps_a_program_leaves_no_half_of_it(tmp_path, monkeypatch, cache):
-    class Killed(BaseException):
-        pass
-
-    def killed(descriptor):
-        raise Killed
-
-    monkeypatch.setattr(os, "fsync", killed)
-    with pytest.raises(Killed):
-        cache(tmp_path).put("program", bytes(100))
-    monkeypatch.undo()
-    assert not list(tmp_path.glob("*-cache"))
-    cache(tmp_path).put("program", bytes(200))
-    assert cache(tmp_path).get("program") == bytes(200)
-
-
-def test_a_program_without_the_time_of_its_use_keeps_no_other_from_being_kept(tmp_path, cache):
+def test_a_program_without_the_time_of_its_use_keeps_no_other_from_being_kept(tmp_path):
     """Its process was killed between the two files; JAX reads all times before it keeps another program."""
     (tmp_path / "first-cache").write_bytes(bytes(600))
     compile_cache._mend(tmp_path)
-    cache(tmp_path).put("second", bytes(600))
+    lru_cache.LRUCache(str(tmp_path), max_size=1000).put("second", bytes(600))
     assert [file.name for file in tmp_path.glob("*-cache")] == ["second-cache"]  # of those it was not used for longest
 
 
