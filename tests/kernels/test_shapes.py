@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import chex
 import jax
 import jax.numpy as jnp
@@ -98,14 +101,27 @@ def test_a_kernel_is_traced_once_for_batches_that_are_padded_alike():
         assert done["twice"].tolist() == [2 * i + 1 for i in range(rows)]
 
 
-@pytest.mark.parametrize("game", ["selection", "obedient", "joint"])
-def test_a_second_batch_is_not_traced_again(game, monkeypatch):
-    """Other tables, another seed and another number of them that is padded to the same: what is compiled serves."""
-    import equilibrax as eq
-    from equilibrax._core import batching
+def test_a_second_batch_is_not_traced_again():
+    """Other tables, another seed and another number of them that is padded to the same: what is compiled serves.
 
-    once = batching.jit
-    monkeypatch.setattr(batching, "jit", lambda function: once(chex.assert_max_traces(function, n=1)))
+    In a process of its own, since compiled programs stay, and these stand no second shape.
+    """
+    code = """
+import chex
+import equilibrax as eq
+from equilibrax._core import batching
+
+once = batching.jit
+batching.jit = lambda function: once(chex.assert_max_traces(function, n=1))
+for game in ("selection", "obedient", "joint"):
     for tables, seed in ((5, 0), (8, 1), (7, 2)):
         batch = eq.sample_tables("uniform", tables, states=2, actions=3, providers=2, seed=seed)
         assert eq.solve(batch, game, backend="xla").status.shape[0] == tables
+try:
+    eq.solve(eq.sample_tables("uniform", 5, states=3, actions=3, providers=2, seed=0), "joint", backend="xla")
+except AssertionError as error:
+    assert "is traced > 1 times" in str(error)
+else:
+    raise SystemExit("traces are not counted")
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
