@@ -2,7 +2,7 @@
 
     python benchmarks/dataset_scaling.py                                # 1,000,000 tables; some ten minutes, 2 cores
     python benchmarks/dataset_scaling.py --tables 40960 --share 16384   # minutes
-    python benchmarks/dataset_scaling.py --part shards --rounds 5
+    python benchmarks/dataset_scaling.py --part shards writer --rounds 5
 
 `dataset` makes a dataset of tables 3x3x5, all committees, with misalignment, in one process that uses every core,
 checks it with `merge --check`, and follows the memory of the process.
@@ -11,6 +11,10 @@ checks it with `merge --check`, and follows the memory of the process.
 `--worker 0/2` and `--worker 1/2`. (A process that is not bound uses every core already; that is the third line, for
 comparison.) Every process solves `--share` tables after it has compiled, and all of a round start together; tables per
 second are all tables over the time until the last process is done. The ratio is the median over rounds.
+
+`writer` writes twice `--share` tables: one shard is solved before the clock starts and written again and again, by a
+process bound to one core and by one that uses every core. So it is the rate that no device, however fast it solves,
+makes a process exceed.
 
 `ray` does the same work by `run_sweep_on_ray` with a worker per core, from start to end, where Ray is installed.
 
@@ -31,6 +35,8 @@ import sys
 import tempfile
 import threading
 import time
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -46,9 +52,18 @@ def work(given: dict[str, Any]) -> None:
     if given["cores"]:
         os.sched_setaffinity(0, given["cores"])
     from bench.machine import peak_memory_mb, reset_peak_memory
+    from equilibrax.datasets._run import run_work
+    from equilibrax.datasets._table_shards import work_of
     from equilibrax.datasets.sweep import SweepConfig, run_sweep
 
     size, folder = given["shard_size"], given["folder"]
+    config = SweepConfig(**SIZES, tables=given["tables"], shard_size=size)
+    run = partial(run_sweep, config, folder, worker=tuple(given["worker"]))
+    if given.get("solved"):
+        whole = work_of(config)
+        solution = whole.solve(whole.draw(range(size)))
+        only = replace(whole, draw=lambda ids: ids, solve=lambda ids: solution)
+        run = partial(run_work, only, folder, should_stop=None)
     with tempfile.TemporaryDirectory() as other:
         if given["warm"]:
             run_sweep(SweepConfig(**SIZES, tables=size, shard_size=size), other)
@@ -56,10 +71,7 @@ def work(given: dict[str, Any]) -> None:
     sys.stdin.readline()
     reset_peak_memory()
     peaks: list[tuple[int, float]] = []
-    config = SweepConfig(**SIZES, tables=given["tables"], shard_size=size)
-    report = run_sweep(
-        config, folder, worker=tuple(given["worker"]), progress=lambda done, _: peaks.append((done, peak_memory_mb()))
-    )
+    report = run(progress=lambda done, _: peaks.append((done, peak_memory_mb())))
     tenth = next(peak for done, peak in peaks if 10 * done >= given["tables"] // given["worker"][1])
     found = {"seconds": report.seconds, "rate": report.tables_per_second, "rows": report.rows, "tables": report.tables}
     statuses = {"statuses": report.statuses, "resolved": report.resolved, "closed": report.closed}
@@ -186,6 +198,22 @@ def shards(share: int, shard_size: int, rounds: int, scratch: Path) -> dict[str,
     }
 
 
+def writer(share: int, shard_sizes: list[int], rounds: int, scratch: Path) -> dict[str, Any]:
+    """Tables per second that are written, by cores and tables per shard."""
+    first = sorted(os.sched_getaffinity(0))[:1]
+    rates: dict[str, dict[str, list[float]]] = {"one": {}, "unbound": {}}
+    for _ in range(rounds):
+        for name, cores in (("one", first), ("unbound", None)):
+            for size in shard_sizes:
+                folder, tables = scratch / "written", size * max(1, share // size)
+                given = {"shard_size": size, "tables": tables, "worker": (0, 1), "cores": cores, "warm": False}
+                seconds, _ = together([Process(**given, folder=str(folder), solved=True)])
+                rates[name].setdefault(str(size), []).append(tables / seconds)
+                shutil.rmtree(folder)
+    median = {name: {size: statistics.median(found) for size, found in by.items()} for name, by in rates.items()}
+    return {"share": share, "rates": rates, "median": median}
+
+
 def by_ray(share: int, shard_size: int, scratch: Path) -> dict[str, Any]:
     from equilibrax.datasets.ray import run_sweep_on_ray
     from equilibrax.datasets.sweep import SweepConfig
@@ -223,6 +251,10 @@ def lines(found: dict[str, Any]) -> list[str]:
             f"| two processes bound to one core each | {median['two']:,.0f} | {made['ratio']:.2f} |",
             f"| one process, both cores | {median['unbound']:,.0f} | {median['unbound'] / median['one']:.2f} |",
         ]
+    if made := found.get("writer"):
+        for size in made["median"]["one"]:
+            one, unbound = (made["median"][name][size] for name in ("one", "unbound"))
+            said += [f"| {int(size):,} tables per shard | {one:,.0f} | {unbound:,.0f} |"]
     if made := found.get("ray"):
         said += [f"| Ray, a worker per core, start and compilation included | {made['rate']:,.0f} | |"]
     return said
@@ -230,7 +262,8 @@ def lines(found: dict[str, Any]) -> list[str]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--part", nargs="+", choices=["dataset", "shards", "ray"], default=["dataset", "shards", "ray"])
+    parts = ["dataset", "shards", "writer", "ray"]
+    parser.add_argument("--part", nargs="+", choices=parts, default=parts)
     parser.add_argument("--tables", type=int, default=1_000_000, help="of the dataset")
     parser.add_argument("--share", type=int, default=65_536, help="tables per process of shards")
     parser.add_argument("--shard-size", type=int, default=4096)
@@ -250,6 +283,9 @@ def main() -> int:
             found["dataset"] = dataset(options.tables, options.shard_size, Path(scratch))
         if "shards" in options.part:
             found["shards"] = shards(options.share, options.shard_size, options.rounds, Path(scratch))
+        if "writer" in options.part:
+            sizes = [options.shard_size, 8 * options.shard_size]
+            found["writer"] = writer(2 * options.share, sizes, options.rounds, Path(scratch))
         if "ray" in options.part and importlib.util.find_spec("ray"):
             found["ray"] = by_ray(options.share, options.shard_size, Path(scratch))
     made = [found[name].pop("sums") for name in ("shards", "ray") if name in found]

@@ -6,7 +6,7 @@ import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 from bench.figure import draw_figure
@@ -21,9 +21,10 @@ class Bench:
     """Measure equilibrax beside its peers, in one run on this machine.
 
     Every engine has a process of its own. Answers are compared before anything is timed; engines then run in turn,
-    round by round. Writes bench.json and bench.png to OUT and prints tables per second, ratios, compile time, peak
-    memory, how far everything is from the machine's floor, and which targets hold. Engines whose package is missing are
-    skipped and say so: install the extra `bench`.
+    round by round. Writes bench.json to OUT after every workload, bench.png at the end, and prints tables per second,
+    ratios, compile time, peak memory, how far everything is from the machine's floor, and which targets hold. Ctrl-C
+    leaves what is measured by then (exit status 130). Engines whose package is missing are skipped and say so: install
+    the extra `bench`.
 
     Takes under 15 minutes on 2 cores; `--quick`, which checks answers in tiny sizes, one to two. With `--against
     aca99d4` equilibrax as it was at that revision of this clone takes part.
@@ -41,7 +42,7 @@ class Bench:
     """Engines to run, besides the one that others are compared with; default all."""
     out: Annotated[Path, tyro.conf.arg(metavar="DIR")] = Path("bench")
     """Folder to write to."""
-    rounds: int = 5
+    rounds: int = 3
     """Runs of every engine."""
     seconds: float = 0.5
     """Length of a run."""
@@ -70,14 +71,28 @@ class Bench:
             seconds=self.seconds,
             against=self.against,
         )
-        measured = run_bench(options, lambda line: console.print(line, markup=False))
-        write_whole(self.out / "bench.json", json.dumps(measured, indent=1, allow_nan=False) + "\n")
+        measured: dict[str, Any] = {}
+
+        def keep(found: dict[str, Any]) -> None:
+            measured.update(found)
+            write_whole(self.out / "bench.json", json.dumps(found, indent=1, allow_nan=False) + "\n")
+
+        try:
+            run_bench(options, lambda line: console.print(line, markup=False), keep)
+        except KeyboardInterrupt:
+            done = len(measured.get("workloads", ()))
+            console.print(f"interrupted; workloads in {self.out / 'bench.json'}: {done}", markup=False)
+            if not done:
+                return 130
         draw_figure(measured, self.out / "bench.png")
         # In a file or a pipe nothing tells the width: wide enough for a row.
         print_report(measured, Console(highlight=False, width=None if sys.stdout.isatty() else 150))
         console.print(f"bench.json and bench.png are in {self.out}", markup=False)
-        return exit_status(measured)
+        return exit_status(measured) if measured["whole"] else 130
 
 
 if __name__ == "__main__":
-    sys.exit(tyro.cli(Bench, prog="throughput.py").run(Console(stderr=True, highlight=False, soft_wrap=True)))
+    try:
+        sys.exit(tyro.cli(Bench, prog="throughput.py").run(Console(stderr=True, highlight=False, soft_wrap=True)))
+    except (ValueError, OSError) as error:
+        sys.exit(f"throughput.py: {error}")

@@ -1,17 +1,23 @@
 """Commands of equilibrax in fresh processes, and what is first asked of it: from nothing to the answer.
 
 The engine's process starts them, so they are of whatever equilibrax it imports. Cold: every run has empty caches (of
-loops, of JAX); warm: those that a run before has filled. Whoever keeps no caches by default has none.
+loops, of JAX), and leaves them for warm ones; warm: those that a run of the same command before has filled. An engine
+that keeps no caches by default has none, and nothing is run to fill them. Modules are compiled to bytecode and the list
+of fonts is made before anything is timed, as an installer and any earlier figure would have done.
 """
 
 from __future__ import annotations
 
+import compileall
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -38,33 +44,49 @@ _TABLE = "state,action,prior,user,a,b\n" + "".join(
 )
 
 
-def command(workload: Workload) -> Callable[[int], Callable[[], Answer]]:
-    """A run of the command that the workload names; its answer is its exit status."""
-    name, _, state = workload.name.removeprefix("command-").rpartition("-")
+@cache
+def _home() -> tempfile.TemporaryDirectory[str]:
+    """A folder for what commands keep and write, as long as this process lives: caches, matplotlib's fonts, a table."""
     folder = tempfile.TemporaryDirectory(prefix="equilibrax-bench-")
+    Path(folder.name, "table.csv").write_text(_TABLE)
+    for package in ("equilibrax", "equilibrax_kernels"):
+        for path in import_module(package).__path__:
+            compileall.compile_dir(path, quiet=2)
+    make = [sys.executable, "-c", "import matplotlib.font_manager"]
+    subprocess.run(make, env=os.environ | {"MPLCONFIGDIR": f"{folder.name}/fonts"}, capture_output=True)
+    return folder
 
-    def once(caches: Path) -> int:
-        with tempfile.TemporaryDirectory(dir=folder.name) as out:
-            table = Path(folder.name, "table.csv")
-            table.write_text(_TABLE)
-            words = [word.format(table=table, out=out) for word in COMMANDS[name]]
+
+def command(workload: Workload, keeps_caches: bool = True) -> Callable[[int], Callable[[], Answer]]:
+    """A run of the command that the workload names; its answer is its exit status.
+
+    Args:
+        workload: its name is "command-", one of `COMMANDS`, and "-cold" or "-warm".
+        keeps_caches: whether this equilibrax does so by default.
+    """
+    name, _, state = workload.name.removeprefix("command-").rpartition("-")
+    home = Path(_home().name)
+    caches = home / "caches"
+
+    def once() -> int:
+        if state == "cold":
+            shutil.rmtree(caches, ignore_errors=True)
+        caches.mkdir(exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=home) as out:
+            words = [word.format(table=home / "table.csv", out=out) for word in COMMANDS[name]]
             environment = {k: v for k, v in os.environ.items() if not k.startswith(("JAX_COMPILATION", "JAX_NUM"))}
-            environment |= {"EQUILIBRAX_CACHE_DIR": str(caches), "MPLCONFIGDIR": str(Path(folder.name, "mpl"))}
+            environment |= {"EQUILIBRAX_CACHE_DIR": str(caches), "MPLCONFIGDIR": str(home / "fonts")}
             done = subprocess.run(words, env=environment, capture_output=True)
         if done.returncode:
             words = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
             raise RuntimeError(f"exit status {done.returncode}: {' '.join(words)}")
         return done.returncode
 
-    if state == "warm":
-        once(Path(folder.name, "warm"))
+    if state == "warm" and keeps_caches:
+        once()
 
     def run(_: int) -> Callable[[], Answer]:
-        if state == "warm":
-            status = once(Path(folder.name, "warm"))
-        else:
-            with tempfile.TemporaryDirectory(dir=folder.name) as caches:
-                status = once(Path(caches))
+        status = once()
         return lambda: {"status": np.array([status])}
 
     return run

@@ -19,7 +19,7 @@ from bench.engines import HOSTS
 from bench.process import WorkerFailed, WorkerProcess
 from bench.workloads import AGAINST, ENGINES, Workload, choose
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 """Version of the layout of `bench.json`."""
 
 _HURRY = 0.7  # after this part of the time allowed, fewer rounds
@@ -44,22 +44,28 @@ class BenchOptions:
     engines: tuple[str, ...] = ()
     quick: bool = False
     seed: int = 0
-    rounds: int = 5
+    rounds: int = 3
     seconds: float = 0.5
     allowed: float = 840.0
     against: str = ""
 
 
-def run_bench(options: BenchOptions, tell: Callable[[str], None] = lambda line: None) -> dict[str, Any]:
+def run_bench(
+    options: BenchOptions,
+    tell: Callable[[str], None] = lambda line: None,
+    keep: Callable[[dict[str, Any]], None] = lambda measured: None,
+) -> dict[str, Any]:
     """Run workloads and return everything measured, as `bench.json` holds it.
 
     Args:
         options: what to run.
         tell: called with a line of progress now and then.
+        keep: called after every workload with everything measured so far; `whole` says whether that is all.
 
     Returns:
-        A dictionary with `format`, `machine`, `device`, `versions`, `revision`, `options`, `rates`, `workloads`,
-        `rows` (one per workload and engine) and `targets`.
+        A dictionary with `format`, `whole`, `seconds` since the start, `machine`, `device`, `versions`, `revision`,
+        `options`, `rates`, `workloads` (each with the seconds that it took), `rows` (one per workload and engine) and
+        `targets`.
 
     Raises:
         ValueError: on an unknown workload or engine.
@@ -80,22 +86,10 @@ def run_bench(options: BenchOptions, tell: Callable[[str], None] = lambda line: 
     started = time.monotonic()
     place = machine.describe()
     rates = floor.measure_rates(small=options.quick)
-    tell(f"Copy {rates['bytes_per_second'] / 1e9:.1f} GB/s, {rates['adds_per_second'] / 1e9:.1f} G integer additions/s")
-    rows, described = [], []
-    with tempfile.TemporaryDirectory(prefix="equilibrax-bench-") as folder, ExitStack() as held:
-        other = machine.checked_out(options.against, Path(folder) / "against") if options.against else ()
-        pool = held.enter_context(_Pool(other))
-        for workload in workloads:
-            hurry = time.monotonic() - started > _HURRY * options.allowed
-            rounds = 1 if options.quick else min(options.rounds, workload.rounds or options.rounds, 2 if hurry else 99)
-            tell(f"{workload.name} ...")
-            measured, least = _measure(workload, options, rounds, pool, Path(folder) / workload.name, rates)
-            rows += measured
-            described.append(workload.to_json() | {"schemes": workload.schemes, "floor": least})
-            for row in measured:
-                tell(f"  {row['engine']}: {row['answer']}{': ' + row['note'] if row['note'] else ''}")
-    return {
+    measured: dict[str, Any] = {
         "format": FORMAT_VERSION,
+        "whole": False,
+        "seconds": 0.0,
         **place,
         "options": {
             "quick": options.quick,
@@ -105,10 +99,32 @@ def run_bench(options: BenchOptions, tell: Callable[[str], None] = lambda line: 
             "against": options.against,
         },
         "rates": rates,
-        "workloads": described,
-        "rows": rows,
-        "targets": targets.evaluate(rows, place["device"]["platform"], timed=not options.quick),
+        "workloads": [],
+        "rows": [],
+        "targets": [],
     }
+    tell(f"Copy {rates['bytes_per_second'] / 1e9:.1f} GB/s, {rates['adds_per_second'] / 1e9:.1f} G integer additions/s")
+    with tempfile.TemporaryDirectory(prefix="equilibrax-bench-") as folder, ExitStack() as held:
+        other = machine.checked_out(options.against, Path(folder) / "against") if options.against else ()
+        pool = held.enter_context(_Pool(other))
+        for workload in workloads:
+            begun = time.monotonic()
+            hurry = begun - started > _HURRY * options.allowed
+            rounds = 1 if options.quick else min(options.rounds, workload.rounds or options.rounds, 2 if hurry else 99)
+            tell(f"{workload.name} ...")
+            rows, least = _measure(workload, options, rounds, pool, Path(folder) / workload.name, rates)
+            for row in rows:
+                tell(f"  {row['engine']}: {row['answer']}{': ' + row['note'] if row['note'] else ''}")
+            took = {"schemes": workload.schemes, "floor": least, "seconds": time.monotonic() - begun}
+            measured["workloads"].append(workload.to_json() | took)
+            measured["rows"] += rows
+            measured["targets"] = targets.evaluate(
+                measured["rows"], place["device"]["platform"], timed=not options.quick
+            )
+            measured["seconds"] = time.monotonic() - started
+            measured["whole"] = len(measured["workloads"]) == len(workloads)
+            keep(measured)
+    return measured
 
 
 class _Pool:
@@ -124,8 +140,8 @@ class _Pool:
 
     def of(self, engine: str, workload: Workload) -> WorkerProcess:
         name = HOSTS.get(engine, engine)
-        if workload.in_fresh_processes:  # in a process that has seen nothing else
-            name += f" for {workload.name}"
+        if workload.in_fresh_processes:  # in a process that has seen nothing else; commands start their own from one
+            name += " for commands" if workload.kind.startswith("command") else f" for {workload.tables} tables"
         if name not in self._workers or not self._workers[name].alive:
             patience = 1200.0 if workload.tables >= 10**6 or workload.in_fresh_processes else 240.0
             self._workers[name] = WorkerProcess(patience, self.other if engine == AGAINST else ())
@@ -154,14 +170,14 @@ def _measure(
     _compare(rows, reference, pool, workload, folder)
 
     timed = [engine for engine in engines if rows[engine]["answer"] == "ok"]
-    for number in range(0 if workload.kind.endswith("-memory") else rounds):
+    for number in range(1 if workload.first_run_counts else 0, rounds):
         for engine in timed[number % len(timed) :] + timed[: number % len(timed)] if timed else []:
             _attempt(rows[engine], lambda e=engine: _once(e, rows[e], pool.of(e, workload)))
     for engine in timed:
         _attempt(rows[engine], lambda e=engine: _finish(e, rows[e], pool.of(e, workload)))
     for engine in engines:
         _summarize(rows[engine], rows[reference], least)
-    if workload.in_fresh_processes:
+    if workload.kind == "plot-memory":
         for engine in engines:
             pool.of(engine, workload).close()
     return list(rows.values()), least
@@ -180,11 +196,13 @@ def _prepare(engine: str, workload: Workload, options: BenchOptions, pool: _Pool
         "counters": {},
     }
 
+    fewer = {"tables": workload.tables_against} if engine == AGAINST and workload.tables_against else {}
+
     def prepare() -> None:
         reply = pool.of(engine, workload).ask(
             "prepare",
             engine=engine,
-            workload=workload.to_json(),
+            workload=workload.to_json() | fewer,
             data=str(folder),
             seconds=0.0 if options.quick else options.seconds,
         )
@@ -192,7 +210,7 @@ def _prepare(engine: str, workload: Workload, options: BenchOptions, pool: _Pool
             row.update(answer="skipped", note=reply["skip"])
             return
         row.update(tables=reply["tables"], compile_seconds=reply["compile_seconds"])
-        if workload.kind.endswith("-memory"):
+        if workload.first_run_counts:
             row["seconds"].append(reply["run_seconds"])
 
     _attempt(row, prepare)

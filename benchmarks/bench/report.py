@@ -72,6 +72,7 @@ def heading(measured: dict[str, Any]) -> str:
     against = measured["options"].get("against", "")
     against = f" (against: {against})" if against else ""
     quick = "; quick: times mean nothing" if measured["options"]["quick"] else ""
+    quick += "" if measured.get("whole", True) else "; interrupted"
     return (
         f"{machine['processor']}, {machine['cores']} cores, load {machine['load']} at the start; {device['count']} x "
         f"{device['kind']}; Python {machine['python']}, jax {versions['jax']}, numba {versions['numba']}, "

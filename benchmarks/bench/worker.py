@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import gc
 import json
+import math
 import os
 import sys
 import time
@@ -57,11 +58,12 @@ class Task:
         self.peak_mb = self.answer.pop("_peak_mb", None)
         return seconds
 
-    def settle(self, tables: int, again: bool) -> float:
-        """Run with another number of tables, twice if `again`: what the first run takes longer is compilation."""
+    def settle(self, tables: int, expected: float = 0.0) -> float:
+        """Run with another number of tables, and again if that took longer than expected: the difference is
+        compilation."""
         self.tables = tables
         first = self.once()
-        if not again:
+        if first < 1.25 * expected:
             return first
         second = self.once()
         self.compile_seconds += max(0.0, first - second)
@@ -78,15 +80,18 @@ def calibrated(run: Run, workload: Workload, first: int | None, seconds: float) 
         seconds: per run.
     """
     task = Task(run, processor_seconds if workload.kind == "command-cpu" else time.perf_counter)
-    if workload.kind in ("sweep", "new-shape") or workload.in_fresh_processes:
-        # Of its full length; what runs a minute is not run twice to tell its compilation apart.
-        return task, task.settle(workload.tables, again=False)
+    if workload.first_run_counts:
+        return task, task.settle(workload.tables, math.inf)
+    if workload.kind == "sweep":  # what runs a minute is not run once more to tell its compilation apart
+        spent = task.settle(workload.start, math.inf)
+        task.tables = workload.tables
+        return task, spent
     tables = min(max(1, first // workload.problems) if first else workload.start, workload.tables)
-    spent = task.settle(tables, again=True)
+    spent = task.settle(tables)
     while seconds and spent < 0.7 * seconds and tables < workload.tables:
         growth = seconds / max(spent, 1e-6)
-        tables = min(tables << max(1, int(np.log2(min(growth, _MOST_GROWTH)) + 0.5)), workload.tables)
-        spent = task.settle(tables, again=True)
+        more = min(tables << max(1, int(np.log2(min(growth, _MOST_GROWTH)) + 0.5)), workload.tables)
+        spent, tables = task.settle(more, spent * more / tables), more
     return task, spent
 
 

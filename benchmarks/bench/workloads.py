@@ -53,8 +53,8 @@ class Workload:
             "joint": worst equilibrium and number of equilibria of all committees when the user hears everybody;
             "joint-quantal": the same with a quantal user.
             "misalignment": the LP of the full committee with all outcomes on both sides.
-            "sweep": draw, solve and write to disk; "sweep-memory": peak memory of that; "plot-memory": of drawing the
-            figures of one.
+            "sweep": draw, solve and write to disk; "sweep-memory": peak memory of that; "plot-memory": of drawing its
+            figures.
             "new-shape": solve tables of a shape that the process has not seen; "command": a command in a fresh process,
             see `bench.commands`; "command-cpu": the same in seconds of processor time.
             "bimatrix": pure equilibria of two-player games.
@@ -66,10 +66,12 @@ class Workload:
             action, and raters for providers.
         engines: who takes part, the reference first.
         tables: most tables in one run; for "sweep" and "sweep-memory" the number of tables exactly.
-        start: tables that a batched engine is first tried with; a fast engine then gets more, up to `tables`.
+        start: tables that a batched engine is first tried with; a fast engine then gets more, up to `tables`. A sweep
+            of so many compiles, off the clock.
         family: "uniform", or "movielens": the paper's table, repeated; of a curve, the family of simulated raters.
         quick: the same workload in a size that is solved in no time, for checking answers.
         rounds: at most so many, where runs are long.
+        tables_against: tables in one run of `AGAINST`, where it would take a minute for `tables`: its rate is compared.
     """
 
     name: str
@@ -83,11 +85,17 @@ class Workload:
     family: str = "uniform"
     quick: tuple[int, int, int] | None = None
     rounds: int | None = None
+    tables_against: int | None = None
 
     @property
     def in_fresh_processes(self) -> bool:
         """Whether the engine only starts what is measured, or is measured from its birth."""
         return self.kind.endswith("-memory") or self.kind.startswith("command")
+
+    @property
+    def first_run_counts(self) -> bool:
+        """Whether the run that prepares an engine is its first timed one: nothing is compiled ahead for it."""
+        return self.kind == "new-shape" or self.in_fresh_processes
 
     @property
     def schemes(self) -> float:
@@ -109,9 +117,8 @@ class Workload:
         states, actions, providers = self.quick or (self.states, self.actions, self.providers)
         few = 64 if self.kind.startswith("sweep") else {"personalized": 2 * USERS}.get(self.kind, tables)
         few = min(self.tables, few)
-        return replace(
-            self, states=states, actions=actions, providers=providers, tables=few, start=min(self.start, few)
-        )
+        size = {"states": states, "actions": actions, "providers": providers}
+        return replace(self, **size, tables=few, start=min(self.start, few), tables_against=None)
 
     def to_json(self) -> dict[str, Any]:
         """For the worker and for `bench.json`."""
@@ -133,22 +140,36 @@ _OURS = ("equilibrax", "equilibrax_xla")
 _C = ("c_dense", "c_frontier")
 _LP = (*_OURS, "c_simplex", "daqp", "moreau", "highs", "scipy", "mpax")
 _JOINT = (*_OURS, "c_subsets", AGAINST)
+_QUANTAL = ("equilibrax", "c_subsets", AGAINST)
 
 
 def _of_sizes() -> Iterator[Workload]:
     sizes: dict[tuple[int, int, int], tuple[tuple[str, ...], tuple[str, ...], int, int, tuple[int, int, int]]] = {
-        # size: engines of selection, of dynamics besides ours, most tables, tables to start with, quick size
-        (3, 3, 5): ((*_C, "numba_dense", "numpy", "python"), ("numba_dense", "numpy"), 1 << 18, 1 << 15, (3, 3, 3)),
-        (6, 3, 6): ((*_C, "numba_dense", "numpy"), ("numba_dense",), 1 << 15, 1 << 12, (4, 3, 3)),
-        (8, 4, 5): ((*_C, "numpy"), (), 1 << 13, 1 << 10, (5, 4, 3)),
-        (8, 8, 5): (("c_frontier",), (), 1 << 13, 1 << 9, (7, 3, 3)),
-        (10, 10, 5): (("c_frontier", AGAINST), (), 1 << 12, 1 << 8, (7, 3, 3)),
-        (20, 10, 5): (("c_frontier", AGAINST), (), 1 << 9, 1 << 6, (7, 3, 3)),
+        # size: engines of selection, of dynamics, most tables, tables to start with, quick size. XLA's kernels
+        # would compile for 13 to 25 seconds each where they are left out.
+        (3, 3, 5): (
+            (*_OURS, *_C, "numba_dense", "numpy", "python"),
+            (*_OURS, "numba_dense", "numpy"),
+            1 << 18,
+            1 << 15,
+            (3, 3, 3),
+        ),
+        (6, 3, 6): (
+            (*_OURS, *_C, "numba_dense", "numpy"),
+            (*_OURS, "numba_dense"),
+            1 << 15,
+            1 << 12,
+            (4, 3, 3),
+        ),
+        (8, 4, 5): ((*_OURS, *_C, "numpy"), ("equilibrax",), 1 << 13, 1 << 10, (5, 4, 3)),
+        (8, 8, 5): (("equilibrax", "c_frontier"), ("equilibrax",), 1 << 13, 1 << 9, (7, 3, 3)),
+        (10, 10, 5): ((*_OURS, "c_frontier", AGAINST), ("equilibrax",), 1 << 12, 1 << 8, (7, 3, 3)),
+        (20, 10, 5): (("equilibrax", "c_frontier", AGAINST), ("equilibrax",), 1 << 9, 1 << 6, (7, 3, 3)),
     }
     for size, (engines, played, tables, start, quick) in sizes.items():
         name = "x".join(map(str, size))
-        yield Workload(f"selection-{name}", "selection", *size, (*_OURS, *engines), tables, start, quick=quick)
-        yield Workload(f"dynamics-{name}", "dynamics", *size, (*_OURS, *played), tables, start, quick=quick)
+        yield Workload(f"selection-{name}", "selection", *size, engines, tables, start, quick=quick)
+        yield Workload(f"dynamics-{name}", "dynamics", *size, played, tables, start, quick=quick)
 
 
 def _curve(kind: Kind, engines: tuple[str, ...]) -> Workload:
@@ -163,14 +184,14 @@ def _command(name: str, *engines: str, kind: Kind = "command", **options: Any) -
 
 def _memory(kind: Literal["sweep-memory", "plot-memory"], tables: int) -> Workload:
     name = f"{kind}-1e{len(str(tables)) - 1}"
-    return Workload(name, kind, 3, 3, 5, ("equilibrax",), tables, tables)
+    return Workload(name, kind, 3, 3, 5, ("equilibrax",), tables, tables, rounds=1)
 
 
 WORKLOADS: tuple[Workload, ...] = (
     *_of_sizes(),
     Workload("solve-3x3x5", "solve", 3, 3, 5, (*_OURS, AGAINST), 1 << 17, 1 << 15, quick=(3, 3, 3)),
     Workload("joint-12x5x5", "joint", 12, 5, 5, _JOINT, 1 << 10, 1 << 4, quick=(5, 3, 3)),
-    Workload("joint-quantal-12x5x5", "joint-quantal", 12, 5, 5, _JOINT, 1 << 10, 1 << 4, quick=(5, 3, 3)),
+    Workload("joint-quantal-12x5x5", "joint-quantal", 12, 5, 5, _QUANTAL, 1 << 10, 1 << 4, quick=(5, 3, 3)),
     Workload("misalignment-5x54", "misalignment", 9, 3, 5, _LP, 1 << 17, 1 << 13, quick=(4, 3, 3)),
     Workload("misalignment-16x200", "misalignment", 10, 10, 16, _LP, 1 << 14, 1 << 10, quick=(4, 3, 5)),
     Workload(
@@ -186,17 +207,27 @@ WORKLOADS: tuple[Workload, ...] = (
     ),
     _curve("curve-nnls", ("equilibrax", "daqp", "scipy", "jaxnnls")),
     _curve("curve-simplex", ("equilibrax", "daqp")),
-    Workload("sweep-3x3x5", "sweep", 3, 3, 5, ("equilibrax", "kernels_alone", AGAINST), 1_000_000, 1_000_000),
+    Workload(
+        "sweep-3x3x5",
+        "sweep",
+        3,
+        3,
+        5,
+        ("equilibrax", "kernels_alone", AGAINST),
+        1_000_000,
+        4096 + 1_000_000 % 4096,  # a shard of each size
+        tables_against=1 << 18,
+    ),
     Workload("movielens", "selection", 6, 3, 6, (*_OURS, *_C, "numpy"), 10_000, 10_000, family="movielens"),
     _memory("sweep-memory", 10_000),
+    _memory("plot-memory", 10_000),  # of the sweep before
     _memory("sweep-memory", 1_000_000),
-    _memory("plot-memory", 10_000),
     _memory("plot-memory", 1_000_000),
-    Workload("new-shape", "new-shape", 3, 3, 5, (*_OURS, AGAINST), 1_000, 1_000, rounds=3),
-    _command("import-warm", AGAINST),
-    _command("first-solve-cold", AGAINST, rounds=2),
-    _command("first-solve-warm", AGAINST, rounds=2),
-    _command("solve-file-warm", AGAINST, rounds=2),
+    Workload("new-shape", "new-shape", 3, 3, 5, ("equilibrax", AGAINST), 1_000, 1_000, rounds=2),
+    _command("import-warm", AGAINST, rounds=2),
+    _command("first-solve-cold", AGAINST, rounds=1),
+    _command("first-solve-warm", AGAINST, rounds=1),
+    _command("solve-file-warm", AGAINST, rounds=1),
     _command("reproduce-cold", AGAINST, rounds=1),
     _command("reproduce-warm", AGAINST, rounds=1),
     _command("compare-warm", AGAINST, rounds=1),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import io
 import json
 import os
 import shutil
@@ -14,7 +15,8 @@ from pathlib import Path
 import numpy as np
 import oracles_persuasion as oracle
 import pytest
-from bench import BenchOptions, answers, commands, floor, harness, machine, markdown_report, run_bench, targets
+import throughput
+from bench import BenchOptions, answers, commands, floor, harness, machine, markdown_report, run_bench, targets, worker
 from bench.answers import difference
 from bench.data import Data, draw
 from bench.engines import load_engine
@@ -23,6 +25,7 @@ from bench.process import WorkerFailed, WorkerProcess
 from bench.report import exit_status
 from bench.worker import calibrated
 from bench.workloads import ENGINES, RATIONALITY, USERS, WORKLOADS, Workload, choose, from_json
+from rich.console import Console
 
 PACKAGES = {
     "numba_dense": "numba",
@@ -271,10 +274,14 @@ def test_commands_run_in_fresh_processes_with_caches_of_their_own(monkeypatch):
     code = empty + "; (caches / 'loop').touch(); raise SystemExit(bool(found))"
     monkeypatch.setitem(commands.COMMANDS, "first-solve", [sys.executable, "-c", code])
     workload = next(w for w in WORKLOADS if w.name == "command-first-solve-cold")
-    cold = commands.command(workload)
+    cold, warm = commands.command(workload), replace(workload, name="command-first-solve-warm")
     assert cold(1)()["status"].tolist() == cold(1)()["status"].tolist() == [0]
-    with pytest.raises(RuntimeError, match="exit status 1"):  # the second run finds what the first has kept
-        commands.command(replace(workload, name="command-first-solve-warm"))(1)
+    run = commands.command(warm, keeps_caches=False)  # nothing is run to fill them
+    with pytest.raises(RuntimeError, match="exit status 1"):  # a warm run finds what the cold one has kept
+        run(1)
+    assert cold(1)()["status"].tolist() == [0]
+    with pytest.raises(RuntimeError, match="exit status 1"):  # and is not the first
+        commands.command(warm)
 
 
 def test_another_revision_is_laid_out_whole_or_refused(tmp_path):
@@ -288,26 +295,61 @@ def test_another_revision_is_laid_out_whole_or_refused(tmp_path):
 
 
 def test_a_worker_answers_skips_says_what_is_wrong_and_goes_on(tmp_path):
-    with WorkerProcess(patience=60) as worker:
-        assert worker.ask("memory")["peak_mb"] > 1
-        reply = worker.ask(
-            "prepare", engine="abacus", workload=tiny("selection", 2, 2, 2).to_json(), data="", seconds=0
-        )
+    with WorkerProcess(patience=60) as held:
+        assert held.ask("memory")["peak_mb"] > 1
+        reply = held.ask("prepare", engine="abacus", workload=tiny("selection", 2, 2, 2).to_json(), data="", seconds=0)
         assert "is not installed: pip install '.[bench]' in a clone" in reply["skip"]
         with pytest.raises(WorkerFailed, match="KeyError"):
-            worker.ask("run", engine="numpy")
-        assert worker.alive
+            held.ask("run", engine="numpy")
+        assert held.alive
+
+
+def test_a_run_is_repeated_before_it_counts_only_where_it_took_longer_than_expected(monkeypatch):
+    clock = iter(np.cumsum([0, 5, 0, 1, 0, 2, 0, 9, 0, 3]).tolist())  # starts and ends: runs of 5, 1, 2, 9, 3 seconds
+    task = worker.Task(lambda count: {}, lambda: next(clock))
+    assert task.settle(10) == 1  # compiled for 4 seconds
+    assert task.settle(20, expected=2) == 2
+    assert task.settle(30, expected=3) == 3  # for 6
+    assert task.compile_seconds == 10
+    sweep = next(w for w in WORKLOADS if w.name == "sweep-3x3x5")
+    assert sweep.start % 4096 == sweep.tables % 4096  # shards of both sizes are solved before the clock starts
+    begun = []
+    task, _ = calibrated(lambda count: begun.append(count) or {}, sweep, None, 0.5)
+    assert (begun, task.tables) == ([sweep.start], sweep.tables)
+    task, _ = calibrated(lambda count: begun.append(count) or {}, choose(("command-align-warm",))[0], None, 0.5)
+    assert begun == [sweep.start, 1]  # which is timed
+
+
+def test_an_interrupted_run_leaves_what_was_measured(tmp_path, monkeypatch):
+    stored = Path(__file__).parents[2] / "benchmarks" / "results" / "intel-xeon-2-cores.json"
+    first = json.loads(stored.read_text())
+    first |= {"whole": False, "workloads": first["workloads"][:1], "rows": first["rows"][:1]}
+
+    def run(options, tell, keep):
+        keep(first)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(throughput, "run_bench", run)
+    said = io.StringIO()
+    assert throughput.Bench(out=tmp_path).run(Console(file=said, width=200)) == 130
+    assert f"interrupted; workloads in {tmp_path / 'bench.json'}: 1" in said.getvalue()
+    assert json.loads((tmp_path / "bench.json").read_text()) == first
 
 
 @pytest.mark.slow
 def test_a_run_compares_then_times_and_what_it_writes_can_be_read(tmp_path):
     lines: list[str] = []
     options = BenchOptions(workloads=("selection-3x3x5",), engines=("equilibrax", "python"), quick=True)
-    measured = run_bench(options, lines.append)
+    kept: list[bool] = []
+    measured = run_bench(options, lines.append, lambda found: kept.append(found["whole"]))
+    assert kept == [True]
+    assert measured["seconds"] > measured["workloads"][0]["seconds"] > 0
     assert any("selection-3x3x5" in line for line in lines)
     assert measured == json.loads(json.dumps(measured, allow_nan=False))
     expected = {
         "format",
+        "whole",
+        "seconds",
         "machine",
         "device",
         "versions",

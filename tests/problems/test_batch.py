@@ -81,3 +81,64 @@ def test_committees_have_names(batch):
     with pytest.raises(ValueError, match=rf"committee: expected providers among {who} 1, .*, got 'nobody'"):
         batch.committee_mask(["nobody"])
     assert batch.state_names() == ("0", "1", "2")
+
+
+NORMAL_FORM = eq.NormalForm.from_integers(RNG.integers(0, 9, (5, 2, 2, 3)), batched=True)
+
+
+@pytest.mark.parametrize("batch", [*BATCHES, NORMAL_FORM], ids=[*NAMES, "normal form"])
+def test_a_notebook_shows_what_a_batch_holds_and_its_first_in_full(batch):
+    page = batch._repr_html_()
+    assert page.count("<table>") == page.count("</table>") == 2
+    assert f"<td>5 {batch._one}s, " in page
+    assert "the first of 5" in page
+    assert batch.describe()[f"{batch._one}s"] in repr(batch)
+    assert len(repr(batch)) < 120
+    lines = page.split("<tbody>")[2].count("<tr>")
+    assert lines == {"table": 6, "market": 12, "problem": 6}.get(batch._one, 12 if batch is GAMES else 6)
+
+
+def test_a_notebook_shows_the_numbers_that_were_given():
+    tables = eq.from_arrays([[[0.25, 1], [0, -0.5]]], [[[[3, 0], [0, 1e-4]]]], states=["rain", "sun"])
+    cells = [
+        part.split("</td>")[0].rpartition(">")[2] for part in tables._repr_html_().split("<tbody>")[2].split("<td")
+    ]
+    assert cells[1:] == [
+        "rain",
+        "0",
+        "0.25",
+        "3",
+        "rain",
+        "1",
+        "1",
+        "0",
+        "sun",
+        "0",
+        "0",
+        "0",
+        "sun",
+        "1",
+        "-0.5",
+        "0.0001",
+    ]
+
+
+def test_names_in_a_notebook_are_text_and_a_large_batch_is_short():
+    bad = "<img src=x onerror=alert(1)>"
+    labels = {"states": [bad, "b"], "actions": ["a\u202e", "b"], "provider_names": [f"{bad}&"]}
+    page = eq.from_arrays([[1, 0], [0, 1]], [[[0, 1], [1, 0]]], **labels)._repr_html_()
+    assert "<img" not in page
+    assert "\u202e" not in page
+    assert page.count("&lt;img") == 7
+    large = eq.sample_tables("uniform", 20_001, states=5, actions=6, providers=2, seed=0)
+    page = large._repr_html_()
+    for said in ("20,001 tables", "the first 10,000 are described", "6 more lines"):
+        assert said in page
+    assert len(page) < 6_000
+    assert "0 tables" in large[:0]._repr_html_()
+
+
+def test_decision_problems_are_described():
+    said = PROBLEMS.describe()
+    assert said["problems"] == "5 problems, 3 states, 2 acts, 4 items, 4 sellers"
+    assert list(said["ties"]) == ["utility", "seller 1", "seller 2", "seller 3", "seller 4"]

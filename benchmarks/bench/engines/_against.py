@@ -22,7 +22,7 @@ eq: Any = equilibrax  # another one than type checkers see
 
 def prepare(workload: Workload, data: Data) -> Run:
     if workload.kind.startswith("command"):
-        return command(workload)
+        return command(workload, keeps_caches=False)  # it kept none by default
     if hasattr(eq, "Selection"):
         raise ValueError("--against: expected a revision before games were objects, such as aca99d4")
     if workload.kind == "sweep":

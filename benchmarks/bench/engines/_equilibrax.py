@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from functools import lru_cache, partial
 
 import equilibrax as eq
@@ -19,6 +20,9 @@ from bench.engines._fits import SEED, raters_of
 from bench.workloads import FOLDS, NEAR, RATIONALITY, USERS, Workload
 
 FIRST = None
+
+_SWEPT: dict[int, tempfile.TemporaryDirectory[str]] = {}
+"""Sweeps that "plot-memory" draws, by their number of tables: those of "sweep-memory" in this process, if it ran."""
 
 
 def prepare(workload: Workload, data: Data, backend: eq.games.Backend = "auto") -> Run:
@@ -168,18 +172,19 @@ def sweep(workload: Workload, count: int, backend: eq.games.Backend = "auto") ->
             columns = {"worst_utility": "worst_utility", "count": "equilibria", "misalignment": "misalignment"}
             for name, column in columns.items():
                 found[name] = rows[column].to_numpy().reshape(-1, 2**workload.providers - 1)
-        folder.cleanup()
+            folder.cleanup()
+        else:
+            _SWEPT[count] = folder
         return found
 
     return answer
 
 
 def plot(workload: Workload) -> Run:
-    """All figures of a sweep, which another process has made."""
-    folder = tempfile.TemporaryDirectory(prefix="equilibrax-bench-")
-    sizes = [f"--{n}={getattr(workload, n)}" for n in ("tables", "states", "actions", "providers")]
-    words = [sys.executable, "-m", "equilibrax", "sweep", "--family", workload.family, *sizes, "--out", folder.name]
-    subprocess.run(words, check=True, capture_output=True)
+    """All figures of a sweep, in a process of its own."""
+    if workload.tables not in _SWEPT:
+        sweep(replace(workload, kind="sweep-memory"), workload.tables)()
+    folder = _SWEPT.pop(workload.tables)
 
     def run(_: int) -> Callable[[], Answer]:
         parts = ["from equilibrax.cli import main", f"status = main(['plot', {folder.name!r}])"]

@@ -24,9 +24,7 @@ def prepare(workload: Workload, data: Data) -> Run:
     ]
 
     def run(count: int) -> Answer:
-        if count != workload.tables:
-            raise ValueError(f"count: expected all {workload.tables} tables, got {count}")
-        results = [eq.solve(tables, throw=False) for tables in shards]
+        results = [eq.solve(tables, throw=False) for tables in shards[: -(-count // shard)]]
         first = results[0]
         assert first.misalignment is not None
         return {

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from fractions import Fraction
 from numbers import Rational, Real
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -18,6 +18,30 @@ from equilibrax._core.suggestions import did_you_mean
 INT32_MAX = 2**31 - 1
 
 ON_THE_HOST = "equilibrax works on the host: call it outside of jax.jit, vmap and grad"
+
+
+T = TypeVar("T")
+
+
+def expect(name: str, value: Any, *kinds: type[T], where: str = "", more: str = "") -> T:
+    """The value, if it is of one of these classes; their `made_by` says what to call to have one.
+
+    Args:
+        name: of the argument.
+        value: what came.
+        kinds: classes; those that people make have `made_by`, calls in words.
+        where, more: what else is said of what is expected, and at the end.
+
+    Raises:
+        ValueError: naming the argument, what was expected, what came, and what makes it.
+    """
+    if isinstance(value, kinds):
+        return value
+    expected = " or ".join(kind.__name__ for kind in kinds)
+    article = "" if kinds[0].__name__.endswith("s") else "an " if kinds[0].__name__[0] in "AEIOU" else "a "
+    made = {kind.__name__: by for kind in kinds if (by := getattr(kind, "made_by", ""))}
+    how = [f"; {by} makes {'one' if len(made) == 1 else kind}" for kind, by in made.items()]
+    raise ValueError(f"{name}: expected {article}{expected}{where}, got {type(value).__name__}{''.join(how)}{more}")
 
 
 def check_choice(name: str, value: Any, choices: Sequence[Any]) -> None:

@@ -7,9 +7,10 @@ the terminal. `Screen` is the console of all tables and lines; figures use `plai
 from __future__ import annotations
 
 import errno
+import html
 import re
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from rich.cells import cell_len
@@ -61,6 +62,34 @@ def latex(text: object) -> str:
         'R\\&D\\_1 \\{50 \\%\\}'
     """
     return "".join(_LATEX.get(sign, sign) for sign in plain(text))
+
+
+def html_table(
+    lines: Iterable[Sequence[object]], *, head: Sequence[str] = (), caption: str = "", right: Sequence[bool] = ()
+) -> str:
+    """A table for notebooks, in which every name is text.
+
+    Args:
+        lines: of cells.
+        head: a heading for every column; none: the first cell of each line is its heading.
+        caption: above it, if there is one.
+        right: which columns are numbers; default none.
+
+    Example:
+        >>> html_table([["a<b", 1]])
+        '<table><tbody><tr><th>a&lt;b</th><td>1</td></tr></tbody></table>'
+    """
+
+    def cell(at: int, text: object) -> str:
+        kind = "td" if head or at else "th"
+        side = f' style="text-align:{"right" if right[at] else "left"}"' if right else ""
+        return f"<{kind}{side}>{html.escape(plain(text))}</{kind}>"
+
+    above = f"<caption>{html.escape(plain(caption))}</caption>" if caption else ""
+    if head:
+        above += f"<thead><tr>{''.join(f'<th>{html.escape(plain(name))}</th>' for name in head)}</tr></thead>"
+    body = "".join(f"<tr>{''.join(cell(at, text) for at, text in enumerate(line))}</tr>" for line in lines)
+    return f"<table>{above}<tbody>{body}</tbody></table>"
 
 
 class Screen(Console):

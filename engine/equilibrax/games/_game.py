@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Generic, Literal, TypeVar, get_args, get_type_
 import numpy as np
 from jax.sharding import Mesh
 
-from equilibrax._core.checks import check_choice
+from equilibrax._core.checks import check_choice, expect
 from equilibrax._core.committees import Committees, committee_masks
 from equilibrax._core.loops import loops_available, need_loops
 from equilibrax._core.status import Status
@@ -105,12 +105,8 @@ class Game(Generic[R]):
             ValueError: if it is played over something else.
         """
         if not isinstance(problem, self.over):
-            expected = " or ".join(kind.__name__ for kind in reversed(self.over))
-            article = "" if UtilityTables in self.over else "a "
-            raise ValueError(
-                f"tables: expected {article}{expected} in the {self.name} game, got {type(problem).__name__}"
-                f"{_other_games(problem)}"
-            )
+            where = f" in the {self.name} game"
+            expect("tables", problem, *reversed(self.over), where=where, more=_other_games(problem))
         if len(problem) == 0:
             raise ValueError("tables: expected at least one table, got an empty batch")
         return problem

@@ -6,7 +6,6 @@ providers, `N` users; "..." is all that comes before. So a new game's result has
 
 from __future__ import annotations
 
-import html
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from equilibrax._core.committees import committee_text
-from equilibrax._core.text import latex, markdown, plain
+from equilibrax._core.text import html_table, latex, markdown
 from equilibrax.problems import Batch
 
 if TYPE_CHECKING:
@@ -65,18 +64,10 @@ class Summarized:
 
     def _repr_html_(self) -> str:
         grid = self._grid(4, most=_SHOWN)
-        head = "".join(f"<th>{html.escape(plain(name))}</th>" for name in grid.headings)
-        body = "".join(
-            "<tr>" + "".join(
-                f'<td style="text-align:{"right" if numeric else "left"}">{html.escape(plain(cell))}</td>'
-                for cell, numeric in zip(line, grid.numeric)
-            ) + "</tr>"
-            for line in grid.lines[:_SHOWN]
-        )  # fmt: skip
         rest = self.status.size - _SHOWN
         more = f"<p>{rest:,} more lines: <code>to_pandas()</code> has all</p>" if len(grid.lines) > _SHOWN else ""
-        caption = f"<caption>{html.escape(plain(self._summary()))}</caption>"
-        return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{more}"
+        shown = html_table(grid.lines[:_SHOWN], head=grid.headings, caption=self._summary(), right=grid.numeric)
+        return shown + more
 
     # --- frames
 

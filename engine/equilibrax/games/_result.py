@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from jaxtyping import Float, Int, Num
@@ -37,6 +37,7 @@ class GameResult(Summarized):
     status: Int[np.ndarray, "..."]
 
     _unit = "table"
+    made_by: ClassVar[str] = "eq.solve(what, game)"
 
     @property
     def problem(self) -> Any:

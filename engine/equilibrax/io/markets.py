@@ -52,7 +52,7 @@ from typing import Any
 
 import numpy as np
 
-from equilibrax._core.checks import positive_int
+from equilibrax._core.checks import expect, positive_int
 from equilibrax._core.fixed_point import DEFAULT_RESOLUTION
 from equilibrax.io import _market_csv as csv_format
 from equilibrax.io.files import (
@@ -159,6 +159,7 @@ def write_market(market: Market, path: str | os.PathLike[str]) -> None:
         >>> bool((again.components == market.components).all()), again.labels.actions[0]
         (True, ('1', '2', '3', 'abstain'))
     """
+    expect("market", market, Market)
     path = Path(path)
     suffix = suffix_of(path)
     with fitting(suffix, "markets"):

@@ -38,7 +38,7 @@ from typing import Any
 
 import numpy as np
 
-from equilibrax._core.checks import positive_int
+from equilibrax._core.checks import expect, positive_int
 from equilibrax._core.files import write_whole
 from equilibrax.io import _table_csv as csv_format
 from equilibrax.io.files import (
@@ -190,6 +190,7 @@ def write_table(tables: UtilityTables, path: str | os.PathLike[str]) -> None:
         >>> bool((again.user == tables.user).all()), again.labels == tables.labels
         (True, True)
     """
+    expect("tables", tables, UtilityTables)
     path = Path(path)
     suffix = suffix_of(path)
     labels = _full_labels(tables, path.stem)

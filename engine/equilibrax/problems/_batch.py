@@ -19,7 +19,9 @@ import numpy as np
 from equilibrax._core.checks import ON_THE_HOST, as_array, refuse_traced
 from equilibrax._core.committees import mask_of
 from equilibrax._core.suggestions import did_you_mean
-from equilibrax.problems._describe import Description, describe
+from equilibrax.problems._describe import Description, counted, describe, html_of
+
+_DESCRIBED = 10_000  # problems, in a notebook
 
 
 class Batch:
@@ -32,11 +34,16 @@ class Batch:
     _one: ClassVar[str]  # what one of the batch is called
     _named: ClassVar[str] = "table"  # whose names and ids it has: `labels.tables`, `table_id`
     _kinds: ClassVar[dict[str, Any]]  # the types of its arrays; integers may be wider
+    made_by: ClassVar[str]  # what to call to have one, for messages
 
     user: Any
     resolution: int
     family: str
     labels: Any
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        cls.__repr__ = Batch.__repr__  # a dataclass would print all of its arrays
 
     def __len__(self) -> int:
         for name, kind in self._kinds.items():
@@ -162,6 +169,34 @@ class Batch:
         sizes = {f"{self._one}s": len(self), **self._sizes()}
         players, there, steps, weights = self._described()
         return describe(f"{self._one}s", sizes, names, players, there, steps, weights) | {"resolution": self.resolution}
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {self._counted()}>"
+
+    def _repr_html_(self) -> str:
+        """What it holds, and the first in full; of a large batch, what its first 10,000 hold."""
+        some = self[:_DESCRIBED] if len(self) > _DESCRIBED else self
+        about = some.describe() | ({"of these": f"the first {_DESCRIBED:,} are described"} if some is not self else {})
+        about[next(iter(about))] = self._counted()
+        if not len(self):
+            return about._repr_html_()
+        first = self[:1]
+        name = first.names()[0] + (f", the first of {len(self):,}" if len(self) > 1 else "")
+        return about._repr_html_() + html_of(name, *first._only())
+
+    def _counted(self) -> str:
+        return counted({f"{self._one}s": len(self), **self._sizes()})
+
+    def _only(self) -> tuple[list[tuple[str, Sequence[Any]]], dict[str, np.ndarray], np.ndarray, Any]:
+        """For notebooks, of a batch of one: what the axes of utilities are of with the names along them; utilities by
+        player, which actions exist, and steps per unit."""
+        players, there, steps, _ = self._described()
+        own = {name: values[0] for name, values in players.items()}
+        return self._along(), own, there[0], steps[0] if np.ndim(steps) else steps
+
+    def _along(self) -> list[tuple[str, Sequence[Any]]]:
+        actions = self.labels.actions if self.labels else tuple(map(str, range(self.actions)))
+        return [("state", self.state_names()), ("action", actions)]
 
     def _sizes(self) -> dict[str, int]:
         return {"states": self.states, "actions": self.actions, "providers": self.num_providers}

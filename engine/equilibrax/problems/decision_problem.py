@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 import numpy as np
 from jaxtyping import Int
 
-from equilibrax._core.checks import same_for_all, with_batch
+from equilibrax._core.checks import expect, same_for_all, with_batch
 from equilibrax._core.fixed_point import Payoffs, fixed_point, in_steps, positive_weights
 from equilibrax.problems._batch import Batch, pytree
 from equilibrax.problems._decision_arrays import checked_arrays, count_items, item_labels, whole_utilities
@@ -87,6 +87,7 @@ class DecisionProblem(Batch):
 
     _one: ClassVar[str] = "problem"
     _named: ClassVar[str] = "problem"
+    made_by: ClassVar[str] = "eq.DecisionProblem.from_arrays(prior, utility, items) or eq.read_problems(file)"
     _kinds: ClassVar[dict[str, Any]] = {
         "prior": np.int64,
         "utility": np.int32,
@@ -95,6 +96,25 @@ class DecisionProblem(Batch):
         "stakes": np.int32,
         "problem_id": np.int64,
     }
+
+    def _sizes(self) -> dict[str, int]:
+        return {"states": self.states, "acts": self.acts, "items": self.num_items, "sellers": self.sellers}
+
+    def _described(self) -> tuple[dict[str, np.ndarray], np.ndarray, Any, np.ndarray]:
+        """Ties are between acts; sellers have stakes in them, if any."""
+        players = {"utility": np.asarray(self.utility)}
+        if self.stakes is not None:
+            players |= {name: np.asarray(self.stakes)[:, j] for j, name in enumerate(self.provider_names())}
+        return players, np.ones((1, 1, 1), bool), self.resolution, np.asarray(self.prior)
+
+    def _only(self) -> tuple[list[tuple[str, Any]], dict[str, np.ndarray], np.ndarray, Any]:
+        """With what every item says in each state."""
+        along, players, there, steps = super()._only()
+        says = {name: np.asarray(self.items)[0, m][:, None] * steps for m, name in enumerate(self.item_names())}
+        return along, players | says, there, steps
+
+    def _along(self) -> list[tuple[str, Any]]:
+        return [("state", self.state_names()), ("act", self.act_names())]
 
     @property
     def user(self) -> Any:  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -268,9 +288,8 @@ class DecisionProblem(Batch):
             >>> (problem.first_best == eq.PersuasionGame.from_tables(tables).optimum_utility).tolist()
             [True]
         """
-        game = PersuasionGame.from_tables(tables) if isinstance(tables, UtilityTables) else tables
-        if not isinstance(game, PersuasionGame):
-            raise ValueError(f"tables: expected UtilityTables or PersuasionGame, got {type(tables).__name__}")
+        given = expect("tables", tables, UtilityTables, PersuasionGame)
+        game = PersuasionGame.from_tables(given) if isinstance(given, UtilityTables) else given
         b, k, z, x, a = np.shape(game.providers)
         weights = np.asarray(game.weights)
         for name, bad in (("available", ~np.asarray(game.available)), ("weights", weights == 0)):
@@ -312,10 +331,3 @@ def _rule_names(game: PersuasionGame, owners: Any, items: int) -> tuple[str, ...
 def made_of(*given: Any, **also: Any) -> DecisionProblem:
     """Decision problems from integers, see `checked_arrays`."""
     return DecisionProblem(**checked_arrays(*given, **also))
-
-
-def expect_problem(name: str, value: Any) -> DecisionProblem:
-    """The value, if it is a DecisionProblem."""
-    if not isinstance(value, DecisionProblem):
-        raise ValueError(f"{name}: expected a DecisionProblem, got {type(value).__name__}")
-    return value

@@ -106,6 +106,7 @@ class Market(Batch):
 
     _one: ClassVar[str] = "market"
     _named: ClassVar[str] = "market"
+    made_by: ClassVar[str] = "eq.separable_market(user, components, weights) or eq.read_market(file)"
     _kinds: ClassVar[dict[str, Any]] = {
         "prior": np.int64,
         "user": np.int32,
@@ -166,6 +167,13 @@ class Market(Batch):
     def _sizes(self) -> dict[str, int]:
         return {"users": self.users, **super()._sizes()}
 
+    def _only(self) -> tuple[list[tuple[str, Any]], dict[str, np.ndarray], np.ndarray, Any]:
+        along, players, there, steps = super()._only()
+        return along, {"utility": players.pop("users"), **players}, there, steps
+
+    def _along(self) -> list[tuple[str, Any]]:
+        return [("user", self.user_names()), *super()._along()]
+
     def _described(self) -> tuple[dict[str, np.ndarray], np.ndarray, Any, np.ndarray]:
         there = np.asarray(self.available)[:, :, None]
         players = {"users": np.asarray(self.user)}
@@ -215,13 +223,6 @@ class Market(Batch):
             ([[[2, 1]]], 3)
         """
         return augmented(self, utility, components, beta, available, sees, name, actions)
-
-
-def expect_market(name: str, value: Any) -> Market:
-    """The value, if it is a Market."""
-    if not isinstance(value, Market):
-        raise ValueError(f"{name}: expected a Market, got {type(value).__name__}")
-    return value
 
 
 def separable_market(

@@ -83,6 +83,7 @@ class NormalForm(Batch):
 
     _one: ClassVar[str] = "game"
     _named: ClassVar[str] = "game"
+    made_by: ClassVar[str] = "eq.NormalForm.from_arrays(payoffs) or eq.read_nfg(file)"
     _kinds: ClassVar[dict[str, Any]] = {"payoffs": np.int64, "game_id": np.int64, "outcome": np.int32}
 
     def _sizes(self) -> dict[str, int]:
@@ -92,6 +93,12 @@ class NormalForm(Batch):
         """Ties are of a player's replies to what the others do."""
         own = {name: np.moveaxis(self.payoffs[:, i], i + 1, -1) for i, name in enumerate(self.player_names())}
         return own, np.ones(1, bool), self.resolution, None
+
+    def _only(self) -> tuple[list[tuple[str, Any]], dict[str, np.ndarray], np.ndarray, Any]:
+        """Axes are the players' actions, and a line is a profile with what everybody has."""
+        names = self.player_names()
+        has = {f"{name} has": self.payoffs[0, i] for i, name in enumerate(names)}
+        return list(zip(names, self.action_names())), has, np.ones(1, bool), self.resolution
 
     # --- made from numbers
 

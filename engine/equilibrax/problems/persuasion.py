@@ -68,6 +68,9 @@ class PersuasionGame(Batch):
     labels: Labels | None = field(default=None, metadata={"static": True})
 
     _one: ClassVar[str] = "game"
+    made_by: ClassVar[str] = (
+        "eq.PersuasionGame.from_tables(tables) or eq.PersuasionGame.from_prior(prior, user, providers)"
+    )
     _kinds: ClassVar[dict[str, Any]] = {
         "weights": np.int64,
         "user": np.int64,
@@ -78,6 +81,9 @@ class PersuasionGame(Batch):
 
     def _sizes(self) -> dict[str, int]:
         return {"signals": self.signals, **super()._sizes()}
+
+    def _along(self) -> list[tuple[str, Any]]:
+        return [("signal", tuple(map(str, range(self.signals)))), *super()._along()]
 
     def _described(self) -> tuple[dict[str, np.ndarray], np.ndarray, Any, np.ndarray]:
         weights = np.asarray(self.weights)

@@ -86,6 +86,7 @@ class UtilityTables(Batch):
     labels: Labels | None = field(default=None, metadata={"static": True})
 
     _one: ClassVar[str] = "table"
+    made_by: ClassVar[str] = "eq.from_arrays(user, providers), eq.from_dataframe(frame) or eq.read_tables(file)"
     _kinds: ClassVar[dict[str, Any]] = {
         "user": np.int32,
         "providers": np.int32,

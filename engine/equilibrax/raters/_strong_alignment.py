@@ -27,7 +27,7 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Bool, Float, Int
 
-from equilibrax._core.checks import check_whole
+from equilibrax._core.checks import check_whole, expect
 from equilibrax._core.status import SolveError
 from equilibrax.fits.folds import FoldAssignment, assign_folds, fit_centered
 from equilibrax.raters._action_profiles import ProfileMoments, exact_moments, sampled_moments
@@ -141,6 +141,7 @@ def strong_alignment(
         >>> fit.weights.round(9).tolist(), fit.worst_case.round(9).tolist()
         ([[0.5, 0.5]], [0.0])
     """
+    expect("answers", answers, AnswerDistributions)
     components = answers.scores(score, score_floor=score_floor)
     if profiles is not None:
         check_whole("profiles", profiles, 1)

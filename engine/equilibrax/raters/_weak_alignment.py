@@ -23,6 +23,7 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Bool, Float, Int
 
+from equilibrax._core.checks import expect
 from equilibrax._core.status import SolveError
 from equilibrax.fits.folds import FoldAssignment, assign_folds, fit_centered
 from equilibrax.raters._fit_rows import FitRows
@@ -132,6 +133,7 @@ def weak_alignment(
         >>> fit.rows().column_names
         ['target', 'provider', 'weight', 'worst_case_weight']
     """
+    expect("answers", answers, AnswerDistributions)
     usable: np.ndarray = np.asarray(answers.modelled.all(axis=0))
     if not usable.any():
         raise ValueError("answers: expected a question that all models answered, got none")

@@ -21,7 +21,7 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Float, Int
 
-from equilibrax._core.checks import check_choice, check_whole
+from equilibrax._core.checks import check_choice, check_whole, expect
 from equilibrax.fits.folds import FoldAssignment, assign_folds, fit_centered
 from equilibrax.raters._fit_rows import fold_error, numbers
 from equilibrax.raters._subsets import Orders, Subsets
@@ -137,6 +137,7 @@ def weak_curve(
         >>> curve.rmse.shape, bool(curve.mean()[2, -1] < curve.mean()[2, 0])
         ((2, 3, 3), True)
     """
+    expect("answers", answers, AnswerDistributions)
     check_choice("subsets", subsets, ("all", "permutations"))
     k = answers.num_models
     if subsets == "all" and k > MAX_ALL_SETS:

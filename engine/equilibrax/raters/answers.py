@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -60,6 +60,8 @@ class AnswerDistributions:
         >>> answers.num_users, answers.num_models, answers.num_questions, answers.seen.tolist()
         (1, 1, 2, [[True, True]])
     """
+
+    made_by: ClassVar[str] = "eq.raters.answer_distributions(users, models)"
 
     users: Float[np.ndarray, "N Q A"]
     models: Float[np.ndarray, "K Q A"]

@@ -19,7 +19,7 @@ import pyarrow as pa
 from jaxtyping import Bool, Float, Int
 
 from equilibrax._core.batching import batch_mesh
-from equilibrax._core.checks import check_choice, check_whole
+from equilibrax._core.checks import check_choice, check_whole, expect
 from equilibrax.fits.folds import FoldAssignment, assign_folds
 from equilibrax.fits.scaling import TOLERANCE, not_converged
 from equilibrax.raters._curve_fits import Problems, fit_all
@@ -242,9 +242,7 @@ def alignment_curve(
         check_choice("methods", method, METHODS)
     if not wanted or len(set(wanted)) < len(wanted):
         raise ValueError(f"methods: expected different names out of {', '.join(METHODS)}, got {wanted!r}")
-    if not isinstance(raters, RaterMatrix):
-        raise ValueError(f"raters: expected a RaterMatrix, as rater_matrix makes it, got {type(raters).__name__}")
-    matrix = raters.complete(missing)
+    matrix = expect("raters", raters, RaterMatrix, where=", as rater_matrix makes it").complete(missing)
     chosen = chosen_sizes(sizes, matrix.num_raters)
     fold_of = assign_folds(matrix.groups, folds, fold_assignment, seed)
     sets = (

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from equilibrax._core.checks import expect
 from equilibrax.fits.folds import FoldAssignment
 from equilibrax.raters._strong_alignment import StrongAlignment, strong_alignment
 from equilibrax.raters._weak_alignment import WeakAlignment, weak_alignment
@@ -111,6 +112,7 @@ def market_fit(
         >>> fit.curve.rmse.shape, fit.subsets.best.shape, fit.users.users.tolist()
         ((2, 3, 3), (3,), [2])
     """
+    expect("answers", answers, AnswerDistributions)
     rules: dict[str, Any] = {
         "score_floor": score_floor,
         "folds": folds,

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -43,6 +43,8 @@ class RaterMatrix:
         dropped_items: names of items that `complete` dropped.
         dropped_raters: names of raters that `complete` dropped.
     """
+
+    made_by: ClassVar[str] = "eq.raters.rater_matrix(ratings, targets) or eq.read_raters(file)"
 
     ratings: Float[Array, "I K"]
     targets: Float[Array, "I N"]

@@ -20,7 +20,7 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Float, Int
 
-from equilibrax._core.checks import check_whole
+from equilibrax._core.checks import check_whole, expect
 from equilibrax.fits.folds import FoldAssignment, assign_folds
 from equilibrax.raters._action_profiles import exact_moments, sampled_moments
 from equilibrax.raters._fit_rows import FoldSpread, numbers
@@ -135,6 +135,7 @@ def users_versus_error(
         >>> found.mean()["users"].tolist(), len(found.members)
         ([2, 3, 4], 11)
     """
+    expect("answers", answers, AnswerDistributions)
     n = answers.num_users
     chosen = list(range(min(2, n), n + 1)) if sizes is None else list(sizes)
     for size in chosen:

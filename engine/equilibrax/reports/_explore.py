@@ -18,7 +18,9 @@ from typing import Any
 
 import numpy as np
 
+from equilibrax._core.checks import expect
 from equilibrax._core.files import write_document
+from equilibrax.io import as_problem
 from equilibrax.problems.tables import UtilityTables
 
 MAX_PROVIDERS = 6
@@ -65,7 +67,7 @@ class Page:
         return f'{frame} srcdoc="{html.escape(self.html, quote=True)}"></iframe>'
 
 
-def explore(*tables: UtilityTables) -> Page:
+def explore(*tables: UtilityTables | Any) -> Page:
     """A page to play with: change utilities, committees and rules, and watch the equilibria move.
 
     It solves in the browser what `solve` solves here, with the same whole numbers: best-provider selection under both
@@ -73,7 +75,8 @@ def explore(*tables: UtilityTables) -> Page:
     Definition 7). Nothing is fetched, and names are shown as text.
 
     Args:
-        tables: batches of tables with at most 6 providers each; the reader chooses between the tables.
+        tables: batches of tables with at most 6 providers each, or what these are read from, as in `solve`; the reader
+            chooses between the tables.
 
     Returns:
         The page; a notebook shows it, `save` writes it.
@@ -88,16 +91,17 @@ def explore(*tables: UtilityTables) -> Page:
         >>> len(page.html) < 300_000
         True
     """
-    count = sum(len(batch) for batch in tables)
+    batches = [expect("tables", as_problem(given), UtilityTables) for given in tables]
+    count = sum(map(len, batches))
     if not count:
         raise ValueError("tables: expected at least one table, got none")
-    for batch in tables:
+    for batch in batches:
         if batch.num_providers > MAX_PROVIDERS:
             raise ValueError(
                 f"tables: expected at most {MAX_PROVIDERS} providers in a page, got {batch.num_providers}; choose some "
                 f"when reading the file, with providers=[...] (--providers)"
             )
-    found = [_market(batch, place, count) for batch in tables for place in range(len(batch))]
+    found = [_market(batch, place, count) for batch in batches for place in range(len(batch))]
     return built_page({"markets": found, "game": "incumbent"})
 
 

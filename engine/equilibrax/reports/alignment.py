@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from equilibrax._core.checks import check_whole
+from equilibrax._core.checks import check_whole, expect
 from equilibrax._core.files import write_document
 from equilibrax._core.status import SolveError
 from equilibrax.figures import files_of
@@ -180,6 +180,7 @@ def alignment_study(
         >>> study.curve.mse.shape, study.market
         ((1, 5, 4, 3), None)
     """
+    expect("given", given, RaterMatrix, AnswerDistributions)
     answers = given if isinstance(given, AnswerDistributions) else None
     if profiles is not None:
         check_whole("profiles", profiles, 1)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Bool, Float
 
-from equilibrax._core.checks import check_whole
+from equilibrax._core.checks import check_whole, expect
 from equilibrax._core.partitions import all_partitions, bell_number
 from equilibrax.games import InformationMarket, InformationMarketResult, Obedient, PartitionResult, solve
 from equilibrax.problems.decision_problem import DecisionProblem
@@ -90,6 +90,7 @@ def bazaar_beside_selection(
         >>> found.selection.worst_utility.round(4).tolist(), found.bazaar.utility[:, [0, 1, 8]].round(4).tolist()
         ([[0.8267]], [[0.78, 0.8733, 0.8733]])
     """
+    expect("tables", tables, UtilityTables)
     stake = check_whole("stake", stake, 0)
     states, providers = tables.states, tables.num_providers
     count = (bell_number(states) - 1) * providers

@@ -19,10 +19,11 @@ import pyarrow as pa
 from jaxtyping import Float, Int
 from rich.padding import Padding
 
-from equilibrax._core.checks import check_numbers
+from equilibrax._core.checks import check_numbers, expect
 from equilibrax._core.columns import declared
 from equilibrax._core.text import Screen, show_table
 from equilibrax.games import TOLERANCE, Backend, GameLine, Quantal
+from equilibrax.io import as_problem
 from equilibrax.problems.persuasion import PersuasionGame
 from equilibrax.problems.tables import UtilityTables
 from equilibrax.rows import batch_names, build_rows, status_words
@@ -192,7 +193,7 @@ _CELLS = (
 
 
 def compare(
-    tables: UtilityTables | PersuasionGame,
+    tables: UtilityTables | PersuasionGame | Any,
     *,
     rationality: Sequence[float] = RATIONALITY,
     tolerance: float = TOLERANCE,
@@ -208,7 +209,8 @@ def compare(
     provider (Definition 8).
 
     Args:
-        tables: B tables; or a `PersuasionGame`, which has no games in which the user follows.
+        tables: B tables, or what these are read from, as in `solve`; or a `PersuasionGame`, which has no games in which
+            the user follows.
         rationality: the lambdas of quantal users, one line each; may be empty.
         tolerance: quantal utilities that differ by no more are equal.
         backend: as in `solve`; "cpu" leaves games out that have no loops.
@@ -230,6 +232,7 @@ def compare(
         >>> found.answers()["oblivious partitions cost"].round(3).tolist()
         [-0.093]
     """
+    tables = expect("tables", as_problem(tables), UtilityTables, PersuasionGame)
     lambdas: tuple[float, ...] = ()
     if rationality is not None:
         lambdas = tuple(np.atleast_1d(check_numbers("rationality", rationality, 0, infinite=True)).tolist())

@@ -19,6 +19,7 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Float
 
+from equilibrax._core.checks import expect
 from equilibrax._core.columns import declared
 from equilibrax.games.markets.result import MarketResult
 from equilibrax.problems import MarketDraws, whole
@@ -72,6 +73,7 @@ def random_newcomers(
         >>> newcomers.utility.shape, newcomers.components.shape, newcomers.beta
         ((100, 2, 3), (100, 1, 2, 3), Fraction(1, 2))
     """
+    expect("market", market, Market)
     count = whole("count", count)
     a = market.actions if actions is None else whole("actions", actions)
     if isinstance(beta, bool) or not isinstance(beta, int | float | Fraction) or not 0 < beta < 1:
@@ -217,7 +219,7 @@ def enter(
         personalized 0 0.0
         anonymous 1 0.3333
     """
-    total = len(market) * newcomers.each
+    total = len(expect("market", market, Market)) * expect("newcomers", newcomers, Newcomers).each
     if len(newcomers.utility) != total:
         raise ValueError(
             f"newcomers: expected {newcomers.each} for each of {len(market)} markets, got {len(newcomers.utility)}"

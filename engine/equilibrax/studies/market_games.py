@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 from rich.table import Table
 
-from equilibrax._core.checks import check_choice
+from equilibrax._core.checks import check_choice, expect
 from equilibrax._core.committees import Committees
 from equilibrax._core.text import show_table
 from equilibrax.games import Backend, MarketGame, MarketResult, all_games, game_named, solve
@@ -83,6 +83,7 @@ def solve_games(
         >>> [(one.name, one.result.worst_utility[0, 0].tolist()) for one in outcomes]
         [('personalized', [0.5, 0.5]), ('anonymous', [0.2, 0.2])]
     """
+    expect("market", market, Market)
     found = []
     games = market_games(game)
     for number, one in enumerate(games):

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from equilibrax._core.checks import as_array, check_number
+from equilibrax._core.checks import as_array, check_number, expect
 from equilibrax.games import Quantal
 from equilibrax.problems.persuasion import PersuasionGame
 from equilibrax.problems.tables import UtilityTables
@@ -167,9 +167,8 @@ def estimation_error(game: PersuasionGame | UtilityTables, reference: Any = None
 
 def as_game(tables: PersuasionGame | UtilityTables) -> PersuasionGame:
     """A game as it is, tables as games of a user who knows nothing."""
-    if not isinstance(tables, PersuasionGame | UtilityTables):
-        raise ValueError(f"game: expected a PersuasionGame or UtilityTables, got {type(tables).__name__}")
-    return tables if isinstance(tables, PersuasionGame) else PersuasionGame.from_tables(tables)
+    game = expect("game", tables, PersuasionGame, UtilityTables)
+    return game if isinstance(game, PersuasionGame) else PersuasionGame.from_tables(game)
 
 
 def all_partitions(states: int) -> Int[np.ndarray, "P X"]:

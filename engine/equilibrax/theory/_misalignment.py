@@ -11,11 +11,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from equilibrax._core.batching import batch_mesh, chunk_size, cores, over_batch, run_in_chunks
-from equilibrax._core.checks import check_choice
+from equilibrax._core.checks import check_choice, expect
 from equilibrax._core.committees import Committees, committee_masks
 from equilibrax._core.status import SolveError
 from equilibrax.fits.chebyshev import CertifiedFit, FitOptions, Rows, Weights, certify, fit_lanes
 from equilibrax.games import Backend, Selection
+from equilibrax.io import as_problem
 from equilibrax.problems.slots import Prepared, prepare
 from equilibrax.problems.tables import UtilityTables
 
@@ -23,7 +24,7 @@ _USUAL = Selection()
 
 
 def misalignment(
-    tables: UtilityTables,
+    tables: UtilityTables | Any,
     committees: Committees = "all",
     *,
     rows: Rows = "equilibrium",
@@ -44,7 +45,7 @@ def misalignment(
     In every equilibrium of the selection game the user gets at least her optimum minus 2 eps (2509.15090, Theorem 6).
 
     Args:
-        tables: B tables with K providers.
+        tables: B tables with K providers; or what these are read from, as in `solve`.
         committees: "all" 2**K - 1, or a list of bitmasks (bit j is provider j in column order) or tuples of names.
         rows: "equilibrium" (Remark 5): U are the outcomes that some equilibrium of the committee attains, L those of
             the user's optimal schemes. "table" (Definition 1): both are all available outcomes.
@@ -70,6 +71,7 @@ def misalignment(
         >>> eq.misalignment(table, [0b11000]).misalignment.round(9).tolist()
         [[0.07]]
     """
+    tables = expect("tables", as_problem(tables), UtilityTables)
     check_choice("rows", rows, get_args(Rows))
     check_choice("weights", weights, get_args(Weights))
     if not isinstance(game, Selection):

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from equilibrax._core.checks import check_number, check_whole
+from equilibrax._core.checks import check_number, check_whole, expect
 from equilibrax.problems.tables import UtilityTables
 from equilibrax.theory.bound import Bound, make_bound
 
@@ -72,8 +72,7 @@ def proposition_3(tables: UtilityTables, epsilon: float, failure: float) -> Boun
         >>> bool(share.holds_hypothesis), float(share.bound), float(share.measured)
         (True, 0.5, 1.0)
     """
-    if not isinstance(tables, UtilityTables):
-        raise ValueError(f"tables: expected UtilityTables, got {type(tables).__name__}")
+    expect("tables", tables, UtilityTables)
     count = len(tables)
     if count < _FEW_TABLES:
         raise ValueError(f"tables: expected at least {_FEW_TABLES} draws, got {count}")

@@ -22,12 +22,12 @@ from typing import Any, Literal, NamedTuple, get_args
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from equilibrax._core.checks import as_classes, check_choice, check_whole
+from equilibrax._core.checks import as_classes, check_choice, check_whole, expect
 from equilibrax._core.committees import committee_masks
 from equilibrax._core.partitions import all_partitions
 from equilibrax._core.status import SolveError
 from equilibrax.fits.chebyshev import TOLERANCE
-from equilibrax.problems.market import Market, expect_market
+from equilibrax.problems.market import Market
 from equilibrax.theory._common_garbling import MESSAGE_LIMIT, Garbling, cells, common_garbling
 from equilibrax.theory._market_alignment import extent
 
@@ -106,7 +106,7 @@ def shared_utility(
         >>> eq.theory.shared_utility(market, [0b001, 0b011, 0b100, 0b101]).utility[0, :, 0].tolist()
         [0.5, 0.25, 1.0, 0.5]
     """
-    market = expect_market("market", market)
+    market = expect("market", market, Market)
     check_choice("rules", rules, get_args(SharedRules))
     check_whole("message_limit", message_limit, 1)
     masks = committee_masks(committees, market.num_providers)
@@ -165,7 +165,7 @@ def revealed_utility(market: Market, labels: Any) -> Float[np.ndarray, "B N"]:
         >>> eq.theory.revealed_utility(market, [0, 0]).tolist(), eq.theory.revealed_utility(market, [0, 1]).tolist()
         ([[0.5]], [[1.0]])
     """
-    market, rule = expect_market("market", market), as_classes("labels", labels)
+    market, rule = expect("market", market, Market), as_classes("labels", labels)
     if rule.shape != (market.states,):
         raise ValueError(f"labels: expected {market.states} labels, got shape {list(rule.shape)}")
     sights = (_sight(market, i, "obedience") for i in range(market.users))

@@ -20,9 +20,9 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Float, Int
 
-from equilibrax._core.checks import check_numbers
+from equilibrax._core.checks import check_numbers, expect
 from equilibrax._core.committees import mask_of
-from equilibrax.problems.decision_problem import DecisionProblem, expect_problem
+from equilibrax.problems.decision_problem import DecisionProblem
 
 MAX_BYTES = 4 << 30
 """Most memory that the values of all sets may need."""
@@ -104,7 +104,7 @@ def value_of_information(
         >>> eq.value_of_information(umbrella, "all").ex_ante([1, 3]).tolist()
         [0.09375]
     """
-    problem = expect_problem("problem", problem)
+    problem = expect("problem", problem, DecisionProblem)
     masks = _masks(problem, sets)
     b, w = len(problem), problem.states
     needed = b * len(masks) * w * 24

@@ -25,11 +25,11 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from equilibrax._core.checks import check_numbers, shown
+from equilibrax._core.checks import check_numbers, expect, shown
 from equilibrax._core.committees import committee_masks
 from equilibrax._core.status import SolveError
 from equilibrax.fits.chebyshev import TOLERANCE
-from equilibrax.problems.market import Market, expect_market
+from equilibrax.problems.market import Market
 from equilibrax.theory._market_alignment import extent, fit_outcomes
 from equilibrax.theory._strong_program import StrongFits, Utilities, attained_error, strong_fits
 
@@ -192,7 +192,7 @@ def weak_market_alignment(
         >>> found.weights[0, 0].round(9).tolist(), found.provider_error.tolist()
         ([[0.5, 0.2], [0.2, 0.5]], [[0.0, 0.0]])
     """
-    market = expect_market("market", market)
+    market = expect("market", market, Market)
     masks = committee_masks(committees, market.num_providers)
     b, k, _ = shape = len(market), market.num_providers, market.users
     if market.separable:
@@ -265,7 +265,7 @@ def strong_market_alignment(
         >>> found.error.round(9).tolist()  # fails for every eps < 1/2
         [[0.5, 0.5]]
     """
-    market = expect_market("market", market)
+    market = expect("market", market, Market)
     masks = committee_masks(committees, market.num_providers)
     shape = (len(market), market.num_providers, market.users)
     claim = None if weights is None else _given("weights", weights, shape, 0.0)
@@ -302,7 +302,7 @@ def least_loss(market: Market, *, throw: bool = True) -> LeastLoss:
         >>> bool((eq.theory.least_loss(market).loss[0, 0] <= usual).all())
         True
     """
-    market = expect_market("market", market)
+    market = expect("market", market, Market)
     of = _utilities(market, _users_of_providers(market))
     fits = [strong_fits(of, user=i) for i in range(market.users)]
     shape = (len(market), market.num_providers)

@@ -21,9 +21,9 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from equilibrax._core.checks import check_choice, check_numbers, check_whole
+from equilibrax._core.checks import check_choice, check_numbers, check_whole, expect
 from equilibrax.games import Anonymous, Personalized, bounds_for, register_bounds
-from equilibrax.problems.market import Market, expect_market
+from equilibrax.problems.market import Market
 from equilibrax.theory._market_parts import (
     Aligned,
     aligned_sets,
@@ -125,7 +125,7 @@ def market_theorem_5_1(
         [[[1.0]]]
     """
     masks = aligned_sets(result, aligned)
-    market, original = result.market, expect_market("original", original)
+    market, original = result.market, expect("original", original, Market)
     sizes = (len(market), market.num_providers, market.states)
     if (len(original), original.num_providers, original.states) != sizes or original.users >= market.users:
         raise ValueError(

@@ -12,6 +12,7 @@ from rich.table import Table
 from equilibrax._core.text import show_table
 from equilibrax.games import (
     Aligned,
+    GameResult,
     Joint,
     Obedient,
     PartitionResult,
@@ -120,9 +121,9 @@ def bounds(result: Result, *, reference: Any = None, rounds: float | None = None
         False
     """
     if not isinstance(result, TableResult):
-        raise ValueError(
-            f"result: expected one of a game over tables, got {type(result).__name__}; see `market_bounds`"
-        )
+        made = f"{TableResult.made_by} makes one; " if not isinstance(result, GameResult) else ""
+        came = f"got {type(result).__name__}; {made}see `market_bounds` for markets"
+        raise ValueError(f"result: expected one of a game over tables, {came}")
     found = bounds_for(result.game)
     if found is None:
         raise ValueError(f"result: expected a game with bounds, got the {result.game.name} game")

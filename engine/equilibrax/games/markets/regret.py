@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 
 from equilibrax._core.batching import batch_mesh
-from equilibrax._core.checks import as_array
+from equilibrax._core.checks import as_array, expect
 from equilibrax.games._solve import game_named
 from equilibrax.games.markets.game import MarketGame
 from equilibrax.games.markets.personalized import games_of_users
 from equilibrax.games.markets.profiles import PostingGame, check_postings, reduced_weights
 from equilibrax.games.markets.result import MarketRegret
 from equilibrax.games.markets.rules import refined, rule_numbers
-from equilibrax.problems.market import Market, expect_market
+from equilibrax.problems.market import Market
 
 
 def market_regret(market: Market, profile: Any, game: str | MarketGame = "anonymous") -> MarketRegret:
@@ -46,7 +46,7 @@ def market_regret(market: Market, profile: Any, game: str | MarketGame = "anonym
         >>> eq.games.market_regret(market, [[0, 0], [0, 0]], "anonymous").utility.tolist()  # all are silent
         [[0.0, 0.0]]
     """
-    market = expect_market("market", market)
+    market = expect("market", market, Market)
     chosen: Any = game_named(game, Market)
     how = chosen.how
     if how.grid:

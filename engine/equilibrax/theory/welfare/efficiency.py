@@ -178,7 +178,8 @@ def efficiency(
     """
     check_choice("of", of, (*get_args(Of), "all"))
     if not isinstance(result, TableResult):
-        own = "; call its own efficiency()" if hasattr(result, "efficiency") else ""
+        has = hasattr(result, "efficiency")
+        own = "; call its own efficiency()" if has else f"; {TableResult.made_by} makes one"
         raise ValueError(f"result: expected that of a game over tables, got {type(result).__name__}{own}")
     measure = Measure(result, agents, units, backend, devices)
     if of == "all":
