@@ -23,15 +23,25 @@ S(room) stays in 0..R:
 | `zero_sum` | U(R) | u_0 + e_j - e_(j+1) with e = S(spread / 2), around a circle of providers |
 | `senders` | U(R) | U(R), and states have weights 1 + U(99) (`random_prior`) |
 
+The key may also be `HostKeys` of B tables: then NumPy does the same at once for all of them, and every result has the
+tables as its last axis. Compiling one of these kernels takes longer than NumPy takes for thousands of tables.
+
 Letters: K providers, X states, A actions. A cell is one (x, a).
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
+import numpy as np
 
-Integer = int | jax.Array  # a scalar below 2**32
+from equilibrax_kernels.host_keys import HostKeys
+
+Key = jax.Array | HostKeys
+Array = jax.Array | np.ndarray
+Integer = int | np.integer | jax.Array  # a scalar below 2**32
 
 HULL_WEIGHTS_SUM = 64
 """The sum of the weights of `hull`, which are positive integers: a power of two, above the most providers."""
@@ -68,9 +78,31 @@ def table_key(seed: jax.Array, stream: jax.Array, table_id: jax.Array) -> jax.Ar
     return key
 
 
-def uniform(
-    key: jax.Array, states: int, actions: int, providers: int, resolution: Integer
-) -> tuple[jax.Array, jax.Array]:
+def host_table_keys(seed: np.ndarray, stream: np.ndarray, table_ids: np.ndarray) -> HostKeys:
+    """The keys of `table_key` for many tables, on the host.
+
+    Args:
+        seed, stream: as in `table_key`.
+        table_ids: `[B, 2]` uint32.
+
+    Returns:
+        The keys of B lanes.
+
+    Example:
+        >>> word = lambda *values: np.array(values, np.uint32)
+        >>> keys = host_table_keys(word(0, 7), word(0, 1), np.array([[0, 3], [1, 3]], np.uint32))
+        >>> key = table_key(word(0, 7), word(0, 1), word(1, 3))
+        >>> jax.random.key_data(key).tolist() == [int(keys.high[1]), int(keys.low[1])]
+        True
+    """
+    lanes = len(table_ids)
+    keys = HostKeys(np.full(lanes, seed[0]), np.full(lanes, seed[1]))
+    for word in (stream[0], stream[1], table_ids[:, 0], table_ids[:, 1]):
+        keys = keys.fold_in(word)
+    return keys
+
+
+def uniform(key: Key, states: int, actions: int, providers: int, resolution: Integer) -> tuple[Array, Array]:
     """User and providers independent: every utility uniform on 0..R.
 
     Args:
@@ -91,8 +123,8 @@ def uniform(
 
 
 def noisy(
-    key: jax.Array, states: int, actions: int, providers: int, resolution: Integer, noise: Integer
-) -> tuple[jax.Array, jax.Array]:
+    key: Key, states: int, actions: int, providers: int, resolution: Integer, noise: Integer
+) -> tuple[Array, Array]:
     """Each provider means well: u_j = u_0 + independent noise, `E[u_j | u_0] = u_0` and u_j in 0..R.
 
     The noise of a cell is uniform on -h..h with h = min(noise, u_0, R - u_0) (2509.15090, Appendix A).
@@ -115,14 +147,14 @@ def noisy(
 
 
 def biased(
-    key: jax.Array,
+    key: Key,
     states: int,
     actions: int,
     providers: int,
     resolution: Integer,
     noise: Integer,
     share: Integer,
-) -> tuple[jax.Array, jax.Array]:
+) -> tuple[Array, Array]:
     """As `noisy`, but the providers' mistakes are correlated: averaging more providers does not remove them.
 
     In a cell one noise z is common and each provider has its own e_j, all independent and alike; provider j
@@ -148,13 +180,14 @@ def biased(
     room = _room(user, resolution, noise)
     common = _symmetric(words[1], room)
     own = _symmetric(words[2 : 2 + providers], room[None])
-    shared = (words[2 + providers :] >> 1) < jnp.uint32(share)
-    return user, user[None] + jnp.where(shared, common[None], own)
+    xp = _numpy_of(words)
+    shared = (words[2 + providers :] >> 1) < xp.uint32(share)
+    return user, user[None] + xp.where(shared, common[None], own)
 
 
 def systematic(
-    key: jax.Array, states: int, actions: int, providers: int, resolution: Integer, bonus: Integer
-) -> tuple[jax.Array, jax.Array]:
+    key: Key, states: int, actions: int, providers: int, resolution: Integer, bonus: Integer
+) -> tuple[Array, Array]:
     """Each provider wants what the user wants, and its own favourite action: u_j = u_0 + bonus [a = a_j].
 
     a_j is uniform on the actions, independent over providers and the same in every state (2509.15090, Remark
@@ -173,12 +206,13 @@ def systematic(
         [0, 3000]
     """
     user = _utility(_words(_subkey(key, 0), (states, actions)), resolution)
-    favourite = _below(_words(_subkey(key, 1), (providers,)), jnp.uint32(actions))
-    likes = favourite[:, None] == jnp.arange(actions, dtype=jnp.uint32)[None]  # [K, A]
-    return user, user[None] + jnp.where(likes, jnp.int32(bonus), 0)[:, None, :]
+    favourite = _below(_words(_subkey(key, 1), (providers,)), np.uint32(actions))
+    xp = _numpy_of(favourite)
+    likes = favourite[:, None] == _numbers(actions, favourite)[None]  # [K, A]
+    return user, user[None] + xp.where(likes, xp.int32(bonus), xp.int32(0))[:, None]
 
 
-def hull(key: jax.Array, states: int, actions: int, providers: int, resolution: Integer) -> tuple[jax.Array, jax.Array]:
+def hull(key: Key, states: int, actions: int, providers: int, resolution: Integer) -> tuple[Array, Array]:
     """The user is a weighted average of the providers plus an offset, exactly: Definition 1 with epsilon = 0.
 
     With W = 64 and positive integer weights w_j that sum to W, `u_0 = (sum_j w_j u_j - r) / W` in every cell
@@ -206,22 +240,23 @@ def hull(key: jax.Array, states: int, actions: int, providers: int, resolution: 
         return utilities[0], utilities
     mixing = _words(_subkey(key, 1), (providers,))
     weights = _hull_weights(mixing[:-1], providers)[:, None, None]
-    others = _utility(words[:-1], resolution).astype(jnp.uint32)
+    others = _utility(words[:-1], resolution).astype(np.uint32)
     inverse = weights[-1] * (2 - weights[-1] * weights[-1])  # of an odd number, modulo 64
     missing = (mixing[-1] & _HULL_MASK) - _sum(weights[:-1] * others)  # wraps around, modulo 2**32
     remainder = (inverse * missing) & _HULL_MASK
-    blocks = ((jnp.uint32(resolution) - remainder) >> _HULL_SHIFT) + 1
+    xp = _numpy_of(words)
+    blocks = ((xp.uint32(resolution) - remainder) >> _HULL_SHIFT) + 1
     last = remainder + (_below(words[-1], blocks) << _HULL_SHIFT)
-    utilities = jnp.concatenate([others, last[None]])
+    utilities = xp.concatenate([others, last[None]])
     low = _sum(weights * (utilities & _HULL_MASK))
     high = _sum(weights * (utilities >> _HULL_SHIFT))  # apart, because the whole sum may exceed 32 bits
     user = high + (low >> _HULL_SHIFT)
-    return user.astype(jnp.int32), utilities.astype(jnp.int32)
+    return user.astype(np.int32), utilities.astype(np.int32)
 
 
 def near_hull(
-    key: jax.Array, states: int, actions: int, providers: int, resolution: Integer, misalignment: Integer
-) -> tuple[jax.Array, jax.Array]:
+    key: Key, states: int, actions: int, providers: int, resolution: Integer, misalignment: Integer
+) -> tuple[Array, Array]:
     """As `hull`, and noise on the user: Definition 1 with an epsilon of at most `misalignment`.
 
     The noise of a cell is uniform on -h..h with h = min(misalignment, u_0, R - u_0).
@@ -245,8 +280,8 @@ def near_hull(
 
 
 def zero_sum(
-    key: jax.Array, states: int, actions: int, providers: int, resolution: Integer, spread: Integer
-) -> tuple[jax.Array, jax.Array]:
+    key: Key, states: int, actions: int, providers: int, resolution: Integer, spread: Integer
+) -> tuple[Array, Array]:
     """Rivals whose interests cancel: the user is exactly the simple average of the providers.
 
     u_j = u_0 + e_j - e_(j+1), the e_j independent and uniform on -h..h with h = floor(spread / 2), and
@@ -268,14 +303,13 @@ def zero_sum(
     """
     words = _words(key, (1 + providers, states, actions))
     user = _utility(words[0], resolution)
-    own = _symmetric(words[1:], jnp.int32(spread) >> 1)
-    following = jnp.concatenate([own[1:], own[:1]])
+    xp = _numpy_of(words)
+    own = _symmetric(words[1:], xp.int32(spread) >> 1)
+    following = xp.concatenate([own[1:], own[:1]])
     return user, user[None] + own - following
 
 
-def senders(
-    key: jax.Array, states: int, actions: int, providers: int, resolution: Integer
-) -> tuple[jax.Array, jax.Array]:
+def senders(key: Key, states: int, actions: int, providers: int, resolution: Integer) -> tuple[Array, Array]:
     """As `uniform`, beside the prior of `random_prior`: other words of the same key.
 
     Args:
@@ -292,7 +326,7 @@ def senders(
     return uniform(_subkey(key, 0), states, actions, providers, resolution)
 
 
-def random_prior(key: jax.Array, states: int) -> jax.Array:
+def random_prior(key: Key, states: int) -> Array:
     """Weights of states, independent and uniform on 1..`PRIOR_WEIGHTS`: the prior is their shares.
 
     Args:
@@ -308,22 +342,32 @@ def random_prior(key: jax.Array, states: int) -> jax.Array:
         True
     """
     words = _words(_subkey(key, 1), (states,))
-    return 1 + _below(words, jnp.uint32(PRIOR_WEIGHTS)).astype(jnp.int32)
+    return 1 + _below(words, np.uint32(PRIOR_WEIGHTS)).astype(np.int32)
 
 
 # --- integers from random words -----------------------------------------------------------------------------
 
 
-def _words(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+def _words(key: Key, shape: tuple[int, ...]) -> Array:
     """Random 32-bit words."""
-    return jax.random.bits(key, shape, dtype=jnp.uint32)
+    return key.words(shape) if isinstance(key, HostKeys) else jax.random.bits(key, shape, dtype=jnp.uint32)
 
 
-def _subkey(key: jax.Array, index: int) -> jax.Array:
-    return jax.random.fold_in(key, index)
+def _subkey(key: Key, index: int) -> Key:
+    return key.fold_in(index) if isinstance(key, HostKeys) else jax.random.fold_in(key, index)
 
 
-def _high_product(left: jax.Array, right: jax.Array) -> jax.Array:
+def _numpy_of(words: Array) -> Any:
+    """NumPy, or JAX's."""
+    return np if isinstance(words, np.ndarray) else jnp
+
+
+def _numbers(count: int, like: Array) -> Array:
+    """0..count - 1, uint32, along an axis in the place of the first axis of `like`."""
+    return np.arange(count, dtype=np.uint32).reshape(-1, *[1] * (like.ndim - 1))
+
+
+def _high_product(left: Array, right: Array | np.uint32) -> Array:
     """The high 32 bits of a 32 x 32 bit product, from 16-bit halves; no intermediate exceeds 32 bits."""
     left_low, left_high = left & 0xFFFF, left >> 16
     right_low, right_high = right & 0xFFFF, right >> 16
@@ -332,48 +376,50 @@ def _high_product(left: jax.Array, right: jax.Array) -> jax.Array:
     return left_high * right_high + (cross >> 16) + (middle >> 16)
 
 
-def _below(words: jax.Array, count: jax.Array) -> jax.Array:
+def _below(words: Array, count: Array | np.uint32) -> Array:
     """Uniform on 0..count - 1, uint32: `floor(word / 2**32 x count)`."""
     return _high_product(words, count)
 
 
-def _utility(words: jax.Array, resolution: Integer) -> jax.Array:
+def _utility(words: Array, resolution: Integer) -> Array:
     """Uniform on 0..resolution, int32."""
-    return _below(words, jnp.uint32(resolution) + 1).astype(jnp.int32)
+    return _below(words, _numpy_of(words).uint32(resolution) + 1).astype(np.int32)
 
 
-def _symmetric(words: jax.Array, half_width: jax.Array) -> jax.Array:
+def _symmetric(words: Array, half_width: Array | np.int32) -> Array:
     """Uniform on -half_width..half_width, int32, with exactly the law of its negative: a bit is a sign."""
     sign = words & 1
-    size = _below(words - sign, 2 * half_width.astype(jnp.uint32) + 1).astype(jnp.int32) - half_width
-    return jnp.where(sign == 1, size, -size)
+    size = _below(words - sign, 2 * half_width.astype(np.uint32) + 1).astype(np.int32) - half_width
+    return _numpy_of(words).where(sign == 1, size, -size)
 
 
-def _room(user: jax.Array, resolution: Integer, most: Integer) -> jax.Array:
+def _room(user: Array, resolution: Integer, most: Integer) -> Array:
     """min(most, u, R - u): the widest symmetric noise that keeps u + noise in 0..R."""
-    return jnp.minimum(jnp.int32(most), jnp.minimum(user, jnp.int32(resolution) - user))
+    xp = _numpy_of(user)
+    return xp.minimum(xp.int32(most), xp.minimum(user, xp.int32(resolution) - user))
 
 
-def _sum(terms: jax.Array) -> jax.Array:
+def _sum(terms: Array) -> Array:
     """Sum over providers, in 32 bits under any x64 setting."""
-    return jnp.sum(terms, axis=0, dtype=jnp.uint32)
+    return _numpy_of(terms).sum(terms, axis=0, dtype=np.uint32)
 
 
-def _hull_weights(words: jax.Array, providers: int) -> jax.Array:
+def _hull_weights(words: Array, providers: int) -> Array:
     """`[K]` uint32 from `[K - 1]` words: K positive weights that sum to 64, the last one odd.
 
     K - 1 of the 63 places between 64 units are cut, by Floyd's sampling without replacement; the lengths of
     the runs are uniform over all such weights. If the last is even, one of its units goes to the first.
     """
-    places = HULL_WEIGHTS_SUM - 1
-    place = jnp.arange(places, dtype=jnp.uint32)
-    cut = jnp.zeros(places, bool)
+    xp, places = _numpy_of(words), HULL_WEIGHTS_SUM - 1
+    place = _numbers(places, words)
+    cut = xp.zeros((places, *words.shape[1:]), bool)
     for word, last in zip(words, range(places - providers + 1, places)):
-        pick = _below(word, jnp.uint32(last + 1))
-        taken = jnp.any(cut & (place == pick))
-        cut = cut | (place == jnp.where(taken, jnp.uint32(last), pick))
-    owner = jnp.concatenate([jnp.zeros(1, jnp.uint32), jnp.cumsum(cut, dtype=jnp.uint32)])  # [64]
-    provider = jnp.arange(providers, dtype=jnp.uint32)
-    weights = jnp.sum(owner[None] == provider[:, None], axis=1, dtype=jnp.uint32)
-    surplus = 1 - (weights[-1] & 1)
-    return weights.at[0].add(surplus).at[-1].add(-surplus)
+        pick = _below(word, np.uint32(last + 1))
+        taken = xp.any(cut & (place == pick), axis=0)
+        cut = cut | (place == xp.where(taken, np.uint32(last), pick))
+    first = xp.zeros((1, *words.shape[1:]), np.uint32)
+    owner = xp.concatenate([first, xp.cumsum(cut, axis=0, dtype=np.uint32)])  # [64]
+    provider = _numbers(providers, owner[None])
+    weights = xp.sum(owner[None] == provider, axis=1, dtype=np.uint32)
+    surplus = 1 - (weights[-1:] & 1)
+    return xp.concatenate([weights[:1] + surplus, weights[1:-1], weights[-1:] - surplus])

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from equilibrax.problems import random_tables
 from equilibrax.problems.random_tables import _draw, families, register_family, sample_tables
 from equilibrax_kernels import random_tables as kernels
 from scipy.optimize import linprog
@@ -60,6 +61,12 @@ def registered(function, **options: Any) -> str:
     return name
 
 
+@pytest.fixture
+def compiled(monkeypatch) -> None:
+    """Every table is drawn by a compiled program."""
+    monkeypatch.setattr(random_tables, "_WORTH_COMPILING", 0)
+
+
 # --- the same bits ------------------------------------------------------------------------------------------
 
 
@@ -72,15 +79,32 @@ def fingerprint(family: str) -> str:
     return digest.hexdigest()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("family", BUILT_IN)
 def test_golden_hashes(family):
+    compiled_before = _draw._cache_size()
+    assert fingerprint(family) == GOLDEN[family]
+    assert _draw._cache_size() == compiled_before  # NumPy has drawn them
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", BUILT_IN)
+def test_golden_hashes_of_compiled_programs(family, compiled):
     assert fingerprint(family) == GOLDEN[family]
 
 
+@pytest.mark.parametrize("sizes", [(1, 1, 1), (3, 2, 6)])
+@pytest.mark.parametrize("family", ["systematic", pytest.param("hull", marks=pytest.mark.slow)])
+def test_many_tables_are_compiled_for(family, sizes, monkeypatch):
+    """The same bits before and after."""
+    x, a, k = sizes
+    monkeypatch.setattr(random_tables, "_WORTH_COMPILING", 7 * x * a * k)
+    drawn = [draw(family, 7, states=x, actions=a, providers=k, start=2**32 - 3) for _ in range(2)]
+    assert same(*drawn)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("family", BUILT_IN)
-def test_golden_hashes_under_other_settings(family):
+def test_golden_hashes_under_other_settings(family, compiled):
     randomness = jax.threefry_partitionable(False), jax.default_prng_impl("rbg"), jax.debug_key_reuse(True)
     promotion = jax.enable_x64(True), jax.numpy_rank_promotion("raise"), jax.numpy_dtype_promotion("strict")
     with ExitStack() as stack:
@@ -99,7 +123,7 @@ def test_a_table_is_the_same_in_any_batch(family):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("family", ["biased", "near_hull"])
-def test_a_table_is_the_same_without_jit(family):
+def test_a_table_is_the_same_without_jit(family, compiled):
     with jax.disable_jit():
         plain = draw(family, 2)
     assert same(plain, draw(family, 2))
@@ -181,10 +205,11 @@ def test_symmetric_noise_is_odd_in_its_lowest_bit():
 
 
 @pytest.mark.parametrize("family", BUILT_IN)
-def test_other_seeds_starts_and_parameters_do_not_compile(family):
+def test_other_seeds_starts_and_parameters_do_not_compile(family, compiled):
     names = {"noisy": "noise", "biased": "correlation", "near_hull": "misalignment", "systematic": "bonus"}
     draw(family)
     before = _draw._cache_size()
+    assert before
     parameters = {names[family]: 0.1} if family in names else {}
     draw(family, seed=5, start=2**50, resolution=500, **parameters)
     assert _draw._cache_size() == before

@@ -27,6 +27,7 @@ from __future__ import annotations
 
 import inspect
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -37,12 +38,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from equilibrax_kernels import random_tables as kernels
+from equilibrax_kernels.cpu.threads import run_over_tables
 
+from equilibrax._core.batching import cores
 from equilibrax._core.checks import INT32_MAX, check_whole, shown
 from equilibrax._core.compile_cache import jit
 from equilibrax.problems.tables import MAX_PROVIDERS, MAX_VALUE, UtilityTables, from_integers, table_id_words
 
 _INT64_MAX = 2**63 - 1
+_WORDS_IN_CACHE = 2**14  # that NumPy draws at a time
+_WORTH_COMPILING = 2**22
+"""Utilities of providers of one size that NumPy draws, in a quarter of a second, before a compiler takes one or more."""
+
+_drawn: Counter[Any] = Counter()  # of them, by kernel and sizes
 
 
 @dataclass(frozen=True)
@@ -194,8 +202,9 @@ def sample_tables(
 
     Args:
         family: a name from `families()`.
-        count: B, the number of tables, at least 1. Another `count` or other sizes compile anew; another
-            `seed`, `start`, `resolution` or parameter of a built-in family does not.
+        count: B, the number of tables, at least 1. Millions of utilities are drawn by a compiled program: another
+            `count` or other sizes compile anew; another `seed`, `start`, `resolution` or parameter of a built-in
+            family does not. Fewer, on a CPU, are drawn by NumPy: the same bits.
         states: X, at least 1.
         actions: A, at least 1.
         providers: K, 1 to 16.
@@ -325,9 +334,35 @@ def _sample_built_in(
     }
     _check_size(family, resolution + integers.get(family.widened_by, 0), shape[0], resolution)
     numerators = tuple(np.uint32(value) for value in (resolution, *integers.values()))
-    kernel = family.kernel, family.prior
-    user, providers, prior, available = _draw(kernel, *shape, seed, stream, words, numerators)
+    kernel, sizes = (family.kernel, family.prior), (len(words), *shape)
+    with_these = _drawn[kernel, sizes] + math.prod(sizes)
+    on_host = jax.default_backend() == "cpu" and with_these <= _WORTH_COMPILING
+    _drawn[kernel, sizes] = with_these if on_host else _drawn[kernel, sizes]
+    draw = _draw_on_host if on_host else _draw
+    user, providers, prior, available = draw(kernel, *shape, seed, stream, words, numerators)
     return UtilityTables(user, providers, prior, available, words, resolution=resolution)
+
+
+def _draw_on_host(kernel, states: int, actions: int, providers: int, seed, stream, words, numerators):
+    """The same bits as `_draw`, by NumPy on all cores: two to three times slower, but there is nothing to compile."""
+    utilities, weights = kernel
+    lanes = len(words)
+    user = np.empty((lanes, states, actions), np.int32)
+    offered = np.empty((lanes, providers, states, actions), np.int32)
+    prior = np.ones((lanes, states), np.int32)
+    few = max(16, _WORDS_IN_CACHE // ((1 + providers) * states * actions))
+
+    def draw_range(start: int, stop: int) -> None:
+        for first in range(start, stop, few):
+            some = slice(first, min(first + few, stop))
+            key = kernels.host_table_keys(seed, stream, words[some])
+            for target, drawn in zip((user, offered), utilities(key, states, actions, providers, *numerators)):
+                target[some] = np.moveaxis(drawn, -1, 0)
+            if weights is not None:
+                prior[some] = np.moveaxis(weights(key, states), -1, 0)
+
+    run_over_tables(draw_range, lanes, cores())
+    return tuple(map(jnp.asarray, (user, offered, prior, np.ones(user.shape, bool))))
 
 
 @partial(jit, static_argnames=("kernel", "states", "actions", "providers"))
