@@ -90,7 +90,7 @@ def _content(column: Column, cell: Cell, shape: tuple[int, ...]) -> _Content:
         place = np.cumsum(used, dtype=np.uint32) - np.uint32(1)
         values = (place if len(place) > MOST_WORDS else place.astype(np.uint16))[values]
         words = np.asarray(words, object if kind == "O" else None)[used]
-    elif kind != "?" and (column.depth or values.size < count or "i" in kind):
+    elif count and kind != "?" and (column.depth or values.size < count or "i" in kind):
         words, values = _numbered(values, min(MOST_WORDS, count // 2 + 1))
     different = values if words is None else words
     extremes = [] if column.depth or "f" in kind or not count else _extremes(different, kind)
