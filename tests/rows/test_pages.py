@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import equilibrax as eq
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -163,3 +164,12 @@ def test_numbers_of_all_widths():
         content = b"".join(_pages.pages(grid, _footer(grid.columns)))
         found = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True).read()
         assert found.replace_schema_metadata().equals(grid.table()), words
+
+
+def test_the_file_says_who_wrote_it_and_how_large_it_is(file):
+    metadata = pq.read_metadata(file)
+    assert metadata.created_by == f"equilibrax version {eq.__version__}"
+    for i in range(metadata.num_row_groups):
+        group = metadata.row_group(i)
+        chunks = [group.column(place) for place in range(group.num_columns)]
+        assert group.total_byte_size == sum(chunk.total_uncompressed_size for chunk in chunks)

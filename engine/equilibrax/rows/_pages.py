@@ -49,14 +49,16 @@ def pages(grid: Grid, footer: bytes) -> list[bytes]:
     parts, groups, at = [b"PAR1"], [], 4
     step = max(1, _ROWS_PER_GROUP // max(1, prod(grid.shape[1:])))
     for start in range(0, grid.shape[0] if grid.num_rows else 0, step):
-        group, first, chunks = grid.part(start, min(start + step, grid.shape[0])), at, []
+        group = grid.part(start, min(start + step, grid.shape[0]))
+        first, uncompressed, chunks = at, 0, []
         for column in grid.columns:
-            written, said = _chunk(column, group.cells[column.name], group.shape, at)
+            written, size, said = _chunk(column, group.cells[column.name], group.shape, at)
             chunks.append(_struct((2, 6, _int(at)), (3, 12, said)))
             parts += written
             at += sum(map(len, written))
-        size, rows = _int(at - first), _int(group.num_rows)
-        groups.append(_struct((1, 9, _list(12, chunks)), (2, 6, size), (3, 6, rows), (5, 6, _int(first)), (6, 6, size)))
+            uncompressed += size
+        sizes = (2, 6, _int(uncompressed)), (3, 6, _int(group.num_rows)), (5, 6, _int(first)), (6, 6, _int(at - first))
+        groups.append(_struct((1, 9, _list(12, chunks)), *sizes))
     end = before + b"\x16" + _int(grid.num_rows) + b"\x19" + _list(12, groups) + after
     return [*parts, end, len(end).to_bytes(4, "little"), b"PAR1"]
 
@@ -101,8 +103,8 @@ def _content(column: Column, cell: Cell, shape: tuple[int, ...]) -> _Content:
     return _Content(entries, entries - count, (_plain(words, kind), len(words)), levels + numbers, extremes)
 
 
-def _chunk(column: Column, cell: Cell, shape: tuple[int, ...], at: int) -> tuple[list[bytes], bytes]:
-    """The pages of a column, which begin at byte `at`, and what the footer says of them."""
+def _chunk(column: Column, cell: Cell, shape: tuple[int, ...], at: int) -> tuple[list[bytes], int, bytes]:
+    """The pages of a column, which begin at byte `at`, their size uncompressed, and what the footer says of them."""
     entries, missing, words, data, extremes = _content(column, cell, shape)
     encoding = _PLAIN if words is None else _DICTIONARY
     said = (1, 5, _int(entries)), (2, 5, _int(encoding)), (3, 5, _int(_RLE)), (4, 5, _int(_RLE))
@@ -125,7 +127,7 @@ def _chunk(column: Column, cell: Cell, shape: tuple[int, ...], at: int) -> tuple
     meta = _struct(
         (1, 5, _int(_PHYSICAL.get(column.element, _INT32)[0])),
         (2, 9, _list(5, map(_int, sorted({_PLAIN, _RLE, encoding})))),
-        (3, 9, _list(8, (_bytes(part.encode()) for part in (column.name, *["list", "element"] * column.depth)))),
+        (3, 9, _list(8, (as_bytes(part.encode()) for part in (column.name, *["list", "element"] * column.depth)))),
         (4, 5, _int(_CODECS[name])),
         (5, 6, _int(entries)),
         (6, 6, _int(uncompressed)),
@@ -134,7 +136,7 @@ def _chunk(column: Column, cell: Cell, shape: tuple[int, ...], at: int) -> tuple
         *([] if words is None else [(11, 6, _int(at))]),
         *([(12, 12, _struct((3, 6, _int(missing)), *extremes))] if ordered else []),
     )
-    return written, meta
+    return written, uncompressed, meta
 
 
 def _levels(column: Column, cell: Any, shape: tuple[int, ...]) -> tuple[int, bytes, np.ndarray, tuple[int, ...]]:
@@ -197,7 +199,7 @@ def _extremes(values: np.ndarray, kind: str) -> list[tuple[int, int, bytes]]:
         greatest, least = max(texts), min(texts)
     else:
         greatest, least = (np.asarray(one, kind).tobytes() for one in (values.max(), values.min()))
-    return [(5, 8, _bytes(greatest)), (6, 8, _bytes(least))]
+    return [(5, 8, as_bytes(greatest)), (6, 8, as_bytes(least))]
 
 
 def _width(words: int, depth: int) -> int:
@@ -269,7 +271,8 @@ def _int(value: int) -> bytes:
     return _varint(value << 1 ^ (value >> 63))
 
 
-def _bytes(value: bytes) -> bytes:
+def as_bytes(value: bytes) -> bytes:
+    """A text of Thrift."""
     return _varint(len(value)) + value
 
 

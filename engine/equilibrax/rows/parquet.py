@@ -27,7 +27,7 @@ from equilibrax._core.columns import COLUMNS, declared
 from equilibrax._core.files import whole_file
 from equilibrax._core.version import __version__
 from equilibrax.rows._grid import Grid
-from equilibrax.rows._pages import pages
+from equilibrax.rows._pages import as_bytes, pages
 
 NAMES_KEY = b"equilibrax_names"
 """The names of all that rows are about, as JSON, in the metadata of their schema."""
@@ -113,12 +113,14 @@ def _by_arrow(table: pa.Table) -> memoryview:
 
 @lru_cache
 def _footer(columns: tuple[Column, ...]) -> bytes:
-    """That of a file without rows, as Arrow writes it."""
+    """That of a file without rows, as Arrow writes it but for whose it is."""
     content = pa.BufferOutputStream()
     with pq.ParquetWriter(content, schema(columns), store_schema=False) as writer:
         writer.add_key_value_metadata({"equilibrax": __version__, _SUM_KEY: _NO_SUM.decode()})
-    view = content.getvalue().to_pybytes()
-    return view[-8 - int.from_bytes(view[-8:-4], "little") : -8]
+    view = content.getvalue()
+    writer, whole = pq.read_metadata(pa.BufferReader(view)).created_by, view.to_pybytes()
+    footer = whole[-8 - int.from_bytes(whole[-8:-4], "little") : -8]
+    return footer.replace(as_bytes(writer.encode()), as_bytes(f"equilibrax version {__version__}".encode()))
 
 
 def _write(file: BinaryIO, part: memoryview) -> None:
