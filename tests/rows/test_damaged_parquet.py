@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import equilibrax as eq
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -30,10 +31,20 @@ def file(tmp_path_factory):
     return path
 
 
-def test_a_flipped_bit_in_any_place_is_an_error_that_names_the_file(file, tmp_path):
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory):
+    """A file of a sweep, whose rows are written without repeating them."""
+    folder = tmp_path_factory.mktemp("swept")
+    eq.run_sweep(eq.SweepConfig(tables=20, states=2, actions=2, providers=2, splits=(1, 0, 0)), folder)
+    assert len(eq.rows.read_committees(folder)) == 60
+    return folder / "committees" / "train-00000000.parquet"
+
+
+@pytest.mark.parametrize("which", ["file", "swept"])
+def test_a_flipped_bit_in_any_place_is_an_error_that_names_the_file(which, request, tmp_path):
     """Every byte of pages, their headers, names, numbers of rows, metadata and the checksums themselves."""
-    content, damaged = file.read_bytes(), tmp_path / "committees.parquet"
-    for place in range(0, len(content), 11):
+    content, damaged = request.getfixturevalue(which).read_bytes(), tmp_path / "committees.parquet"
+    for place in range(0, len(content), 11 if which == "file" else 47):
         flipped = bytearray(content)
         flipped[place] ^= 1 << (place % 8)
         damaged.write_bytes(flipped)
