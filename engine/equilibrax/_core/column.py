@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -41,12 +42,12 @@ class Column:
     exact: bool = False
     group: str = ""
 
-    @property
+    @cached_property
     def depth(self) -> int:
         """How many lists are around a value."""
         return self.type.count(_LIST)
 
-    @property
+    @cached_property
     def element(self) -> str:
         """The type of a value inside all lists."""
         return self.type.removeprefix(_LIST * self.depth)

@@ -85,7 +85,7 @@ class SelectionResult(TableResult):
     @property
     def bound(self) -> Float[np.ndarray, "B C"] | None:
         """`[B, C]` Theorem 6's guarantee `optimum - 2 eps` for the worst utility, or None without misalignment."""
-        return None if self.fit is None else self.optimum - 2 * self.fit.misalignment
+        return None if self.fit is None else self.optimum_utility[:, None] - 2 * self.fit.misalignment
 
     def _numbers(self) -> dict[str, np.ndarray | None]:
         return super()._numbers() | {"misalignment": self.misalignment, "bound": self.bound}
