@@ -1,8 +1,9 @@
 """Datasets at size: time, rows per second, bytes per row and memory of a large one, and what a second process brings.
 
-    python benchmarks/dataset_scaling.py                                # 1,000,000 tables; some ten minutes, 2 cores
+    python benchmarks/dataset_scaling.py                                # 1,000,000 tables; some five minutes, 2 cores
     python benchmarks/dataset_scaling.py --tables 40960 --share 16384   # minutes
     python benchmarks/dataset_scaling.py --part shards writer --rounds 5
+    python benchmarks/scaling_document.py                               # puts what it found into docs/scaling.md
 
 `dataset` makes a dataset of tables 3x3x5, all committees, with misalignment, in one process that uses every core,
 checks it with `merge --check`, and follows the memory of the process.
@@ -18,8 +19,9 @@ makes a process exceed.
 
 `ray` does the same work by `run_sweep_on_ray` with a worker per core, from start to end, where Ray is installed.
 
-Every folder must have the same SHA-256 for the same shards, or the exit status is 1. Writes a JSON file (`--out`) and
-prints the lines of docs/scaling.md.
+Every folder must have the same SHA-256 for the same shards, or the exit status is 1. Writes a JSON file (`--out`), in
+which parts that are not run stay as they were, and prints its tables of docs/scaling.md; `scaling_document.py` writes
+them there.
 """
 
 from __future__ import annotations
@@ -70,11 +72,13 @@ def work(given: dict[str, Any]) -> None:
     print("ready", flush=True)
     sys.stdin.readline()
     reset_peak_memory()
+    before = time.process_time()
     peaks: list[tuple[int, float]] = []
     report = run(progress=lambda done, _: peaks.append((done, peak_memory_mb())))
     tenth = next(peak for done, peak in peaks if 10 * done >= given["tables"] // given["worker"][1])
     found = {"seconds": report.seconds, "rate": report.tables_per_second, "rows": report.rows, "tables": report.tables}
     statuses = {"statuses": report.statuses, "resolved": report.resolved, "closed": report.closed}
+    found["processor_seconds"] = time.process_time() - before
     print(json.dumps({**found, **statuses, "peak_mb_tenth": tenth, "peak_mb": peaks[-1][1]}), flush=True)
 
 
@@ -199,19 +203,29 @@ def shards(share: int, shard_size: int, rounds: int, scratch: Path) -> dict[str,
 
 
 def writer(share: int, shard_sizes: list[int], rounds: int, scratch: Path) -> dict[str, Any]:
-    """Tables per second that are written, by cores and tables per shard."""
-    first = sorted(os.sched_getaffinity(0))[:1]
-    rates: dict[str, dict[str, list[float]]] = {"one": {}, "unbound": {}}
-    for _ in range(rounds):
-        for name, cores in (("one", first), ("unbound", None)):
-            for size in shard_sizes:
-                folder, tables = scratch / "written", size * max(1, share // size)
-                given = {"shard_size": size, "tables": tables, "worker": (0, 1), "cores": cores, "warm": False}
-                seconds, _ = together([Process(**given, folder=str(folder), solved=True)])
-                rates[name].setdefault(str(size), []).append(tables / seconds)
+    """Tables per second that are written, by cores; of a core's time, least; bytes. For so many tables per shard."""
+    first, folder = sorted(os.sched_getaffinity(0))[:1], scratch / "written"
+    by_size = []
+    for size in shard_sizes:
+        tables = size * max(1, share // size)
+        given = {"folder": str(folder), "shard_size": size, "tables": tables, "worker": (0, 1), "warm": False}
+        rates: dict[str, list[float]] = {"one": [], "unbound": []}
+        spent, sizes = [], {}
+        for _ in range(rounds):
+            for name, cores in (("one", first), ("unbound", None)):
+                seconds, [report] = together([Process(**given, cores=cores, solved=True)])
+                rates[name].append(tables / seconds)
+                if cores:
+                    spent.append(1e6 * report["processor_seconds"] / tables)
+                kinds = {kind: folder / kind for kind in ("tables", "committees", "shards")}
+                sizes = {kind: sum(file.stat().st_size for file in path.iterdir()) for kind, path in kinds.items()}
+                manifest = (folder / "manifest.json").stat().st_size
                 shutil.rmtree(folder)
-    median = {name: {size: statistics.median(found) for size, found in by.items()} for name, by in rates.items()}
-    return {"share": share, "rates": rates, "median": median}
+        found = {"shard_size": size, "tables": tables, "rates": rates, "processor_microseconds": min(spent)}
+        found |= {name: statistics.median(values) for name, values in rates.items()}
+        found |= {"bytes": {kind: number / tables for kind, number in sizes.items()}}
+        by_size.append(found | {"manifest_bytes": manifest * size / tables})
+    return {"by_size": by_size}
 
 
 def by_ray(share: int, shard_size: int, scratch: Path) -> dict[str, Any]:
@@ -225,39 +239,6 @@ def by_ray(share: int, shard_size: int, scratch: Path) -> dict[str, Any]:
     made = sums(scratch / "ray")
     shutil.rmtree(scratch / "ray")
     return {"tables": report.tables, "seconds": seconds, "rate": report.tables / seconds, "sums": made}
-
-
-def lines(found: dict[str, Any]) -> list[str]:
-    """For docs/scaling.md."""
-    said = []
-    if made := found.get("dataset"):
-        rows, sizes = made["rows"], made["bytes"]
-        said += [
-            f"| tables, rows, shards, files | {made['tables']:,}, {rows:,}, {made['shards']:,}, {made['files']:,} |",
-            f"| time | {made['seconds'] / 60:.1f} min, compilation included |",
-            f"| tables per second, rows per second | {made['tables'] / made['seconds']:,.0f}, "
-            f"{rows / made['seconds']:,.0f} |",
-            f"| bytes per row of `committees` | {sizes['committees'] / rows:.1f} |",
-            f"| bytes per table of `tables`, of `shards` | {sizes['tables'] / made['tables']:.1f}, "
-            f"{sizes['shards'] / made['tables']:.2f} |",
-            f"| bytes in all, per table | {sum(sizes.values()):,}, {sum(sizes.values()) / made['tables']:.0f} |",
-            f"| peak memory after a tenth, at the end | {made['peak_mb_tenth']:,.0f} MB, {made['peak_mb']:,.0f} MB |",
-            f"| `merge --check` | {made['check_seconds']:.1f} s |",
-        ]
-    if made := found.get("shards"):
-        median = made["median"]
-        said += [
-            f"| one process bound to one core | {median['one']:,.0f} | 1 |",
-            f"| two processes bound to one core each | {median['two']:,.0f} | {made['ratio']:.2f} |",
-            f"| one process, both cores | {median['unbound']:,.0f} | {median['unbound'] / median['one']:.2f} |",
-        ]
-    if made := found.get("writer"):
-        for size in made["median"]["one"]:
-            one, unbound = (made["median"][name][size] for name in ("one", "unbound"))
-            said += [f"| {int(size):,} tables per shard | {one:,.0f} | {unbound:,.0f} |"]
-    if made := found.get("ray"):
-        said += [f"| Ray, a worker per core, start and compilation included | {made['rate']:,.0f} | |"]
-    return said
 
 
 def main() -> int:
@@ -276,8 +257,11 @@ def main() -> int:
         work(json.loads(options.work))
         return 0
     from bench import machine
+    from scaling_document import measured_lines
 
-    found: dict[str, Any] = {**machine.describe(), "revision": machine.revision()}
+    kept = json.loads(options.out.read_text()) if options.out.exists() else {}
+    found: dict[str, Any] = machine.describe()
+    measured = {"revision": found.pop("revision"), "load": found["machine"].pop("load")}  # of a part
     with tempfile.TemporaryDirectory(dir=options.folder) as scratch:
         if "dataset" in options.part:
             found["dataset"] = dataset(options.tables, options.shard_size, Path(scratch))
@@ -288,11 +272,13 @@ def main() -> int:
             found["writer"] = writer(2 * options.share, sizes, options.rounds, Path(scratch))
         if "ray" in options.part and importlib.util.find_spec("ray"):
             found["ray"] = by_ray(options.share, options.shard_size, Path(scratch))
+    for name in set(options.part) & set(found):
+        found[name] |= measured
     made = [found[name].pop("sums") for name in ("shards", "ray") if name in found]
     same = found.get("shards", {}).get("same", True) and made[:1] == made[-1:]
     options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(found, indent=1) + "\n")
-    print("\n".join(lines(found)))
+    options.out.write_text(json.dumps(kept | found, indent=1) + "\n")
+    print("\n".join(line for block in measured_lines(found).values() for line in block))
     if not same:
         print("the same shards have other bytes")
     return 0 if same else 1
