@@ -12,7 +12,7 @@ import tyro
 from rich.console import Console
 
 from equilibrax._core.text import Screen
-from equilibrax.cli._flags import parse_rationality
+from equilibrax.cli.flags.texts import parse_rationality
 from equilibrax.cli.progress import doing
 from equilibrax.games import Backend, Nash, NashResult, solve
 from equilibrax.io import read_nfg

@@ -13,9 +13,8 @@ from rich.console import Console
 from equilibrax._core.files import write_document
 from equilibrax.cli._folders import check_new, check_ours
 from equilibrax.cli.games import FigureFlags
-from equilibrax.cli.progress import table_progress
+from equilibrax.cli.progress import report_lines, table_progress
 from equilibrax.cli.solve import numbered_on
-from equilibrax.cli.sweep import report_lines
 from equilibrax.datasets.sweep import SweepConfig, run_sweep
 from equilibrax.figures.paper import PAPER_FIGURES, plot_all
 from equilibrax.games import Backend, Selection, TieBreak, solve
