@@ -97,7 +97,7 @@ def test_the_command_prints_and_writes_what_solve_says(weather, tmp_path, capsys
     assert "bayesian buyer" in capsys.readouterr().out
     for wrong, message in (
         (["--depth", "-1"], "depth: expected a whole number"),
-        (["--rounds", "fixed_point"], 'rounds: expected 1 unless buyer="bayesian"'),
+        (["--rounds", "fixed_point"], "--rounds: expected 1 unless --buyer bayesian"),
         (["--mechanism", "naive"], "stakes: expected none in a naive market"),
         (["--tie-break", "incumbent"], "--tie-break: expected a flag of"),
     ):

@@ -141,16 +141,16 @@ def test_flags_of_a_search_that_make_no_sense_are_refused_in_a_line(table, tmp_p
     for flags, said in (
         (["--search-rationality", "5"], "--search-rationality: expected 2 numbers joined by commas"),
         (["--search-starts", "0"], "--search-starts: expected a whole number"),
-        (["--rules", "partitions", "--search-starts", "2"], '--search-starts: expected none with rules="partitions"'),
-        (["--rationality", "1,2"], "response: expected a Quantal with one finite rationality"),
-        (["--rationality", "inf"], "response: expected a Quantal with one finite rationality"),
+        (["--rules", "partitions", "--search-starts", "2"], "--search-starts: expected only beside --rules lotteries"),
+        (["--rationality", "1,2"], "--rationality: expected a Quantal with one finite rationality"),
+        (["--rationality", "inf"], "--rationality: expected a Quantal with one finite rationality"),
     ):
         assert main([*few, *flags]) == 2
         err = capsys.readouterr().err
         assert said in err
         assert err.count("\n") == 1
     assert main([*few, "--step-limit", "3"]) == 2
-    assert 'dynamics: expected none with rules="lotteries"' in capsys.readouterr().err
+    assert "--step-limit: expected none with --rules lotteries" in capsys.readouterr().err
     assert main([*few, "--search", "3"]) == 2
     said = capsys.readouterr().err
     assert "--search: expected a flag" in said

@@ -278,7 +278,7 @@ def test_newcomers_hurt_only_where_rules_are_public(tmp_path, capsys):
         (["market", "theorem-4.1", "--tie-break", "incumbent", "--game", "anonymous"], "--tie-break: expected"),
         (["entry", "theorem-4.1", "--beta", "1"], "--beta: expected a number between 0 and 1"),
         (["entry", "theorem-4.1", "--beta", "x"], "--beta: expected a number such as 0.25 or 1/4, got 'x'"),
-        (["entry", "theorem-4.1", "--newcomers", "0"], "count: expected a whole number of at least 1, got 0"),
+        (["entry", "theorem-4.1", "--newcomers", "0"], "--newcomers: expected a whole number of at least 1, got 0"),
         (["entry", "--users", "0"], "users: expected a whole number of at least 1, got 0"),
         (["sweep", "--out", "s", "--users", "0"], "users: expected a whole number of at least 1, got 0"),
         (

@@ -109,8 +109,11 @@ def test_unsolved_tables_have_no_text(tmp_path):
         ({"split_by": "hash"}, "split_by: expected one of 'id', 'form', got 'hash'"),
         ({"states": 9}, r"states, actions: expected at most 40,320 orders of both, got 9! x 2!"),
         ({"text": 1}, "text: expected True or False, got 1"),
-        ({"game": eq.Joint()}, "text: expected the selection game with schemes, got Joint"),
-        ({"game": eq.Selection(rules="lotteries")}, "text: expected the selection game with schemes, got Selection"),
+        ({"game": eq.Joint()}, "text: expected the selection game with schemes, got the joint game with partitions"),
+        (
+            {"game": eq.Selection(rules="lotteries")},
+            "text: expected the selection game with schemes, got the selection game with lotteries",
+        ),
     ],
 )
 def test_what_cannot_be_is_refused_at_the_door(tmp_path, changes, message):

@@ -309,7 +309,7 @@ def test_dynamics_stop_where_they_are_told_and_notice_cycles():
     [
         (lambda: "selection", {}, "tables: expected UtilityTables in the selection game, got Market"),
         (lambda: eq.Personalized(protocol="partition"), {}, "protocol: expected one of"),
-        (lambda: eq.Personalized(dynamics="only"), {}, "dynamics: expected True or False"),
+        (lambda: eq.Personalized(dynamics="only"), {}, "profiles: expected True in a market of selection games"),
         (lambda: eq.Personalized(dynamics="never"), {}, "dynamics: expected True, False"),
         (lambda: eq.Anonymous(dynamics=False, profiles=False), {}, "dynamics: expected some where no profiles"),
         (lambda: eq.Personalized(response=eq.Quantal([1, -2])), {}, "rationality: expected numbers of at least 0"),

@@ -103,15 +103,16 @@ def _run(args: Sequence[str]) -> int:
     from equilibrax._core.status import SolveError
     from equilibrax._core.suggestions import did_you_mean
     from equilibrax._core.text import Screen
-    from equilibrax.cli._failures import NO_MEMORY, is_out_of_memory, with_flags
+    from equilibrax.cli._failures import NO_MEMORY, is_out_of_memory
 
     console = Screen(stderr=True, soft_wrap=True)
     if args[0] not in COMMANDS:
         expected = f"expected a command ({', '.join(COMMANDS)}), got {args[0]!r}{did_you_mean(args[0], COMMANDS)}"
         console.print(f"equilibrax: error: {expected}", markup=False)
         return 2
+    flags: dict[str, list[str]] = {}
     try:
-        from equilibrax.cli._flags import parsed
+        from equilibrax.cli._flags import flags_with, parsed
         from equilibrax.cli.progress import said_while_waiting
 
         command_class = getattr(import_module(f"equilibrax.cli.{args[0]}"), COMMANDS[args[0]][0])
@@ -120,6 +121,7 @@ def _run(args: Sequence[str]) -> int:
 
             print(page_of(command_class, args[1:], f"equilibrax {args[0]}"), end="")
             raise SystemExit(0)
+        flags = flags_with(command_class, args[1:])
         command = parsed(command_class, args[1:], f"equilibrax {args[0]}")
         _use_all_cores()
         with _said(console), said_while_waiting(f"equilibrax {args[0]}"):
@@ -136,7 +138,9 @@ def _run(args: Sequence[str]) -> int:
         if not isinstance(error, ValueError | OSError | SolveError):
             raise
         # A message of our own, or of the operating system: what is wrong, without the reader's way through our code.
-        console.print(f"equilibrax: error: {shortened(with_flags(str(error), args))}", markup=False)
+        from equilibrax.cli.flags.names import with_flags
+
+        console.print(f"equilibrax: error: {shortened(with_flags(str(error), args[1:], flags))}", markup=False)
         return 2
 
 

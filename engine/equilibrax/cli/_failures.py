@@ -6,10 +6,9 @@ import ctypes
 import errno
 import logging
 import os
-import re
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 
 from equilibrax._core.messages import shortened
@@ -59,27 +58,6 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
         return True
     return isinstance(error, RuntimeError | ImportError | SystemError) and any(sign in str(error) for sign in _SIGNS)
-
-
-def with_flags(message: str, args: Sequence[str]) -> str:
-    """A message that begins with an argument's name begins with the flag that was typed for it, or for a part of it.
-
-    Example:
-        >>> with_flags("shard_size: expected 1, got 0", ["sweep", "--shard-size", "0"])
-        '--shard-size: expected 1, got 0'
-        >>> with_flags("starts: expected 1, got 0", ["solve", "--search-starts", "0"])
-        '--search-starts: expected 1, got 0'
-    """
-    found = re.match(r"([a-z_]+)(?=: expected)", message)
-    if found is None:
-        return message
-    typed = {text.partition("=")[0] for text in args}
-    name = found[1].replace("_", "-")
-    flag = next((f for f in (f"--{name}", f"--{name}s", f"--{name.removesuffix('s')}") if f in typed), None)
-    if flag is None:  # of a search, say: its flags have its name before theirs
-        parts = [f for f in typed if f.startswith("--") and (f.endswith(f"-{name}") or f.startswith(f"--{name}-"))]
-        flag = min(parts, default=None)
-    return message if flag is None else flag + message[len(found[1]) :]
 
 
 class Lines(logging.Handler):

@@ -6,7 +6,8 @@ game's own file gives them. So a flag that does not apply is none.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
+from contextlib import suppress
 from dataclasses import MISSING, dataclass, field, fields, make_dataclass, replace
 from types import SimpleNamespace
 from typing import Annotated, Any, ClassVar, TypeVar, get_type_hints
@@ -14,7 +15,10 @@ from typing import Annotated, Any, ClassVar, TypeVar, get_type_hints
 import tyro
 
 from equilibrax._core.suggestions import did_you_mean
-from equilibrax.cli._usage import one_line
+from equilibrax.cli.flags.idle import Idle, refuse_idle
+from equilibrax.cli.flags.names import flags_by_field, typed_flags
+from equilibrax.cli.flags.texts import parse_numbers, parse_rationality
+from equilibrax.cli.flags.usage import one_line
 from equilibrax.fits.chebyshev import FitOptions
 from equilibrax.games import (
     TOLERANCE,
@@ -54,17 +58,24 @@ def flags_of(kind: type[Any], shown: Mapping[str, Any], hidden: Sequence[str] = 
     return make_dataclass(kind.__name__, changed, bases=(kind,), frozen=True, namespace=plain)
 
 
-def built(kind: type[C], flags: Any, read: Mapping[str, Callable[[Any], Any]] = {}, **given: Any) -> C:
+def built(
+    kind: type[C],
+    flags: Any,
+    read: Mapping[str, Callable[[Any], Any]] = {},
+    typed: Set[str] = frozenset(),
+    **given: Any,
+) -> C:
     """What the flags say.
 
     Args:
         kind: the class.
         flags: of `flags_of`, parsed.
         read: how to read fields that are shown otherwise.
+        typed: the flags that were typed; what has its default may still have been.
         given: other fields.
     """
     values = {f.name: getattr(flags, f.name) for f in fields(kind) if f.name not in given}  # pyright: ignore[reportArgumentType]
-    values = {name: value.value() if hasattr(value, "value") else value for name, value in values.items()}
+    values = {name: value.value(typed) if hasattr(value, "value") else value for name, value in values.items()}
     return kind(**{name: read[name](value) if name in read else value for name, value in values.items()}, **given)
 
 
@@ -82,8 +93,11 @@ class _ResponseFlags:
     tolerance: float = TOLERANCE
     """Utilities under quantal response that differ by no more are equal."""
 
-    def value(self) -> Any:
+    def value(self, typed: Set[str] = frozenset()) -> Any:
         return Quantal(parse_rationality(self.rationality), self.tolerance) if self.rationality else "best"
+
+    def idle(self) -> Idle:
+        return [] if self.rationality else [(["tolerance"], "beside --rationality")]
 
 
 @dataclass(frozen=True)
@@ -94,9 +108,14 @@ class _TurnFlags:
     """After how many moves to stop it."""
     usual: ClassVar[bool | None] = True
 
-    def value(self) -> Any:
+    def value(self, typed: Set[str] = frozenset()) -> Any:
         turns = Dynamics(**self.options(), step_limit=self.step_limit)
-        return (self.usual if turns == Dynamics() else turns) if self.dynamics else False
+        usual = True if "--dynamics" in typed else self.usual
+        return (usual if turns == Dynamics() else turns) if self.dynamics else False
+
+    def idle(self) -> Idle:
+        how = [f.name for f in fields(self) if f.name != "dynamics"]
+        return [] if self.dynamics else [(how, "beside --dynamics")]
 
     def options(self) -> dict[str, Any]:
         return {}
@@ -147,7 +166,7 @@ class _SearchFlags(
         ["optimizer"],
     )
 ):
-    def value(self) -> GradientSearch | None:
+    def value(self, typed: Set[str] = frozenset()) -> GradientSearch | None:
         given: Any = self
         levels = parse_numbers("--search-rationality", given.rationality, 2)
         search = built(GradientSearch, given, rationality=levels)
@@ -178,6 +197,7 @@ def parsed(command: type[C], args: Sequence[str], prog: str) -> C:
     """
     command = command.variant(args) if hasattr(command, "variant") else command  # pyright: ignore[reportAttributeAccessIssue]
     kinds = next(iter(games_of(command, args).values()), ())
+    flags_of_fields = flags_by_field(composed(command, kinds))
     with one_line(args):
         found, unknown = tyro.cli(composed(command, kinds), prog=prog, args=list(args), return_unknown_args=True)
     if unknown:
@@ -188,11 +208,20 @@ def parsed(command: type[C], args: Sequence[str], prog: str) -> C:
         raise ValueError(
             f"{unknown[0]}: expected a flag of `{of}`, which has none of that name; --help lists them{hint}"
         )
+    refuse_idle(found, args, flags_of_fields)
     if not kinds:
         return found
     flags: Any = found.plays  # pyright: ignore[reportAttributeAccessIssue]
-    names = _common(kinds)
-    return replace(found, plays=tuple(_game(kind, flags, names) for kind in kinds))  # pyright: ignore[reportArgumentType]
+    names, typed = _common(command, kinds), typed_flags(args)
+    return replace(found, plays=tuple(_game(kind, flags, names, typed) for kind in kinds))  # pyright: ignore[reportArgumentType]
+
+
+def flags_with(command: type[Any], args: Sequence[str]) -> dict[str, list[str]]:
+    """The flags of every field that a command has with these arguments, for messages; none if the game is unknown."""
+    with suppress(ValueError):
+        command = command.variant(args) if hasattr(command, "variant") else command
+        return flags_by_field(composed(command, next(iter(games_of(command, args).values()), ())))
+    return {}
 
 
 def games_of(command: type[Any], args: Sequence[str] | None) -> dict[str, tuple[type[Game[Any]], ...]]:
@@ -225,7 +254,7 @@ def composed(command: type[Any], kinds: tuple[type[Game[Any]], ...]) -> type[Any
     if not kinds:
         return command
     hints = get_type_hints(kinds[0], include_extras=True)
-    names = _common(kinds)
+    names = _common(command, kinds)
     shown = {name: _FLAGS[hints[name]] for name in names if hints[name] in _FLAGS}
     flags = flags_of(kinds[0], shown, [f.name for f in fields(kinds[0]) if f.name not in names])  # pyright: ignore[reportArgumentType]
     games = "{" + ",".join([*(["both"] if command.over is Market else []), *all_games(command.over)]) + "}"
@@ -238,46 +267,11 @@ def composed(command: type[Any], kinds: tuple[type[Game[Any]], ...]) -> type[Any
     )
 
 
-def _common(kinds: Sequence[type[Any]]) -> list[str]:
-    """Options that all of the games have."""
-    return [f.name for f in fields(kinds[0]) if all(f.name in {g.name for g in fields(kind)} for kind in kinds)]
+def _common(command: type[Any], kinds: Sequence[type[Any]]) -> list[str]:
+    """Options that all of the games have, but those that the command settles itself."""
+    names = [f.name for f in fields(kinds[0]) if all(f.name in {g.name for g in fields(kind)} for kind in kinds)]
+    return [name for name in names if name not in getattr(command, "settles", ())]
 
 
-def _game(kind: type[Any], flags: Any, names: Sequence[str]) -> Any:
-    return built(kind, flags, **{f.name: _default(f) for f in fields(kind) if f.name not in names})
-
-
-# --- texts ------------------------------------------------------------------------------------------------------------
-
-
-def parse_rationality(text: str, option: str = "--rationality") -> tuple[float, ...]:
-    """Numbers joined by commas, such as `1,3,10,inf`; none from an empty text."""
-    try:
-        return tuple(float(part) for part in text.split(",")) if text else ()
-    except ValueError:
-        raise ValueError(f"{option}: expected numbers joined by commas, such as 1,10,inf, got {text!r}") from None
-
-
-def parse_numbers(option: str, text: str, count: int) -> tuple[float, ...]:
-    """`count` numbers joined by commas."""
-    try:
-        numbers = tuple(float(part) for part in text.split(","))
-    except ValueError:
-        numbers = ()
-    if len(numbers) != count:
-        raise ValueError(f"{option}: expected {count} numbers joined by commas, got {text!r}")
-    return numbers
-
-
-def parse_parameters(given: Sequence[str]) -> tuple[tuple[str, float], ...]:
-    """`NAME=NUMBER` pairs."""
-    parsed = []
-    for text in given:
-        name, separator, value = text.partition("=")
-        try:
-            parsed.append((name, float(value)))
-        except ValueError:
-            separator = ""
-        if not separator or not name:
-            raise ValueError(f"--parameter: expected NAME=NUMBER, got {text!r}")
-    return tuple(parsed)
+def _game(kind: type[Any], flags: Any, names: Sequence[str], typed: Set[str]) -> Any:
+    return built(kind, flags, typed=typed, **{f.name: _default(f) for f in fields(kind) if f.name not in names})

@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import tyro
 from rich.console import Console
 
 from equilibrax._core.checks import check_whole
+from equilibrax.cli._align_data import RESPONDENTS, Format, idle_data, read, simulated
 from equilibrax.cli._folders import check_folder, check_new, check_ours
+from equilibrax.cli.flags.idle import Idle
 from equilibrax.cli.games import FigureFlags, LookFlags
 from equilibrax.cli.progress import doing
-from equilibrax.raters import simulate_answers
 from equilibrax.raters.answers import LOG_FLOOR, AnswerDistributions, Score
-from equilibrax.raters.csv import read_raters
 from equilibrax.raters.curve import FoldAssignment, Sets
-from equilibrax.raters.ethics import read_ethics
 from equilibrax.raters.matrix import Missing, RaterMatrix
-from equilibrax.raters.movielens import movielens_raters
-from equilibrax.raters.opinionqa.reading import read_opinionqa, read_opinionqa_respondents
-from equilibrax.raters.simulate import simulate_raters
 from equilibrax.reports.alignment import (
     AlignmentStudy,
     FigureWarning,
@@ -33,11 +28,9 @@ from equilibrax.reports.alignment import (
     write_overview,
 )
 
-Format = Literal["auto", "wide", "long", "movielens", "opinionqa", "ethics"]
 Simulation = Literal["independent", "correlated", "systematic", "personas", "answers"]
 
 _NOISY = ("independent", "correlated", "systematic")
-_RESPONDENTS = "respondents"
 
 
 @dataclass(frozen=True)
@@ -146,6 +139,9 @@ class Align:
     look: Annotated[LookFlags, tyro.conf.arg(name="")] = field(default_factory=LookFlags)
     """How figures look."""
 
+    def idle(self) -> Idle:
+        return idle_data(self)
+
     def run(self, console: Console) -> int:
         if self.out is None:
             raise ValueError("--out: expected a folder to write to, got none")
@@ -154,7 +150,7 @@ class Align:
             got = "both" if self.files else "neither"
             raise ValueError(f"FILE: expected files, or --simulate for simulated raters, got {got}")
         given: dict[str, RaterMatrix | AnswerDistributions] = {}
-        for name, data in self._simulated() if self.simulate else self._read():
+        for name, data in simulated(self) if self.simulate else read(self):
             if name in given:
                 raise ValueError(
                     f"FILE: expected different names, as results are in folders of these, got {name!r} twice"
@@ -200,7 +196,7 @@ class Align:
         return 1 if unsolved or undrawn or any(study.failed for study in studies.values()) else 0
 
     def _study(self, name: str, data: RaterMatrix | AnswerDistributions) -> AlignmentStudy:
-        people = not self.simulate and isinstance(data, AnswerDistributions) and name.endswith(_RESPONDENTS)
+        people = not self.simulate and isinstance(data, AnswerDistributions) and name.endswith(RESPONDENTS)
         return alignment_study(
             data,
             permutations=self.permutations,
@@ -232,85 +228,6 @@ class Align:
             if typed:
                 raise ValueError(f"{flag}: expected answers of many users, as of OpinionQA, got raters ({name})")
         return data
-
-    def _simulated(self) -> Iterator[tuple[str, RaterMatrix | AnswerDistributions]]:
-        for kind in self.simulate:
-            if kind == "answers":
-                yield (
-                    kind,
-                    simulate_answers(
-                        self.users,
-                        9 if self.raters is None else self.raters,
-                        100 if self.items is None else self.items,
-                        self.options,
-                        seed=self.seed,
-                        noise=self.noise,
-                    ),
-                )
-            else:
-                items, raters = (default if n is None else n for n, default in ((self.items, 1000), (self.raters, 100)))
-                yield (
-                    kind,
-                    simulate_raters(kind, items, raters, seed=self.seed, noise=self.noise, quantize=self.quantize),
-                )
-
-    def _read(self) -> Iterator[tuple[str, RaterMatrix | AnswerDistributions]]:
-        for path in self.files:
-            chosen = self._format(path)
-            if chosen == "opinionqa":
-                yield from self._polls(path)
-            elif chosen == "movielens":
-                source = "fans" if self.scores is None else self.scores
-                scale = 100 if self.scale is None else self.scale
-                yield path.stem, movielens_raters(path, source, scale=scale, **self._reading())
-            elif chosen == "ethics":
-                if self.scores is None:
-                    raise ValueError("--scores: expected a CSV file with the raters' scores, for ETHICS, got none")
-                scale = 100 if self.scale is None else self.scale
-                yield (
-                    path.stem,
-                    read_ethics(path, self.scores, target=self.target or "label", scale=scale, **self._reading()),
-                )
-            else:
-                yield (
-                    path.stem,
-                    read_raters(
-                        path,
-                        target=self.target or None,
-                        format=chosen,
-                        weight=self.weight or None,
-                        group=self.group or None,
-                        scale=self.scale,
-                        **self._reading(),
-                    ),
-                )
-
-    def _reading(self) -> dict[str, Any]:
-        names = {"providers": self.providers or None, "ignore": self.ignore}
-        return {**names, "sep": self.sep, "decimal": self.decimal}
-
-    def _format(self, path: Path) -> Format:
-        if self.format != "auto":
-            return self.format
-        if path.is_dir() and (path / "info.csv").exists():
-            return "opinionqa"
-        if path.is_dir() or path.suffix.lower() == ".zip":
-            return "movielens"
-        return "ethics" if self.scores is not None else "auto"
-
-    def _polls(self, path: Path) -> Iterator[tuple[str, AnswerDistributions]]:
-        if self.models is None:
-            raise ValueError("--models: expected a JSON file or folder of models' answers, for OpinionQA, got none")
-        if not self.attribute:
-            raise ValueError("--attribute: expected what makes groups, such as POLIDEOLOGY, or respondents, got none")
-        for attribute in self.attribute:
-            name = f"{path.resolve().name}, {attribute}"
-            asked = {"questions": self.questions or None, "weight": self.weight or None}
-            if attribute == _RESPONDENTS:
-                drawn = {"count": self.respondents, "seed": self.seed}
-                yield name, read_opinionqa_respondents(path, self.models, **drawn, **asked)
-            else:
-                yield name, read_opinionqa(path, attribute, self.models, weigh_groups=self.weigh_groups, **asked)
 
 
 def _size(data: RaterMatrix | AnswerDistributions, study: AlignmentStudy) -> str:

@@ -6,15 +6,16 @@ import sys
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import pyarrow as pa
 import tyro
 from rich.console import Console
 
-from equilibrax.cli._flags import parse_parameters, parse_rationality
 from equilibrax.cli._folders import check_new
-from equilibrax.cli.games import FileFlags, LookFlags, columns_or_count
+from equilibrax.cli.flags.idle import Idle
+from equilibrax.cli.flags.texts import parse_parameters, parse_rationality
+from equilibrax.cli.games import FileFlags, LookFlags, columns_or_count, idle_reading
 from equilibrax.cli.output import check_output, numbered_on, write_out
 from equilibrax.cli.progress import doing, say_games
 from equilibrax.games import TOLERANCE, Backend
@@ -81,6 +82,19 @@ class Compare:
     """Figure to draw."""
     look: Annotated[LookFlags, tyro.conf.arg(name="")] = field(default_factory=LookFlags)
     """How figures look."""
+
+    called: ClassVar[dict[str, str]] = {"count": "tables"}
+
+    def idle(self) -> Idle:
+        if self.family:
+            yield ("reading", "strict"), "for files"
+        else:
+            yield ("tables", "states", "actions", "seed", "parameter"), "beside --family"
+            yield from idle_reading(self.tables_given, "strict")
+        if not self.rationality:
+            yield ("tolerance",), "beside --rationality"
+        if not self.figure:
+            yield ("look",), "beside --figure"
 
     def run(self, console: Console) -> int:
         if self.out is not None:

@@ -12,9 +12,11 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
+from equilibrax._core.checks import check_whole
 from equilibrax._core.text import show_table
+from equilibrax.cli.flags.idle import Idle
 from equilibrax.cli.games import FileFlags, LookFlags, columns_or_count
-from equilibrax.cli.market import check_outputs, named_market, unsolved
+from equilibrax.cli.market import check_outputs, idle_instances, named_market, unsolved
 from equilibrax.cli.output import write_out
 from equilibrax.cli.progress import doing
 from equilibrax.games import MarketGame
@@ -92,13 +94,30 @@ class EntryCommand:
     """The games with their options."""
 
     over: ClassVar[type[Any]] = Market
+    settles: ClassVar[tuple[str, ...]] = ("dynamics", "profiles")  # equilibria are compared, and nothing else
+
+    def idle(self) -> Idle:
+        if self.market:
+            drawn = ("markets", "users", "states", "actions", "alignment", "error")
+            yield drawn, "without MARKET, for random markets"
+            yield from idle_instances(self.market)
+        else:
+            yield ("reading", "eps", "c", "d", "grid"), "with MARKET"
+            if self.alignment == "none":
+                yield ("error",), "beside --alignment weak or strong"
+        if not self.figure:
+            yield ("look",), "beside --figure"
 
     def run(self, console: Console) -> int:
         check_outputs(self.out, self.figure)
         self.look.check(self.figure)
         beta = _ratio(self.beta)
         market = self._market()
-        count = (200 if self.market else 1) if self.newcomers is None else self.newcomers
+        count = (
+            (200 if self.market else 1) if self.newcomers is None else check_whole("newcomers", self.newcomers, 1, None)
+        )
+        if self.newcomer_actions is not None:
+            check_whole("newcomer_actions", self.newcomer_actions, 1, None)
         options: dict[str, Any] = {"beta": beta, "actions": self.newcomer_actions, "seed": self.seed}
         doing(f"letting {count:,} newcomers enter {len(market):,} market{'s' * (len(market) > 1)}")
         newcomers = random_newcomers(market, count, **options)
@@ -118,6 +137,7 @@ class EntryCommand:
 
     def _market(self) -> Market:
         columns, count = columns_or_count(self.providers, not self.market, 2)
+        check_whole("markets", self.markets, 1, None)
         if self.market:
             how = {**self.reading.options(), "providers": columns}
             return named_market(self.market, self.eps, self.c, self.d, self.grid, self.resolution, **how)

@@ -10,7 +10,8 @@ import tyro
 from rich.console import Console
 
 from equilibrax.cli._folders import check_new
-from equilibrax.cli.games import ReadingFlags
+from equilibrax.cli.flags.idle import Idle
+from equilibrax.cli.games import ReadingFlags, idle_reading
 from equilibrax.io.given import named_groups
 from equilibrax.reports import Page, explore, explore_sweep
 
@@ -40,6 +41,11 @@ class Explore:
     """Fixed-point steps per unit of utility, as for `equilibrax solve`."""
     reading: Annotated[ReadingFlags, tyro.conf.arg(name="")] = field(default_factory=ReadingFlags)
     """How files are read."""
+
+    def idle(self) -> Idle:
+        if any((path / "sweep.json").exists() for path in self.tables):
+            return [(("resolution", "reading"), "for tables")]
+        return idle_reading(self.tables)
 
     def run(self, console: Console) -> int:
         if not self.tables:

@@ -15,6 +15,7 @@ from rich.console import Console
 from equilibrax._core.suggestions import did_you_mean
 from equilibrax._core.text import Screen
 from equilibrax.cli._folders import check_new
+from equilibrax.cli.flags.idle import Idle
 from equilibrax.cli.games import LookFlags
 from equilibrax.cli.manual import wrapped
 from equilibrax.figures import family_figure
@@ -41,6 +42,9 @@ class FamiliesCommand:
     """Figure to draw, of all families of a kind: how two utilities, payoffs or ratings go together."""
     look: Annotated[LookFlags, tyro.conf.arg(name="")] = field(default_factory=LookFlags)
     """How figures look."""
+
+    def idle(self) -> Idle:
+        return [] if self.figure else [(("look",), "beside --figure")]
 
     def run(self, console: Console) -> int:
         self.look.check(self.figure)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tyro
+
+from equilibrax.cli.flags.idle import Idle
+from equilibrax.io.tables import PAPER_TABLES
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,18 @@ class ReadingFlags(FileFlags):
     def options(self) -> dict[str, Any]:
         """The same, with the providers."""
         return {**super().options(), "providers": self.providers or None}
+
+
+def idle_reading(places: Iterable[str | os.PathLike[str]], *names: str) -> Idle:
+    """How files of rows are read, where there is none among these: names of the paper's tables, MovieLens's ratings.
+
+    Args:
+        places: files, folders and names.
+        names: more flags that are about files of rows.
+    """
+    rows = [Path(one) for one in places if str(one) not in PAPER_TABLES or Path(one).exists()]
+    none = all(path.is_dir() or path.suffix.lower() == ".zip" for path in rows)
+    return [(("reading", *names), "for files of rows")] if none else []
 
 
 def columns_or_count(providers: tuple[str, ...], drawn: bool, default: int) -> tuple[tuple[str, ...] | None, int]:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, ClassVar
 import tyro
 from rich.console import Console
 
+from equilibrax.cli.flags.idle import Idle
 from equilibrax.cli.games import FileFlags, LookFlags
 from equilibrax.cli.market import check_outputs
 from equilibrax.cli.output import FORMAT_NAMES, write_out
@@ -56,6 +57,9 @@ class Information:
     """The market with its options."""
 
     over: ClassVar[type[Any]] = DecisionProblem
+
+    def idle(self) -> Idle:
+        return [] if self.figure else [(("look",), "beside --figure")]
 
     def run(self, console: Console) -> int:
         check_outputs(self.out, self.figure, self.format)

@@ -13,6 +13,7 @@ import tyro
 from rich.console import Console
 
 from equilibrax.cli._folders import check_new
+from equilibrax.cli.flags.idle import Idle
 from equilibrax.cli.games import LookFlags, ReadingFlags
 from equilibrax.cli.output import FORMAT_NAMES, check_output, given_committees, numbered_on, write_out
 from equilibrax.cli.progress import doing, say_games
@@ -84,6 +85,11 @@ class MarketCommand:
 
     over: ClassVar[type[Any]] = Market
 
+    def idle(self) -> Idle:
+        yield from idle_instances(self.market)
+        if not self.figure:
+            yield ("look",), "beside --figure"
+
     def run(self, console: Console) -> int:
         check_outputs(self.out, self.figure, self.format)
         self.look.check(self.figure)
@@ -116,6 +122,17 @@ class MarketCommand:
         return [
             named_market(self.market, self.eps, self.c, self.d, self.grid, self.resolution, **self.reading.options())
         ]
+
+
+def idle_instances(name: str) -> Idle:
+    """What is about another market than the one of this name: the paper's, or files."""
+    of_paper = name if name in INSTANCES and not Path(name).exists() else ""
+    if of_paper != INSTANCES[0]:
+        yield ("eps", "c", "d"), f"for {INSTANCES[0]}"
+    if of_paper != INSTANCES[2]:
+        yield ("grid",), f"for {INSTANCES[2]}"
+    if of_paper:
+        yield ("resolution", "reading"), "for files"
 
 
 def named_market(

@@ -11,7 +11,7 @@ import tyro
 from rich.console import Console
 
 from equilibrax._core.text import Screen
-from equilibrax.cli._flags import parse_rationality
+from equilibrax.cli.flags.texts import parse_rationality
 from equilibrax.cli.output import check_output, numbered_on, write_out
 from equilibrax.cli.progress import doing
 from equilibrax.games import Backend, Nash, NashResult, solve

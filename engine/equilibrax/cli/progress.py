@@ -1,4 +1,5 @@
-"""What a command is doing: a bar with tables per second and the time left, or a line once it takes over two seconds.
+"""What a command is doing: a bar with tables per second and the time left, or a line once it takes over two seconds;
+and what a sweep has done.
 
 Lines are for terminals; files and pipes get none of them.
 """
@@ -9,13 +10,16 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
 from equilibrax._core.text import plain
+
+if TYPE_CHECKING:
+    from equilibrax.datasets import SweepReport
 
 PATIENCE = 2.0
 """Seconds after which it is said what is being done."""
@@ -130,7 +134,8 @@ def table_progress(
     """
     done = TextColumn(f"{{task.completed:,.0f}}/{{task.total:,.0f}} {unit}")
     columns = (TextColumn(what, markup=False), BarColumn(), done, _Rate(unit))
-    with quiet(), Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as progress:
+    shown: Any = {"disable": not console.is_interactive}  # Rich would leave an empty line in files and pipes
+    with quiet(), Progress(*columns, TimeRemainingColumn(), console=console, transient=True, **shown) as progress:
         task, started = progress.add_task(what, total=total), False
 
         def update(done: int, total: int) -> None:
@@ -142,3 +147,33 @@ def table_progress(
             started = True
 
         yield update
+
+
+def report_lines(report: SweepReport, unit: str = "tables") -> list[str]:
+    """What a sweep did, for people."""
+    if not report.shards_done:
+        return [f"All {report.shards} shards were done before; nothing to do.", *_whole(report)]
+    how = "after the first shard, which compiles" if report.first_tables else "compilation included"
+    lines = [
+        f"{report.tables:,} {unit}, {report.rows:,} rows in {report.seconds:.1f} s "
+        f"({report.tables_per_second:,.0f} {unit}/s {how})."
+    ]
+    if report.shards_before:
+        lines.append(f"{report.shards_before} of {report.shards} shards were done before and are unchanged.")
+    if report.retries:
+        lines.append(f"{report.retries:,} times a table was solved again with more room.")
+    if report.resolved:
+        lines.append(f"{report.resolved:,} misalignment scores were solved again by HiGHS.")
+    unsolved = {name: count for name, count in report.statuses.items() if name != "OK"}
+    if unsolved:
+        lines.append("Rows whose status is not OK: " + ", ".join(f"{n:,} {name}" for name, n in unsolved.items()))
+    if report.short:
+        lines.append(
+            f"{report.short:,} tables were not found: bins are not even, the shards' records say which; give more "
+            "--candidates or a narrower --range"
+        )
+    return lines + _whole(report)
+
+
+def _whole(report: SweepReport) -> list[str]:
+    return [] if report.closed else ["Shards of other processes are not done; `equilibrax merge` says which."]

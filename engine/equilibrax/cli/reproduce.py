@@ -14,8 +14,7 @@ from equilibrax._core.files import write_document
 from equilibrax.cli._folders import check_new, check_ours
 from equilibrax.cli.games import FigureFlags
 from equilibrax.cli.output import numbered_on
-from equilibrax.cli.progress import table_progress
-from equilibrax.cli.sweep import report_lines
+from equilibrax.cli.progress import report_lines, table_progress
 from equilibrax.datasets.sweep import SweepConfig, run_sweep
 from equilibrax.figures.paper import PAPER_FIGURES, plot_all
 from equilibrax.games import Backend, Selection, TieBreak, solve

@@ -12,7 +12,8 @@ import pyarrow as pa
 import tyro
 from rich.console import Console
 
-from equilibrax.cli.games import ReadingFlags
+from equilibrax.cli.flags.idle import Idle
+from equilibrax.cli.games import ReadingFlags, idle_reading
 from equilibrax.cli.output import FORMAT_NAMES, check_output, given_committees, numbered_on, write_out
 from equilibrax.cli.progress import doing
 from equilibrax.games import Backend, Game, solve
@@ -71,6 +72,9 @@ class Solve:
     """The game with its options."""
 
     over: ClassVar[type[Any]] = UtilityTables
+
+    def idle(self) -> Idle:
+        return idle_reading(self.tables, "strict")
 
     def run(self, console: Console) -> int:
         if not self.tables:

@@ -11,12 +11,14 @@ import tyro
 from rich.console import Console
 
 from equilibrax._core.interrupts import unwinding
-from equilibrax.cli._flags import built, flags_of, parse_numbers, parse_parameters
-from equilibrax.cli.progress import table_progress
+from equilibrax.cli._flags import built, flags_of
+from equilibrax.cli.flags.idle import Idle
+from equilibrax.cli.flags.texts import parse_numbers, parse_parameters
+from equilibrax.cli.progress import report_lines, table_progress
 from equilibrax.datasets.information_sweep import InformationSweepConfig, run_information_sweep
 from equilibrax.datasets.market_sweep import MarketSweepConfig, run_market_sweep
 from equilibrax.datasets.splits import DEFAULT_SHARES
-from equilibrax.datasets.sweep import SweepConfig, SweepReport, read_mixture, run_sweep
+from equilibrax.datasets.sweep import MixturePart, SweepConfig, SweepReport, read_mixture, run_sweep
 from equilibrax.games import Game, InformationMarket, MarketGame
 from equilibrax.problems.decision_problem import DecisionProblem
 from equilibrax.problems.market import Market
@@ -62,7 +64,7 @@ _READ: dict[str, Callable[[Any], Any]] = {
     "parameters": parse_parameters,
     "splits": lambda text: parse_numbers("--splits", text, 3),
     "columns": lambda text: tuple(text.split(",")) if text else (),
-    "mixture": lambda path: read_mixture(path) if path else (),
+    "mixture": lambda path: _mixture(path) if path else (),
     "bin_range": lambda text: parse_numbers("--range", text, 2) if text else None,
 }
 
@@ -127,6 +129,7 @@ class Sweep:
     """The game with its options."""
 
     over: ClassVar[type[Any]] = UtilityTables
+    called: ClassVar[dict[str, str]] = {"directory": "out"}  # as those call it that write there
     variant_flags: ClassVar[tuple[str, ...]] = ("--users", "--items")
 
     @classmethod
@@ -134,6 +137,17 @@ class Sweep:
         """Markets, if users are counted; decision problems, if items of information are."""
         counted = {text.partition("=")[0] for text in args}
         return MarketSweep if "--users" in counted else InformationSweep if "--items" in counted else cls
+
+    def idle(self) -> Idle:
+        if not self.ray:
+            tasks = ("cpus_per_task", "gpus_per_task", "shards_per_task", "tasks_in_flight", "max_retries")
+            yield tasks, "beside --ray"
+        if not self.config.stratify:
+            yield ("bins", "bin_range", "candidates"), "beside --stratify misalignment"
+        if "equilibria" not in self.config.columns.split(","):
+            yield ("equilibria_cap",), "beside --columns equilibria"
+        if self.config.mixture:
+            yield ("family", "states", "actions", "providers", "parameters"), "without --mixture, which has its own"
 
     def run(self, console: Console) -> int:
         if self.list_families:
@@ -201,6 +215,11 @@ class MarketSweep:
     """The games with their options."""
 
     over: ClassVar[type[Any]] = Market
+    called: ClassVar[dict[str, str]] = {"directory": "out"}  # as those call it that write there
+
+    def idle(self) -> Idle:
+        none = self.config.alignment == "none"
+        return [(("error",), "beside --alignment weak or strong")] if none else []
 
     def run(self, console: Console) -> int:
         config = built(MarketSweepConfig, self.config, _READ, game=self.plays)
@@ -240,6 +259,7 @@ class InformationSweep:
     """The market with its options."""
 
     over: ClassVar[type[Any]] = DecisionProblem
+    called: ClassVar[dict[str, str]] = {"directory": "out"}  # as those call it that write there
 
     def run(self, console: Console) -> int:
         config = built(InformationSweepConfig, self.config, _READ, game=self.plays[0])
@@ -253,41 +273,18 @@ class InformationSweep:
         return 0
 
 
+def _mixture(path: Path) -> tuple[MixturePart, ...]:
+    try:
+        return read_mixture(path)
+    except OSError as error:
+        raise ValueError(f"--mixture: expected a readable file, got {path}: {error.strerror}") from None
+
+
 def folder_of(out: Path | None) -> Path:
     """Where to write."""
     if out is None:
         raise ValueError("--out: expected a folder to write to, got none")
     return out
-
-
-def report_lines(report: SweepReport, unit: str = "tables") -> list[str]:
-    """What a sweep did, for people."""
-    if not report.shards_done:
-        return [f"All {report.shards} shards were done before; nothing to do.", *_whole(report)]
-    how = "after the first shard, which compiles" if report.first_tables else "compilation included"
-    lines = [
-        f"{report.tables:,} {unit}, {report.rows:,} rows in {report.seconds:.1f} s "
-        f"({report.tables_per_second:,.0f} {unit}/s {how})."
-    ]
-    if report.shards_before:
-        lines.append(f"{report.shards_before} of {report.shards} shards were done before and are unchanged.")
-    if report.retries:
-        lines.append(f"{report.retries:,} times a table was solved again with more room.")
-    if report.resolved:
-        lines.append(f"{report.resolved:,} misalignment scores were solved again by HiGHS.")
-    unsolved = {name: count for name, count in report.statuses.items() if name != "OK"}
-    if unsolved:
-        lines.append("Rows whose status is not OK: " + ", ".join(f"{n:,} {name}" for name, n in unsolved.items()))
-    if report.short:
-        lines.append(
-            f"{report.short:,} tables were not found: bins are not even, the shards' records say which; give more "
-            "--candidates or a narrower --range"
-        )
-    return lines + _whole(report)
-
-
-def _whole(report: SweepReport) -> list[str]:
-    return [] if report.closed else ["Shards of other processes are not done; `equilibrax merge` says which."]
 
 
 def parse_worker(text: str) -> tuple[int, int]:

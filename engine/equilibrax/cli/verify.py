@@ -13,6 +13,7 @@ from rich.console import Console
 
 from equilibrax._core.files import write_whole
 from equilibrax.cli._folders import check_new
+from equilibrax.cli.flags.idle import Idle
 from equilibrax.cli.progress import quiet
 from equilibrax.verification import verify
 
@@ -47,6 +48,10 @@ class Verify:
     """The SHA-256 of manifest.json, or a file that begins with it, from whoever made the dataset."""
     report: Annotated[Path | None, tyro.conf.arg(metavar="FILE.json")] = None
     """File for the report, as JSON."""
+
+    def idle(self) -> Idle:
+        chosen = self.sample is not None or self.programs is not None
+        return [] if chosen else [(("seed",), "beside --sample or --programs")]
 
     def run(self, console: Console) -> int:
         check_new("--report", [self.report])

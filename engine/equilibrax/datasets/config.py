@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, get_args
@@ -160,7 +161,9 @@ def check(config: SweepConfig) -> None:
         if config.split_by == "form":
             check_orders(part.states, part.actions)
     if config.text and not {"schemes", "equilibria"} <= {*config.plays.groups}:
-        raise ValueError(f"text: expected the selection game with schemes, got {config.plays!r}")
+        rules = getattr(config.plays, "rules", "")
+        game = f"{config.plays.name} game" + (f" with {rules}" if rules else "")
+        raise ValueError(f"text: expected the selection game with schemes, got the {game}")
     _check_size(config)
     for part in config.parts():
         _check_parameters(part)
@@ -172,7 +175,7 @@ def check(config: SweepConfig) -> None:
 
 def check_licence(licence: Any) -> None:
     """Refuse what does not look like a licence's SPDX name."""
-    if not isinstance(licence, str) or not licence.replace("-", "").replace(".", "").isalnum():
+    if not isinstance(licence, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.+-]*", licence):
         raise ValueError(f"licence: expected the SPDX name of a licence, CC0-1.0 say, got {licence!r}")
 
 

@@ -7,7 +7,7 @@ A game is a frozen dataclass that derives from `Game` and says everything about 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, ClassVar, Generic, Literal, TypeVar, get_args, get_type_hints
 
@@ -195,6 +195,10 @@ class Game(Generic[R]):
     def suited(self, problem: Any) -> Game[R]:
         """This game, without options that have nothing to do in such a problem."""
         return self
+
+    def idle(self) -> Iterable[tuple[Sequence[str], str]]:
+        """Options that have no effect beside the others, and beside what they would have one; for commands."""
+        return ()
 
     def allowance(self, states: int) -> int:
         """How many tolerances of a quantal user an equilibrium over so many states may miss."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, ClassVar, get_args
@@ -88,9 +89,8 @@ class Joint(PartitionGame):
         turns = Dynamics.in_turn(self.dynamics, self.name)
         if self.rules == "partitions":
             if self.search is not None:
-                raise ValueError(
-                    f'search: expected none with rules="partitions", which are all compared, got {self.search!r}'
-                )
+                came = type(self.search).__name__
+                raise ValueError(f'search: expected none with rules="partitions", which are all compared, got {came}')
             return
         rationality = rationality_of(self.response)
         if isinstance(self.response, Quantal):  # results have no axis of lambdas, so a list of one is that one
@@ -108,6 +108,10 @@ class Joint(PartitionGame):
     def groups(self) -> tuple[str, ...]:
         """Efficiency, of partitions."""
         return super().groups if self.rules == "partitions" else ()
+
+    def idle(self) -> Iterable[tuple[Sequence[str], str]]:
+        """Partitions are all compared, and nothing is searched for."""
+        return [(("search",), 'beside rules="lotteries"')] if self.rules == "partitions" else ()
 
     def check_size(self, problem: PersuasionGame, masks: np.ndarray) -> None:
         """With lotteries, every committee's programs must fit."""

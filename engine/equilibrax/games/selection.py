@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, ClassVar, Literal, get_args
@@ -121,6 +121,10 @@ class Selection(Game[SelectionResult]):
         attain it, and what it survives."""
         listed = ("schemes", "equilibria", "efficiency") if self.rules == "schemes" else ("schemes",)
         return (*listed, "weights", "robustness") if self.fit else listed
+
+    def idle(self) -> Iterable[tuple[Sequence[str], str]]:
+        """Where all schemes are listed, none needs room."""
+        return [(("capacity", "max_capacity"), 'beside method="frontier" or "auto"')] if self.method == "dense" else ()
 
     def without_loops(self, problem: UtilityTables) -> str:
         """Nothing: it has."""

@@ -90,7 +90,7 @@ def solve_games(
         if progress is not None:
             progress(number, len(games))
         how: Any = {"committees": committees, "backend": backend, "devices": devices, "throw": throw}
-        result = solve(market, one.suited(market), **how)
+        result = solve(market, one.suited(market) if len(games) > 1 else one, **how)
         found += [MarketOutcome(each, market_promises(each) if promises else None) for each in result.each]
     return found
 

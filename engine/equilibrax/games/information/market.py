@@ -9,6 +9,7 @@ Letters: B problems, W states, A acts, M items, J sellers, D the depth.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, ClassVar, Literal, get_args
@@ -174,6 +175,10 @@ class InformationMarket(Game[InformationMarketResult]):
     def compared(cls, lambdas: tuple[float, ...], tolerance: float) -> tuple[Compared, ...]:
         """Nothing: comparisons are of tables."""
         return ()
+
+    def idle(self) -> Iterable[tuple[Sequence[str], str]]:
+        """Who cannot inspect learns nothing from what she is shown."""
+        return [(("buyer",), 'beside mechanism="bazaar"')] if self.mechanism == "naive" else ()
 
     def suited(self, problem: Any) -> InformationMarket:
         """With no more depth than there are items."""

@@ -85,7 +85,7 @@ class Personalized(MarketGame):
                 f"same, got {self.tie_break!r}"
             )
         if selection and not self.profiles:
-            raise ValueError('dynamics: expected True or False in a market of selection games, got "only"')
+            raise ValueError("profiles: expected True in a market of selection games, which are not listed, got False")
 
     def suited(self, problem: Any) -> Personalized:
         """Where users' games are selection games nothing is listed, so dynamics are not all there is."""
