@@ -201,7 +201,7 @@ def test_places_are_checked_before_the_work(csv, tmp_path, monkeypatch, capsys):
     for out, message in (("in/o", "expected a folder to write to, got a file"), ("taken", "expected no folder where")):
         assert main(["align", str(csv), "--target", "me", "--out", str(tmp_path / out), *SMALL]) == 2
         assert message in capsys.readouterr().err
-    for names in ([], ["a/b"], [".."], ["a", "x" * 300], ["a", ""]):
+    for names in ([], ["a/b"], [".."], ["a", "x" * 300], ["a", ""], ["a", "A"], ["a", "Summary.md"]):
         with pytest.raises(ValueError, match="studies: expected"):
             eq.reports.check_places(names, tmp_path)
     assert not (tmp_path / "a").exists()

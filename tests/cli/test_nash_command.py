@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import equilibrax as eq
 import pytest
 from equilibrax.cli import main
@@ -41,6 +43,19 @@ def test_several_files_and_games_without_equilibrium(tragedy, tmp_path, capsys, 
     assert "0 pure equilibria" in said
     assert "goes round in 4 moves from (1, 1)" in said
     assert doing == ["solving 1 of 2 games", "solving 2 of 2 games", "writing"]
+
+
+def test_a_mark_of_unicode_is_no_name(tmp_path, capsys):
+    (tmp_path / "game.nfg").write_text('\ufeffNFG 1 R "" { "A" "B" } { 2 2 } 3 3 0 5 5 0 1 1')
+    assert main(["nash", str(tmp_path / "game.nfg")]) == 0
+
+
+@pytest.mark.slow
+def test_what_overflows_is_said_once(tragedy, capsys):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert main(["nash", str(tragedy), "--logit", "1e308"]) == 1
+    assert capsys.readouterr().err == "equilibrax: 1 games are not solved; their status says why\n"
 
 
 @pytest.mark.parametrize(

@@ -107,6 +107,17 @@ def test_figures_of_ones_own_are_not_replaced(here, capsys, name, out):
     assert {path.name: path.read_text() for path in folder.glob("*.png")} == {name: "mine"}
 
 
+def test_a_plot_of_rows_that_show_nothing_is_no_success(here, capsys):
+    """As of a search for lotteries, whose rows have no worst equilibrium."""
+    assert main(["solve", "table.csv", "--out", "committees.parquet"]) == 0
+    rows = pq.read_table("committees.parquet")
+    place = rows.column_names.index("worst_utility")
+    nothing = rows.set_column(place, "worst_utility", pa.nulls(rows.num_rows, pa.float64()))
+    eq.rows.write_rows(nothing, "committees.parquet")
+    assert main(["plot", "committees.parquet"]) == 1
+    assert capsys.readouterr().err.count("not drawn") == 3
+
+
 @pytest.mark.slow
 def test_figures_that_equilibrax_drew_are_drawn_anew(here):
     assert main(["solve", "table.csv", "--out", "committees.parquet"]) == 0

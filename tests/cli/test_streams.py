@@ -75,6 +75,26 @@ def test_a_narrow_terminal_gets_every_number_and_status(table, width, capsys):
     assert all(f"worst {value:.6f}" in shown for value in result.worst_utility[0])
 
 
+@pytest.mark.filterwarnings("default")
+def test_warnings_are_a_line_without_our_code(tmp_path, capsys):
+    (tmp_path / "t.csv").write_text("state,action,user,Ann\nx,a,0.3333333333333333,1e-9\nx,b,0.3333333344,0\n")
+    assert main(["solve", str(tmp_path / "t.csv")]) == 0
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 2
+    assert all(line.startswith("equilibrax: ") for line in lines)
+    assert "2 different payoffs became equal" in lines[0]
+
+
+@pytest.mark.filterwarnings("default")
+def test_raters_without_any_error_are_drawn_without_a_word_of_matplotlib(tmp_path, capsys):
+    rows = "".join(f"q{i},1,1\n" for i in range(6))
+    (tmp_path / "r.csv").write_text(f"item,target,Ann\n{rows}")
+    assert main(["align", str(tmp_path / "r.csv"), "--out", str(tmp_path / "o"), "--permutations", "1"]) == 0
+    said = capsys.readouterr().err
+    assert "ylim" not in said
+    assert "6 items, 1 rater, " in said
+
+
 def test_errors_name_files_with_brackets(tmp_path, capsys):
     assert main(["solve", str(tmp_path / "[red]no[/red].csv")]) == 2
     assert "[red]no[/red].csv" in capsys.readouterr().err

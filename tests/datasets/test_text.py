@@ -211,6 +211,13 @@ def test_forgeries_are_named(dataset, forge, check):
     assert {failure.check for failure in report.failures} == {check}, report.failures
 
 
+@pytest.mark.parametrize("column", ["game", "question", "prompt", "answer", "accepted", "choices", "kind", "id"])
+def test_a_text_that_is_missing_ends_no_run(dataset, column):
+    change(dataset, TEXT, column, 2, None)
+    report = eq.verify(dataset)
+    assert ("nulls", column, 2) in {(failure.check, failure.column, failure.row) for failure in report.failures}
+
+
 # --- other people's readers -------------------------------------------------------------------------------------------
 
 

@@ -15,6 +15,8 @@ ONES = [[1, 1], [1, 1]]
 MARKET = eq.separable_market([U, U], [[U, U], [U, U]], ONES)
 TABLES, GAME = eq.from_arrays(U, P), eq.PersuasionGame.from_prior([[[1, 0], [0, 1]]], U, P)
 R = np.random.default_rng(0).random((12, 3))
+PROBLEM = eq.DecisionProblem.from_arrays(None, U, [[0, 1]])
+TOLD = np.ones((1, 2, 2, 2)) / 2
 USERS = np.random.default_rng(0).dirichlet([1, 1, 1], size=(3, 6))
 MODELS = np.random.default_rng(1).dirichlet([1, 1, 1], size=(2, 6))
 
@@ -87,6 +89,15 @@ DOORS = {
         np.array([[0, 1], [2, 3]]),
         lambda a: eq.NormalForm.from_integers([[[2, 2], [0, 1]], [[1, 1], [0, 0]]]).with_outcomes(a),
     ),
+    "lotteries.rules": (TOLD, lambda a: eq.games.lottery_regret(GAME, a)),
+    "search.beside": (
+        TOLD[:, None],
+        lambda a: eq.games.search_lotteries(GAME, eq.games.GradientSearch(starts=1, steps=20), beside=a),
+    ),
+    "efficiency.units": (np.ones(3), lambda a: eq.efficiency(eq.solve(TABLES), units=a)),
+    "robustness.scores": (np.array([[0.1, 0.2, 0.0]]), lambda a: TH.robustness(a)),
+    "information.sets": (np.array([1, 0]), lambda a: eq.value_of_information(PROBLEM, a)),
+    "information.belief": (np.ones(1), lambda a: eq.value_of_information(PROBLEM).ex_ante(a)),
     "induced.partition": (np.array([0, 1]), lambda a: TH.induced_actions(GAME, a)),
 }
 

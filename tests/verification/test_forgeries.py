@@ -122,6 +122,20 @@ def _others(column: pa.ChunkedArray, row: int) -> list:
     return [other for other in wrong if other != value]
 
 
+@pytest.mark.parametrize("column", ["table_id", "seed"])
+@pytest.mark.parametrize("file", [RESULTS, TABLES])
+def test_a_zero_that_is_missing_is_found(dataset, file, column):
+    """Missing numbers are zeros to NumPy, and here they were right."""
+    change(dataset, file, column, 0, None)
+    assert ("nulls", file, column, 0) in {(f.check, f.file, f.column, f.row) for f in verify(dataset).failures}
+
+
+@pytest.mark.parametrize("column", ["misalignment", "bound", "misalignment_offset", "worst_utility", "optimum"])
+def test_infinity_is_within_no_number_of_digits(dataset, column):
+    change(dataset, RESULTS, column, 4, np.inf)
+    assert (column, 4) in {(failure.column, failure.row) for failure in verify(dataset, programs=0).failures}
+
+
 @pytest.mark.parametrize("programs", [None, 0])
 def test_a_score_that_says_it_is_not_certified_is_checked_all_the_same(dataset, programs):
     rows = read(dataset, RESULTS)

@@ -69,6 +69,13 @@ def test_every_column_is_worked_out_again(made, tmp_path, name):
         assert passed == []
 
 
+def test_a_problem_or_depth_that_is_missing_is_no_zero(made, tmp_path):
+    for file, column in ((RESULTS, "problem"), (RESULTS, "depth"), (RESULTS, "seed"), (PROBLEMS, "problem")):
+        folder = Path(shutil.copytree(made("circle"), tmp_path / f"{file[0]}-{column}"))
+        change(folder, file, column, 0, None)
+        assert (file, column, 0) in {(f.file, f.column, f.row) for f in verify(folder, sample=0).failures}
+
+
 def _other(value: Any, kind: Any) -> Any:
     if value is None:
         return 0.5 if str(kind) == "double" else [1.0] * 4

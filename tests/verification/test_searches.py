@@ -72,6 +72,25 @@ def test_what_is_said_of_a_profile_is_not_believed(sound, tmp_path):
         shutil.rmtree(folder)
 
 
+def test_where_rounding_decides_what_she_does_numbers_are_between_what_she_may_do(sound, tmp_path, monkeypatch):
+    """All that is said of such profiles was taken for true."""
+    monkeypatch.setattr("equilibrax.verification.searches._FAR", 0.2)
+    report = verify(sound)
+    assert report.holds, report.failures
+    assert "profiles in which rounding decides what the user does" in report.not_checked
+    row = read(sound, RESULTS)["committee"].to_pylist().index(3)
+    before = {name: values[row] for name, values in read(sound, RESULTS).to_pydict().items()}
+    for column, value in (
+        ("user_utility", before["user_utility"] + 1e-3),
+        ("provider_utility", [5.0, *before["provider_utility"][1:]]),
+        ("provider_utility", [before["provider_utility"][0], -5.0]),
+    ):
+        folder = Path(shutil.copytree(sound, tmp_path / "copy"))
+        change(folder, RESULTS, column, row, value)
+        assert (row, column) in {(one.row, one.column) for one in verify(folder).failures}
+        shutil.rmtree(folder)
+
+
 def test_a_profile_from_which_a_member_gains_is_found_though_all_else_is_consistent(sound, tmp_path):
     """Nobody says anything, and that is called an equilibrium: utilities are true, the regret is not."""
     game = eq.PersuasionGame.from_tables(eq.sample_tables("senders", 12, states=2, actions=3, providers=2, seed=0))

@@ -175,9 +175,9 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
         Column("weight_resolution", "int64", "fixed-point steps per unit of weight", "steps / weight"),
         Column("user", "list of float64", "utilities by user, then state, then action", "utility", size="N X A"),
         Column("components", "list of float64", unit="utility", size="K N X A", meaning="F, what providers have from "
-               "actions, by provider, user, state and action; null if the market is not separable"),
+               "actions, by provider, user, state and action; null if the market is not separable", nullable=True),
         Column("weights", "list of float64", "lambda, what users weigh for providers", "weight", size="K N"),
-        Column("tensor", "list of float64", unit="utility", size="K X A ... A",
+        Column("tensor", "list of float64", unit="utility", size="K X A ... A", nullable=True,
                meaning="providers' utilities over all users' actions; null if the market is separable"),
         Column("prior", "list of int64", _PRIOR, size="X"),
         Column("available", "list of bool", "which actions exist, by user", size="N A"),

@@ -146,8 +146,12 @@ def _run(args: Sequence[str]) -> int:
 
 @contextmanager
 def _said(console: Console) -> Iterator[None]:
-    """What readers say of files is on stderr, a line each, after the command; where it fails its error stands alone."""
+    """What readers say of files is on stderr, a line each, after the command; where it fails its error stands alone.
+
+    So are warnings, of whatever library: without its place in our code.
+    """
     import logging
+    import warnings
 
     from equilibrax.cli._failures import Lines
 
@@ -157,7 +161,9 @@ def _said(console: Console) -> Iterator[None]:
     logger.setLevel(logging.INFO)
     logger.propagate = False
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.showwarning = kept.warned
+            yield
     finally:
         logger.removeHandler(kept)
         logger.level, logger.propagate = level, propagate

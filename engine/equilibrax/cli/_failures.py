@@ -70,6 +70,12 @@ class Lines(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         self.lines.append(f"equilibrax: {shortened(record.getMessage())}")
 
+    def warned(self, message: Warning | str, *place: object, **more: object) -> None:
+        """Instead of `warnings.showwarning`, which shows the line of code."""
+        line = f"equilibrax: {shortened(' '.join(str(message).split()))}"
+        if line not in self.lines:
+            self.lines.append(line)
+
 
 def with_streams(main: Callable[[], int]) -> int:
     """Run a command in characters that its streams have, and see that what it wrote has arrived.

@@ -57,9 +57,10 @@ class Plot:
         doing(f"drawing {', '.join(figures)}")
         folder.mkdir(parents=True, exist_ok=True)
         with self.look.printed():
-            for path in draw(folder):
-                console.print(str(path), markup=False)
-        return 0
+            drawn = draw(folder)
+        for path in drawn:
+            console.print(str(path), markup=False)
+        return 0 if drawn else 1
 
 
 def _rows(source: Path) -> Any:

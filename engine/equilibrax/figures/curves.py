@@ -294,7 +294,7 @@ def _error_axis(panel: Axes, means: np.ndarray) -> bool:
     """From zero to above all means. Whether shades are cut: a first one far above must not flatten the rest."""
     high = panel.get_ylim()[1]
     top = 1.6 * float(np.nanmax(means))
-    panel.set_ylim(0, max(min(high, top), 1.1 * float(np.nanmax(means))))
+    panel.set_ylim(0, max(min(high, top), 1.1 * float(np.nanmax(means))) or 1.0)  # without any error: up to 1
     panel.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
     return high > top
 

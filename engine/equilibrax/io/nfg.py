@@ -62,7 +62,7 @@ def read_nfg(path: str | os.PathLike[str]) -> NormalForm:
     path = Path(path)
     data = read_bytes(path)
     try:
-        text = data.decode()
+        text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise TableFileError(f"{path}: expected UTF-8, got byte {data[error.start]:#x} at {error.start}") from error
     with naming(path):

@@ -264,8 +264,8 @@ class HostIntegers(np.lib.mixins.NDArrayOperatorsMixin):
     @property
     def __jax_array__(self) -> Any:
         raise ValueError(
-            f"persuasion games, markets and normal forms have 64-bit integers, which JAX would cut to 32 bits; keep "
-            f"them on the host ({ON_THE_HOST})"
+            f"persuasion games, decision problems, markets and normal forms have 64-bit integers, which JAX would cut "
+            f"to 32 bits; keep them on the host ({ON_THE_HOST})"
         )
 
 

@@ -118,13 +118,12 @@ def size_text(raters: RaterMatrix, fitted: RaterMatrix) -> str:
     """Items and raters that were fitted, out of how many."""
     groups = len(np.unique(fitted.groups))
     grouped = "" if groups == fitted.num_items else f" in {groups:,} groups"
-    return (
-        f"{_of(fitted.num_items, raters.num_items)} items{grouped}, {_of(fitted.num_raters, raters.num_raters)} raters"
-    )
+    items, columns = _of(fitted.num_items, raters.num_items, "item"), _of(fitted.num_raters, raters.num_raters, "rater")
+    return f"{items}{grouped}, {columns}"
 
 
-def _of(left: int, given: int) -> str:
-    return f"{left:,}" if left == given else f"{left:,} of {given:,}"
+def _of(left: int, given: int, what: str) -> str:
+    return counted(left, what) if left == given else f"{left:,} of {counted(given, what)}"
 
 
 def _dropped(curve) -> str:

@@ -242,7 +242,7 @@ def write_studies(studies: Mapping[str, AlignmentStudy], folder: str | os.PathLi
         The files written.
 
     Raises:
-        ValueError: if there is no study, or a name is no name of a folder.
+        ValueError: if there is no study, or a name is no name of a folder, or that of another but for case.
         OSError: if a file cannot be written.
 
     Example:
@@ -303,7 +303,7 @@ def check_places(names: Iterable[str], folder: str | os.PathLike[str]) -> list[P
         The files that may be written, and would be replaced.
 
     Raises:
-        ValueError: if there is no study, or a name is no name of a folder.
+        ValueError: if there is no study, or a name is no name of a folder, or that of another but for case.
         OSError: if a folder, or a file in it, could not be written.
 
     Example:
@@ -319,6 +319,12 @@ def check_places(names: Iterable[str], folder: str | os.PathLike[str]) -> list[P
         if not name or name in (".", "..") or any(c in name for c in "/\\\0") or len(os.fsencode(name)) > 255:
             raise ValueError(f"studies: expected names of folders of up to 255 bytes, got {reprlib.repr(name)}")
     files = ["summary.md", *(f"{name}.png" for name in _FIGURES), *(f"{name}.parquet" for name in _TABLES)]
+    taken = dict.fromkeys(files if len(names) > 1 else ())
+    for name in names:
+        if name.casefold() in taken:  # some file systems take both for one
+            before = taken[name.casefold()] or "the files of all"
+            raise ValueError(f"studies: expected names of folders that differ, got {name!r} beside {before!r}")
+        taken[name.casefold()] = name
     places = [folder, *(folder / name for name in names if len(names) > 1)]
     for place in places:
         there = next(path for path in (place, *place.absolute().parents) if path.exists())

@@ -20,7 +20,7 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Float, Int
 
-from equilibrax._core.checks import check_numbers, expect
+from equilibrax._core.checks import as_array, check_numbers, expect
 from equilibrax._core.committees import mask_of
 from equilibrax.problems.decision_problem import DecisionProblem
 
@@ -132,7 +132,7 @@ def _masks(problem: DecisionProblem, sets: Any) -> np.ndarray:
             raise ValueError(f'sets: expected "single", "all" or a list of sets of items, got {sets!r}')
         return 1 << np.arange(count) if sets == "single" else np.arange(2**count)
     names = problem.item_names()
-    masks = np.asarray([mask_of(one, names, "items") if isinstance(one, tuple | list) else one for one in sets])
+    masks = as_array("sets", [mask_of(one, names, "items") if isinstance(one, tuple | list) else one for one in sets])
     if masks.ndim != 1 or not masks.size or masks.dtype.kind not in "iu" or masks.min() < 0 or masks.max() >= 2**count:
         raise ValueError(f"sets: expected bitmasks from 0 to {2**count - 1} for {count} items, got {list(sets)!r}")
     return masks.astype(np.int64)

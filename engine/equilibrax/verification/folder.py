@@ -7,11 +7,14 @@ import json
 import os
 import re
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
+from equilibrax._core.column import Column
 from equilibrax.verification.card import croissant_faults, front_matter
 from equilibrax.verification.configuration import Configuration
 from equilibrax.verification.parquet import MOST_BYTES, NoSchema, TooLarge, read_file
@@ -133,7 +136,9 @@ def read_rows(
         widths |= {"accepted": part.providers, "choices": max(part.actions, 1 + part.providers)}
     report.passed("schema")
     try:
-        return read_file(content, configuration.columns(kind), rows, widths, texts)
+        read = read_file(content, configuration.columns(kind), rows, widths, texts)
+        _check_missing(report, name, read, configuration.columns(kind))
+        return read
     except TooLarge as error:
         report.leave_out("large", f"files of {error}", 1)
     except NoSchema as error:
@@ -143,6 +148,15 @@ def read_rows(
     except (OSError, KeyError, TypeError, IndexError, pa.ArrowException) as error:
         report.fail("files", name, "Parquet", f"something else ({short(str(error))})")
     return None
+
+
+def _check_missing(report: Verification, name: str, rows: pa.Table, columns: Sequence[Column]) -> None:
+    """Columns that have a value in every row do: elsewhere what is missing is read as 0."""
+    for column in columns:
+        if not column.nullable and rows[column.name].null_count:
+            missing = rows[column.name].combine_chunks().is_null().to_numpy(zero_copy_only=False)
+            for row in np.flatnonzero(missing).tolist():
+                report.fail("nulls", name, "a value", "none", row, column.name)
 
 
 def check_extra(report: Verification, configuration: Configuration, folder: Path) -> list[int]:

@@ -103,6 +103,10 @@ def _read_group(file: pq.ParquetFile, number: int, columns: Sequence[Column], te
             part = part.set_column(place, column.name, values)
         for _ in range(column.depth):
             values = values.flatten()
+            if values.null_count:
+                raise NoSchema(column.name, "lists with missing values")
+        if pa.types.is_floating(values.type) and pc.any(pc.is_nan(values)).as_py():  # pyright: ignore[reportAttributeAccessIssue]
+            raise NoSchema(column.name, "what is no number, instead of a missing value")
         if column.depth and column.element == "string":
             _check_lengths(column.name, values, texts.get(column.name, _TEXT))
         _check_statistics(column.name, group.column(place), values)

@@ -79,7 +79,9 @@ class Block:
         """`[N]` a column, and `[N]` which rows have it and should; `there` is which should."""
         values, missing = arrays.numbers(self.results, name)
         self.nulls(name, missing, there)
-        return values, there & ~missing
+        endless = np.isinf(values)  # within any number of digits of itself
+        self.compare("nulls", name, "a finite number", values, endless, there)
+        return values, there & ~missing & ~endless
 
     def scheme(self, name: str, there: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """`[N, X]` a column of schemes, and which rows have it and should."""

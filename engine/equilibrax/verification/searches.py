@@ -108,7 +108,11 @@ class _Profiles:
         self.compare("search", "epsilon", self.bound, epsilon, epsilon != self.bound, called & ~missing)
 
     def profiles(self) -> np.ndarray:
-        """Compare what everybody has; `[C]` which rows have rules at all."""
+        """Compare what everybody has; `[C]` which rows have rules at all.
+
+        Where rounding decides what the user does, she has the same whatever it is, and providers have something
+        between the least and the most that her best actions give them; deviations are then from the most.
+        """
         count, states, _ = self.contributions.shape
         messages = self.configuration["search"]["messages"] or states
         flat, missing, bad = arrays.lists(self.results, "lotteries", (count - 1) * states * messages)
@@ -120,17 +124,21 @@ class _Profiles:
         there = ~(bad | missing | wrong)
         self.rules = [lotteries[c][self.bits[c]] for c in range(len(self.rows))]
         stored, gone, odd = arrays.lists(self.results, "provider_utility", count - 1)
-        truth, sure = np.zeros((len(self.rows), count)), there.copy()
+        least, most = np.zeros((2, len(self.rows), count))
+        self.sure = there.copy()
         for c in np.flatnonzero(there).tolist():
-            truth[c], sure[c] = self._values(self.rules[c])
-        self.values = np.where(np.column_stack([np.ones(len(there), bool), self.bits]), truth, 0.0)
+            least[c], most[c], self.sure[c] = self._values(self.rules[c])
+        inside = np.column_stack([np.ones(len(there), bool), self.bits])
+        least, self.values = np.where(inside, least, 0.0), np.where(inside, most, 0.0)
         self.report.leave_out(
-            "ties", "profiles in which rounding decides what the user does", int((there & ~sure).sum())
+            "ties", "profiles in which rounding decides what the user does", int((there & ~self.sure).sum())
         )
-        self.compare("search", "user_utility", truth[:, 0], self.hers, self.differ(self.hers, truth[:, 0]), sure)
-        off = self.differ(stored, self.values[:, 1:]).any(axis=1) | gone | odd
-        self.compare("search", "provider_utility", self.values[:, 1:], stored, off, sure)
-        return sure
+        hers = self.values[:, 0]
+        self.compare("search", "user_utility", hers, self.hers, self.differ(self.hers, hers), there)
+        within = (stored >= least[:, 1:] - self.slack) & (stored <= self.values[:, 1:] + self.slack)
+        off = ~within.all(axis=1) | gone | odd
+        self.compare("search", "provider_utility", self.values[:, 1:], stored, off, there)
+        return there
 
     def deviations(self, there: np.ndarray, picked: np.ndarray, solver: Programs) -> None:
         """No partition, and no rule that HiGHS finds, gains a member more than the bound; and some gains the regret."""
@@ -155,9 +163,8 @@ class _Profiles:
         slack = self.slack + 10 * _LITTLE * self.unit
         said = "at least what the best rule gains"
         self.compare("programs", "regret_bound", said, self.bound, low > self.bound + slack, among)
-        self.compare(
-            "programs", "regret_lower", "no more than any rule gains", self.regret, self.regret > high + slack, among
-        )
+        said = "no more than any rule gains"
+        self.compare("programs", "regret_lower", said, self.regret, self.regret > high + slack, among & self.sure)
         wide = among & np.isfinite(high) & (high > low + slack) & (self.bound > low + slack)
         self.report.leave_out("ties", "regrets in which the user's ties decide, up to those", int(wide.sum()))
         self.report.leave_out("sample", "regrets by HiGHS", int(there.sum() - len(asked)))
@@ -167,9 +174,8 @@ class _Profiles:
         for i, j in enumerate(np.flatnonzero(self.bits[c]).tolist()):
             for labels in labels_of(states):
                 told = (labels[:, None] == np.arange(states)).astype(float)
-                value, sure = self._values([*self.rules[c][:i], told, *self.rules[c][i + 1 :]])
-                if sure:
-                    most = max(most, float(value[1 + j] - self.values[c, 1 + j]))
+                least, _, _ = self._values([*self.rules[c][:i], told, *self.rules[c][i + 1 :]])
+                most = max(most, float(least[1 + j] - self.values[c, 1 + j]))
         return most
 
     def _by_programs(self, c: int, solver: Programs) -> tuple[float, float] | None:
@@ -207,18 +213,21 @@ class _Profiles:
             most = max(most, solver.split(worth, grid, self.prior) - float(self.values[c, 1 + j]))
         return most, np.inf
 
-    def _values(self, told: Any) -> tuple[np.ndarray, bool]:
-        """`[1 + K]` what everybody has, and whether it is sure what the user does."""
+    def _values(self, told: Any) -> tuple[np.ndarray, np.ndarray, bool]:
+        """`[1 + K]` the least and the most that everybody has, and whether it is sure what the user does."""
         heard = _heard(told, self.contributions.shape[1])
         worth = heard @ self.contributions  # [1 + K, T, A]
         if self.rationality is not None:
-            return (worth * _respond(worth[0], heard @ self.prior, self.rationality)).sum(axis=(1, 2)), True
+            found = (worth * _respond(worth[0], heard @ self.prior, self.rationality)).sum(axis=(1, 2))
+            return found, found, True
         below = worth[0].max(axis=1, keepdims=True) - worth[0]
         near, far = (below <= slack * np.ptp(self.contributions[0]) for slack in (_NEAR, _FAR))
         chosen = near.argmax(axis=1)
-        sure = chosen == far.argmax(axis=1)
-        found = np.take_along_axis(worth, chosen[None, :, None], axis=2)[..., 0].sum(axis=1)
-        return found, bool(sure.all())
+        if (chosen == far.argmax(axis=1)).all():
+            found = np.take_along_axis(worth, chosen[None, :, None], axis=2)[..., 0].sum(axis=1)
+            return found, found, True
+        least = np.where(far, worth, np.inf).min(axis=2).sum(axis=1)
+        return least, np.where(far, worth, -np.inf).max(axis=2).sum(axis=1), False
 
 
 def _respond(worth: np.ndarray, seen: np.ndarray, rationality: float) -> np.ndarray:

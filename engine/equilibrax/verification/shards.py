@@ -35,6 +35,17 @@ ATTACKS = 2000
 """Schemes that are tried where equilibria can be neither enumerated nor listed."""
 
 _CELLS = 2**22  # utilities in memory
+_OF_ROWS = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    pa.ArrowException,
+)
+"""What rows that nobody expected may end in."""
 
 
 @dataclass
@@ -80,7 +91,7 @@ class ShardCheck:
     def _on_error(self, what: str, number: int) -> Iterator[None]:
         try:
             yield
-        except (ArithmeticError, LookupError, MemoryError, RuntimeError, TypeError, ValueError, pa.ArrowException) as e:
+        except _OF_ROWS as e:
             self.report.leave_out("errors", f"{what} ({short(e)})", number)
 
     def _check(self, shard: int, record: dict[str, Any] | None) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float
 
+from equilibrax._core.checks import as_floats
 from equilibrax.games._oblivious_rules import expected_contributions
 from equilibrax.games._options import Rationality
 from equilibrax.problems.persuasion import PersuasionGame
@@ -36,7 +37,7 @@ def rationality_of(response: Any) -> float | None:
 
 def chances_of(game: PersuasionGame, rules: Any) -> Float[np.ndarray, "B K X M"]:
     """Rules as chances that sum to 1, or an error."""
-    given = np.asarray(rules, np.float64)
+    given = as_floats("rules", rules)
     shape = (len(game), game.num_providers, game.states)
     if given.ndim != 4 or given.shape[:3] != shape or given.shape[3] == 0:
         raise ValueError(f"rules: expected chances of the shape {[*shape, 'messages']}, got {list(given.shape)}")

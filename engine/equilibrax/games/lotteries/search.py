@@ -25,11 +25,11 @@ from equilibrax_kernels.lotteries.updates import extra_gradient, optimistic
 from jaxtyping import Bool, Float, Int
 
 from equilibrax._core.batching import batch_mesh, chunk_size, over_batch, run_in_chunks
-from equilibrax._core.checks import check_choice, check_numbers, check_whole
+from equilibrax._core.checks import as_floats, check_choice, check_numbers, check_whole
 from equilibrax._core.partitions import all_partitions
 from equilibrax.games._oblivious_rules import expected_contributions
 from equilibrax.games._options import Dynamics, Response
-from equilibrax.games.lotteries.profiles import rationality_of, values_of
+from equilibrax.games.lotteries.profiles import chances_of, rationality_of, values_of
 from equilibrax.games.lotteries.programs import programs_of
 from equilibrax.games.lotteries.quantal import quantal_best
 from equilibrax.games.lotteries.regret import LotteryRegret, check_programs, lottery_regret
@@ -197,11 +197,12 @@ def search_lotteries(
     check_programs(game, messages, rationality)
     reached, curves = _climbed(game, search, messages, rationality, devices)
     if beside is not None:
-        given = np.asarray(beside, np.float64)
+        given = as_floats("beside", beside)
         shape = (len(game), *given.shape[1:2], *reached.shape[2:])
         if given.shape != shape:
             raise ValueError(f"beside: expected rules of the shape {list(shape)}, got {list(given.shape)}")
-        reached = np.concatenate([reached, given], axis=1)
+        profiles = [chances_of(game, given[:, i]) for i in range(shape[1])]
+        reached = np.concatenate([reached, *(one[:, None] for one in profiles)], axis=1)
         curves = np.concatenate([curves, np.full((*shape[:2], *curves.shape[2:]), np.nan)], axis=1)
     starts = reached.shape[1]
     gains = np.array([_gain_by_partitions(game, reached[:, i], rationality) for i in range(starts)])

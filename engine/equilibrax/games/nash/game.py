@@ -192,7 +192,8 @@ def _branch(problem: NormalForm, rates: np.ndarray, mesh: Mesh) -> LogitBranch:
     steps = (problem.flat - low).astype(np.float64)
     largest = np.maximum(steps.max(axis=(1, 2)), 1.0)
     order = np.argsort(rates, kind="stable")
-    scaled = rates[order] * (largest / problem.resolution)[:, None]
+    with np.errstate(over="ignore"):  # infinite ones are not solved, and their status says so
+        scaled = rates[order] * (largest / problem.resolution)[:, None]
     size = sum(problem.num_actions) + 1
     chunk = chunk_size(len(problem), 8 * (size**2 * 8 + 4 * problem.num_profiles * size), mesh)
     with jax.enable_x64(True):

@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from jaxtyping import Bool, Float
 
-from equilibrax._core.checks import check_choice
+from equilibrax._core.checks import as_floats, check_choice
 from equilibrax.problems.persuasion import PersuasionGame
 
 Agents = Literal["committee", "everyone", "providers"]
@@ -43,10 +43,7 @@ def units_of(units: Any, game: PersuasionGame, payoffs: np.ndarray) -> Float[np.
         low = np.where(exists, payoffs, np.iinfo(np.int64).max).min(axis=4)
         extent = (high - low).sum(axis=(2, 3)) / game.scale[:, None]
         return np.where(extent > 0, extent, 1.0)
-    try:
-        given = np.asarray(units, float)
-    except (TypeError, ValueError):
-        given = np.full(0, np.nan)
+    given = as_floats("units", units)
     if given.shape not in (shape, shape[1:]) or not (np.isfinite(given) & (given > 0)).all():
         shapes = f"{list(shape[1:])} or {list(shape)}"
         raise ValueError(f'units: expected None, "range" or positive numbers of shape {shapes}, got {units!r}')

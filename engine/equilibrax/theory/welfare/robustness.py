@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
-from equilibrax._core.checks import check_number
+from equilibrax._core.checks import as_array, check_number
 from equilibrax.games import SelectionResult
 
 ALIGNED = 1e-6
@@ -95,7 +95,7 @@ def _scores(result: Any) -> Float[np.ndarray, "B C"]:
         if result.committees.tolist() != list(range(1, everyone + 1)):
             raise ValueError(f"result: expected all {everyone} committees, got {len(result.committees)}")
         return result.misalignment
-    scores = np.asarray(result)
+    scores = as_array("result", result)
     if scores.ndim != 2 or scores.dtype.kind not in "fiu" or scores.shape[1] & (scores.shape[1] + 1):
         raise ValueError(
             "result: expected a result of the selection game, or [B, 2**K - 1] scores, got "
