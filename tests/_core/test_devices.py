@@ -45,6 +45,7 @@ print("all", "curve", hashlib.sha256(curve.mse.tobytes() + curve.kkt_residual.to
 def test_results_are_the_same_bits_on_1_and_on_8_devices_in_any_batch():
     def start(devices: int):
         environment = os.environ | {"XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}"}
+        environment["JAX_ENABLE_COMPILATION_CACHE"] = "false"  # half an entry of another process is a warning
         command = [sys.executable, "-W", "error", "-c", SCRIPT]
         return subprocess.Popen(command, env=environment | {"JAX_PLATFORMS": "cpu"}, stdout=subprocess.PIPE, text=True)
 

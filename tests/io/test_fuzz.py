@@ -339,7 +339,7 @@ def run(readers: dict[str, Reader], numbers: range) -> tuple[list[str], dict[str
     """What went wrong, and for each reader how many inputs were read and how many were refused."""
     faults: list[str] = []
     counts = {name: [0, 0] for name in readers}
-    before, said = signal.signal(signal.SIGALRM, _alarm), _Said()
+    before, said = signal.signal(signal.SIGPROF, _alarm), _Said()
     LOG.addHandler(said)
     LOG.propagate = False
     with tempfile.TemporaryDirectory() as top:
@@ -357,11 +357,11 @@ def run(readers: dict[str, Reader], numbers: range) -> tuple[list[str], dict[str
                 (folder / path).write_bytes(data)
             refused = None
             try:
-                signal.setitimer(signal.ITIMER_REAL, SECONDS)
+                signal.setitimer(signal.ITIMER_PROF, SECONDS)
                 try:
                     reader.read(folder)
                 finally:
-                    signal.setitimer(signal.ITIMER_REAL, 0)
+                    signal.setitimer(signal.ITIMER_PROF, 0)
             except (ValueError, OSError) as error:
                 refused = str(error)
                 if len(refused) > LONGEST_MESSAGE:
@@ -373,7 +373,7 @@ def run(readers: dict[str, Reader], numbers: range) -> tuple[list[str], dict[str
             counts[name][refused is not None] += 1
     LOG.removeHandler(said)
     LOG.propagate = True
-    signal.signal(signal.SIGALRM, before)
+    signal.signal(signal.SIGPROF, before)
     return faults, counts
 
 

@@ -56,7 +56,7 @@ class Browser:
         asked: addresses that it asked for, other than files and what it made itself.
     """
 
-    def __init__(self, program: str, folder: Path, patience: float = 60.0):
+    def __init__(self, program: str, folder: Path, patience: float = 180.0):
         self._patience, self._count, self._left = patience, 0, b""
         self._events: list[dict[str, Any]] = []
         self.said: list[str] = []
@@ -239,9 +239,20 @@ class Browser:
     def drop(self, *paths: Path) -> None:
         """Drop files onto the page."""
         data = {"items": [], "files": [str(path.resolve()) for path in paths], "dragOperationsMask": 1}
-        for kind in ("dragEnter", "dragOver", "dragOver", "drop"):
+        note = "['dragenter', 'dragover', 'drop'].forEach((k) => addEventListener(k, () => { __drags.push(k); }, true))"
+        self.evaluate(f"globalThis.__drags || (globalThis.__drags = [], {note}), 0")
+
+        def send(kind: str) -> None:
+            seen = self.evaluate("__drags.length")
             self.call("Input.dispatchDragEvent", type=kind, x=200, y=200, data=data)
-            time.sleep(0.05)  # what the page answers to a drag is not awaited, and a drop before that is none
+            self.until(f"__drags.length > {seen}")
+
+        # What the page answers to a drag is not awaited, and a drop before that is none; nor is one on what the page
+        # shows while something is dragged before that was dragged over.
+        send("dragEnter")
+        while self.evaluate("__drags.slice(-2).join()") != "dragover,dragover":
+            send("dragOver")
+        send("drop")
 
     def keep_downloads(self, folder: Path) -> None:
         """Keep what the page saves."""

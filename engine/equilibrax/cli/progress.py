@@ -30,6 +30,7 @@ _COMPILING, _COMPILED = (
     "/jax/core/compile/backend_compile_duration",
 )
 _drawing = threading.Lock()  # whoever holds it, or is `quiet`, has the terminal
+_line: list[TextIO] = []  # the terminal on which a line stands
 _state = {"doing": "", "compiling": "", "quiet": ""}
 
 
@@ -48,6 +49,7 @@ def quiet() -> Iterator[None]:
     """While the block runs, something else is drawn on the terminal: a bar of progress."""
     with _drawing:
         before, _state["quiet"] = _state["quiet"], "quiet"
+        _erase()
     try:
         yield
     finally:
@@ -76,20 +78,24 @@ def said_while_waiting(text: str, stream: TextIO | None = None, patience: float 
 def _show(stream: TextIO, done: threading.Event, patience: float) -> None:
     if done.wait(patience):
         return
-    turn, drawn = 0, False
+    turn = 0
     while True:
         with _drawing:
-            if _state["quiet"]:
-                drawn = False
-            else:
+            if not _state["quiet"]:
                 what = _state["doing"] + (", compiling" if _state["compiling"] else "")
                 with suppress(OSError, ValueError):
                     stream.write(f"\r{_SIGNS[turn % len(_SIGNS)]} {plain(what)[:76]}\x1b[K")
                     stream.flush()
-                turn, drawn = turn + 1, True
+                turn, _line[:] = turn + 1, [stream]
         if done.wait(_EVERY):
             break
-    if drawn:
+    with _drawing:
+        _erase()
+
+
+def _erase() -> None:
+    while _line:
+        stream = _line.pop()
         with suppress(OSError, ValueError):
             stream.write("\r\x1b[K")
             stream.flush()
