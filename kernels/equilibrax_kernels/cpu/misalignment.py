@@ -21,10 +21,12 @@ from equilibrax_kernels.cpu.chebyshev import (
     add_outcome,
     certify_program,
     new_program,
+    place_in,
     solve_program,
     spread_multipliers,
 )
 from equilibrax_kernels.cpu.compiling import part
+from equilibrax_kernels.cpu.vectors import LANES, fill, load_as_floats, store
 
 _SAME = 1e-12  # scores that differ by less than this (unit scale) are the same
 
@@ -105,12 +107,13 @@ def fit_committees(fits, attained, optimal, masks, order, index, simplex, limit,
         fits.top[c], fits.bottom[c] = offset[c] + eps[c], offset[c] - eps[c]
         for w in range(attained.shape[1]):
             fits.support[c, w] = 0
-        for i in range(members + 1):
-            if program.multiplier[i] > 0.0:
-                outcome = program.outcome[program.basis[i, 1]]
+        for i in range(members + 2):
+            above = place_in(program, i, members + 2, rows, True)
+            if above >= 0 and program.multiplier[i] > 0.0:
+                outcome = program.outcome[above]
                 fits.support[c, outcome >> 6] |= 1 << (outcome & 63)
         if len(lower):
-            spread_multipliers(program, members, lower[c], upper[c])
+            spread_multipliers(program, members, rows, lower[c], upper[c])
     return solved
 
 
@@ -165,15 +168,16 @@ def _inherit(fits, attained, c, parent, eps, weights, offset, gap, violation):
 def set_utilities(fits, utilities, available, resolution):
     """Take over a table's utilities `[P, R]`, in fixed point."""
     players, outcomes = utilities.shape
-    low, high = np.inf, -np.inf
+    low, high = np.int32(2**31 - 1), np.int32(-(2**31))
     for r in range(outcomes):
-        value = utilities[0, r] / resolution
-        if available[r]:
-            low, high = min(low, value), max(high, value)
-    fits.unit[0] = high - low if high > low else 1.0
-    for p in range(players):
-        for r in range(outcomes):
-            fits.utilities[p, r] = utilities[p, r] / resolution
+        value = utilities[0, r]
+        low, high = min(low, value if available[r] else low), max(high, value if available[r] else high)
+    fits.unit[0] = (np.int64(high) - low) / resolution if high > low else 1.0
+    scale, size = 1.0 / resolution, players * outcomes
+    for r in range(0, size - LANES + 1, LANES):  # one row after the other, as they are in memory
+        store(fits.utilities, (0, r), load_as_floats(utilities, (0, r)) * fill(scale))
+    for r in range(size - size % LANES, size):
+        fits.utilities[r // outcomes, r % outcomes] = utilities[r // outcomes, r % outcomes] * scale
 
 
 class Scores(NamedTuple):
@@ -220,9 +224,10 @@ def new_scores(tables: int, committees: int, providers: int, outcomes: int, mult
 def all_outcomes(available, optimal, attained):
     """Take every available outcome `[R]` for an optimal one `[W]`, attained `[C, W]` by every committee."""
     for w in range(len(optimal)):
-        optimal[w] = 0
-    for outcome in range(len(available)):
-        optimal[outcome >> 6] |= np.int64(available[outcome]) << (outcome & 63)
+        word = 0
+        for bit in range(min(64, len(available) - 64 * w)):
+            word |= np.int64(available[64 * w + bit]) << bit
+        optimal[w] = word
     for c in range(len(attained)):
         for w in range(len(optimal)):
             attained[c, w] = optimal[w]
