@@ -39,7 +39,7 @@ class Fits(NamedTuple):
         utilities: `[K + 1, R]` float64, the user first.
         support: `[C, W]` outcomes of U with a multiplier, 64 to a word.
         top, bottom: `[C]` largest residual on L and smallest on U.
-        unit: `[1]` range of the user's utilities.
+        unit: `[1]` range of the user's utilities, one if there is none.
     """
 
     program: Program
@@ -165,19 +165,23 @@ def _inherit(fits, attained, c, parent, eps, weights, offset, gap, violation):
 
 
 @part
-def set_utilities(fits, utilities, available, resolution):
-    """Take over a table's utilities `[P, R]`, in fixed point."""
-    players, outcomes = utilities.shape
-    low, high = np.int32(2**31 - 1), np.int32(-(2**31))
+def set_utilities(fits, user, providers, available, resolution):
+    """Take over a table's utilities `[R]` and `[K, R]`, in fixed point; returns the unit."""
+    outcomes, low, high = len(user), np.int32(2**31 - 1), np.int32(-(2**31))
     for r in range(outcomes):
-        value = utilities[0, r]
-        low, high = min(low, value if available[r] else low), max(high, value if available[r] else high)
+        low = min(low, user[r] if available[r] else low)
+        high = max(high, user[r] if available[r] else high)
     fits.unit[0] = (np.int64(high) - low) / resolution if high > low else 1.0
-    scale, size = 1.0 / resolution, players * outcomes
-    for r in range(0, size - LANES + 1, LANES):  # one row after the other, as they are in memory
-        store(fits.utilities, (0, r), load_as_floats(utilities, (0, r)) * fill(scale))
-    for r in range(size - size % LANES, size):
-        fits.utilities[r // outcomes, r % outcomes] = utilities[r // outcomes, r % outcomes] * scale
+    scale, whole, every = 1.0 / resolution, outcomes // LANES * LANES, providers.size // LANES * LANES
+    for r in range(0, whole, LANES):
+        store(fits.utilities, (0, r), load_as_floats(user, r) * fill(scale))
+    for r in range(whole, outcomes):
+        fits.utilities[0, r] = user[r] * scale
+    for r in range(0, every, LANES):  # one row after the other, as they are in memory
+        store(fits.utilities, (1, r), load_as_floats(providers, (0, r)) * fill(scale))
+    for r in range(every, providers.size):
+        fits.utilities[1 + r // outcomes, r % outcomes] = providers[r // outcomes, r % outcomes] * scale
+    return fits.unit[0]
 
 
 class Scores(NamedTuple):
@@ -187,6 +191,7 @@ class Scores(NamedTuple):
         eps, offset, gap, violation: `[B, C]`; weights: `[B, C, K]`.
         lower, upper: `[B, C, R]` multipliers, or `[0, C, R]` if they are not wanted.
         solved: `[B]` int32, how many programs were solved; the other scores were inherited.
+        unit: `[B]` range of the user's utilities, one if there is none.
     """
 
     eps: np.ndarray
@@ -197,6 +202,7 @@ class Scores(NamedTuple):
     lower: np.ndarray
     upper: np.ndarray
     solved: np.ndarray
+    unit: np.ndarray
 
 
 def new_scores(tables: int, committees: int, providers: int, outcomes: int, multipliers: bool) -> Scores:
@@ -217,6 +223,7 @@ def new_scores(tables: int, committees: int, providers: int, outcomes: int, mult
         lower=np.empty(every),
         upper=np.empty(every),
         solved=np.empty(tables, np.int32),
+        unit=np.empty(tables),
     )
 
 
