@@ -132,15 +132,11 @@ def certify(
 
     Args:
         raw: results of `fit_lanes`, writeable, with `above` `[B, C, X, M]` and `below` `[B, X, M]`, or what can be
-            indexed like them.
+            indexed like them; loops say `fit_unit`, the range of the user's utilities.
         skip: `[B]` tables that were not solved.
     """
-    user, available = np.asarray(prepared.utilities)[:, 0], np.asarray(prepared.available)
-    user, available = user.reshape(len(user), -1), available.reshape(len(user), -1)
-    every, least, most = available.all(), np.iinfo(np.int32).min, np.iinfo(np.int32).max
-    high = (user if every else np.where(available, user, least)).max(axis=1) / prepared.resolution
-    extent = high - (user if every else np.where(available, user, most)).min(axis=1) / prepared.resolution
-    allowed = TOLERANCE * np.where(extent > 0, extent, 1.0)[:, None]
+    unit = raw["fit_unit"] if "fit_unit" in raw else _ranges(prepared)
+    allowed = TOLERANCE * unit[:, None]
 
     def proved():
         return (raw["fit_gap"] <= allowed) & (raw["fit_violation"] <= TOLERANCE)
@@ -162,6 +158,15 @@ def certify(
         lower=_to_table(raw.get("fit_lower"), prepared, lost),
         upper=_to_table(raw.get("fit_upper"), prepared, lost),
     )
+
+
+def _ranges(prepared: Prepared) -> np.ndarray:
+    """`[B]` the range of the user's utilities, one if there is none."""
+    user, available = (array.reshape(len(prepared), -1) for array in (prepared.of_user, prepared.available))
+    every, least, most = available.all(), np.iinfo(np.int32).min, np.iinfo(np.int32).max
+    high = (user if every else np.where(available, user, least)).max(axis=1) / prepared.resolution
+    extent = high - (user if every else np.where(available, user, most)).min(axis=1) / prepared.resolution
+    return np.where(extent > 0, extent, 1.0)
 
 
 def _to_table(multipliers: np.ndarray | None, prepared: Prepared, lost: np.ndarray) -> np.ndarray | None:

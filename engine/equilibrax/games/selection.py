@@ -201,7 +201,7 @@ class Selection(Game[SelectionResult]):
         if self.rules == "lotteries":
             raw, _ = solve_lotteries(prepared, masks, self.tie_break == "lowest_index", options, mesh)
             return raw, np.zeros(len(raw["worst"]), bool)
-        program, keys = program_of(prepared, self, options), np.zeros((len(prepared.utilities), 2), np.uint32)
+        program, keys = program_of(prepared, self, options), np.zeros((len(prepared), 2), np.uint32)
         solver = solve_by_loops if mesh is None else partial(solve_growing, mesh=mesh)
         raw, _ = solver(prepared, keys, masks, program, self.max_capacity)
         return raw, raw["overflow"]
@@ -222,7 +222,6 @@ def program_of(prepared: Prepared, game: Selection, fit: FitOptions | None, ever
     """The solver of equilibria, without dynamics."""
     dense = choose_dense(prepared, game.method, every_scheme)
     return Program(
-        value_bits=prepared.value_bits,
         resolution=prepared.resolution,
         ties=game.tie_break == "lowest_index",
         dynamics=False,

@@ -38,7 +38,6 @@ MAX_CAPACITY = 2**16
 class Program:
     """Everything that a compiled solver depends on besides the shapes of its inputs."""
 
-    value_bits: int
     resolution: int
     ties: bool
     dynamics: bool
@@ -48,6 +47,7 @@ class Program:
     capacity: int  # 0 lists all schemes
     hashed: bool  # whether the frontier merges all equal partial schemes
     fit: FitOptions | None
+    value_bits: int = 0  # of kernels; see `Prepared`
 
 
 def choose_dense(prepared: Prepared, method: str, needs_all: bool) -> bool:
@@ -58,7 +58,7 @@ def choose_dense(prepared: Prepared, method: str, needs_all: bool) -> bool:
     if method != "auto":
         return needs_all or method == "dense"
     per_table, together = DENSE_SMALL
-    small = schemes <= per_table and schemes * len(prepared.utilities) <= together
+    small = schemes <= per_table and schemes * len(prepared) <= together
     return needs_all or schemes <= DENSE_LIMIT or small
 
 
@@ -90,6 +90,7 @@ def solve_growing(
         The fields of `equilibrax_kernels.selection.Selection` and of `fit_lanes` by name, `[B, ...]`; and `[B]` int32,
         how often each table was solved again.
     """
+    program = replace(program, value_bits=prepared.value_bits)
     raw = _solve_all(prepared, keys, masks, program, mesh)
     retries = np.zeros(len(keys), np.int32)
     capacity, hashed = program.capacity, program.hashed
@@ -186,7 +187,7 @@ def solve_by_loops(
 
     fit = program.fit
     raw: dict[str, Any] = select_tables(
-        prepared.utilities,
+        (prepared.of_user, prepared.of_providers),
         prepared.prior,
         prepared.available,
         keys,

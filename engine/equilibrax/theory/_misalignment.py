@@ -99,7 +99,7 @@ def misalignment(
 
 def _fit_tables(prepared: Prepared, masks: np.ndarray, options: FitOptions, mesh) -> dict[str, np.ndarray]:
     outcomes = prepared.states * prepared.slots
-    chunk = chunk_size(len(prepared.utilities), len(masks) * outcomes * 8 * (prepared.providers + 2), mesh)
+    chunk = chunk_size(len(prepared), len(masks) * outcomes * 8 * (prepared.providers + 2), mesh)
     with jax.enable_x64(True):
         raw = run_in_chunks(
             _compiled(prepared.resolution, options, mesh),
@@ -116,7 +116,7 @@ def _fit_by_loops(prepared: Prepared, masks: np.ndarray, options: FitOptions) ->
 
     how = {"resolution": prepared.resolution, "simplex": options.weights == "simplex", "threads": cores()}
     how |= {"iteration_limit": options.iteration_limit, "multipliers": options.multipliers}
-    raw = fit_tables(prepared.utilities, prepared.available, masks, **how)
+    raw = fit_tables((prepared.of_user, prepared.of_providers), prepared.available, masks, **how)
     return raw | _everywhere(prepared, masks)
 
 

@@ -85,16 +85,17 @@ def new_contributions(players, states, actions):
 
 
 @part
-def contribute(utilities, prior, contributions):
-    """Write `p(x) u_p(a, x)` of a table, with `[P, X, A]` utilities."""
-    players, states, actions = utilities.shape
+def contribute(user, providers, prior, contributions):
+    """Write `p(x) u_p(a, x)` of a table, with utilities of the user `[X, A]` and the providers `[K, X, A]`."""
+    count, states, actions = providers.shape
     for x in range(states):
         weight = np.int64(prior[x])
         for a in range(actions):
-            for start in range(0, players, LANES):
-                for lane in range(LANES):  # so many always: the rest is the last player again
-                    p = min(start + lane, players - 1)
-                    contributions[x, a, start + lane] = weight * utilities[p, x, a]
+            for start in range(0, count + 1, LANES):
+                for lane in range(LANES):  # so many always: the rest is the last provider again
+                    j = min(max(start + lane - 1, 0), count - 1)
+                    contributions[x, a, start + lane] = weight * providers[j, x, a]
+            contributions[x, a, 0] = weight * user[x, a]
 
 
 @part

@@ -21,10 +21,12 @@ from equilibrax_kernels.cpu.chebyshev import (
     add_outcome,
     certify_program,
     new_program,
+    place_in,
     solve_program,
     spread_multipliers,
 )
 from equilibrax_kernels.cpu.compiling import part
+from equilibrax_kernels.cpu.vectors import LANES, fill, load_as_floats, store
 
 _SAME = 1e-12  # scores that differ by less than this (unit scale) are the same
 
@@ -37,7 +39,7 @@ class Fits(NamedTuple):
         utilities: `[K + 1, R]` float64, the user first.
         support: `[C, W]` outcomes of U with a multiplier, 64 to a word.
         top, bottom: `[C]` largest residual on L and smallest on U.
-        unit: `[1]` range of the user's utilities.
+        unit: `[1]` range of the user's utilities, one if there is none.
     """
 
     program: Program
@@ -105,12 +107,13 @@ def fit_committees(fits, attained, optimal, masks, order, index, simplex, limit,
         fits.top[c], fits.bottom[c] = offset[c] + eps[c], offset[c] - eps[c]
         for w in range(attained.shape[1]):
             fits.support[c, w] = 0
-        for i in range(members + 1):
-            if program.multiplier[i] > 0.0:
-                outcome = program.outcome[program.basis[i, 1]]
+        for i in range(members + 2):
+            above = place_in(program, i, members + 2, rows, True)
+            if above >= 0 and program.multiplier[i] > 0.0:
+                outcome = program.outcome[above]
                 fits.support[c, outcome >> 6] |= 1 << (outcome & 63)
         if len(lower):
-            spread_multipliers(program, members, lower[c], upper[c])
+            spread_multipliers(program, members, rows, lower[c], upper[c])
     return solved
 
 
@@ -162,18 +165,23 @@ def _inherit(fits, attained, c, parent, eps, weights, offset, gap, violation):
 
 
 @part
-def set_utilities(fits, utilities, available, resolution):
-    """Take over a table's utilities `[P, R]`, in fixed point."""
-    players, outcomes = utilities.shape
-    low, high = np.inf, -np.inf
+def set_utilities(fits, user, providers, available, resolution):
+    """Take over a table's utilities `[R]` and `[K, R]`, in fixed point; returns the unit."""
+    outcomes, low, high = len(user), np.int32(2**31 - 1), np.int32(-(2**31))
     for r in range(outcomes):
-        value = utilities[0, r] / resolution
-        if available[r]:
-            low, high = min(low, value), max(high, value)
-    fits.unit[0] = high - low if high > low else 1.0
-    for p in range(players):
-        for r in range(outcomes):
-            fits.utilities[p, r] = utilities[p, r] / resolution
+        low = min(low, user[r] if available[r] else low)
+        high = max(high, user[r] if available[r] else high)
+    fits.unit[0] = (np.int64(high) - low) / resolution if high > low else 1.0
+    scale, whole, every = 1.0 / resolution, outcomes // LANES * LANES, providers.size // LANES * LANES
+    for r in range(0, whole, LANES):
+        store(fits.utilities, (0, r), load_as_floats(user, r) * fill(scale))
+    for r in range(whole, outcomes):
+        fits.utilities[0, r] = user[r] * scale
+    for r in range(0, every, LANES):  # one row after the other, as they are in memory
+        store(fits.utilities, (1, r), load_as_floats(providers, (0, r)) * fill(scale))
+    for r in range(every, providers.size):
+        fits.utilities[1 + r // outcomes, r % outcomes] = providers[r // outcomes, r % outcomes] * scale
+    return fits.unit[0]
 
 
 class Scores(NamedTuple):
@@ -183,6 +191,7 @@ class Scores(NamedTuple):
         eps, offset, gap, violation: `[B, C]`; weights: `[B, C, K]`.
         lower, upper: `[B, C, R]` multipliers, or `[0, C, R]` if they are not wanted.
         solved: `[B]` int32, how many programs were solved; the other scores were inherited.
+        unit: `[B]` range of the user's utilities, one if there is none.
     """
 
     eps: np.ndarray
@@ -193,6 +202,7 @@ class Scores(NamedTuple):
     lower: np.ndarray
     upper: np.ndarray
     solved: np.ndarray
+    unit: np.ndarray
 
 
 def new_scores(tables: int, committees: int, providers: int, outcomes: int, multipliers: bool) -> Scores:
@@ -213,6 +223,7 @@ def new_scores(tables: int, committees: int, providers: int, outcomes: int, mult
         lower=np.empty(every),
         upper=np.empty(every),
         solved=np.empty(tables, np.int32),
+        unit=np.empty(tables),
     )
 
 
@@ -220,9 +231,10 @@ def new_scores(tables: int, committees: int, providers: int, outcomes: int, mult
 def all_outcomes(available, optimal, attained):
     """Take every available outcome `[R]` for an optimal one `[W]`, attained `[C, W]` by every committee."""
     for w in range(len(optimal)):
-        optimal[w] = 0
-    for outcome in range(len(available)):
-        optimal[outcome >> 6] |= np.int64(available[outcome]) << (outcome & 63)
+        word = 0
+        for bit in range(min(64, len(available) - 64 * w)):
+            word |= np.int64(available[64 * w + bit]) << bit
+        optimal[w] = word
     for c in range(len(attained)):
         for w in range(len(optimal)):
             attained[c, w] = optimal[w]

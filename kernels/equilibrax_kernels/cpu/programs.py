@@ -109,4 +109,4 @@ def _fit(b, user, providers, above, below, member, simplex, limit, patience, fit
     fits.eps[b], fits.offset[b], fits.gap[b], fits.violation[b] = certify_program(
         program, members, rows, simplex, fits.weights[b]
     )
-    spread_multipliers(program, members, fits.lower[b], fits.upper[b])
+    spread_multipliers(program, members, rows, fits.lower[b], fits.upper[b])

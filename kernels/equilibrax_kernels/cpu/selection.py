@@ -16,7 +16,7 @@ from equilibrax_kernels.selection.frontier import stage_capacities, states_at_on
 
 
 def select_tables(
-    utilities: np.ndarray,
+    utilities: np.ndarray | tuple[np.ndarray, np.ndarray],
     prior: np.ndarray,
     available: np.ndarray,
     keys: np.ndarray,
@@ -41,7 +41,8 @@ def select_tables(
     """Solve B tables for C committees.
 
     Args:
-        utilities: `[B, P, X, A]` int32 fixed-point utilities, the user first.
+        utilities: `[B, P, X, A]` int32 fixed-point utilities, the user first; or a pair of the user's `[B, X, A]` and
+            the providers' `[B, K, X, A]`, which are not copied.
         prior: `[B, X]` int32 weights; available: `[B, X, A]` bool.
         keys: `[B, 2]` uint32 random key data, used where the order is `random`.
         masks: `[C]` int32 committees as bitmasks.
@@ -61,7 +62,8 @@ def select_tables(
         By the names of `equilibrax_kernels.selection.Selection` and with the tables first: `optimum`, `worst`, `best`,
         `count`, `count_saturated`, `worst_scheme`, `overflow` (where set, only `optimum` is to be used, and schemes are
         0); with `dynamics`, `dynamics`, `dynamics_scheme`, `dynamics_steps`, `dynamics_ended`; with `fit`,
-        `fit_misalignment`, `fit_weights`, `fit_offset`, `fit_gap`, `fit_violation`, `fit_solved` `[B]` and with
+        `fit_misalignment`, `fit_weights`, `fit_offset`, `fit_gap`, `fit_violation`, `fit_solved` and `fit_unit`
+        (the range of the user's utilities) `[B]` and with
         `multipliers` `fit_lower`, `fit_upper` `[B, C, R]`; with `outcomes`, `attained` `[B, C, W]` and `optimal`
         `[B, W]` int64, 64 outcomes to a word (see `unpack_outcomes`). Schemes are int16. With `everywhere`, only what
         begins with `fit_`.
@@ -75,8 +77,9 @@ def select_tables(
         >>> found["worst"].tolist(), found["count"].tolist(), found["fit_misalignment"].tolist()
         ([[0, 1, 2]], [[1, 1, 1]], [[1.0, 0.5, 0.0]])
     """
-    tables, players, states, actions = utilities.shape
-    providers, committees = players - 1, len(masks)
+    read = new_tables(utilities, prior, available, keys, masks, resolution)
+    tables, providers, states, actions = read.providers.shape
+    players, committees = providers + 1, len(masks)
     schemes = min(actions**states, 2**62)
     first = states_at_once(states, actions, ALL_PAIRS)
     limits = np.full(states, 2**62)
@@ -104,7 +107,6 @@ def select_tables(
         overflow=np.empty(games, bool),
     )
     scores = new_scores(tables if fit else 0, committees, providers, states * actions, multipliers)
-    read = new_tables(utilities, prior, available, keys, masks, resolution)
     few = schemes <= MOST and words == 1 and limits[-1] >= schemes and not (ties or dynamics or everywhere)
     rules = Rules(ties, dynamics, minimal, random, step_limit, fit, simplex, iteration_limit, everywhere, few)
 
@@ -132,7 +134,7 @@ def select_tables(
 
 
 def fit_tables(
-    utilities: np.ndarray,
+    utilities: np.ndarray | tuple[np.ndarray, np.ndarray],
     available: np.ndarray,
     masks: np.ndarray,
     *,
@@ -145,7 +147,7 @@ def fit_tables(
     """Fit all outcomes of B tables (Definition 1) for C committees.
 
     Args:
-        utilities: `[B, P, X, A]` int32, fixed point, the user first; available: `[B, X, A]` bool.
+        utilities: as of `select_tables`; available: `[B, X, A]` bool.
         masks: `[C]` int32 committees as bitmasks.
         resolution: fixed-point steps per unit of utility.
         simplex: whether the weights sum to one.
@@ -154,10 +156,10 @@ def fit_tables(
         threads: how many to use. Results do not depend on it.
 
     Returns:
-        `fit_misalignment`, `fit_offset`, `fit_gap`, `fit_violation` `[B, C]`, `fit_weights` `[B, C, K]` and, with
-        `multipliers`, `fit_lower` and `fit_upper` `[B, C, X A]`, as of `equilibrax_kernels.misalignment.Fit`.
+        `fit_misalignment`, `fit_offset`, `fit_gap`, `fit_violation` `[B, C]`, `fit_weights` `[B, C, K]`, `fit_unit`
+        `[B]` and, with `multipliers`, `fit_lower` and `fit_upper` `[B, C, X A]`, as of `equilibrax_kernels.misalignment.Fit`.
     """
-    tables, _, states, _ = utilities.shape
+    tables, states, _ = available.shape
     prior, keys = np.ones((tables, states), np.int32), np.zeros((tables, 2), np.uint32)
     options = {"resolution": resolution, "ties": False, "capacity": 1, "max_capacity": None, "fit": True}
     options |= {"simplex": simplex, "iteration_limit": iteration_limit, "multipliers": multipliers, "threads": threads}

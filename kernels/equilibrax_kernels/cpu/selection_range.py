@@ -20,18 +20,21 @@ from equilibrax_kernels.cpu.vectors import last_bit
 
 
 class Tables(NamedTuple):
-    """What a loop reads: `[B, P, X, A]` utilities, `[B, X]` prior, `[B, X, A]` available, `[B, 2]` keys and committees.
+    """What a loop reads: utilities of the user `[B, X, A]` and the providers `[B, K, X, A]`, `[B, X]` prior, `[B, X, A]`
+    available, `[B, 2]` keys and committees.
 
-    `of_outcomes` `[B, P, R]` and `available_outcomes` `[B, R]` are utilities and available ones again; `order` and
+    `of_user` `[B, R]`, `of_providers` `[B, K, R]` and `available_outcomes` `[B, R]` are these once more; `order` and
     `index` are those of `misalignment.from_large_to_small`.
     """
 
-    utilities: np.ndarray
+    user: np.ndarray
+    providers: np.ndarray
     prior: np.ndarray
     available: np.ndarray
     keys: np.ndarray
     masks: np.ndarray
-    of_outcomes: np.ndarray
+    of_user: np.ndarray
+    of_providers: np.ndarray
     available_outcomes: np.ndarray
     order: np.ndarray
     index: np.ndarray
@@ -39,12 +42,13 @@ class Tables(NamedTuple):
 
 
 def new_tables(utilities, prior, available, keys, masks, resolution) -> Tables:
-    """The arrays that loops take."""
-    order, index = from_large_to_small(masks, utilities.shape[1] - 1)
-    utilities, available = plain(utilities), plain(available)
-    outcomes, open_to = utilities.reshape(*utilities.shape[:2], -1), available.reshape(len(available), -1)
-    rest = plain(keys), plain(masks), outcomes, open_to, order, index
-    return Tables(utilities, plain(prior), available, *rest, float(resolution))
+    """The arrays that loops take; utilities are `[B, P, X, A]`, or a pair of the user's and the providers'."""
+    user, providers = utilities if isinstance(utilities, tuple) else (utilities[:, 0], utilities[:, 1:])
+    user, providers, available = plain(user), plain(providers), plain(available)
+    order, index = from_large_to_small(masks, providers.shape[1])
+    outcomes = user.reshape(len(user), -1), providers.reshape(*providers.shape[:2], -1)
+    rest = plain(keys), plain(masks), *outcomes, available.reshape(len(available), -1), order, index
+    return Tables(user, providers, plain(prior), available, *rest, float(resolution))
 
 
 class Rules(NamedTuple):
@@ -101,7 +105,7 @@ class Work(NamedTuple):
 def select_tables_range(start, stop, tables, rules, limits, first, answers, scores, work, before, after, block, room,
                   responses):  # fmt: skip
     """Solve tables from `start` on; returns `stop`, or the table for which the room was too small."""
-    states = tables.utilities.shape[2]
+    states = tables.user.shape[1]
     for b in range(start, stop):
         if rules.everywhere:
             all_outcomes(tables.available_outcomes[b], work.alone.outcomes[0], work.attained)
@@ -124,10 +128,10 @@ def select_tables_range(start, stop, tables, rules, limits, first, answers, scor
 def _list_table(b, tables, rules, work, before, after, block, room, first, limits, answers):
     """List the schemes of table b."""
     contributions, alone, available = work.contributions, work.alone, tables.available[b]
-    contribute(tables.utilities[b], tables.prior[b], contributions)
+    contribute(tables.user[b], tables.providers[b], tables.prior[b], contributions)
     monopolies(contributions, available, alone)
     answers.optimum[b] = alone.best[0]
-    providers = tables.utilities.shape[1] - 1
+    providers = tables.providers.shape[1]
     size = list_schemes(contributions, providers, available, before, after, block, room, first, limits, rules.minimal)
     answers.overflow[b] = size < 0
     return size
@@ -187,11 +191,11 @@ def _answer_alone(b, c, mask, work, answers):
 def _answer_few(b, tables, work, answers):
     """Every committee's equilibria, without dynamics, of a table with few schemes."""
     alone, few = work.alone, work.few
-    contribute(tables.utilities[b], tables.prior[b], work.contributions)
+    contribute(tables.user[b], tables.providers[b], tables.prior[b], work.contributions)
     monopolies(work.contributions, tables.available[b], alone)
     optimum = answers.optimum[b] = alone.best[0]
     answers.overflow[b] = False
-    find_few(work.contributions, tables.available[b], tables.utilities.shape[1] - 1, few)
+    find_few(work.contributions, tables.available[b], tables.providers.shape[1], few)
     for c in range(len(tables.masks)):
         answers.best[b, c] = optimum
     for c in range(len(tables.masks)):
@@ -224,7 +228,8 @@ def fit_table(b, tables, rules, work, scores):
     fits, lower, upper = work.fits, work.nowhere, work.nowhere
     if len(scores.lower):
         lower, upper = scores.lower[b], scores.upper[b]
-    set_utilities(fits, tables.of_outcomes[b], tables.available_outcomes[b], tables.resolution)
+    user, providers, available = tables.of_user[b], tables.of_providers[b], tables.available_outcomes[b]
+    scores.unit[b] = set_utilities(fits, user, providers, available, tables.resolution)
     scores.solved[b] = fit_committees(
         fits, work.attained, work.alone.outcomes[0], tables.masks, tables.order, tables.index, rules.simplex,
         rules.iteration_limit, scores.eps[b], scores.weights[b], scores.offset[b], scores.gap[b],

@@ -43,5 +43,18 @@ def run_over_tables(loop: Callable[[int, int], None], tables: int, threads: int)
 
 
 def plain(array: np.ndarray) -> np.ndarray:
-    """The array, or a copy if it is read-only or not contiguous: loops are compiled for one kind of array each."""
-    return array if array.flags.c_contiguous and array.flags.writeable else np.array(array, order="C")
+    """The array for loops that only read it: they are compiled for one kind of array each.
+
+    It is copied if it is not contiguous. One that must not be written is seen as if it could be.
+    """
+    if not array.flags.c_contiguous:
+        return np.array(array, order="C")
+    return array if array.flags.writeable else np.asarray(_Seen(array))
+
+
+class _Seen:
+    """The memory of an array."""
+
+    def __init__(self, array: np.ndarray):
+        self._array = array
+        self.__array_interface__ = array.__array_interface__ | {"data": (array.ctypes.data, False)}

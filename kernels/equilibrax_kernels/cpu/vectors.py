@@ -100,6 +100,17 @@ def load(typing, array, at):
 
 
 @intrinsic
+def load_as_floats(typing, array, at):
+    """Eight neighbours of an array of whole numbers as float64."""
+
+    def generate(context, builder, sig, args):
+        whole = builder.load(_place(context, builder, sig.args, args), align=array.dtype.bitwidth // 8)
+        return builder.sitofp(whole, ir.VectorType(context.get_value_type(types.float64), LANES))
+
+    return Eight(array, at), generate
+
+
+@intrinsic
 def store(typing, array, at, vector):
     """Write them."""
 
@@ -108,6 +119,25 @@ def store(typing, array, at, vector):
         return context.get_dummy_value()
 
     return types.none(array, at, vector), generate
+
+
+@intrinsic
+def gather(typing, array, row, places, at):
+    """Eight numbers of a row of an array: those whose places are the eight from `at` on."""
+
+    def generate(context, builder, sig, args):
+        kinds = sig.args
+        made, numbers = (context.make_array(kinds[i])(context, builder, args[i]) for i in (0, 2))
+        vector = ir.Constant(ir.VectorType(context.get_value_type(array.dtype), LANES), ir.Undefined)
+        row, at = (context.cast(builder, args[i], kinds[i], types.intp) for i in (1, 3))
+        for lane in range(LANES):
+            here = [builder.add(at, at.type(lane))]
+            place = builder.load(cgutils.get_item_pointer(context, builder, places, numbers, here, wraparound=False))
+            value = cgutils.get_item_pointer(context, builder, array, made, [row, place], wraparound=False)
+            vector = builder.insert_element(vector, builder.load(value), _I32(lane))
+        return vector
+
+    return _OF[array.dtype](array, row, places, at), generate
 
 
 def _spread(builder, lanes, number):
@@ -135,6 +165,18 @@ def as_floats(typing, vector):
         return builder.sitofp(args[0], ir.VectorType(context.get_value_type(types.float64), LANES))
 
     return Eight(vector), generate
+
+
+@intrinsic
+def fused(typing, first, second, third):
+    """`first * second + third`, rounded once."""
+
+    def generate(context, builder, sig, args):
+        kind = args[0].type
+        fma = cgutils.get_or_insert_function(builder.module, ir.FunctionType(kind, [kind] * 3), "llvm.fma.v8f64")
+        return builder.call(fma, args)
+
+    return Eight(first, second, third), generate
 
 
 # --- comparisons ------------------------------------------------------------------------------------------------------

@@ -91,7 +91,7 @@ class Work(NamedTuple):
 
 
 def select_lotteries(
-    utilities: np.ndarray,
+    utilities: np.ndarray | tuple[np.ndarray, np.ndarray],
     prior: np.ndarray,
     available: np.ndarray,
     masks: np.ndarray,
@@ -125,8 +125,9 @@ def select_lotteries(
         >>> select_lotteries(utilities, prior, available, masks, **options)["worst"].tolist()
         [[0, 0, 1]]
     """
-    tables, players, states, actions = utilities.shape
-    providers, committees, words = players - 1, len(masks), -(-states * actions // 64)
+    read = new_tables(utilities, prior, available, np.zeros((0, 2), np.uint32), masks, resolution)
+    tables, providers, states, actions = read.providers.shape
+    players, committees, words = providers + 1, len(masks), -(-states * actions // 64)
     shape = (tables, committees)
     answers = Answers(
         optimum=np.empty(tables, np.int64),
@@ -140,7 +141,6 @@ def select_lotteries(
         optimal=np.empty((tables, words), np.int64),
     )
     scores = new_scores(tables if fit else 0, committees, providers, states * actions, multipliers)
-    read = new_tables(utilities, prior, available, np.zeros((0, 2), np.uint32), masks, resolution)
     rules = Rules(ties, False, False, False, 0, fit, simplex, iteration_limit, False)
 
     def select_range(start: int, stop: int) -> None:
@@ -195,14 +195,14 @@ def _new_common(providers, committees, states, actions):
 def lotteries_range(start, stop, tables, rules, answers, scores, work):
     """Solve tables from `start` to `stop - 1`."""
     contributions, alone, attained = work.contributions, work.alone, work.attained
-    players, states = tables.utilities.shape[1:3]
+    providers, states = tables.providers.shape[1:3]
     for b in range(start, stop):
-        contribute(tables.utilities[b], tables.prior[b], contributions)
+        contribute(tables.user[b], tables.providers[b], tables.prior[b], contributions)
         available = tables.available[b]
         monopolies(contributions, available, alone)
         answers.optimum[b] = alone.best[0]
-        for j in range(players - 1):
-            find_frontier(j, tables.utilities[b], contributions, available, work.frontiers)
+        for j in range(providers):
+            find_frontier(j, tables.user[b], tables.providers[b, j], contributions, available, work.frontiers)
         _begin(b, tables.masks, rules.ties, answers, work)
         _sweep(b, tables.masks, answers, work)
         for c in range(len(tables.masks)):
@@ -236,7 +236,7 @@ def less(above, below, other_above, other_below):
 
 
 @called
-def find_frontier(j, utilities, contributions, available, frontiers):
+def find_frontier(j, of_user, of_provider, contributions, available, frontiers):
     """The faces of provider j."""
     first, last, ratios = frontiers.first[j], frontiers.last[j], frontiers.ratios
     above, below, top = frontiers.above[j], frontiers.below[j], frontiers.top[j]
@@ -247,13 +247,13 @@ def find_frontier(j, utilities, contributions, available, frontiers):
             last[x, a] = -1
             if not available[x, a]:
                 continue
-            own, user = np.int64(utilities[1 + j, x, a]), np.int64(utilities[0, x, a])
+            own, user = np.int64(of_provider[x, a]), np.int64(of_user[x, a])
             rise, fall, till, drop = np.int64(0), np.int64(1), np.int64(1), np.int64(0)
             beaten = False
             for other in range(actions):
                 if not available[x, other]:
                     continue
-                gain, loss = utilities[1 + j, x, other] - own, user - utilities[0, x, other]
+                gain, loss = of_provider[x, other] - own, user - of_user[x, other]
                 if gain > 0 and loss <= 0:
                     beaten = True
                     break

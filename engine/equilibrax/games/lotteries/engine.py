@@ -67,7 +67,7 @@ def _by_loops(prepared: Prepared, masks: np.ndarray, program: LotteryProgram) ->
 
     fit = program.fit
     raw: dict[str, Any] = select_lotteries(
-        prepared.utilities,
+        (prepared.of_user, prepared.of_providers),
         prepared.prior,
         prepared.available,
         masks,
@@ -89,7 +89,7 @@ def _by_kernels(prepared: Prepared, masks: np.ndarray, program: LotteryProgram, 
     outcomes, players = prepared.states * prepared.slots, prepared.providers + 1
     each = outcomes * (3 + (8 * players + 2) * (program.fit is not None)) + 64
     bytes_per_table = len(masks) * each + outcomes * players * 48
-    chunk = chunk_size(len(prepared.utilities), bytes_per_table, mesh)
+    chunk = chunk_size(len(prepared), bytes_per_table, mesh)
     batched = (prepared.utilities, prepared.prior, prepared.available)
     with jax.enable_x64(True):
         return run_in_chunks(_compiled(program, mesh), batched, jnp.asarray(masks), chunk, mesh)
