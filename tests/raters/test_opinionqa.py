@@ -256,7 +256,8 @@ def test_weights_of_respondents(wave):
     (wave / "responses.csv").write_text("\n".join(f"{w},{line}" for w, line in zip(weights, lines)) + "\n")
     answers = eq.raters.read_opinionqa(wave, "AGE", MODELS, weight="WEIGHT_W29")
     np.testing.assert_allclose(answers.users[1], [[4 / 7, 1 / 7, 2 / 7], [1, 0, 0]])
-    assert answers.notes == ("1 of 9 respondents have no weight in WEIGHT_W29",)
+    left = ("1 of 9 respondents have no weight in WEIGHT_W29", "1 of 9 respondents are in no group of AGE")
+    assert answers.notes == left
     people = eq.raters.read_opinionqa_respondents(wave, MODELS, weight="WEIGHT_W29")
     assert people.user_names == tuple(f"respondent {line}" for line in (2, 3, 4, 7, 8, 9))
     drawn = [
