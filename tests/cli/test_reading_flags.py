@@ -23,6 +23,21 @@ y;u;b;1;3;0;1,25
 HOW = ["--sep", ";", "--decimal", ","]
 
 
+@pytest.mark.parametrize("command", ["solve", "market"])
+def test_digits_that_name_a_provider_are_no_bitmask_without_a_word(tmp_path, capsys, command):
+    head = "state,action,user,1,2,3" if command == "solve" else "state,user,action,utility,1,2,3"
+    rows = "x,a,1,0,0,1\nx,b,0,1,1,0\n" if command == "solve" else "x,u,a,1,0,0,1\nx,u,b,0,1,1,0\n"
+    (tmp_path / "t.csv").write_text(f"{head}\n{rows}")
+    args = [command, str(tmp_path / "t.csv"), "--format", "csv", "--committees"]
+    assert main([*args, "3"]) == 2
+    assert "for the provider 3, or the providers of the bitmask 3 by their names" in capsys.readouterr().err
+    for given, mask in (('"3"', 4), ('"1"+"2"', 3), ("7", 7)):
+        assert main([*args, given]) == 0
+        rows = capsys.readouterr().out.splitlines()
+        place = rows[0].split(",").index("committee")
+        assert {row.split(",")[place] for row in rows[1:]} == {str(mask)}
+
+
 @pytest.fixture(autouse=True)
 def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

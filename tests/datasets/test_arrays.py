@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import time
 from itertools import permutations
 from pathlib import Path
@@ -90,6 +91,14 @@ def test_what_is_not_there_is_named(folder, args, message):
 def test_another_folder_is_refused(tmp_path):
     with pytest.raises(ValueError, match="folder: expected a sweep of tables"):
         load_arrays(tmp_path)
+
+
+def test_a_folder_that_declares_any_number_of_tables_is_read_no_further(folder, tmp_path):
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    said = json.loads((copy / "sweep.json").read_text())
+    said["config"]["tables"] = 10**15
+    (copy / "sweep.json").write_text(json.dumps(said))
+    assert len(load_arrays(copy, "train").table_id) <= len(load_arrays(folder, "train").table_id)
 
 
 def test_smaller_tables_are_filled_and_masked(tmp_path):

@@ -256,7 +256,8 @@ def test_weights_of_respondents(wave):
     (wave / "responses.csv").write_text("\n".join(f"{w},{line}" for w, line in zip(weights, lines)) + "\n")
     answers = eq.raters.read_opinionqa(wave, "AGE", MODELS, weight="WEIGHT_W29")
     np.testing.assert_allclose(answers.users[1], [[4 / 7, 1 / 7, 2 / 7], [1, 0, 0]])
-    assert answers.notes == ("1 of 9 respondents have no weight in WEIGHT_W29",)
+    left = ("1 of 9 respondents have no weight in WEIGHT_W29", "1 of 9 respondents are in no group of AGE")
+    assert answers.notes == left
     people = eq.raters.read_opinionqa_respondents(wave, MODELS, weight="WEIGHT_W29")
     assert people.user_names == tuple(f"respondent {line}" for line in (2, 3, 4, 7, 8, 9))
     drawn = [
@@ -384,6 +385,27 @@ def _survey(folder, weights):
 def survey(tmp_path):
     weights = np.random.default_rng(6).integers(1, 5, 24)
     return tmp_path, _survey(tmp_path, weights), weights
+
+
+def test_who_is_in_no_group_does_not_count_and_is_said(tmp_path):
+    (tmp_path / "info.csv").write_text("key,references,option_ordinal\nQ,\"['Yes', 'No', 'Refused']\",\"[1, 2]\"\n")
+    rows = "1,M,1,Yes\n2,M,1,No\n3,F,2,Yes\n4,,9,No\n5,Refused,9,No\n6,F,0,No\n"
+    (tmp_path / "responses.csv").write_text(f"id,SEX,WEIGHT_W1,Q\n{rows}")
+    models = {"m": {"Q": [0.5, 0.5]}}
+    weighed = eq.raters.read_opinionqa(tmp_path, "SEX", models, weight="WEIGHT_W1")
+    assert weighed.users.tolist() == [[[0.5, 0.5]], [[1.0, 0.0]]]
+    assert weighed.weighed == "WEIGHT_W1 (3 respondents, as telling as 2.7 equal ones)"
+    none = "2 of 6 respondents are in no group of SEX"
+    assert weighed.notes == ("1 of 6 respondents have no weight in WEIGHT_W1", none)
+    assert eq.raters.read_opinionqa(tmp_path, "SEX", models).notes == (none,)
+
+
+@pytest.mark.parametrize("weight", ["1_000", "\u0661", "inf", "1e310", "-1", "one", "1,5"])
+def test_a_weight_is_a_number_as_others_are(tmp_path, weight):
+    (tmp_path / "info.csv").write_text("key,references,option_ordinal\nQ,\"['Yes', 'No', 'Refused']\",\"[1, 2]\"\n")
+    (tmp_path / "responses.csv").write_text(f'SEX,WEIGHT,Q\nM,"{weight}",Yes\n')
+    with pytest.raises(eq.TableFileError, match=r"line 2: column 'WEIGHT': expected a number of at least 0"):
+        eq.raters.read_opinionqa(tmp_path, "SEX", {"m": {"Q": [0.5, 0.5]}}, weight="WEIGHT")
 
 
 def test_a_weight_is_as_good_as_so_many_respondents(survey):

@@ -93,12 +93,13 @@ class MarketCommand:
     def run(self, console: Console) -> int:
         check_outputs(self.out, self.figure, self.format)
         self.look.check(self.figure)
-        options: dict[str, Any] = {"committees": given_committees(self.committees), "promises": self.bounds}
+        options: dict[str, Any] = {"promises": self.bounds}
         games = self.plays or self.game
         doing(f"reading {self.market}")
         markets, solved = self._markets(), []
         for market in markets:
             which = f"{market.names()[0]} with its bounds" if self.bounds else market.names()[0]
+            options["committees"] = given_committees(self.committees, market.provider_names())
             solved.append(solve_games(market, games, throw=False, **options, progress=partial(say_games, which)))
         doing("writing")
         width = None if sys.stdout.isatty() else 140

@@ -46,9 +46,23 @@ def write_out(rows: pa.Table, out: str, format: str | None, console: Console) ->
         sys.stdout.flush()
 
 
-def given_committees(texts: Sequence[str]) -> list[int | str] | str:
-    """Bitmasks where there are only digits 0 to 9, else names joined by plus signs; "all" if there are none."""
-    return [int(text) if text.isascii() and text.isdecimal() else text for text in texts] or "all"
+def given_committees(texts: Sequence[str], names: Sequence[str]) -> list[int | str] | str:
+    """Bitmasks where there are only digits 0 to 9, else names joined by plus signs; "all" if there are none.
+
+    Raises:
+        ValueError: on digits that are the name of a provider, too.
+    """
+    for text in texts:
+        if _is_mask(text) and text in names:
+            raise ValueError(
+                f"--committees: expected '\"{text}\"', quotes and all, for the provider {text}, or the providers of "
+                f"the bitmask {text} by their names, got {text}, which may be either"
+            )
+    return [int(text) if _is_mask(text) else text for text in texts] or "all"
+
+
+def _is_mask(text: str) -> bool:
+    return text.isascii() and text.isdecimal()
 
 
 def numbered_on(parts: Sequence[pa.Table]) -> pa.Table:

@@ -105,7 +105,8 @@ class Solve:
 
     def _solve(self, tables: UtilityTables) -> Any:
         game: Any = self.plays[0] if self.plays else self.game
-        return solve(tables, game, committees=given_committees(self.committees), backend=self.backend, throw=False)
+        committees = given_committees(self.committees, tables.provider_names())
+        return solve(tables, game, committees=committees, backend=self.backend, throw=False)
 
 
 def _in_order(parts: list[pa.Table]) -> pa.Table:

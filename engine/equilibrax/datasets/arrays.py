@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from equilibrax._core.checks import INT32_MAX, check_choice
 from equilibrax._core.columns import COLUMNS
 from equilibrax._core.suggestions import did_you_mean
-from equilibrax.datasets._layout import Layout, read_layout, read_record
+from equilibrax.datasets._layout import Layout, read_layout, read_record, recorded
 from equilibrax.datasets.relabelling import Relabelling, canonical, moved, random_relabelling
 from equilibrax.datasets.stream import ArrayStream
 
@@ -268,7 +268,7 @@ class _Files:
         place = found.splits.index(split)
         self.shards = [
             (record, tables, results)
-            for shard in range(found.shards)
+            for shard in recorded(found)  # what is declared may be any number
             if (record := read_record(found, shard)) is not None
             for tables, results in [tuple(found.files(shard, kind)[place] for kind in found.kinds[:2])]
             if record["files"][tables]["rows"]

@@ -14,10 +14,12 @@ import numpy as np
 
 from equilibrax.io.literals import parse_literal
 from equilibrax.io.names import alike
+from equilibrax.io.records import NUMBER
 from equilibrax.io.sheets import Sheet, read_bytes, read_sheet
 from equilibrax.io.tables import TableFileError
 
 REFUSED = "Refused"
+_NO_GROUP = ("", "nan", "NaN", REFUSED)
 """The option, and the group, that is dropped."""
 
 Counts = dict[str, np.ndarray]
@@ -193,7 +195,12 @@ def counts_of_responses(
     """Sums of respondents, or of their weights, by group, question and option; by group; and the weights."""
     sheet = read_sheet(path, required=(attribute,), unnamed=True)
     groups: dict[str, Counts] = {}
-    own, found = sheet.texts(attribute), respondent_weights(sheet, weight)
+    own = sheet.texts(attribute)
+    member = np.array([group not in _NO_GROUP for group in own])
+    found = respondent_weights(sheet, weight, member)
+    if not member.all():
+        note = f"{int((~member).sum()):,} of {len(own):,} respondents are in no group of {attribute}"
+        found = found._replace(notes=(*found.notes, note))
     masses: dict[str, float] = {}
     for group, mass in zip(own, found.weights.tolist()):
         masses[group] = masses.get(group, 0.0) + mass
@@ -201,7 +208,7 @@ def counts_of_responses(
         if question not in sheet.columns:
             continue
         for group, answer, mass in zip(own, respondent_answers(sheet, question, known), found.weights.tolist()):
-            if group in ("", "nan", "NaN", REFUSED):
+            if group in _NO_GROUP:
                 continue
             counts = groups.setdefault(group, {})
             if answer >= 0 and mass > 0:
@@ -217,8 +224,8 @@ class Weights(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-def respondent_weights(sheet: Sheet, weight: str | None) -> Weights:
-    """Weights by a column; all one for None."""
+def respondent_weights(sheet: Sheet, weight: str | None, member: np.ndarray | None = None) -> Weights:
+    """Weights by a column; all one for None. What is said of them is of those who are a `member`: None is all."""
     if weight is None:
         return Weights(np.ones(len(sheet.lines)))
     if weight not in sheet.columns:
@@ -227,20 +234,17 @@ def respondent_weights(sheet: Sheet, weight: str | None) -> Weights:
     weights = np.zeros(len(sheet.lines))
     for i, text in enumerate(sheet.texts(weight)):
         if text not in ("", "nan", "NaN"):
-            try:
-                weights[i] = float(text)
-            except ValueError:
-                weights[i] = -1.0
+            weights[i] = float(text) if NUMBER.fullmatch(text) else -1.0  # Python takes more, such as 1_000
             if not 0 <= weights[i] < 1e300:
                 raise TableFileError(
                     f"{sheet.at(i, weight)}: expected a number of at least 0, got {reprlib.repr(text)}"
                 )
     if not (weights > 0).any():
         raise TableFileError(f"{sheet.path}: expected a positive weight in column {weight!r}, got none")
-    gone = int((weights == 0).sum())
-    share = weights / weights.max()  # the square of a tiny weight is no number
-    equal = share.sum() ** 2 / (share**2).sum()  # Kish's effective size
-    weighed = f"{weight} ({len(weights) - gone:,} respondents, as telling as {equal:,.1f} equal ones)"
+    gone, counted = int((weights == 0).sum()), weights[weights > 0 if member is None else (weights > 0) & member]
+    share = counted / counted.max(initial=0.0)  # the square of a tiny weight is no number
+    equal = share.sum() ** 2 / (share**2).sum() if len(share) else 0.0  # Kish's effective size
+    weighed = f"{weight} ({len(counted):,} respondents, as telling as {equal:,.1f} equal ones)"
     notes = (f"{gone:,} of {len(weights):,} respondents have no weight in {weight}",) if gone else ()
     return Weights(weights, weighed, notes)
 
