@@ -19,6 +19,7 @@ import threading
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -93,8 +94,7 @@ class _Entry(type(Path())):
 
 def _write_entries_whole() -> None:
     with suppress(ImportError, AttributeError):  # there is no public way
-        from jax._src import lru_cache
-
+        lru_cache: Any = import_module("jax._src.lru_cache")
         lru_cache.pathlib = SimpleNamespace(Path=_Entry, epath_installed=False)
 
 
