@@ -17,7 +17,8 @@ import jax
 own._WORTH_KEEPING = 0
 own.keep_programs()
 jax.jit(lambda x: jax.numpy.sort(x) * 3)(jax.numpy.arange(5)).block_until_ready()
-print(jax.config.jax_compilation_cache_dir, jax.config.jax_compilation_cache_max_size, sep="\n")
+print(jax.config.jax_compilation_cache_dir)
+print(jax.config.jax_compilation_cache_max_size)
 """
 
 
