@@ -1,15 +1,16 @@
 """One Chebyshev program at a time: a dual simplex with a basis of order members + 2.
 
-The program and the letters are those of `equilibrax_kernels.misalignment`. With `t - b = 2 eps`, and without the offset,
-it is
+The program and the letters are those of `equilibrax_kernels.misalignment`. With `t - b = 2 eps`, and without the
+offset, it is
 
     minimize t - b >= 0 over w >= 0    subject to    t + w.u(l) >= u_0(l) for l in L,    w.u(m) + b <= u_0(m) for m in U
 
 so its dual has a column for every outcome of L and of U, and rows for t, b and each member, whose prices are (t, b, w).
-At w = 0 the prices t and b are the largest residual `u_0 - w.u` on L and the smallest on U. From there prices move along
-edges, on which t - b falls: a row with a negative multiplier may become slack, and whatever is met first takes its
-place. It is found by one pass over the outcomes, and nothing of size rows x columns is ever written. Prices are feasible
-all the time. Where there are no ties every pivot lowers t - b; where there are, Bland's rule ends what lowers nothing.
+At w = 0 the prices t and b are the largest residual `u_0 - w.u` on L and the smallest on U. From there prices move
+along edges, on which t - b falls: a row with a negative multiplier may become slack, and whatever is met first takes
+its place. It is found by one pass over the outcomes, and nothing of size rows x columns is ever written. Prices are
+feasible all the time. Where there are no ties every pivot lowers t - b; where there are, Bland's rule ends what lowers
+nothing.
 
 With `simplex` weights the dual has one column more, of the equation `sum w = 1`, which is basic and never leaves.
 

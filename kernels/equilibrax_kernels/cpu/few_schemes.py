@@ -24,7 +24,7 @@ class Few(NamedTuple):
 
     Attributes:
         values: `[64, [P]]`, P rounded up to a multiple of eight; the rest is zero.
-        actions: `[64, X]` int16; outcomes: `[64]`, a bit for each.
+        actions: `[64, X]` int16, X at least four; outcomes: `[64]`, a bit for each.
         keys, sorted: `[64]` minus the user's value, then the place from the end.
         usable: `[X, A]` the actions available in every state, and how many, `choices` `[X]`.
         words: `[[P]]` bit i: the i-th scheme in the user's order is stable for the player; sets: `[2**K]` for all of a
@@ -47,7 +47,7 @@ class Few(NamedTuple):
 def new_few(players, states, actions):
     return Few(
         np.zeros((MOST, padded(players)), np.int64),
-        np.zeros((MOST, states), np.int16),
+        np.zeros((MOST, max(states, 4)), np.int16),
         np.zeros(MOST, np.int64),
         np.zeros(MOST, np.int64),
         np.zeros(MOST, np.int64),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from equilibrax_kernels.cpu.committees import new_alone, new_cells, new_contributions
@@ -110,9 +112,11 @@ def select_tables(
     few = schemes <= MOST and words == 1 and limits[-1] >= schemes and not (ties or dynamics or everywhere)
     rules = Rules(ties, dynamics, minimal, random, step_limit, fit, simplex, iteration_limit, everywhere, few)
 
-    def select_range(start: int, stop: int) -> None:
-        wanted = words if fit or outcomes else 0
-        work = Work(
+    wanted = words if fit or outcomes else 0
+    spare: list[tuple[int, Work, Any]] = []  # what threads have worked with
+
+    def new_work() -> Work:
+        return Work(
             cells=new_cells(providers, wanted),
             alone=new_alone(players, states, wanted),
             few=new_few(players, states, actions),
@@ -121,11 +125,20 @@ def select_tables(
             attained=np.empty((committees, wanted), np.int64),
             nowhere=np.empty((0, states * actions)),
         )
-        room = max(1, min(capacity, schemes))
-        while start < stop:
-            rooms = *new_room(room, players, states, actions, wanted, schemes), new_responses(room, providers)
+
+    def new_rooms(room: int) -> Any:
+        return *new_room(room, players, states, actions, wanted, schemes), new_responses(room, providers)
+
+    def select_range(start: int, stop: int) -> None:
+        least = max(1, min(capacity, schemes))
+        room, work, rooms = spare.pop() if spare else (least, new_work(), new_rooms(least))
+        while True:
             start = select_tables_range(start, stop, read, rules, limits, first, answers, scores, work, *rooms)
+            if start == stop:
+                break
             room = min(2 * room, int(limits[-1]))
+            rooms = new_rooms(room)
+        spare.append((room, work, rooms))
 
     run_over_tables(select_range, tables, threads)
     found = answers._asdict() | {f"fit_{name}": array for name, array in scores._asdict().items()}
@@ -156,8 +169,8 @@ def fit_tables(
         threads: how many to use. Results do not depend on it.
 
     Returns:
-        `fit_misalignment`, `fit_offset`, `fit_gap`, `fit_violation` `[B, C]`, `fit_weights` `[B, C, K]`, `fit_unit`
-        `[B]` and, with `multipliers`, `fit_lower` and `fit_upper` `[B, C, X A]`, as of `equilibrax_kernels.misalignment.Fit`.
+        `fit_misalignment`, `fit_offset`, `fit_gap`, `fit_violation` `[B, C]`, `fit_weights` `[B, C, K]`, `fit_solved`
+        and `fit_unit` `[B]` and, with `multipliers`, `fit_lower` and `fit_upper` `[B, C, X A]`, as of `select_tables`.
     """
     tables, states, _ = available.shape
     prior, keys = np.ones((tables, states), np.int32), np.zeros((tables, 2), np.uint32)

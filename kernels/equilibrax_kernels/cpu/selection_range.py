@@ -16,12 +16,12 @@ from equilibrax_kernels.cpu.few_schemes import Few, find_few, outcomes_of_few, p
 from equilibrax_kernels.cpu.frontier import GROW, OVERFLOW, list_schemes, scheme_of
 from equilibrax_kernels.cpu.misalignment import Fits, all_outcomes, fit_committees, from_large_to_small, set_utilities
 from equilibrax_kernels.cpu.threads import plain
-from equilibrax_kernels.cpu.vectors import last_bit
+from equilibrax_kernels.cpu.vectors import LANES, copy_four, fill, last_bit, store
 
 
 class Tables(NamedTuple):
-    """What a loop reads: utilities of the user `[B, X, A]` and the providers `[B, K, X, A]`, `[B, X]` prior, `[B, X, A]`
-    available, `[B, 2]` keys and committees.
+    """What a loop reads: utilities of the user `[B, X, A]` and the providers `[B, K, X, A]`, `[B, X]` prior,
+    `[B, X, A]` available, `[B, 2]` keys and committees.
 
     `of_user` `[B, R]`, `of_providers` `[B, K, R]` and `available_outcomes` `[B, R]` are these once more; `order` and
     `index` are those of `misalignment.from_large_to_small`.
@@ -159,7 +159,9 @@ def _answer(b, tables, rules, listed, size, responses, work, room, first, answer
                 answers.worst[b, c] = listed.values[entry, 0]
                 # With two providers or more the user's optimum is always an equilibrium: nothing is better for her.
                 answers.best[b, c] = answers.optimum[b]
-                answers.count[b, c], answers.count_saturated[b, c] = counted(cells.exact[cell], cells.size[cell])
+                answers.count[b, c], saturated = counted(cells.exact[cell], cells.size[cell])
+                if saturated:
+                    answers.count_saturated[b, c] = True
                 scheme_of(room, first, states, entry, answers.worst_scheme, b, c)
                 for w in range(words):
                     attained[c, w] = cells.outcomes[cell, w]
@@ -180,8 +182,10 @@ def _answer_alone(b, c, mask, work, answers):
     """The optima of the one provider of a committee."""
     alone, p = work.alone, last_bit(mask) + 1
     answers.worst[b, c], answers.best[b, c] = alone.worst[p], alone.best[p]
-    answers.count[b, c], answers.count_saturated[b, c] = counted(alone.exact[p], alone.size[p])
-    for x in range(len(alone.worst_scheme)):
+    answers.count[b, c], saturated = counted(alone.exact[p], alone.size[p])
+    if saturated:  # which is false otherwise, and memory that nobody writes costs nothing
+        answers.count_saturated[b, c] = True
+    for x in range(answers.worst_scheme.shape[2]):
         answers.worst_scheme[b, c, x] = alone.worst_scheme[x, p]
     for w in range(work.attained.shape[1]):
         work.attained[c, w] = alone.outcomes[p, w]
@@ -196,17 +200,23 @@ def _answer_few(b, tables, work, answers):
     optimum = answers.optimum[b] = alone.best[0]
     answers.overflow[b] = False
     find_few(work.contributions, tables.available[b], tables.providers.shape[1], few)
-    for c in range(len(tables.masks)):
+    committees, states = answers.worst_scheme.shape[1:]
+    for c in range(0, committees - LANES + 1, LANES):
+        store(answers.best, (b, c), fill(optimum))
+    for c in range(committees - committees % LANES, committees):
         answers.best[b, c] = optimum
-    for c in range(len(tables.masks)):
+    for c in range(committees):
         mask = tables.masks[c]
         if mask & (mask - 1) == 0:
             _answer_alone(b, c, mask, work, answers)
         else:
             entry, answers.worst[b, c], answers.count[b, c] = worst_of_few(few, mask)
             place = place_of(few, entry)
-            for x in range(few.actions.shape[1]):
-                answers.worst_scheme[b, c, x] = few.actions[place, x]
+            if states <= 4 <= (committees - c) * states:  # what is too much is written again, by the next ones
+                copy_four(answers.worst_scheme, (b, c, 0), few.actions, (place, 0))
+            else:
+                for x in range(states):
+                    answers.worst_scheme[b, c, x] = few.actions[place, x]
             if work.attained.shape[1]:
                 work.attained[c, 0] = outcomes_of_few(few, mask)
     _tell_outcomes(b, work, answers)

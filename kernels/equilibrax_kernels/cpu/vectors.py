@@ -140,6 +140,21 @@ def gather(typing, array, row, places, at):
     return _OF[array.dtype](array, row, places, at), generate
 
 
+@intrinsic
+def copy_four(typing, target, at, source, place):
+    """Copy four neighbours of one array to another of the same kind."""
+
+    def generate(context, builder, sig, args):
+        four = ir.VectorType(context.get_value_type(target.dtype), 4).as_pointer()
+        kinds = sig.args
+        to, of = (_place(context, builder, kinds[i : i + 2], args[i : i + 2]) for i in (0, 2))
+        align = target.dtype.bitwidth // 8
+        builder.store(builder.load(builder.bitcast(of, four), align=align), builder.bitcast(to, four), align=align)
+        return context.get_dummy_value()
+
+    return types.none(target, at, source, place), generate
+
+
 def _spread(builder, lanes, number):
     one = builder.insert_element(ir.Constant(lanes, ir.Undefined), number, _I32(0))
     return builder.shuffle_vector(one, one, ir.Constant(ir.VectorType(_I32, LANES), [0] * LANES))

@@ -11,7 +11,7 @@ from jax.sharding import Mesh
 from equilibrax._core.status import Status
 from equilibrax.games._game import Compared, Game
 from equilibrax.games._options import Dynamics, InTurn, Rationality, Response
-from equilibrax.games.markets.profiles import PostingGame, amounts
+from equilibrax.games.markets.profiles import PostingGame, exact_in_floats
 from equilibrax.games.markets.result import MarketResult
 from equilibrax.problems.market import Market
 
@@ -68,8 +68,7 @@ class MarketGame(Game[MarketResult]):
 
     def without_loops(self, problem: Market) -> str:
         """Nothing, unless numbers are too large."""
-        large = amounts(problem)[-1] >= 2**53
-        return f"in the {self.name} game with sums of 2**53 or more" if large else ""
+        return "" if exact_in_floats(problem) else f"in the {self.name} game with sums of 2**53 or more"
 
     def solve_cpu(self, problem: Market, masks: np.ndarray) -> MarketResult:
         """The same."""

@@ -212,7 +212,9 @@ def _solve_selections(options: Personalized, market: Market, masks: np.ndarray, 
         """`[B, C, N, K, X]`; in memory the games are the last axis, as in `rules`, so long runs are copied."""
         seen = np.moveaxis(rules, 0, -1).astype(small)  # [C, cells, B N]
         seen = seen if market.states == seen.shape[1] else seen[:, row]
-        of_members = np.where(member[:, :, None, None], seen[:, None], small(-1))
+        of_members = np.empty((c, k, market.states, b * n), small)
+        for at in np.ndindex(c, k):  # long runs
+            of_members[at] = seen[at[0]] if member[at] else -1
         return np.transpose(of_members.reshape(c, k, market.states, b, n), (3, 0, 4, 1, 2))
 
     flags = by_market(found.status) & ~int(Status.COUNT_SATURATED)

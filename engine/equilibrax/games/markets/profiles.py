@@ -206,6 +206,17 @@ def amounts(market: Market) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
     return contributions, tensor, factor, bound
 
 
+def exact_in_floats(market: Market) -> bool:
+    """Whether all sums of anybody's are below 2**53; by a rough bound first, since nearly all are."""
+    if market.separable:
+        each = (np.asarray(array) for array in (market.user, market.components))
+        largest = max(max(int(array.max(initial=0)), -int(array.min(initial=0))) for array in each)
+        most = int(np.max(market.prior)) * max(1, int(np.max(market.weights)))
+        if largest * most * market.states * market.users < 2**53:
+            return True
+    return amounts(market)[-1] < 2**53
+
+
 def _inputs(game: PostingGame) -> tuple[np.ndarray, ...]:
     """Contributions, availability, prior, tensor (or a dummy), rationality and tolerances, rows first."""
     market, prior = game.market, np.asarray(game.market.prior)
