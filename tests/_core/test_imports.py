@@ -46,6 +46,17 @@ assert sys.modules["scipy.linalg.cython_blas"].__spec__
 """)
 
 
+def test_figures_are_drawn_without_descriptions_of_what_can_be_set():
+    _run("""
+from equilibrax._core.imports import start_quickly
+start_quickly()
+import matplotlib.artist, matplotlib.figure, matplotlib.lines
+assert matplotlib.artist.kwdoc(matplotlib.lines.Line2D) == ""
+figure = matplotlib.figure.Figure()
+assert figure.subplots().plot([1, 2], linewidth=3)[0].get_linewidth() == 3
+""")
+
+
 def test_a_thread_that_starts_while_another_loads_the_loops_sees_no_stand_in():
     """Without commands nothing stands in for another's modules, not for a moment."""
     _run("""

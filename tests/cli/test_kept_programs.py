@@ -16,7 +16,8 @@ import jax
 own._WORTH_KEEPING = 0
 own.keep_programs()
 jax.jit(lambda x: jax.numpy.sort(x) * 3)(jax.numpy.arange(5)).block_until_ready()
-print(jax.config.jax_compilation_cache_dir, jax.config.jax_compilation_cache_max_size)
+print(jax.config.jax_compilation_cache_dir)
+print(jax.config.jax_compilation_cache_max_size)
 """
 
 
@@ -30,14 +31,14 @@ def kept(caches: Path, **environment: str) -> str:
 
 
 def test_programs_are_kept_in_a_folder_of_the_machine_that_stays_small(tmp_path):
-    folder, size = kept(tmp_path).split()
+    folder, size = kept(tmp_path).splitlines()
     assert Path(folder).parent == tmp_path / "xla"
     assert 0 < int(size) < 2**30
     entries = list(Path(folder).glob("*-cache"))
     assert entries
     for entry in entries:  # as other programs, or a machine that went down, may leave it
         entry.write_bytes(entry.read_bytes()[:50])
-    assert kept(tmp_path).split()[0] == folder
+    assert kept(tmp_path).splitlines()[0] == folder
 
 
 def test_a_program_without_the_time_of_its_use_keeps_no_other_from_being_kept(tmp_path):
@@ -50,8 +51,8 @@ def test_a_program_without_the_time_of_its_use_keeps_no_other_from_being_kept(tm
 
 def test_jax_keeps_them_where_it_was_told_and_nowhere_where_nothing_can_be_written(tmp_path):
     told = tmp_path / "told"
-    assert kept(tmp_path / "ours", JAX_COMPILATION_CACHE_DIR=str(told)).split()[0] == str(told)
+    assert kept(tmp_path / "ours", JAX_COMPILATION_CACHE_DIR=str(told)).splitlines()[0] == str(told)
     assert not (tmp_path / "ours").exists()
     file = tmp_path / "file"
     file.write_text("no folder")
-    assert kept(file).split()[0] == "None"
+    assert kept(file).splitlines()[0] == "None"

@@ -21,13 +21,14 @@ def start_quickly() -> None:
 
     Arrow loads pandas, if it is there, to ask whether the first array that it sees is of it; no command has any. chex
     and optax are for kernels that XLA compiles and for searches, which load them when they run; numba only asks whether
-    scipy has BLAS, which no loop of ours calls. And nothing that is loaded is garbage: Python would look through all of
-    it dozens of times. Arrow's own allocator gives memory back to the system between files, which clears every page
-    again.
+    scipy has BLAS, which no loop of ours calls; matplotlib describes, for readers, what can be set of everything that
+    it draws. And nothing that is loaded is garbage: Python would look through all of it dozens of times. Arrow's own
+    allocator gives memory back to the system between files, which clears every page again.
     """
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     gc.set_threshold(100_000, *gc.get_threshold()[1:])
     sys.meta_path.insert(0, _NoPandas())
+    sys.meta_path.insert(0, _NoDescriptions())
     for name in _LATER:
         sys.modules.setdefault(name, _Later(name))
 
@@ -48,3 +49,10 @@ class _NoPandas(MetaPathFinder):
     def find_spec(self, fullname: str, path: Any, target: Any = None) -> None:
         if fullname == "pandas":
             raise ModuleNotFoundError("commands do without pandas", name="pandas")
+
+
+class _NoDescriptions(MetaPathFinder):
+    def find_spec(self, fullname: str, path: Any, target: Any = None) -> None:
+        if fullname == "matplotlib.patches" and (artist := sys.modules.get("matplotlib.artist")):
+            sys.meta_path.remove(self)
+            artist.kwdoc = lambda _: ""  # pyright: ignore[reportAttributeAccessIssue]

@@ -48,7 +48,7 @@ from equilibrax.problems.tables import MAX_PROVIDERS, MAX_VALUE, UtilityTables, 
 _INT64_MAX = 2**63 - 1
 _WORDS_IN_CACHE = 2**14  # that NumPy draws at a time
 _WORTH_COMPILING = 2**22
-"""Utilities of providers of one size that NumPy draws, in a quarter of a second, before a compiler takes one or more."""
+"""Utilities of one size that NumPy draws, in a quarter of a second, before a compiler takes one second or more."""
 
 _drawn: Counter[Any] = Counter()  # of them, by kernel and sizes
 

@@ -32,7 +32,6 @@ from numba.core.serialize import dumps
 
 from equilibrax_kernels.caches import caches
 
-_LIGHTLY = 1  # as compilers number levels of optimization
 _KEPT = 4  # versions of the sources whose loops stay in the cache folder
 
 _logger = logging.getLogger("equilibrax.loops")
@@ -176,41 +175,69 @@ class _Said(events.Listener):
 
 
 class _Parts(events.Listener):
-    """Parts are not compiled as far as machine code, and optimized lightly: loops take them in, and do all of that.
+    """Parts are not compiled as far as machine code, and only tidied up: loops take them in, and optimize all.
 
-    That is a third of the time. Where numba is built otherwise, they are compiled as numba does it.
+    That is almost half of the time. Where numba is built otherwise, they are compiled as numba does it.
     """
 
     def __init__(self) -> None:
-        self.levels: list[tuple[Any, Any]] = []
+        self.levels: list[Any] = []
         self.collecting = False
         codegen = cpu_target.target_context.codegen()  # pyright: ignore[reportAttributeAccessIssue]
         add_module, set_env = codegen._add_module, codegen.set_env
         codegen._add_module = lambda module: None if self.in_part else add_module(module)
         codegen.set_env = lambda name, env: None if self.in_part else set_env(name, env)  # of machine code
+        of_functions, of_modules = codegen._function_pass_manager, codegen._module_pass_manager
+        tidy, nothing = passes.create_new_function_pass_manager(), passes.create_new_module_pass_manager()
+        for add in (tidy.add_sroa_pass, tidy.add_instruction_combine_pass, tidy.add_simplify_cfg_pass):
+            add()
+
+        def passes_of_functions(**options: Any) -> tuple[Any, Any]:
+            return (tidy, codegen._pass_builder(**options)) if self.in_part else of_functions(**options)
+
+        def passes_of_modules(**options: Any) -> tuple[Any, Any]:
+            if not self.in_part:
+                return of_modules(**options)
+            return nothing, codegen._pass_builder(**{name: options[name] for name in options if name != "cost"})
+
+        codegen._function_pass_manager, codegen._module_pass_manager = passes_of_functions, passes_of_modules
 
     @property
     def in_part(self) -> bool:
-        return bool(self.levels) and self.levels[-1][0] in _parts
+        return bool(self.levels) and self.levels[-1] in _parts
 
     def on_start(self, event: Any) -> None:
         if not self.levels:
             self.collecting = gc.isenabled()
             gc.disable()  # there is nothing to be freed while millions of small objects come
-        self.levels.append((event.data["dispatcher"], _numba.OPT))
-        if self.in_part:
-            _numba.OPT = type(_numba.OPT)(_LIGHTLY)
-        elif len(self.levels) > 1:  # of numba's own
-            _numba.OPT = self.levels[0][1]
+        self.levels.append(event.data["dispatcher"])
 
     def on_end(self, event: Any) -> None:
-        _, _numba.OPT = self.levels.pop()
+        self.levels.pop()
         if not self.levels and self.collecting:
             gc.enable()
 
 
+def _compare_quickly() -> None:
+    """numba looks up every operation of a loop by its options too: hashed and compared by all their names, for seconds.
+
+    What is equal stays equal, and so do the hashes.
+    """
+    from numba.core.targetconfig import TargetConfig  # pyright: ignore[reportAttributeAccessIssue]
+
+    as_before, hashed = TargetConfig.__eq__, cache(lambda kind: hash(tuple(sorted(kind.options))))
+
+    def equal(self: Any, other: Any) -> Any:
+        same = self is other or (type(self) is type(other) and self._values == other._values)
+        return same or as_before(self, other)
+
+    TargetConfig.__eq__, TargetConfig.__hash__ = equal, lambda self: hashed(type(self))
+
+
 events.register("numba:compile", _Said())
 with suppress(AttributeError, ImportError):
+    from llvmlite.binding import newpassmanagers as passes
     from numba.core.registry import cpu_target
 
     events.register("numba:compile", _Parts())
+    _compare_quickly()
