@@ -67,13 +67,13 @@ class _BuiltIn:
     """A family with a kernel of integers; `parameters` are in the order of the kernel's arguments."""
 
     name: str
-    kernel: Callable[..., tuple[jax.Array, jax.Array]]
+    kernel: Callable[..., tuple[kernels.Array, kernels.Array]]
     description: str
     source: str
     parameters: Mapping[str, _Parameter] = field(default_factory=dict)
     widened_by: str = ""  # the parameter by which utilities exceed 0..R
     least_resolution: int = 1
-    prior: Callable[..., jax.Array] | None = None  # of the kernels; None is uniform
+    prior: Callable[..., kernels.Array] | None = None  # of the kernels; None is uniform
     version: int = 1
 
     @property
