@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 from equilibrax._core.column import schema
 from equilibrax._core.columns import declared
-from equilibrax.rows._grid import Grid, Numbered
+from equilibrax.rows.grid import Grid, Numbered
 from equilibrax.rows.parquet import read_committees, write_parquet, write_summed
 
 

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 from equilibrax._core.column import Column
 from equilibrax.rows import _pages
-from equilibrax.rows._grid import Grid, Numbered, fractions
+from equilibrax.rows.grid import Grid, Numbered, fractions
 from equilibrax.rows.parquet import _by_arrow, _footer, write_summed
 
 SHAPES = {"all": (40, 7), "tables": (40, 1), "committees": (1, 7), "one": (1, 1)}

@@ -25,7 +25,7 @@ from equilibrax.datasets._layout import FORMAT_VERSION, Layout, read_record
 from equilibrax.datasets._os_errors import saying_how_to_go_on
 from equilibrax.datasets._provenance import made_with
 from equilibrax.datasets.splits import split_of
-from equilibrax.rows._grid import Grid
+from equilibrax.rows.grid import Grid
 from equilibrax.rows.parquet import write_summed
 
 Solved = TypeVar("Solved")

@@ -13,7 +13,7 @@ import pyarrow as pa
 from equilibrax._core.column import Column
 from equilibrax._core.committees import committee_text
 from equilibrax._core.status import Status, status_names
-from equilibrax.rows._grid import Cell, Grid, Numbered
+from equilibrax.rows.grid import Cell, Grid, Numbered
 
 Extractors = Mapping[str, Callable[[Any], Any]]
 """By the name of a column, how its values are had from a result."""

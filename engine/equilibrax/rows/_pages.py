@@ -26,7 +26,7 @@ import numpy as np
 import pyarrow as pa
 
 from equilibrax._core.column import Column
-from equilibrax.rows._grid import MOST_WORDS, Cell, Grid, Numbered, missing_in
+from equilibrax.rows.grid import MOST_WORDS, Cell, Grid, Numbered, missing_in
 
 _PHYSICAL = {"bool": (0, "?"), "int64": (2, "<i8"), "float32": (4, "<f4"), "float64": (5, "<f8"), "string": (6, "O")}
 _INT32 = 1, "<i4"  # and all shorter ones

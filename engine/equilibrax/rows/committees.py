@@ -36,7 +36,7 @@ from equilibrax.rows._building import (
     status_words,
     unique_names,
 )
-from equilibrax.rows._grid import Grid, fractions
+from equilibrax.rows.grid import Grid, fractions
 from equilibrax.rows.optional_columns import all_equilibria, interval_lists
 from equilibrax.theory import efficiency, robustness
 

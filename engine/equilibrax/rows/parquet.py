@@ -26,8 +26,8 @@ from equilibrax._core.column import Column, schema
 from equilibrax._core.columns import COLUMNS, declared
 from equilibrax._core.files import whole_file
 from equilibrax._core.version import __version__
-from equilibrax.rows._grid import Grid
 from equilibrax.rows._pages import as_bytes, pages
+from equilibrax.rows.grid import Grid
 
 NAMES_KEY = b"equilibrax_names"
 """The names of all that rows are about, as JSON, in the metadata of their schema."""
