@@ -91,8 +91,19 @@ def test_a_picture_has_a_panel_for_every_family(tmp_path, capsys):
     assert [panel.get_title().split()[0] for panel in figure.axes] == ["weak", "strong", "none"]
     weak, strong, none = (_correlation(panel) for panel in figure.axes)
     assert abs(none) < 0.1 < weak < strong
-    assert main(["families", "near_hull", "--figure", str(tmp_path / "one.png")]) == 2
-    assert "NAME: expected a kind beside --figure (tables, markets" in capsys.readouterr().err
+    assert main(["families", "--figure", str(tmp_path / "one.png")]) == 2
+    assert "NAME: expected a family, or a kind (tables, markets" in capsys.readouterr().err
+
+
+def test_one_family_has_a_picture_of_its_own(tmp_path, capsys):
+    path = tmp_path / "one.svg"
+    assert main(["families", "near_hull", "--figure", str(path)]) == 0
+    assert ">near_hull (misalignment=0.05)<" in path.read_text()
+    tables, problems = eq.figures.family_figure("uniform").axes  # a family of tables and one of problems
+    assert (tables.get_title(), problems.get_title()) == ("tables: uniform", "problems: uniform")
+    assert (tables.get_ylabel(), problems.get_ylabel()) == ("utility of a provider", "worth of all items")
+    with pytest.raises(ValueError, match="^name: expected one of 'tables', .*'near_hull'.*, got 'near'"):
+        eq.figures.family_figure("near")
 
 
 def _correlation(panel):

@@ -128,7 +128,7 @@ class EntryCommand:
             if self.out != "-":
                 write_out(rows, self.out, None, console)
             if self.figure is not None:
-                from equilibrax.figures.markets import entry_figure
+                from equilibrax.figures.market_entry import entry_figure
 
                 with self.look.printed():
                     entry_figure(rows, self.figure, users=market.user_names())

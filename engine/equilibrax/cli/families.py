@@ -34,12 +34,13 @@ class FamiliesCommand:
     Example: equilibrax families games
     Example: equilibrax families near_hull
     Example: equilibrax families games --figure games.png
+    Example: equilibrax families near_hull --figure near_hull.png
     """
 
     name: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="[NAME]")] = ""
     """A family, of all kinds that have one of this name; or a kind; by default all."""
     figure: Annotated[Path | None, tyro.conf.arg(metavar="FILE.{png,svg,pdf}")] = None
-    """Figure to draw, of all families of a kind: how two utilities, payoffs or ratings go together."""
+    """Figure to draw, of a family or of all of a kind: how two utilities, payoffs or ratings go together."""
     look: Annotated[LookFlags, tyro.conf.arg(name="")] = field(default_factory=LookFlags)
     """How figures look."""
 
@@ -57,9 +58,9 @@ class FamiliesCommand:
             raise ValueError(
                 f"NAME: expected one of {', '.join(names)}, got {self.name!r}{did_you_mean(self.name, names)}"
             )
-        if self.figure is not None and not any(family.kind == self.name for family in known):
+        if self.figure is not None and not self.name:
             kinds = ", ".join(dict.fromkeys(family.kind for family in known))
-            raise ValueError(f"NAME: expected a kind beside --figure ({kinds}), got {self.name!r}")
+            raise ValueError(f"NAME: expected a family, or a kind ({kinds}), beside --figure, got none")
         lines = [line for family in named for line in ("", *_lines(family))][1:] if named else list(_listed(listed))
         screen = Screen(width=None if sys.stdout.isatty() else 200, soft_wrap=True)
         for line in lines:

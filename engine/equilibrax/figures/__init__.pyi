@@ -12,12 +12,9 @@ from .curves import (
 from .efficiency import efficiency_gap as efficiency_gap
 from .families import family_figure as family_figure
 from .information import depth_figure as depth_figure, plot_depths as plot_depths
-from .markets import (
-    bound_figure as bound_figure,
-    entry_figure as entry_figure,
-    plot_markets as plot_markets,
-    providers_figure as providers_figure,
-)
+from .market_entry import entry_figure as entry_figure
+from .market_providers import providers_figure as providers_figure
+from .markets import bound_figure as bound_figure, plot_markets as plot_markets
 from .paper import (
     dynamics as dynamics,
     misalignment as misalignment,

@@ -1,4 +1,4 @@
-"""What families of random problems look like: a panel for every family of a kind, beside each other."""
+"""What families of random problems look like: a panel for every family of a kind, or for one of them alone."""
 
 from __future__ import annotations
 
@@ -56,8 +56,10 @@ _SHOWN: dict[str, tuple[dict[str, Any], str, str, Callable[[Any], Pairs]]] = {
 """By kind: what is drawn of its families more than in their examples, and which two numbers of it go together how."""
 
 
-def family_figure(kind: str, path: draw.Target = None) -> Figure:
+def family_figure(name: str, path: draw.Target = None) -> Figure:
     """How two numbers of a random problem go together, with a panel for every family of a kind: the darker, the more.
+
+    Or for one family alone, a panel for each kind that has one of its name.
 
     Of tables and markets these are what the same action is worth to a user and to a provider; of games in normal form,
     what a profile gives the first and the second player; of decision problems, what the first item of information and
@@ -65,27 +67,28 @@ def family_figure(kind: str, path: draw.Target = None) -> Figure:
     those of the family's example.
 
     Args:
-        kind: "tables", "markets", "games", "problems", "raters" or "answers".
+        name: "tables", "markets", "games", "problems", "raters" or "answers"; or the name of a family.
         path: a file to write (.png, .svg, .pdf), a Figure or SubFigure to draw into, or None for a new Figure.
 
     Raises:
-        ValueError: on another kind, or if `path` ends in no format.
+        ValueError: on another name, or if `path` ends in no format.
 
     Example:
         >>> import equilibrax as eq
         >>> figure = eq.figures.family_figure("markets")
         >>> [panel.get_title() for panel in figure.axes[:3]]
         ['weak (error=0.05)', 'strong (error=0.05)', 'none (error=0.05)']
+        >>> [panel.get_title() for panel in eq.figures.family_figure("near_hull").axes]
+        ['near_hull (misalignment=0.05)']
     """
-    check_choice("kind", kind, tuple(_SHOWN))
-    more, x, y, pairs = _SHOWN[kind]
-    families = [family for family in catalog() if family.kind == kind]
+    known = catalog()
+    families = [one for one in known if one.kind == name] or [one for one in known if one.name == name]
+    check_choice("name", name, (*_SHOWN, *dict.fromkeys(one.name for one in known)) if not families else (name,))
     note = "Density of all pairs in random problems; the seed is 0, and every panel has its own scale of darkness."
-    with draw.page(path, len(families), note, panel_width=2.0, height=1.9, columns=min(4, len(families))) as (
-        figure,
-        panels,
-    ):
+    size = {"panel_width": 2.0, "height": 1.9} if len(families) > 1 else {"panel_width": 4.2, "height": 3.2}
+    with draw.page(path, len(families), note, columns=min(4, len(families)), **size) as (figure, panels):
         for panel, family in zip(panels, families):
+            more, x, y, pairs = _SHOWN[family.kind]
             across, up = (np.ravel(part) for part in pairs(family.draw(**{**family.arguments, **more})))
             there = np.isfinite(across) & np.isfinite(up)
             for values, limit in ((across[there], panel.set_xlim), (up[there], panel.set_ylim)):
@@ -93,8 +96,13 @@ def family_figure(kind: str, path: draw.Target = None) -> Figure:
                 margin = 0.02 * (high - low) or 0.5
                 limit(low - margin, high + margin)
             draw.density(panel, across[there], up[there])
-            panel.set_title(_title(family), fontsize="small")
-        draw.axis_labels(panels, x, y)
+            title = _title(family)
+            if len({one.kind for one in families}) > 1:  # as `uniform`, of tables and of decision problems
+                title = f"{family.kind}: {title}"
+                panel.set(xlabel=x, ylabel=y)
+            panel.set_title(title, fontsize="small")
+        if len({one.kind for one in families}) == 1:
+            draw.axis_labels(panels, *_SHOWN[families[0].kind][1:3])
     return figure
 
 
