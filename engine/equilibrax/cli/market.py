@@ -54,8 +54,8 @@ class MarketCommand:
     game: str = "both"
     """Which game to solve. The flags below are of the game that is chosen, or of both."""
     committees: Annotated[tuple[str, ...], tyro.conf.arg(metavar="COMMITTEE ...")] = ()
-    """Committees by the names of their providers, such as Ann+Bob (a name with a plus sign is in double quotes), or as
-    bitmasks (bit j is the j-th provider); none given means all of them."""
+    """Committees by the names of their providers, such as Ann+Bob (a name with a plus sign, or of digits, is in
+    double quotes), or as bitmasks (bit j is the j-th provider); none given means all of them."""
     bounds: bool = True
     """Whether to compute benchmarks and bounds."""
     eps: float = 0.2

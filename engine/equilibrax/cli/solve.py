@@ -57,8 +57,8 @@ class Solve:
     (joint), hears all of them, each of which plays as if it were alone (oblivious), or has one that wants what she
     wants (aligned). The flags below are of the game that is chosen."""
     committees: Annotated[tuple[str, ...], tyro.conf.arg(metavar="COMMITTEE ...")] = ()
-    """Committees by the names of their providers, such as Ann+Bob (a name with a plus sign is in double quotes), or as
-    bitmasks (bit j is the j-th provider column); none given means all of them."""
+    """Committees by the names of their providers, such as Ann+Bob (a name with a plus sign, or of digits, is in
+    double quotes), or as bitmasks (bit j is the j-th provider column); none given means all of them."""
     resolution: int | None = None
     """Fixed-point steps per unit of utility; utilities are rounded to this grid once. Default: the smallest
     power of ten from 10,000 that represents them; for raw ratings 1,000,000,000, which rounds by at most 5e-10."""
