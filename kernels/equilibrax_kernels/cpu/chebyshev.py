@@ -168,33 +168,31 @@ def solve_program(utilities, program, members, rows, simplex, limit, patience):
         for k in range(order):
             move[k] = inverse[k, leaves]
         fall = move[1] - move[0]
-        step, enters = apart / fall, np.int64(0)
+        far, rate, enters = apart + _TIE, fall, np.int64(0)
         for k in range(2, order):
-            if move[k] < -_PIVOT and max(price[k], 0.0) < step * -move[k]:
-                step, enters = max(price[k], 0.0) / -move[k], k
-        if step > 0.0:
-            _slopes(program, move, members, rows)
-            step, enters = _first_met(program, rows, step, enters, order)
+            if move[k] < -_PIVOT and (max(price[k], 0.0) + _TIE) * rate < far * -move[k]:
+                far, rate, enters = max(price[k], 0.0) + _TIE, -move[k], k
+        _slopes(program, move, members, rows)
+        step, enters = _first_met(program, rows, far, rate, enters, order)
         if cautious and enters != 0:
             enters = _first_entering(program, order, rows, step, enters)
         stalled = 0 if step * fall > 1e-13 else stalled + 1
-        if step > 0.0:
-            for k in range(order):
-                price[k] += step * move[k]
-            for r in range(0, rows, LANES):
-                residual = load(program.residual, r)
-                store(program.residual, r, fused(fill(-step), load(program.slope, r), residual))
+        for k in range(order):
+            price[k] += step * move[k]
+        for r in range(0, rows, LANES):
+            residual = load(program.residual, r)
+            store(program.residual, r, fused(fill(-step), load(program.slope, r), residual))
         if enters == 0:  # nothing is less than zero
             return pivots + 1, OPTIMAL
 
         above = enters >= order + last
         place = enters - order - (last if above else 0)
         for i in range(0, order, LANES):
-            rate = load(inverse, (enters if enters < order else np.int64(above), i))
+            rates = load(inverse, (enters if enters < order else np.int64(above), i))
             if enters >= order:
                 for k in range(2, order):
-                    rate = fused(fill(values[k - 1, place]), load(inverse, (k, i)), rate)
-            store(leaving, (_LEFT, i), fill(0.0) - rate if above else rate)
+                    rates = fused(fill(values[k - 1, place]), load(inverse, (k, i)), rates)
+            store(leaving, (_LEFT, i), fill(0.0) - rates if above else rates)
         pivot = leaving[_LEFT, leaves]
         if pivot > -_PIVOT:
             break
@@ -258,35 +256,40 @@ def _slopes(program, times, members, rows):
 
 
 @part
-def _first_met(program, rows, step, enters, order):
-    """`(step, enters)` of the first outcome whose residual is t or b, if that is before the step; or what is given.
+def _first_met(program, rows, far, rate, enters, order):
+    """`(step, enters)` of the first outcome whose residual is t or b, if it is before what is given `far / rate` away.
 
-    Ratios are compared by products, and divided at the end.
+    Of those that are about as near the fastest one is taken, which is the largest pivot: all are `_TIE` further away
+    than they are. Ratios are compared by products, and divided at the end.
     """
     price, move, never, tiny, none = program.price, program.move, fill(np.inf), fill(_PIVOT), fill(0.0)
+    tie, given = fill(_TIE), max(far - _TIE, 0.0) / rate
     top, bottom, down, up = fill(price[0]), fill(price[1]), fill(-move[0]), fill(move[1])
-    one, nowhere, last = fill(1.0), fill(-LANES), -(-rows // LANES) * LANES
-    to_top, by_top, at_top = fill(step), one, nowhere
-    to_bottom, by_bottom, at_bottom = fill(step), one, nowhere
+    nowhere, last = fill(-2 * LANES - 4 * rows), -(-rows // LANES) * LANES
+    to_top, by_top, at_top = fill(far), fill(rate), nowhere
+    to_bottom, by_bottom, at_bottom = to_top, by_top, nowhere
     for r in range(0, rows, LANES):
         slope, residual, here = load(program.slope, r), load(program.residual, r), fill(r)
-        rate, far = down - slope, top - residual - load(program.sides, (0, r))
-        far = if_greater(rate, tiny, if_greater(far, none, far, none), never)
-        better, least = far * by_top, to_top * rate
-        at_top, by_top = if_greater(least, better, here, at_top), if_greater(least, better, rate, by_top)
-        to_top = if_greater(least, better, far, to_top)
-        rate, far = slope + up, residual + load(program.sides, (1, r)) - bottom
-        far = if_greater(rate, tiny, if_greater(far, none, far, none), never)
-        better, least = far * by_bottom, to_bottom * rate
-        at_bottom, by_bottom = if_greater(least, better, here, at_bottom), if_greater(least, better, rate, by_bottom)
-        to_bottom = if_greater(least, better, far, to_bottom)
+        by, to = down - slope, top - residual - load(program.sides, (0, r))
+        to = if_greater(by, tiny, if_greater(to, none, to, none) + tie, never)
+        better, least = to * by_top, to_top * by
+        at_top, by_top = if_greater(least, better, here, at_top), if_greater(least, better, by, by_top)
+        to_top = if_greater(least, better, to, to_top)
+        by, to = slope + up, residual + load(program.sides, (1, r)) - bottom
+        to = if_greater(by, tiny, if_greater(to, none, to, none) + tie, never)
+        better, least = to * by_bottom, to_bottom * by
+        at_bottom, by_bottom = if_greater(least, better, here, at_bottom), if_greater(least, better, by, by_bottom)
+        to_bottom = if_greater(least, better, to, to_bottom)
     to_top, to_bottom, beyond = to_top / by_top, to_bottom / by_bottom, fill(last)
     at = if_greater(to_top, to_bottom, at_bottom + beyond, at_top)
     nearest = if_greater(to_top, to_bottom, to_bottom, to_top)
-    first = lowest(nearest)
-    if first < step:
-        return first, order + where(nearest, first, at)
-    return step, enters
+    place = where(nearest, lowest(nearest), at)
+    if place < 0:
+        return given, enters
+    if place < last:
+        return max(price[0] - program.residual[place], 0.0) / (-move[0] - program.slope[place]), order + place
+    below = place - last
+    return max(program.residual[below] - price[1], 0.0) / (program.slope[below] + move[1]), order + place
 
 
 @part
@@ -335,11 +338,11 @@ def _first_entering(program, order, rows, step, enters):
     for k in range(2, order):
         if move[k] < -_PIVOT and price[k] <= (step + _TIE) * -move[k]:
             return np.int64(k)
-    for r in range(rows if step > 0.0 else 0):
+    for r in range(rows):
         rate, far = -move[0] - program.slope[r], price[0] - program.residual[r] - program.sides[0, r]
         if rate > _PIVOT and far <= (step + _TIE) * rate:
             return order + r
-    for r in range(rows if step > 0.0 else 0):
+    for r in range(rows):
         rate, far = program.slope[r] + move[1], program.residual[r] + program.sides[1, r] - price[1]
         if rate > _PIVOT and far <= (step + _TIE) * rate:
             return order + last + r
