@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -42,12 +41,12 @@ class Column:
     exact: bool = False
     group: str = ""
 
-    @cached_property
+    @property
     def depth(self) -> int:
         """How many lists are around a value."""
         return self.type.count(_LIST)
 
-    @cached_property
+    @property
     def element(self) -> str:
         """The type of a value inside all lists."""
         return self.type.removeprefix(_LIST * self.depth)

@@ -19,16 +19,12 @@ import threading
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
-from importlib import import_module
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 from weakref import WeakSet
 
 import jax
 from equilibrax_kernels.caches import caches
-
-from equilibrax._core.files import remove_abandoned, write_whole
 
 _EVERY = 16  # programs compiled between two looks at the mappings, which take about a millisecond
 
@@ -66,8 +62,6 @@ def keep_programs() -> None:
     """
     warnings.filterwarnings("ignore", "Error (reading|writing) persistent compilation cache entry")
     told = jax.config.jax_compilation_cache_dir  # pyright: ignore[reportAttributeAccessIssue]
-    if "://" not in (told or ""):  # in files
-        _write_entries_whole()
     if told is not None or not jax.config.jax_enable_compilation_cache:  # pyright: ignore[reportAttributeAccessIssue]
         return
     try:
@@ -82,30 +76,8 @@ def keep_programs() -> None:
     jax.config.update("jax_compilation_cache_dir", str(folder))
 
 
-<<<<<<< HEAD
 def _mend(folder: Path) -> None:
     """Give entries the time of their use that a killed process did not write: without one, JAX writes no others."""
-=======
-class _Entry(type(Path())):
-    """A file of JAX's cache, which JAX writes in place: half of one, of a process that was killed, would stay."""
-
-    def write_bytes(self, data: Any) -> int:
-        if not self.name.endswith(_ENTRY):
-            return super().write_bytes(data)
-        write_whole(self, bytes(data))
-        return len(data)
-
-
-def _write_entries_whole() -> None:
-    with suppress(ImportError, AttributeError):  # there is no public way
-        lru_cache: Any = import_module("jax._src.lru_cache")
-        lru_cache.pathlib = SimpleNamespace(Path=_Entry, epath_installed=False)
-
-
-def _mend(folder: Path) -> None:
-    """Give entries the time of their use that a killed process did not write: without one, JAX writes no others."""
-    remove_abandoned(folder, f".*{_ENTRY}")
->>>>>>> h-steady
     names = set(os.listdir(folder))
     for name in names:
         if name.endswith(_ENTRY) and (used := name.removesuffix(_ENTRY) + _USED) not in names:

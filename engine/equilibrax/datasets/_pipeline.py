@@ -25,7 +25,6 @@ from equilibrax.datasets._layout import FORMAT_VERSION, Layout, read_record
 from equilibrax.datasets._os_errors import saying_how_to_go_on
 from equilibrax.datasets._provenance import made_with
 from equilibrax.datasets.splits import split_of
-from equilibrax.rows.grid import Grid
 from equilibrax.rows.parquet import write_summed
 
 Solved = TypeVar("Solved")
@@ -39,8 +38,7 @@ class Rows:
     """What is written about a shard.
 
     Attributes:
-        inputs, results: its rows; every row of results has the id of a row of inputs. Rows that are not repeated come
-            split by split.
+        inputs, results: its rows; every row of results has the id of a row of inputs.
         text: games in words with their questions, if the layout has them; with ids of rows of inputs too.
         statuses: rows by status.
         retries, resolved: see `SweepReport`.
@@ -48,8 +46,8 @@ class Rows:
         splits: the positions of the splits of the rows of inputs; None: by their ids.
     """
 
-    inputs: pa.Table | Grid
-    results: pa.Table | Grid
+    inputs: pa.Table
+    results: pa.Table
     statuses: Counter[int]
     text: pa.Table | None = None
     retries: int = 0
@@ -191,33 +189,23 @@ def _places(rows: Rows, key: str, layout: Layout) -> Callable[[np.ndarray], np.n
     """From ids of tables to the positions of their splits."""
     if rows.splits is None:
         return lambda ids: split_of(ids, layout.seed, layout.shares)
-    known, splits = _ids(rows.inputs, key), rows.splits
+    known, splits = rows.inputs[key].to_numpy(), rows.splits
     order = np.argsort(known, kind="stable")
     return lambda ids: splits[order[np.searchsorted(known, ids, sorter=order)]]
 
 
-def _ids(rows: pa.Table | Grid, key: str) -> np.ndarray:
-    """Ids of tables: of every row, or of rows that are not repeated."""
-    return rows.along_first(key) if isinstance(rows, Grid) else rows[key].to_numpy()
-
-
-def _by_split(
-    rows: pa.Table | Grid, key: str, layout: Layout, place: Callable[[np.ndarray], np.ndarray]
-) -> list[pa.Table | Grid]:
-    """The rows of every split, in their order; of these rows themselves, not copied, if they come split by split."""
+def _by_split(table: pa.Table, key: str, layout: Layout, place: Callable[[np.ndarray], np.ndarray]) -> list[pa.Table]:
+    """The rows of every split, in their order; of the table itself, not copied, if they come split by split."""
     splits = len(layout.splits)
     if splits == 1:
-        return [rows]
-    ids = _ids(rows, key)
+        return [table]
+    ids = table[key].to_numpy()
     first = np.flatnonzero(np.concatenate([[True], ids[1:] != ids[:-1]])[: len(ids)])  # a table's rows are neighbours
     split = np.repeat(place(ids[first]), np.diff(first, append=len(ids)))
-    if isinstance(rows, Grid) or (split[1:] >= split[:-1]).all():
+    if (split[1:] >= split[:-1]).all():
         ends = np.searchsorted(split, np.arange(splits + 1)).tolist()
-        return [
-            rows.part(start, stop) if isinstance(rows, Grid) else rows.slice(start, stop - start)
-            for start, stop in pairwise(ends)
-        ]
-    return [rows.filter(pa.array(split == position)) for position in range(splits)]
+        return [table.slice(start, stop - start) for start, stop in pairwise(ends)]
+    return [table.filter(pa.array(split == position)) for position in range(splits)]
 
 
 def _write(work: Work[Any], layout: Layout, shard: int, rows: Rows, writers: ThreadPoolExecutor) -> dict[str, Any]:
@@ -225,13 +213,11 @@ def _write(work: Work[Any], layout: Layout, shard: int, rows: Rows, writers: Thr
     record = layout.record(shard)
     if record.exists() and read_record(layout, shard) is None:
         record.unlink(missing_ok=True)  # about fewer tables, or about files that are gone
-    parts: dict[str, pa.Table | Grid] = {}
+    parts: dict[str, pa.Table] = {}
     place = _places(rows, work.key, layout)
     tables = dict(zip(layout.kinds, (rows.inputs, rows.results, rows.text)))
     for kind in (work.results, work.inputs, *layout.kinds[2:]):
-        parts |= zip(
-            layout.files(shard, kind), _by_split(cast("pa.Table | Grid", tables[kind]), work.key, layout, place)
-        )
+        parts |= zip(layout.files(shard, kind), _by_split(cast(pa.Table, tables[kind]), work.key, layout, place))
     writing = [writers.submit(write_summed, part, layout.folder / name) for name, part in parts.items()]
     wait(writing)  # for all of them, if one cannot be written
     sums = {name: future.result() for name, future in zip(parts, writing)}

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any, Literal
 
 import numpy as np
+import pyarrow as pa
 
 from equilibrax._core.batching import batch_mesh, steady_shapes
 from equilibrax.datasets._forms import forms_of_tables
@@ -20,7 +21,7 @@ from equilibrax.fits.chebyshev import TOLERANCE as CERTIFIED
 from equilibrax.games import solve
 from equilibrax.problems.random_tables import sample_tables
 from equilibrax.problems.tables import UtilityTables
-from equilibrax.rows.committees import committee_grid, table_grid
+from equilibrax.rows.committees import as_stored, committee_rows, table_rows
 
 
 @dataclass(frozen=True)
@@ -145,10 +146,11 @@ def _solve(drawn: Drawn) -> Shard:
 
 def _rows(shard: Shard) -> Rows:
     config, result = shard.config, shard.result
-    results = committee_grid(result, config.columns, config.equilibria_cap, config.backend)
+    results = committee_rows(result, config.columns, config.equilibria_cap, backend=config.backend, encoded=True)
+    each = results.num_rows // len(shard.tables)
     return Rows(
-        inputs=table_grid(shard.tables).part(0, shard.count).stored(config.float32),
-        results=results.part(0, shard.count).stored(config.float32),
+        inputs=as_stored(_first(table_rows(shard.tables), shard.count), "tables", config.float32),
+        results=as_stored(_first(results, shard.count * each), "committees", config.float32),
         text=text_rows(result, shard.count, config.seed) if config.text else None,
         splits=shard.splits,
         statuses=count_statuses(result.status[: shard.count]),
@@ -156,3 +158,7 @@ def _rows(shard: Shard) -> Rows:
         resolved=result.resolved,
         more=shard.more,
     )
+
+
+def _first(rows: pa.Table, count: int) -> pa.Table:
+    return rows if count == rows.num_rows else rows.slice(0, count)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache, reduce
+from math import prod
 from operator import or_
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from equilibrax._core.column import Column
+from equilibrax._core.column import Column, schema
 from equilibrax._core.committees import committee_text
 from equilibrax._core.status import Status, status_names
-from equilibrax.rows.grid import Cell, Grid, Numbered
 
 Extractors = Mapping[str, Callable[[Any], Any]]
 """By the name of a column, how its values are had from a result."""
@@ -28,6 +28,7 @@ def build_rows(
     own: Extractors,
     *,
     fixed: bool = False,
+    encoded: bool = False,
 ) -> pa.Table:
     """One row per cell of an array of this shape, in its order.
 
@@ -35,7 +36,7 @@ def build_rows(
     source has that has one. It may be
 
     - None: all are missing;
-    - an array that broadcasts to `shape`, for lists with further axes behind it, or such numbers of values;
+    - an array that broadcasts to `shape`, for lists with further axes behind it;
     - for text, also a pair of such an array and the words that it numbers, or a list of the last axis, with None;
     - an Arrow array of all rows.
 
@@ -45,15 +46,11 @@ def build_rows(
         sources: where values are found, the result first.
         own: extractors.
         fixed: whether lists are of fixed size in the type, too.
+        encoded: whether text stays numbers of words (Arrow's dictionaries), which are written faster.
 
     Raises:
         AttributeError: if nothing has a value for a column.
     """
-    return build_grid(columns, shape, sources, own).table(fixed)
-
-
-def build_grid(columns: Iterable[Column], shape: tuple[int, ...], sources: tuple[Any, ...], own: Extractors) -> Grid:
-    """As `build_rows`, before they are repeated: for rows that are written at once."""
 
     def value(name: str) -> Any:
         if name in own:
@@ -65,7 +62,10 @@ def build_grid(columns: Iterable[Column], shape: tuple[int, ...], sources: tuple
         raise AttributeError(f"column {name!r}: expected an extractor or an attribute, got neither")
 
     columns = tuple(columns)
-    return Grid(columns, shape, {column.name: _cell(column, value(column.name), shape) for column in columns})
+    arrays = [_array(column, value(column.name), shape, fixed, encoded) for column in columns]
+    if fixed or encoded:
+        return pa.table(dict(zip([column.name for column in columns], arrays)))
+    return pa.Table.from_arrays(arrays, schema=schema(columns))
 
 
 def status_words(status: np.ndarray) -> tuple[np.ndarray, list[str]]:
@@ -107,22 +107,37 @@ def sizes(committees: np.ndarray) -> np.ndarray:
     return (np.asarray(committees)[..., None] >> np.arange(31) & 1).sum(axis=-1)
 
 
-def _cell(column: Column, value: Any, shape: tuple[int, ...]) -> Cell:
-    if value is None or isinstance(value, pa.Array | Numbered):
+def _array(column: Column, value: Any, shape: tuple[int, ...], fixed: bool, encoded: bool) -> pa.Array:
+    kind, total = column.arrow, prod(shape)
+    if isinstance(value, pa.Array):
         return value
+    if value is None:
+        return pa.nulls(total, pa.list_(kind.value_type, 1) if fixed and column.depth else kind)
+    if column.depth:
+        value = np.asarray(value)
+        return _lists(column, np.broadcast_to(value, (*shape, *value.shape[len(shape) :])), len(shape), fixed)
     if column.type == "string":
-        return _text(value, shape)
+        text = _text(value, shape)
+        return text if encoded else text.cast(pa.string())
     value = np.asarray(value)
-    inner = value.shape[len(shape) :] if column.depth else ()
-    value = value.reshape(*[1] * (len(shape) + len(inner) - value.ndim), *value.shape)
-    np.broadcast_to(value, (*shape, *inner))  # or it raises
-    if value.dtype.kind not in "iu" or value.dtype == column.element:
-        return value
-    kind = pa.type_for_alias(column.element)  # a number that it does not hold is an error
-    return pa.array(value.reshape(-1)).cast(kind).to_numpy(zero_copy_only=False).reshape(value.shape)
+    if value.size < total and value.dtype.kind == "i":  # else all that it is repeated over would be looked at
+        value = pa.array(value.reshape(-1), kind).to_numpy().reshape(value.shape)
+    flat = np.broadcast_to(value, shape).reshape(-1)
+    missing = _missing(flat) if column.nullable else None
+    return pa.array(flat, kind, mask=missing if missing is not None and missing.any() else None)
 
 
-def _text(value: Any, shape: tuple[int, ...]) -> Numbered:
+def _lists(column: Column, values: np.ndarray, axes: int, fixed: bool) -> pa.Array:
+    size, total = prod(values.shape[axes:]), prod(values.shape[:axes])
+    rows = values.reshape(total, size)
+    flat = pa.array(rows.reshape(-1), column.arrow.value_type)
+    if fixed:
+        return pa.FixedSizeListArray.from_arrays(flat, size)
+    offsets = pa.array(np.arange(total + 1, dtype=np.int32) * size)
+    return pa.ListArray.from_arrays(offsets, flat, mask=pa.array(_missing(rows[:, 0])) if column.nullable else None)
+
+
+def _text(value: Any, shape: tuple[int, ...]) -> pa.DictionaryArray:
     if isinstance(value, tuple | list):
         index, words = value if isinstance(value, tuple) else (np.arange(len(value)), value)
     else:
@@ -135,4 +150,9 @@ def _text(value: Any, shape: tuple[int, ...]) -> Numbered:
         used = np.bincount(index.reshape(-1), minlength=len(words)) > 0
         index = (np.cumsum(used, dtype=np.int32) - np.int32(1))[index]
         words = [word for word, needed in zip(words, used) if needed]
-    return Numbered(index.reshape(*[1] * (len(shape) - index.ndim), *index.shape), words)
+    flat = np.broadcast_to(index, shape).reshape(-1)
+    return pa.DictionaryArray.from_arrays(pa.array(flat), pa.array(words, pa.string()))
+
+
+def _missing(values: np.ndarray) -> np.ndarray:
+    return np.isnan(values) if values.dtype.kind == "f" else values < 0

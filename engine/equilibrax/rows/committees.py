@@ -30,13 +30,12 @@ from equilibrax.rows._building import (
     Extractors,
     along_batch,
     batch_names,
-    build_grid,
+    build_rows,
     committee_names,
     sizes,
     status_words,
     unique_names,
 )
-from equilibrax.rows.grid import Grid, fractions
 from equilibrax.rows.optional_columns import all_equilibria, interval_lists
 from equilibrax.theory import efficiency, robustness
 
@@ -67,8 +66,8 @@ _OF_RESULT: Extractors = {
 }
 _OF_TABLES: Extractors = {
     "family": lambda tables: batch_names(tables, 1),
-    "user": lambda tables: fractions(np.asarray(tables.user), tables.resolution),
-    "provider_utilities": lambda tables: fractions(np.asarray(tables.providers), tables.resolution),
+    "user": lambda tables: np.asarray(tables.user) / tables.resolution,
+    "provider_utilities": lambda tables: np.asarray(tables.providers) / tables.resolution,
 }
 
 
@@ -106,6 +105,7 @@ def committee_rows(
     equilibria_cap: int = 100,
     *,
     backend: Backend = "auto",
+    encoded: bool = False,
 ) -> pa.Table:
     """One row per (table, committee), in the order of tables, then of committees.
 
@@ -125,6 +125,7 @@ def committee_rows(
             of all results, "names" (of tables and committees).
         equilibria_cap: of all equilibria, at most so many, the lexicographically first, are listed per row.
         backend: what works out efficiency; as in `solve`.
+        encoded: whether text is in Arrow's dictionaries, for rows that are written at once.
 
     Returns:
         A table of B x C rows with the result's columns, and those of the groups.
@@ -139,41 +140,18 @@ def committee_rows(
         >>> rows.select(["family", "committee", "optimum", "worst_utility", "dynamics_steps"]).to_pylist()
         [{'family': 'table', 'committee': 1, 'optimum': 1.0, 'worst_utility': 0.5, 'dynamics_steps': None}]
     """
-    return committee_grid(result, groups, equilibria_cap, backend).table()
-
-
-def committee_grid(
-    result: SelectionResult | PartitionResult | JointLotteries,
-    groups: Sequence[Group | Literal["names"]],
-    equilibria_cap: int,
-    backend: Backend,
-) -> Grid:
-    """As `committee_rows`, before they are repeated: for rows that are written at once."""
     have = (*result.game.groups, "names")
     if lacking := [group for group in groups if group not in have]:
         raise ValueError(f"groups: expected some of {', '.join(have)} for this game, got {lacking[0]}")
-    always = set(result.columns)
+    always = result.columns
     columns = [column for column in COLUMNS["committees"] if column in always or column.group in groups]
     own: Extractors = {
         **_OF_RESULT,
-        **_exact_utilities(result),
         "equilibrium_schemes": lambda result: all_equilibria(result, equilibria_cap),
         "equilibrium_schemes_cap": lambda result: equilibria_cap,
     }
     sources = result, result.tables, _Welfare(result, backend)
-    return build_grid(columns, result.status.shape, sources, own)
-
-
-def _exact_utilities(result: Any) -> Extractors:
-    """The user's utilities from her values, where all of them are known."""
-
-    def of(values: np.ndarray) -> Callable[[Any], Any]:
-        values = values.reshape(len(values), *[1] * (result.status.ndim - values.ndim), *values.shape[1:])
-        return lambda result: fractions(values, result.scale)
-
-    outcomes = {"optimum": "optimum", "worst_utility": "worst", "best_utility": "best", "dynamics_utility": "dynamics"}
-    values = {column: getattr(result, f"{outcome}_value", None) for column, outcome in outcomes.items()}
-    return {column: of(found) for column, found in values.items() if found is not None and result.solved.all()}
+    return build_rows(columns, result.status.shape, sources, own, encoded=encoded)
 
 
 def table_rows(tables: UtilityTables) -> pa.Table:
@@ -194,15 +172,17 @@ def table_rows(tables: UtilityTables) -> pa.Table:
         >>> rows.select(["num_providers", "user", "prior"]).to_pylist()
         [{'num_providers': 1, 'user': [0.3, 0.1, 0.0, 0.2], 'prior': [1, 2]}]
     """
-    return table_grid(tables).table(fixed=True)
-
-
-def table_grid(tables: UtilityTables) -> Grid:
-    """As `table_rows`, for rows that are written at once."""
-    return build_grid(declared("tables"), (len(tables),), (tables,), _OF_TABLES)
+    return build_rows(declared("tables"), (len(tables),), (tables,), _OF_TABLES, fixed=True)
 
 
 def as_stored(rows: pa.Table, kind: str, float32: bool = False) -> pa.Table:
-    """The same rows with the types that datasets have: lists of any length, and 32-bit results on request."""
+    """The same rows with the types that datasets have: lists of any length, and 32-bit results on request.
+
+    Text that is in dictionaries stays in them: files are the same.
+    """
     columns = {column.name: column.stored(float32) for column in COLUMNS[kind]}
-    return rows.cast(schema(columns[name] for name in rows.column_names))
+    stored = schema(columns[name] for name in rows.column_names)
+    for position, field in enumerate(rows.schema):
+        if pa.types.is_dictionary(field.type):
+            stored = stored.set(position, field)
+    return rows.cast(stored)

@@ -14,7 +14,6 @@ import hashlib
 import os
 import re
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -22,12 +21,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from equilibrax._core.column import Column, schema
+from equilibrax._core.column import schema
 from equilibrax._core.columns import COLUMNS, declared
 from equilibrax._core.files import whole_file
 from equilibrax._core.version import __version__
-from equilibrax.rows._pages import as_bytes, pages
-from equilibrax.rows.grid import Grid
 
 NAMES_KEY = b"equilibrax_names"
 """The names of all that rows are about, as JSON, in the metadata of their schema."""
@@ -63,9 +60,9 @@ def write_parquet(table: pa.Table, path: str | os.PathLike[str]) -> None:
     write_summed(table, path)
 
 
-def write_summed(rows: pa.Table | Grid, path: str | os.PathLike[str]) -> tuple[int, str]:
-    """As `write_parquet`, also of rows that are not repeated; the number of bytes and their SHA-256."""
-    view, digest = _summed(rows)
+def write_summed(table: pa.Table, path: str | os.PathLike[str]) -> tuple[int, str]:
+    """As `write_parquet`; the number of bytes and their SHA-256."""
+    view, digest = _summed(table)
     with whole_file(path) as file:
         for start in range(0, len(view), _AT_ONCE):
             _write(file, view[start : start + _AT_ONCE])
@@ -77,24 +74,8 @@ def parquet_bytes(table: pa.Table) -> memoryview:
     return _summed(table)[0]
 
 
-def _summed(rows: pa.Table | Grid) -> tuple[memoryview, str]:
+def _summed(table: pa.Table) -> tuple[memoryview, str]:
     """A whole file, which holds its own sum, and the SHA-256 of all of it."""
-    if isinstance(rows, Grid) and rows.plain:
-        view = memoryview(bytearray().join(pages(rows, _footer(rows.columns))))
-    else:
-        view = _by_arrow(rows.table(encoded=True) if isinstance(rows, Grid) else rows)
-    where = _sum_of(view)
-    assert where is not None
-    digest = hashlib.sha256(view[: where[0]])  # so far the same with and without the sum
-    own = digest.copy()
-    own.update(view[where[0] :])
-    view[where[0] : where[0] + len(_NO_SUM)] = own.hexdigest().encode()
-    digest.update(view[where[0] :])
-    return view, digest.hexdigest()
-
-
-def _by_arrow(table: pa.Table) -> memoryview:
-    """A whole file, with zeros in place of its sum."""
     # Before what follows, so that files say the same of their columns whether they hold many rows or none.
     encoded = any(pa.types.is_dictionary(field.type) for field in table.schema)
     for position, column in enumerate(table.columns):
@@ -108,19 +89,15 @@ def _by_arrow(table: pa.Table) -> memoryview:
             writer.write_table(versioned, row_group_size=_ROWS_PER_GROUP)
         writer.add_key_value_metadata({"equilibrax": __version__} if encoded else {})
         writer.add_key_value_metadata({_SUM_KEY: _NO_SUM.decode()})
-    return memoryview(content.getvalue()).cast("B")
-
-
-@lru_cache
-def _footer(columns: tuple[Column, ...]) -> bytes:
-    """That of a file without rows, as Arrow writes it but for whose it is."""
-    content = pa.BufferOutputStream()
-    with pq.ParquetWriter(content, schema(columns), store_schema=False) as writer:
-        writer.add_key_value_metadata({"equilibrax": __version__, _SUM_KEY: _NO_SUM.decode()})
-    view = content.getvalue()
-    writer, whole = pq.read_metadata(pa.BufferReader(view)).created_by, view.to_pybytes()
-    footer = whole[-8 - int.from_bytes(whole[-8:-4], "little") : -8]
-    return footer.replace(as_bytes(writer.encode()), as_bytes(f"equilibrax version {__version__}".encode()))
+    view = memoryview(content.getvalue()).cast("B")
+    where = _sum_of(view)
+    assert where is not None
+    digest = hashlib.sha256(view[: where[0]])  # so far the same with and without the sum
+    own = digest.copy()
+    own.update(view[where[0] :])
+    view[where[0] : where[0] + len(_NO_SUM)] = own.hexdigest().encode()
+    digest.update(view[where[0] :])
+    return view, digest.hexdigest()
 
 
 def _write(file: BinaryIO, part: memoryview) -> None:
