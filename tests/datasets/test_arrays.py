@@ -101,6 +101,18 @@ def test_a_folder_that_declares_any_number_of_tables_is_read_no_further(folder, 
     assert len(load_arrays(copy, "train").table_id) <= len(load_arrays(folder, "train").table_id)
 
 
+@pytest.mark.parametrize("said", [{"tables": 0}, {"tables": -5}, {"shard_size": 0}, {"shard_size": -8}])
+def test_a_folder_that_declares_nothing_is_none(folder, tmp_path, said):
+    """Merging it ended in a KeyError."""
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    found = json.loads((copy / "sweep.json").read_text())
+    found["config"] |= said
+    (copy / "sweep.json").write_text(json.dumps(found))
+    for read in (load_arrays, eq.datasets.merge):
+        with pytest.raises(ValueError, match=r"sweep\.json: expected the description of a sweep, got something else"):
+            read(copy)
+
+
 def test_smaller_tables_are_filled_and_masked(tmp_path):
     parts = [
         eq.datasets.MixturePart("uniform", 0.5, states=2, actions=3, providers=1),

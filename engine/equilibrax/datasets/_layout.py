@@ -151,6 +151,8 @@ def read_layout(folder: Path) -> Layout | None:
             names = (layout.unit, *layout.kinds, found["layout"]["key"], found["equilibrax"])
             if not all(type(n) is int for n in numbers) or not all(type(name) is str for name in names):
                 raise TypeError("numbers and names are not numbers and names")
+            if min(layout.count, layout.shard_size) < 1:
+                raise ValueError(f"{layout.count} {layout.unit} in shards of {layout.shard_size}")
             _ = layout.shards, layout.splits, layout.fingerprint, found["git_revision"], found["family_version"]
             return layout
     except FileNotFoundError:

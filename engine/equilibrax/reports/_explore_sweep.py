@@ -128,7 +128,7 @@ def _tie_break(folder: Path) -> str:
         return game["tie_break"]
     except OSError as error:
         raise ValueError(f"{folder}: expected the folder of a sweep, got none: {error.strerror or error}") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ValueError(f"{folder}: expected a sweep of the selection game, got another one") from error
 
 
