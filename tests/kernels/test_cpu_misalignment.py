@@ -142,6 +142,19 @@ def test_blands_rule_alone_finds_the_optimum(simplex):
     assert (fits.iterations != expected.iterations).any()
 
 
+def test_large_programs_full_of_ties_are_proved():
+    """Of what is met at the same time the largest pivot has to be taken: otherwise a few break down."""
+    rng = np.random.default_rng(1704)
+    utilities = rng.integers(0, 4, (600, 17, 100)) / 3
+    above, below = rng.random((600, 100)) < 0.7, rng.random((600, 100)) < 0.4
+    above[:, 0] = below[:, 1] = True
+    user, providers = np.ascontiguousarray(utilities[:, 0]), np.ascontiguousarray(utilities[:, 1:])
+    fits = fit_programs(user, providers, above, below, np.ones((600, 16), bool), simplex=False, iteration_limit=400)
+    assert (fits.status == OPTIMAL).all()
+    assert fits.gap.max() <= 1e-9
+    assert fits.violation.max() <= 1e-9
+
+
 # --- all committees of a table ----------------------------------------------------------------------------------------
 
 
