@@ -75,7 +75,7 @@ def table_key(seed: jax.Array, stream: jax.Array, table_id: jax.Array) -> jax.Ar
     """
     key = jax.random.wrap_key_data(jnp.asarray(seed, jnp.uint32), impl="threefry2x32")
     for word in (stream[0], stream[1], table_id[0], table_id[1]):
-        key = _subkey(key, word)
+        key = _fold_in(key, word)
     return key
 
 
@@ -359,9 +359,11 @@ def _words(key: Key, shape: tuple[int, ...]) -> Array:
 
 
 def _subkey(key: Key, index: int) -> Key:
+    return key.fold_in(index) if isinstance(key, HostKeys) else _fold_in(key, index)
+
+
+def _fold_in(key: jax.Array, index: Integer) -> jax.Array:
     """`jax.random.fold_in`, bit for bit."""
-    if isinstance(key, HostKeys):
-        return key.fold_in(index)
     halves = _threefry(key, jnp.uint32(0), jnp.asarray(index).astype(jnp.uint32))
     return jax.random.wrap_key_data(jnp.stack(halves), impl="threefry2x32")
 
