@@ -102,7 +102,7 @@ def test_one_family_has_a_picture_of_its_own(tmp_path, capsys):
     tables, problems = eq.figures.family_figure("uniform").axes  # a family of tables and one of problems
     assert (tables.get_title(), problems.get_title()) == ("tables: uniform", "problems: uniform")
     assert (tables.get_ylabel(), problems.get_ylabel()) == ("utility of a provider", "worth of all items")
-    with pytest.raises(ValueError, match="^name: expected one of 'tables', .*'near_hull'.*, got 'near'"):
+    with pytest.raises(ValueError, match=r"^name: expected one of 'tables', .*'near_hull'.*, got 'near'"):
         eq.figures.family_figure("near")
 
 
