@@ -19,8 +19,8 @@ EACH = [
 
 
 NARROW = (
-    *("misalignment, three tables", "misalignment, a density", "comparison, pooled"),
-    *("bound, a line each", "bound, a density", "entry, a line each", "weak", "scores"),
+    *("misalignment, three tables", "misalignment, a density", "dynamics, pooled", "comparison, pooled"),
+    *("bound, a line each", "bound, a density", "entry, a line each", "weak", "scores", "weights"),
 )
 
 
@@ -41,13 +41,6 @@ def test_a_column_of_a_journal_is_wide_enough(name, width, style):
         with eq.figures.printed(width=width, style=style):
             figure = CASES[name]()
         assert complaints(figure) == []
-
-
-@pytest.mark.slow
-def test_weights_fit_a_column_of_a_journal():
-    with eq.figures.printed(width=85):
-        figure = CASES["weights"]()
-    assert complaints(figure) == []
 
 
 def test_the_laws_see_what_is_wrong():
