@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import equilibrax as eq
 import pytest
 from figure_cases import CASES, SLOW
@@ -16,7 +18,10 @@ EACH = [
 ]
 
 
-NARROW = ("misalignment, three tables", "bound, a line each", "entry, a line each", "weak", "scores", "weights")
+NARROW = (
+    *("misalignment, three tables", "misalignment, a density", "dynamics, pooled", "comparison, pooled"),
+    *("bound, a line each", "bound, a density", "entry, a line each", "weak", "scores", "weights"),
+)
 
 
 @pytest.mark.parametrize(("name", "style"), EACH)
@@ -27,12 +32,15 @@ def test_nothing_that_is_written_lies_on_something_else(name, style):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("width", "style"), [(85, "paper"), (85, "talk"), (180, "talk")])
 @pytest.mark.parametrize("name", NARROW)
-def test_a_column_of_a_journal_is_wide_enough(name):
-    """Of 85 mm: panels are below each other then."""
-    with eq.figures.printed(width=85):
-        figure = CASES[name]()
-    assert complaints(figure) == []
+def test_a_column_of_a_journal_is_wide_enough(name, width, style):
+    """Of 85 mm: panels are below each other then; what has no room is broken, thinned or left out, without a word."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with eq.figures.printed(width=width, style=style):
+            figure = CASES[name]()
+        assert complaints(figure) == []
 
 
 def test_the_laws_see_what_is_wrong():

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 from equilibrax._core.checks import check_choice
 from equilibrax._core.columns import Group
@@ -16,11 +16,14 @@ from equilibrax.datasets.mixture import MixturePart, check_proportions, part_of
 from equilibrax.datasets.relabelling import check_orders
 from equilibrax.datasets.splits import DEFAULT_SHARES, check_shares
 from equilibrax.games import Backend, Game, Selection, game_named
+from equilibrax.problems import Batch
 from equilibrax.problems.random_tables import check_parameters, find_family
 from equilibrax.problems.tables import MAX_PROVIDERS, UtilityTables
 
 MAX_SHARD_ROWS = 2**22
 """Most rows, one per (table, committee), of a shard. Two shards are in memory at a time: about 3 GB at this limit."""
+
+Drawn = TypeVar("Drawn", bound=Batch)
 
 _OF_PART = ("family", "states", "actions", "providers", "parameters")
 
@@ -171,6 +174,43 @@ def check(config: SweepConfig) -> None:
     _check_stratify(config)
     check_licence(config.licence)
     check_choice("backend", config.backend, get_args(Backend))
+
+
+def check_drawn(config: Any, unit: str, rows: int, each: str) -> None:
+    """Refuse what configurations of all that is drawn have in common: shards, splits, licence and backend.
+
+    Args:
+        config: with `shard_size`, `splits`, `licence`, `backend`, and the number of `unit`.
+        unit: what is counted, such as "markets".
+        rows: that one of them has.
+        each: what these are, such as "depths".
+
+    Raises:
+        ValueError: naming the field.
+    """
+    check_shares(config.splits)
+    check_licence(config.licence)
+    check_choice("backend", config.backend, get_args(Backend))
+    count, size = getattr(config, unit), config.shard_size
+    if min(size, count) * rows > MAX_SHARD_ROWS:
+        raise ValueError(
+            f"shard_size: expected at most {MAX_SHARD_ROWS // rows} {unit} of {rows} {each} each "
+            f"({MAX_SHARD_ROWS} rows), got {size}"
+        )
+    if -(-count // size) > MAX_SHARDS:
+        raise ValueError(f"shard_size: expected at least {-(-count // MAX_SHARDS)} for {count} {unit}, got {size}")
+
+
+def drawn_last(draw: Callable[[int, int], Drawn], ids: range, most: int) -> Drawn:
+    """What has these ids: of a last, smaller shard the end of a whole one, as another count would be compiled anew.
+
+    Args:
+        draw: from a count and the first id to a batch.
+        ids: of the shard.
+        most: how many a whole shard has.
+    """
+    batch = draw(most, ids.stop - most)
+    return batch if len(ids) == most else batch[most - len(ids) :]
 
 
 def check_licence(licence: Any) -> None:

@@ -15,14 +15,13 @@ import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from typing import Any, get_args
+from typing import Any
 
 from equilibrax._core.batching import batch_mesh
-from equilibrax._core.checks import check_choice
 from equilibrax.datasets._pipeline import Rows, Work, count_statuses
-from equilibrax.datasets._run import MAX_SHARDS, SweepReport, check_share, run_work
-from equilibrax.datasets.config import MAX_SHARD_ROWS, _check_whole, check_licence
-from equilibrax.datasets.splits import DEFAULT_SHARES, check_shares
+from equilibrax.datasets._run import SweepReport, check_share, run_work
+from equilibrax.datasets.config import _check_whole, check_drawn, drawn_last
+from equilibrax.datasets.splits import DEFAULT_SHARES
 from equilibrax.games import Backend, Game, InformationMarket, InformationMarketResult, game_named, solve
 from equilibrax.problems import PROBLEMS_VERSION, DecisionProblem, random_problems
 from equilibrax.rows.committees import as_stored
@@ -137,20 +136,7 @@ def validate_problems(config: InformationSweepConfig) -> None:
     for name in ("problems", "states", "acts", "items", "levels", "shard_size"):
         _check_whole(name, getattr(config, name), 1)
     _check_whole("seed", config.seed, 0)
-    check_shares(config.splits)
-    check_licence(config.licence)
-    check_choice("backend", config.backend, get_args(Backend))
-    rows = config.rows_per_problem
-    if min(config.shard_size, config.problems) * rows > MAX_SHARD_ROWS:
-        raise ValueError(
-            f"shard_size: expected at most {MAX_SHARD_ROWS // rows} problems of {rows} depths each "
-            f"({MAX_SHARD_ROWS} rows), got {config.shard_size}"
-        )
-    if -(-config.problems // config.shard_size) > MAX_SHARDS:
-        least = -(-config.problems // MAX_SHARDS)
-        raise ValueError(
-            f"shard_size: expected at least {least} for {config.problems} problems, got {config.shard_size}"
-        )
+    check_drawn(config, "problems", config.rows_per_problem, "depths")
     config.plays.accept(_draw(config, range(min(config.shard_size, config.problems))))
 
 
@@ -171,10 +157,12 @@ def _work(config: InformationSweepConfig) -> Work[InformationMarketResult]:
 
 
 def _draw(config: InformationSweepConfig, ids: range) -> DecisionProblem:
-    count = min(config.shard_size, config.problems)  # as many for a last, smaller shard: another count compiles anew
     sizes = {name: getattr(config, name) for name in ("states", "acts", "items", "levels", "seed")}
-    problems = random_problems(config.family, count, **sizes, start=ids.stop - count)
-    return problems if len(ids) == count else problems[count - len(ids) :]
+    return drawn_last(
+        lambda count, start: random_problems(config.family, count, **sizes, start=start),
+        ids,
+        min(config.shard_size, config.problems),
+    )
 
 
 def _solve(config: InformationSweepConfig, problems: DecisionProblem) -> InformationMarketResult:

@@ -15,17 +15,16 @@ import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from typing import Literal, get_args
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
 
 from equilibrax._core.batching import batch_mesh
-from equilibrax._core.checks import check_choice
 from equilibrax.datasets._pipeline import Rows, Work, count_statuses
-from equilibrax.datasets._run import MAX_SHARDS, SweepReport, check_share, run_work
-from equilibrax.datasets.config import MAX_SHARD_ROWS, _check_whole, check_licence
-from equilibrax.datasets.splits import DEFAULT_SHARES, check_shares
+from equilibrax.datasets._run import SweepReport, check_share, run_work
+from equilibrax.datasets.config import _check_whole, check_drawn, drawn_last
+from equilibrax.datasets.splits import DEFAULT_SHARES
 from equilibrax.games import Backend, MarketGame
 from equilibrax.problems import MARKETS_VERSION, Alignment, random_markets
 from equilibrax.problems.market import Market
@@ -154,18 +153,7 @@ def validate_markets(config: MarketSweepConfig) -> None:
     _check_whole("seed", config.seed, 0)
     if not isinstance(config.promises, bool):
         raise ValueError(f"promises: expected True or False, got {config.promises!r}")
-    check_shares(config.splits)
-    check_licence(config.licence)
-    check_choice("backend", config.backend, get_args(Backend))
-    rows = config.rows_per_market
-    if min(config.shard_size, config.markets) * rows > MAX_SHARD_ROWS:
-        raise ValueError(
-            f"shard_size: expected at most {MAX_SHARD_ROWS // rows} markets of {rows} rows each "
-            f"({MAX_SHARD_ROWS} rows), got {config.shard_size}"
-        )
-    if -(-config.markets // config.shard_size) > MAX_SHARDS:
-        least = -(-config.markets // MAX_SHARDS)
-        raise ValueError(f"shard_size: expected at least {least} for {config.markets} markets, got {config.shard_size}")
+    check_drawn(config, "markets", config.rows_per_market, "rows")
     _draw(config, range(min(config.shard_size, config.markets)))
 
 
@@ -193,20 +181,13 @@ def _backend(config: MarketSweepConfig) -> Literal["xla", "cpu"]:
 
 
 def _draw(config: MarketSweepConfig, ids: range) -> Market:
-    count = min(config.shard_size, config.markets)  # as many for a last, smaller shard: another count compiles anew
-    markets = random_markets(
-        count,
-        config.users,
-        config.providers,
-        config.states,
-        config.actions,
-        alignment=config.alignment,
-        error=config.error,
-        seed=config.seed,
-        start=ids.stop - count,
-        resolution=config.resolution,
+    sizes = (config.users, config.providers, config.states, config.actions)
+    how: Any = {name: getattr(config, name) for name in ("alignment", "error", "seed", "resolution")}
+    return drawn_last(
+        lambda count, start: random_markets(count, *sizes, start=start, **how),
+        ids,
+        min(config.shard_size, config.markets),
     )
-    return markets if len(ids) == count else markets[count - len(ids) :]
 
 
 def _solve(config: MarketSweepConfig, markets: Market) -> tuple[Market, list[MarketOutcome]]:

@@ -37,6 +37,7 @@ from equilibrax._core.checks import check_choice
 from equilibrax._core.files import whole_file
 from equilibrax.figures._letters import (
     LETTER,
+    OPTIONAL as OPTIONAL,
     Look,
     add_note as add_note,
     beside as beside,
@@ -340,6 +341,8 @@ def legend_below(panel: Axes, entries: Sequence[Artist], width: float) -> None:
     """A legend of one panel alone, under it: `width` inches, small letters, in as many columns as fit."""
     size = letters(6.5)
     width *= look.get().scale ** 0.5
+    if (page_width := look.get().width) is not None:  # what is wider than a page leaves its panel no room
+        width = min(width, 0.62 * page_width)
     rows = ceil(len(entries) / _columns(width, entries, size))
     down = ScaledTranslation(0, -letters(28) / 72, panel.figure.dpi_scale_trans)  # pyright: ignore
     place = {"loc": "upper center", "bbox_to_anchor": (0.5, 0), "bbox_transform": panel.transAxes + down}

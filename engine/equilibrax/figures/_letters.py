@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
+from itertools import combinations, pairwise
 from textwrap import fill, wrap
 from typing import Any
 
@@ -17,7 +18,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import FigureBase
 from matplotlib.text import Text
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FixedFormatter, FixedLocator, FuncFormatter
 
 from equilibrax._core.text import plain
 
@@ -88,17 +89,58 @@ def settle(figure: Any, panels: list[Axes], columns: int, *, resize: bool) -> No
                 if "labelsize" not in axis.get_tick_params(which):
                     axis.set_tick_params(which, labelsize=mpl.rcParams["font.size"])
     _thicken(figure, look.get().scale)
-    wide = [text for panel in panels for text in (panel.title, panel.xaxis.label) if text.get_text()]
-    more = [0.0] * len(panels)
-    if any(text.get_window_extent().width > 0.7 * figure.bbox.width / columns for text in wide):
-        figure.draw_without_rendering()
-        more = [letters(9) / 60 * _broken(panel) for panel in panels]
-    if resize:
-        more = [inches + _height(panel.get_legend()) for inches, panel in zip(more, panels)]
+    if resize:  # before anything is laid out, which takes room for granted
         foot = [text for text in figure.findobj(Text) if text.get_text() and text.get_text() == figure.get_supxlabel()]
         taken = sum(map(_height, (*figure.legends, *foot))) - 0.4 * look.get().scale
-        grown = sum(max(more[start : start + columns]) for start in range(0, len(panels), columns))
-        figure.set_figheight(figure.get_figheight() + max(0.0, taken) + grown)
+        below = _by_row([_height(panel.get_legend()) for panel in panels], columns)
+        figure.set_figheight(figure.get_figheight() + max(0.0, taken) + below)
+    wide = [text for panel in panels for text in (panel.title, panel.xaxis.label) if text.get_text()]
+    narrow = look.get().width is not None
+    if narrow or any(text.get_window_extent().width > 0.7 * figure.bbox.width / columns for text in wide):
+        figure.draw_without_rendering()
+        more = [letters(9) / 60 * _broken(panel) for panel in panels]
+        if resize:
+            figure.set_figheight(figure.get_figheight() + _by_row(more, columns))
+    if narrow:
+        figure.draw_without_rendering()
+        for panel in panels:
+            _thin(panel)
+            _leave_out(panel)
+
+
+def _by_row(inches: Sequence[float], columns: int) -> float:
+    """What the largest of every row of panels takes."""
+    return sum(max(inches[start : start + columns]) for start in range(0, len(inches), columns))
+
+
+def _thin(panel: Axes) -> None:
+    """Of numbers below a panel that lie on each other, every second one, or third."""
+    axis = panel.xaxis
+    if axis.get_scale() != "linear" or isinstance(axis.get_major_formatter(), FuncFormatter | FixedFormatter):
+        return
+    low, high = sorted(panel.get_xlim())
+    ticks = [tick for tick in axis.get_major_ticks() if low <= tick.get_loc() <= high and tick.label1.get_text()]
+    boxes = [tick.label1.get_window_extent() for tick in ticks]
+    apart = 0.25 * letters(8) * panel.figure.dpi / 72  # pyright: ignore[reportAttributeAccessIssue]
+    step = 1
+    while step < len(ticks) and any(a.x1 + apart > b.x0 for a, b in pairwise(boxes[::step])):
+        step += 1
+    if step > 1:
+        axis.set_major_locator(FixedLocator([tick.get_loc() for tick in ticks[::step]]))
+
+
+OPTIONAL = "optional"
+"""The mark (`gid`) of letters in a panel that are left out, all of them, where they have no room."""
+
+
+def _leave_out(panel: Axes) -> None:
+    marked = [text for text in panel.texts if text.get_gid() == OPTIONAL]
+    names = [tick.label1 for tick in panel.yaxis.get_major_ticks() if tick.label1.get_text()]
+    boxes = [text.get_window_extent() for text in marked]
+    others = [text.get_window_extent() for text in names]
+    if any(a.overlaps(b) for a, b in combinations(boxes, 2)) or any(a.overlaps(b) for a in boxes for b in others):
+        for text in marked:
+            text.set_visible(False)
 
 
 def _thicken(figure: Any, scale: float) -> None:
@@ -119,17 +161,23 @@ def _height(of: Any) -> float:
 
 
 def _broken(panel: Axes) -> int:
-    """Break the title and the label of a panel where they are wider than it; how many lines that makes more."""
-    more, room = 0, 0.95 * panel.bbox.width
-    for text in (panel.title, panel.xaxis.label):
-        before, wide = text.get_text(), text.get_window_extent().width
+    """Break the title and the labels of a panel where they are longer than it; how many lines higher that makes it."""
+    more = 0
+    aside_too = [panel.yaxis.label] if look.get().width is not None else []
+    written = (panel.title, panel.xaxis.label, *aside_too)
+    for text in written:
+        around, aside = text.get_window_extent(), text is panel.yaxis.label
+        before, wide = text.get_text(), around.height if aside else around.width
+        room = 0.95 * (panel.bbox.height if aside else panel.bbox.width)
         if wide > room:
             fits = max(8, int(max(map(len, before.split("\n"))) * room / wide))
-            parts = [line for part in before.split("\n") for line in wrap(part, fits)]
+            lines = [before.replace("\n", " ")] if aside else before.split("\n")
+            words = max(map(len, before.split()))  # a little longer than the panel, one is not broken
+            parts = [line for part in lines for line in wrap(part, fits, break_long_words=words > 1.35 * fits)]
             if len(parts) > _MOST_LINES:
                 parts[_MOST_LINES - 1 :] = short([" ".join(parts[_MOST_LINES - 1 :])], fits)
             text.set_text("\n".join(parts))
-            more += len(parts) - 1 - before.count("\n")
+            more += 0 if aside else len(parts) - 1 - before.count("\n")
     return more
 
 

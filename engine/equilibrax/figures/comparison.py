@@ -158,6 +158,7 @@ def _pooled(given: list[Comparison], path: draw.Target) -> Figure:
                     "va": "center",
                     "fontsize": draw.letters(6),
                     "color": draw.GREY,
+                    "gid": draw.OPTIONAL,
                 }
                 left.annotate("the same in 90 % of tables", (middle, row), xytext=(-6, 0), **place)
         shares = one.at_optimum[shown]

@@ -139,10 +139,10 @@ def _heat_map(
     mesh = panel.pcolormesh(shown, cmap="YlGnBu", vmin=0, vmax=top, edgecolors="#E4E4E4", linewidth=0.4)
     panel.set(xlim=(0, len(columns)), ylim=(len(rows), 0))
     panel.tick_params(length=0, labelsize=draw.letters(6))
-    panel.set_xticks(np.arange(len(columns)) + 0.5, draw.short(columns, _LONGEST), rotation=60, ha="right")
+    panel.set_xticks(np.arange(len(columns)) + 0.5, draw.beside(columns, _LONGEST), rotation=60, ha="right")
     for text in panel.get_xticklabels():
         text.set_rotation_mode("anchor")
-    panel.set_yticks(np.arange(len(rows)) + 0.5, draw.short(rows, _LONGEST))
+    panel.set_yticks(np.arange(len(rows)) + 0.5, draw.beside(rows, _LONGEST))
     for side in panel.spines.values():
         side.set_visible(False)
     if numbers:
@@ -150,7 +150,8 @@ def _heat_map(
             if value > 0:
                 colour = "white" if value > 0.55 * top else "#333333"
                 text = f"{value:.2f}".lstrip("0") if value >= 0.005 else "·"
-                panel.text(j + 0.5, i + 0.5, text, ha="center", va="center", fontsize=draw.letters(5), color=colour)
+                look = {"ha": "center", "va": "center", "fontsize": draw.letters(5), "color": colour}
+                panel.text(j + 0.5, i + 0.5, text, gid=draw.OPTIONAL, **look)
     bar = panel.figure.colorbar(mesh, ax=panel, aspect=25, pad=0.02, label=f"weight {what}")
     bar.outline.set_visible(False)  # pyright: ignore[reportCallIssue, reportAttributeAccessIssue]
     bar.ax.tick_params(labelsize=draw.letters(6), length=2)
