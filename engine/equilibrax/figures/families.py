@@ -85,7 +85,9 @@ def family_figure(name: str, path: draw.Target = None) -> Figure:
     families = [one for one in known if one.kind == name] or [one for one in known if one.name == name]
     check_choice("name", name, (*_SHOWN, *dict.fromkeys(one.name for one in known)) if not families else (name,))
     note = "Density of all pairs in random problems; the seed is 0, and every panel has its own scale of darkness."
-    size = {"panel_width": 2.0, "height": 1.9} if len(families) > 1 else {"panel_width": 4.2, "height": 3.2}
+    size: dict[str, Any] = (
+        {"panel_width": 2.0, "height": 1.9} if len(families) > 1 else {"panel_width": 4.2, "height": 3.2}
+    )
     with draw.page(path, len(families), note, columns=min(4, len(families)), **size) as (figure, panels):
         for panel, family in zip(panels, families):
             more, x, y, pairs = _SHOWN[family.kind]
