@@ -161,7 +161,7 @@ def _dynamics(b, masks, tolerance, step_limit, room, answers):
         heard = answers.dynamics_partition[b, c]
         for j in range(providers):
             _copy(room.opening[j], posted[j])
-        turn, quiet, moves, going = 0, 0, 0, True
+        turn, quiet, moves, going = nobody, 0, 0, True
         _hear(posted, masks[c], heard)
         while quiet < providers and going:
             if masks[c] >> turn & 1:

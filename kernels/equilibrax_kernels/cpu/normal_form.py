@@ -126,8 +126,8 @@ def _games(
         found[b] = _stable(payoffs[b], count, stride, best, stable[b])
         symmetric[b] = _is_symmetric(payoffs[b], count, stride)
         for o in range(len(orders)):
-            played[b, o, 0] = _committed(payoffs[b], count, stride, orders[o], 1, chosen)
-            played[b, o, 1] = _committed(payoffs[b], count, stride, orders[o], -1, chosen)
+            played[b, o, 0] = _committed(payoffs[b], count, stride, orders[o], np.int64(1), chosen)
+            played[b, o, 1] = _committed(payoffs[b], count, stride, orders[o], np.int64(-1), chosen)
         if dynamics:
             _follow(payoffs[b], count, stride, start, step_limit, seen, answer[b])
 

@@ -136,7 +136,7 @@ def _answer_quantal(b, room, kept, tolerance, masks, keys, rules, answers):
         answers.worst_partition[b, c] = room.position[at] if count else 0
         if answers.dynamics.shape[1]:
             end, steps, ended = tolerant_dynamics(
-                values, kept, tolerance, found, masks[c], keys[b], rules.random, rules.ties, rules.minimal,
+                values, kept, tolerance, found, np.int64(masks[c]), keys[b], rules.random, rules.ties, rules.minimal,
                 rules.step_limit,
             )  # fmt: skip
             answers.dynamics[b, c], answers.dynamics_partition[b, c] = values[0, end], room.position[end]
@@ -167,7 +167,15 @@ def _answer(b, room, kept, masks, keys, rules, answers):
             answers.worst[b, c], answers.worst_partition[b, c] = room.values[0, at], room.position[at]
     for c in range(moving):
         entry, steps, ended = run_dynamics(
-            listed, kept, responses, masks[c], keys[b], rules.random, rules.ties, rules.minimal, rules.step_limit
+            listed,
+            kept,
+            responses,
+            np.int64(masks[c]),
+            keys[b],
+            rules.random,
+            rules.ties,
+            rules.minimal,
+            rules.step_limit,
         )
         at = listed.rank[entry]
         answers.dynamics[b, c], answers.dynamics_partition[b, c] = room.values[0, at], room.position[at]

@@ -169,7 +169,15 @@ def _answer(b, tables, rules, listed, size, responses, work, room, first, answer
         key = tables.keys[b]
         for c in range(len(masks)):
             entry, steps, ended = run_dynamics(
-                listed, size, responses, masks[c], key, rules.random, rules.ties, rules.minimal, rules.step_limit
+                listed,
+                size,
+                responses,
+                np.int64(masks[c]),
+                key,
+                rules.random,
+                rules.ties,
+                rules.minimal,
+                rules.step_limit,
             )
             answers.dynamics[b, c] = listed.values[entry, 0]
             answers.dynamics_steps[b, c], answers.dynamics_ended[b, c] = steps, ended

@@ -71,7 +71,7 @@ def new_room(items: int, states: int, acts: int, depth: int, bayesian: bool) -> 
     levels = (depth + 1, sets, states)
     extra = levels if bayesian else (1, 1, 1)
     return Room(
-        np.zeros((sets, states), np.int64),
+        np.zeros((sets, states), np.int32),
         np.zeros((sets, states), np.int64),
         np.zeros((sets, states, acts), np.int64),
         np.zeros((sets, states), np.int64),
@@ -236,12 +236,12 @@ def _choose_again(b, d, problems, room):
             chosen, value, weight = -1, np.int64(0), np.int64(1)
             silent = 0
             if len(stakes):
-                _add(b, problems, room, d, s, w, room.cell[s], -1)
+                _add(b, problems, room, d, s, w, room.cell[s], np.int64(-1))
                 silent = _best(room.sums)
             for m in range(len(costs)):
                 if s >> m & 1:
                     continue
-                here = _add(b, problems, room, d, s, w, room.told[d - 1, s | 1 << m], m)
+                here = _add(b, problems, room, d, s, w, room.told[d - 1, s | 1 << m], np.int64(m))
                 act = _best(room.sums)
                 end = room.known[d - 1, s | 1 << m, w]
                 without = room.act[end & ~(1 << m), w]
@@ -307,7 +307,7 @@ def _answer(b, d, problems, bayesian, answers, room):
         end = room.known[d, 0, w]
         act = room.act[end, w]
         if bayesian:
-            _add(b, problems, room, d, 0, w, room.told[d, 0], room.choice[d, 0, w])
+            _add(b, problems, room, d, np.int64(0), w, room.told[d, 0], np.int64(room.choice[d, 0, w]))
             act = _best(room.sums)
         answers.value[b, d] += prior[w] * utility[w, act]
         answers.shown[b, d, w] = end
@@ -317,7 +317,7 @@ def _answer(b, d, problems, bayesian, answers, room):
             m = room.choice[k, s, w]
             without = room.act[end & ~(1 << m), w]
             if bayesian:
-                here = _add(b, problems, room, k, s, w, room.told[k, s], m)
+                here = _add(b, problems, room, k, s, w, room.told[k, s], np.int64(m))
                 paid = room.sums[_best(room.sums)] - room.sums[without]
             else:
                 here, paid = room.weight[end, w], room.worth[end, w, act] - room.worth[end, w, without]

@@ -341,7 +341,7 @@ def _begin(b, masks, ties, answers, work):
                     attained[c, outcome >> 6] |= 1 << (outcome & 63)
                 if answers.worst_scheme[b, c, x] < 0 and attained[c, outcome >> 6] >> (outcome & 63) & 1:
                     answers.worst_scheme[b, c, x] = a
-            _look(c, x, mask, common, work.contributions, True)
+            _look(c, x, mask, common, work.contributions, np.bool_(True))
 
 
 @part
@@ -375,7 +375,7 @@ def _sweep(b, masks, answers, work):
                 continue
             for x in range(states):
                 if common.changed[x]:
-                    _look(c, x, mask, common, work.contributions, False)
+                    _look(c, x, mask, common, work.contributions, np.bool_(False))
             if common.missing[c] == 0:
                 _record(b, c, mask, answers, work)
 
