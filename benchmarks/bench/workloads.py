@@ -230,9 +230,9 @@ WORKLOADS: tuple[Workload, ...] = (
     _command("solve-file-warm", AGAINST, rounds=1),
     _command("reproduce-cold", AGAINST, rounds=1),
     _command("reproduce-warm", AGAINST, rounds=1),
+    _command("warmup-cold", kind="command-cpu", rounds=1),  # and leaves all loops for those below
     _command("compare-warm", AGAINST, rounds=1),
     _command("align-warm", AGAINST, rounds=1),
-    _command("warmup-cold", kind="command-cpu", rounds=1),
     Workload("bimatrix-6x6", "bimatrix", 1, 6, 2, ("jax", "numpy", "quantecon", "gambit"), 1_000, 1_000),
 )
 
