@@ -176,7 +176,7 @@ def test_a_family_is_shown_as_distributions(found, tmp_path, capsys):
         (["weather.csv", "--figure", "games.jpg"], "--figure: expected a file that ends in .png"),
         (["weather.csv", "--out", "rows.txt"], "--out: expected a file that ends in .parquet"),
         (["--family", "odd"], "family: expected one of uniform"),
-        (["--family", "uniform", "--tables", "0"], "count: expected a whole number of at least 1"),
+        (["--family", "uniform", "--tables", "0"], "--tables: expected a whole number of at least 1"),
     ],
 )
 def test_bad_input_is_one_line(weather, monkeypatch, capsys, args, message):

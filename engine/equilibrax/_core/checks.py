@@ -30,7 +30,7 @@ def expect(name: str, value: Any, *kinds: type[T], where: str = "", more: str = 
         name: of the argument.
         value: what came.
         kinds: classes; those that people make have `made_by`, calls in words.
-        where, more: what else is said of what is expected, and at the end.
+        where, more: what else is said of what is expected, and of what came.
 
     Raises:
         ValueError: naming the argument, what was expected, what came, and what makes it.
@@ -41,7 +41,7 @@ def expect(name: str, value: Any, *kinds: type[T], where: str = "", more: str = 
     article = "" if kinds[0].__name__.endswith("s") else "an " if kinds[0].__name__[0] in "AEIOU" else "a "
     made = {kind.__name__: by for kind in kinds if (by := getattr(kind, "made_by", ""))}
     how = [f"; {by} makes {'one' if len(made) == 1 else kind}" for kind, by in made.items()]
-    raise ValueError(f"{name}: expected {article}{expected}{where}, got {type(value).__name__}{''.join(how)}{more}")
+    raise ValueError(f"{name}: expected {article}{expected}{where}, got {type(value).__name__}{more}{''.join(how)}")
 
 
 def check_choice(name: str, value: Any, choices: Sequence[Any]) -> None:
