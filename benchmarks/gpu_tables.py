@@ -311,6 +311,7 @@ FAMILIES = {
     "hull": (),
     "near_hull": (500,),
     "zero_sum": (1000,),
+    "senders": (),
 }
 
 
@@ -329,6 +330,16 @@ def sampling(family: str, states: int, actions: int, providers: int, check: int,
         return (np.stack([np.zeros(count, np.uint32), np.arange(count, dtype=np.uint32)], axis=1),)
 
     return Case(f"sampling-{family}", kernel, ids, check, batch)
+
+
+def priors(states: int, check: int) -> Case:
+    """Drawing weights of states."""
+
+    def kernel(ids):
+        words = jnp.array([0, 7], jnp.uint32)
+        return jax.vmap(lambda one: families.random_prior(families.table_key(words, words, one), states))(ids)
+
+    return Case("priors", kernel, lambda n: (np.arange(2 * n, dtype=np.uint32).reshape(n, 2),), check)
 
 
 def drawn(states: int, actions: int, providers: int, check: int, batch: int = 0) -> Case:

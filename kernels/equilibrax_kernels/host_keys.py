@@ -58,3 +58,29 @@ class HostKeys(NamedTuple):
             one += keys[(group + 1) % 3]
             other += keys[(group + 2) % 3] + np.uint32(group + 1)
         return one, other
+
+
+def host_table_keys(seed: np.ndarray, stream: np.ndarray, table_ids: np.ndarray) -> HostKeys:
+    """The keys of `random_tables.table_key` for many tables.
+
+    Args:
+        seed, stream: as there.
+        table_ids: `[B, 2]` uint32.
+
+    Returns:
+        The keys of B lanes.
+
+    Example:
+        >>> word = lambda *values: np.array(values, np.uint32)
+        >>> keys = host_table_keys(word(0, 7), word(0, 1), np.array([[0, 3], [1, 3]], np.uint32))
+        >>> import jax
+        >>> from equilibrax_kernels.random_tables import table_key
+        >>> key = table_key(word(0, 7), word(0, 1), word(1, 3))
+        >>> jax.random.key_data(key).tolist() == [int(keys.high[1]), int(keys.low[1])]
+        True
+    """
+    lanes = len(table_ids)
+    keys = HostKeys(np.full(lanes, seed[0]), np.full(lanes, seed[1]))
+    for word in (stream[0], stream[1], table_ids[:, 0], table_ids[:, 1]):
+        keys = keys.fold_in(word)
+    return keys

@@ -79,30 +79,6 @@ def table_key(seed: jax.Array, stream: jax.Array, table_id: jax.Array) -> jax.Ar
     return key
 
 
-def host_table_keys(seed: np.ndarray, stream: np.ndarray, table_ids: np.ndarray) -> HostKeys:
-    """The keys of `table_key` for many tables, on the host.
-
-    Args:
-        seed, stream: as in `table_key`.
-        table_ids: `[B, 2]` uint32.
-
-    Returns:
-        The keys of B lanes.
-
-    Example:
-        >>> word = lambda *values: np.array(values, np.uint32)
-        >>> keys = host_table_keys(word(0, 7), word(0, 1), np.array([[0, 3], [1, 3]], np.uint32))
-        >>> key = table_key(word(0, 7), word(0, 1), word(1, 3))
-        >>> jax.random.key_data(key).tolist() == [int(keys.high[1]), int(keys.low[1])]
-        True
-    """
-    lanes = len(table_ids)
-    keys = HostKeys(np.full(lanes, seed[0]), np.full(lanes, seed[1]))
-    for word in (stream[0], stream[1], table_ids[:, 0], table_ids[:, 1]):
-        keys = keys.fold_in(word)
-    return keys
-
-
 def uniform(key: Key, states: int, actions: int, providers: int, resolution: Integer) -> tuple[Array, Array]:
     """User and providers independent: every utility uniform on 0..R.
 

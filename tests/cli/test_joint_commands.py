@@ -109,7 +109,7 @@ def test_an_aligned_sweep_has_one_row_per_table(tmp_path):
 @pytest.mark.slow
 def test_oblivious_providers_on_the_command_line_and_in_sweeps(table, tmp_path, capsys):
     assert main(["solve", str(table), "--game", "oblivious", "--rules", "lotteries"]) == 0
-    assert "oblivious, best response" in capsys.readouterr().out
+    assert "oblivious, lotteries, best response" in capsys.readouterr().out
     assert main(["sweep", "--out", str(tmp_path / "sweep"), *SIZES, "--game", "oblivious"]) == 0
     rows = eq.rows.read_committees(tmp_path / "sweep")
     tables = eq.sample_tables("uniform", 12, states=2, actions=2, providers=2, seed=0)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from equilibrax.games import lottery_regret
 from equilibrax.games._oblivious_rules import highs_rule
-from equilibrax.games.lotteries import regret
+from equilibrax.games.lotteries import programs as solving
 from equilibrax_kernels.fits.persuasion import persuasion_rule
 from equilibrax_kernels.lotteries.loops import NO_START, persuade_all
 
@@ -78,7 +78,7 @@ def test_regrets_without_loops_are_the_same(monkeypatch):
     rules[:6, :, :, 2] = 0.0  # a message that nobody hears
     rules /= rules.sum(axis=3, keepdims=True)
     by_loops = lottery_regret(game, rules)
-    monkeypatch.setattr(regret, "loops_available", lambda: False)
+    monkeypatch.setattr(solving, "loops_available", lambda: False)
     by_kernels = lottery_regret(game, rules)
     np.testing.assert_allclose(by_loops.regret, by_kernels.regret, atol=1e-9)
     np.testing.assert_allclose(by_loops.regret_bound, by_kernels.regret_bound, atol=1e-9)

@@ -39,6 +39,7 @@ import jax.numpy as jnp
 import numpy as np
 from equilibrax_kernels import random_tables as kernels
 from equilibrax_kernels.cpu.threads import run_over_tables
+from equilibrax_kernels.host_keys import host_table_keys
 
 from equilibrax._core.batching import cores
 from equilibrax._core.checks import INT32_MAX, check_whole, shown
@@ -355,7 +356,7 @@ def _draw_on_host(kernel, states: int, actions: int, providers: int, seed, strea
     def draw_range(start: int, stop: int) -> None:
         for first in range(start, stop, few):
             some = slice(first, min(first + few, stop))
-            key = kernels.host_table_keys(seed, stream, words[some])
+            key = host_table_keys(seed, stream, words[some])
             for target, drawn in zip((user, offered), utilities(key, states, actions, providers, *numerators)):
                 target[some] = np.moveaxis(drawn, -1, 0)
             if weights is not None:
