@@ -218,26 +218,9 @@ class _Parts(events.Listener):
             gc.enable()
 
 
-def _compare_quickly() -> None:
-    """numba looks up every operation of a loop by its options too: hashed and compared by all their names, for seconds.
-
-    What is equal stays equal, and so do the hashes.
-    """
-    from numba.core.targetconfig import TargetConfig  # pyright: ignore[reportAttributeAccessIssue]
-
-    as_before, hashed = TargetConfig.__eq__, cache(lambda kind: hash(tuple(sorted(kind.options))))
-
-    def equal(self: Any, other: Any) -> Any:
-        same = self is other or (type(self) is type(other) and self._values == other._values)
-        return same or as_before(self, other)
-
-    TargetConfig.__eq__, TargetConfig.__hash__ = equal, lambda self: hashed(type(self))
-
-
 events.register("numba:compile", _Said())
 with suppress(AttributeError, ImportError):
     from llvmlite.binding import newpassmanagers as passes
     from numba.core.registry import cpu_target
 
     events.register("numba:compile", _Parts())
-    _compare_quickly()
